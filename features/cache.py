@@ -1,0 +1,260 @@
+"""The feature cache: one HDF5 file a video, complete or absent, that says how it was made.
+
+A file holds the datasets `features` (T, D), `start_seconds`, `end_seconds` and `centre_frame` (T,), the group `recipe`
+(attributes: what must agree within a cache) and the group `source` (attributes: what concerns this video alone). It is
+written under a temporary name, synced and renamed, so that whatever bears a final name is whole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+
+from ..errors import FeatureError, listing
+from .cache_writer import SUFFIX, FeatureWriter, file_name, video_name
+from .recipe import Recipe, difference, read_attributes
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """The feature vectors of one video.
+
+    Attributes:
+        video: The video's name.
+        data: (T, D) float32, finite, T >= 1.
+        start_seconds: (T,) float64, seconds from the first shown frame to each snippet's first frame.
+        end_seconds: (T,) float64, seconds, when each snippet's last frame disappears.
+        duration_seconds: Length of the video in seconds.
+
+    Raises:
+        FeatureError: A shape is wrong, a number is not finite, or times fall; the video is named.
+    """
+
+    video: str
+    data: np.ndarray
+    start_seconds: np.ndarray
+    end_seconds: np.ndarray
+    duration_seconds: float
+
+    def __post_init__(self) -> None:
+        for name, dtype in (("data", np.float32), ("start_seconds", np.float64), ("end_seconds", np.float64)):
+            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype))
+        object.__setattr__(self, "duration_seconds", float(self.duration_seconds))
+        why = self._fault()
+        if why:
+            raise FeatureError(
+                f"the features of {self.video!r} are not usable",
+                why=why,
+                next="extract or import this video's features again",
+                subject=self.video,
+            )
+
+    def _fault(self) -> str:
+        if self.data.ndim != 2 or 0 in self.data.shape:
+            return f"they must be (T, D) with T and D at least 1, but are {self.data.shape}"
+        for name in ("start_seconds", "end_seconds"):
+            times = getattr(self, name)
+            if times.shape != (len(self.data),):
+                return f"{name} must be ({len(self.data)},), one a row, but is {times.shape}"
+            if not np.isfinite(times).all():
+                return f"{name} of row {int(np.argmin(np.isfinite(times)))} is not a finite number"
+            if (np.diff(times) < 0).any():
+                return f"{name} falls after row {int(np.argmax(np.diff(times) < 0))}"
+        if (self.end_seconds < self.start_seconds).any():
+            return f"row {int(np.argmax(self.end_seconds < self.start_seconds))} ends before its start"
+        if not (math.isfinite(self.duration_seconds) and self.duration_seconds >= 0):
+            return f"duration_seconds is {self.duration_seconds}"
+        finite = np.isfinite(self.data)
+        if not finite.all():
+            row = int(np.argmin(finite.all(axis=1)))
+            return f"{int((~finite).sum())} numbers are NaN or infinite, the first in row {row}"
+        return ""
+
+    @property
+    def dimension(self) -> int:
+        """Length D of a feature vector."""
+        return self.data.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
+def write_features(
+    folder: Path | str,
+    features: Features,
+    *,
+    recipe: Recipe,
+    centre_frame: np.ndarray | None = None,
+    source: Mapping[str, Any] | None = None,
+    dtype: Literal["float32", "float16"] = "float32",
+    compress: bool = False,
+) -> Path:
+    """Write one video's features as a file of the cache `folder`, whole or not at all; returns its path.
+
+    Args:
+        folder: The cache; made if absent.
+        features: What to write.
+        recipe: How the features were made: names to numbers, texts, booleans, None or lists of them. Must be the same
+            for all files of a cache.
+        centre_frame: (T,) int, index of each snippet's middle frame among the shown ones; None if unknown.
+        source: What concerns this video alone, as attributes: its path, number of frames, decoder, what was lost.
+        dtype: "float32" or "float16".
+        compress: Gzip with byte shuffling.
+    """
+    shape = {"rows": len(features), "dimension": features.dimension}
+    with FeatureWriter(folder, video=features.video, **shape, dtype=dtype, compress=compress) as writer:
+        writer.write(0, features.data)
+        return writer.commit(
+            start_seconds=features.start_seconds,
+            end_seconds=features.end_seconds,
+            duration_seconds=features.duration_seconds,
+            recipe=recipe,
+            centre_frame=centre_frame,
+            source=source,
+        )
+
+
+class FeatureCache(Mapping[str, Features]):
+    """A read-only mapping from a video's name to its `Features`.
+
+    Args:
+        path: A folder of files written by `write_features`, or one file made by `thas features pack`.
+
+    Raises:
+        FeatureError: There is no such cache, or it is empty.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._packed = self.path.is_file()
+        if self._packed:
+            with _reading(self.path, str(self.path)) as file:
+                names = [video_name(name) for name in file]
+        elif self.path.is_dir():
+            names = [video_name(e.name) for e in self.path.iterdir() if e.name.endswith(SUFFIX) and e.name[0] != "."]
+        else:
+            raise FeatureError(
+                f"there is no feature cache at {self.path}",
+                why="no such file or folder",
+                next="thas extract-features --help",
+                subject=str(self.path),
+            )
+        self._names = tuple(sorted(names))
+        self._members = frozenset(names)
+        if not names:
+            raise FeatureError(
+                f"the feature cache {self.path} is empty",
+                why=f"it holds no {SUFFIX} file",
+                next="thas extract-features --help",
+                subject=str(self.path),
+            )
+
+    def __repr__(self) -> str:
+        return f"<FeatureCache: {len(self)} videos in {self.path}>"
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __contains__(self, video: object) -> bool:
+        return video in self._members
+
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        """How the features were made, by the first file; reading a video of another recipe is an error."""
+        return self.recipe_of(self._names[0])
+
+    @cached_property
+    def dimension(self) -> int:
+        """Length D of a feature vector."""
+        with self._open(self._names[0]) as group:
+            return int(group["features"].shape[1])
+
+    def recipe_of(self, video: str) -> dict[str, Any]:
+        """The recipe in one video's file; empty where it has none."""
+        with self._open(video) as group:
+            return read_attributes(group.get("recipe"))
+
+    def source_of(self, video: str) -> dict[str, Any]:
+        """What one video's file says about it: frames, duration, decoder, what was lost."""
+        with self._open(video) as group:
+            return read_attributes(group.get("source"))
+
+    def shape_of(self, video: str) -> tuple[int, int]:
+        """(T, D) of one video, without reading its features."""
+        with self._open(video) as group:
+            rows, dimension = group["features"].shape
+            return int(rows), int(dimension)
+
+    def __getitem__(self, video: str) -> Features:
+        """The features of one video, float32 whatever the file's type.
+
+        Raises:
+            KeyError: The video is not in the cache.
+            FeatureError: Its file is damaged, of another recipe or width than the first one's, or holds NaN.
+        """
+        with self._open(video) as group:
+            source = read_attributes(group.get("source"))
+            lines = difference(self.recipe, read_attributes(group.get("recipe")))
+            if lines:
+                raise FeatureError(
+                    f"the features of {video!r} were made differently from the others in {self.path}",
+                    why="; ".join(lines),
+                    next=f"thas features verify {self.path}",
+                    subject=video,
+                )
+            start, end = group["start_seconds"][()], group["end_seconds"][()]
+            duration = source.get("duration_seconds", float(end[-1]) if len(end) else 0.0)
+            features = Features(video, group["features"][()], start, end, duration)
+        if features.dimension != self.dimension:
+            raise FeatureError(
+                f"the features of {video!r} have {features.dimension} numbers a row, the others {self.dimension}",
+                why=f"{self.path} mixes features of different backbones or layers",
+                next=f"thas features verify {self.path}",
+                subject=video,
+            )
+        return features
+
+    @contextmanager
+    def _open(self, video: str) -> Iterator[Any]:
+        if video not in self._members:
+            raise KeyError(video)
+        path = self.path if self._packed else self.path / file_name(video)
+        with _reading(path, video) as file:
+            yield file[file_name(video)] if self._packed else file
+
+
+@contextmanager
+def _reading(path: Path, subject: str) -> Iterator[Any]:
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, KeyError, RuntimeError) as error:
+        raise FeatureError(
+            f"cannot read features from {path}",
+            why=str(error).strip("'\"") or type(error).__name__,
+            next=f"remove {path} and run the same extraction again; it continues with what is missing",
+            subject=subject,
+        ) from error
+
+
+def require(cache: Mapping[str, Features], videos: Iterable[str]) -> None:
+    """Raise a FeatureError that names the videos which a cache lacks."""
+    missing = [video for video in videos if video not in cache]
+    if missing:
+        raise FeatureError(
+            f"{len(missing)} videos have no features: {listing(missing)}",
+            why=f"{cache!r} does not hold them",
+            next="run thas extract-features again; it continues with what is missing",
+            subject=missing[0],
+        )

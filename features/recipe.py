@@ -1,0 +1,65 @@
+"""Recipes: what a cache's features were made with, as flat tables of plain values, in HDF5 attributes.
+
+Two caches agree when their recipes do. Versions are written down too, but an update of a library is no other recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+Recipe = Mapping[str, Any]
+
+# Told by `thas features diff`, never a reason to refuse.
+_INFORMATIVE = ("version", "_source")
+
+
+def difference(mine: Recipe, other: Recipe, *, versions: bool = False) -> list[str]:
+    """The lines in which two recipes differ; versions only if asked for.
+
+    >>> difference({"layer": "fc7", "thas_version": "1"}, {"layer": "fc6", "thas_version": "2"})
+    ["layer: 'fc7' and 'fc6'"]
+    """
+    lines = []
+    for key in sorted({*mine, *other}):
+        if not versions and key.endswith(_INFORMATIVE):
+            continue
+        here, there = (_plain(recipe[key]) if key in recipe else "absent" for recipe in (mine, other))
+        if here != there:
+            lines.append(f"{key}: {here!r} and {there!r}")
+    return lines
+
+
+def _plain(value: Any) -> Any:
+    """Numpy values as Python's, tuples as lists, so that what was read compares with what was written."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def write_attributes(group: Any, values: Recipe) -> None:
+    """Write plain values as attributes of an HDF5 group; None as an empty attribute, a list as an array."""
+    import h5py
+
+    for key, value in values.items():
+        value = _plain(value)
+        if value is None:
+            value = h5py.Empty("f4")
+        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+            value = np.array(value, dtype=h5py.string_dtype())
+        group.attrs[key] = value
+
+
+def read_attributes(group: Any) -> dict[str, Any]:
+    """The inverse of `write_attributes`; an absent group gives an empty table."""
+    import h5py
+
+    if group is None:
+        return {}
+    return {key: None if isinstance(value, h5py.Empty) else _plain(value) for key, value in group.attrs.items()}
