@@ -1,0 +1,45 @@
+"""Scores: detections against ground truth, under named protocols. Imports no torch.
+
+The public names below load their modules when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .annotations import Annotations, read_annotations
+    from .average_precision import Scores, evaluate
+    from .iou import temporal_iou
+    from .protocols import PROTOCOLS, Protocol
+
+_HOME = {
+    "PROTOCOLS": "protocols",
+    "Annotations": "annotations",
+    "Protocol": "protocols",
+    "Scores": "average_precision",
+    "evaluate": "average_precision",
+    "read_annotations": "annotations",
+    "temporal_iou": "iou",
+}
+
+__all__ = [
+    "PROTOCOLS",
+    "Annotations",
+    "Protocol",
+    "Scores",
+    "evaluate",
+    "read_annotations",
+    "temporal_iou",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,164 @@
+"""Readers of the files ground truth comes in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import DataError, listing, suggestion
+from ..segments import Segments
+from .annotations import Annotations
+from .rows import interval, load_json, number, table_rows, text_lines
+
+_SUBSETS = {"val": "validation"}
+_CLASS_FILE = re.compile(r"(?P<label>.+)_(?P<subset>[A-Za-z0-9]+)")
+
+
+class _Table:
+    """Rows as they are read; ambiguous ones go aside."""
+
+    def __init__(self, path: Path, classes: Sequence[str] | None, ignore_label: str) -> None:
+        self.path, self.given, self.ignore_label = path, classes, ignore_label
+        self.rows: list[tuple[str, str, float, float]] = []
+        self.ignored: list[tuple[str, str, float, float]] = []
+        self.durations: dict[str, float] = {}
+        self.subsets: dict[str, str] = {}
+
+    def add(self, video: str, label: str, start: float, end: float, *, place: str) -> None:
+        if label == self.ignore_label:
+            self.ignored.append((video, label, start, end))
+            return
+        if self.given is not None and label not in self.given:
+            raise DataError(
+                f"{place}: the label {label!r} is not one of the classes",
+                why=suggestion(label, self.given),
+                next="correct the row, or the list of classes",
+                subject=str(self.path),
+            )
+        self.rows.append((video, label, start, end))
+
+    def put_in(self, video: str, subset: str, *, place: str) -> None:
+        if self.subsets.setdefault(video, subset) != subset:
+            raise DataError(
+                f"{place}: the video {video} is in two subsets, {self.subsets[video]!r} and {subset!r}",
+                next="keep it in one",
+                subject=str(self.path),
+            )
+
+    def annotations(self, notes: Sequence[str] = ()) -> Annotations:
+        if not (self.rows or self.durations or self.subsets):
+            raise DataError(f"{self.path} holds no annotations", next="give another file", subject=str(self.path))
+        columns = list(zip(*self.rows, strict=True)) or [(), (), (), ()]
+        aside = list(zip(*self.ignored, strict=True)) or [(), (), (), ()]
+        classes = tuple(self.given) if self.given is not None else tuple(sorted(set(columns[1])))
+        return Annotations(Segments(*columns), classes, self.durations, self.subsets, Segments(*aside), tuple(notes))
+
+
+def read_activitynet(path: Path, *, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
+    """ActivityNet's JSON: {"database": {video: {"subset", "duration"?, "annotations": [{"label", "segment"}]}}}."""
+    content = load_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get("database"), dict):
+        looks = "detections" if isinstance(content, dict) and "results" in content else "another JSON file"
+        raise DataError(
+            f"{path} is not ground truth in ActivityNet's form",
+            why=f'it has no table "database"; it looks like {looks}',
+            next="give the annotation file after --annotations",
+            subject=str(path),
+        )
+    table = _Table(path, classes, ignore_label)
+    for video, entry in content["database"].items():
+        place = f"{path}, video {video}"
+        if not isinstance(entry, dict) or not isinstance(entry.get("annotations", []), list):
+            raise DataError(
+                f"{place}: not a table with a list of annotations",
+                next='give {"subset": NAME, "annotations": [{"label": NAME, "segment": [START, END]}]}',
+                subject=str(path),
+            )
+        if entry.get("subset") is not None:
+            table.put_in(video, str(entry["subset"]), place=place)
+        if entry.get("duration") is not None:
+            table.durations[video] = number(entry["duration"], place=place, name="duration")
+        elif entry.get("subset") is None:
+            table.put_in(video, "all", place=place)
+        for i, row in enumerate(entry.get("annotations", [])):
+            where = f"{place}, annotation {i}"
+            try:
+                label, (start, end) = row["label"], row["segment"]
+            except (KeyError, TypeError, ValueError):
+                raise DataError(
+                    f"{where} is not a segment",
+                    why=str(row)[:80],
+                    next='a row is {"label": NAME, "segment": [START, END]}',
+                    subject=str(path),
+                ) from None
+            table.add(video, str(label), *interval(start, end, place=where), place=where)
+    return table.annotations()
+
+
+def read_csv(path: Path, *, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
+    """A table with the columns video, label, start_seconds, end_seconds and perhaps subset and duration_seconds."""
+    table = _Table(path, classes, ignore_label)
+    for place, row in table_rows(path, needed=("video", "label", "start", "end")):
+        if "score" in row:
+            raise DataError(
+                f"{path} has a column of scores, so it holds detections",
+                next="give the annotation file after --annotations",
+                subject=str(path),
+            )
+        video = row["video"]
+        if row.get("subset"):
+            table.put_in(video, row["subset"], place=place)
+        if row.get("duration"):
+            table.durations[video] = number(row["duration"], place=place, name="duration")
+        table.add(video, row["label"], *interval(row["start"], row["end"], place=place), place=place)
+    return table.annotations()
+
+
+def read_thumos_folder(path: Path, *, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
+    """A folder with a text file a class, `<Class>_<subset>.txt` with rows `video start end`, at any depth.
+
+    detclasslist.txt (rows `id name`), if present, gives the classes and their order; `durations_<subset>.csv` in the
+    folder or beside it, with the columns video and duration_seconds, gives the durations and names videos without
+    segments.
+    """
+    if classes is None:
+        classes = _class_list(path)
+    table, notes, used = _Table(path, classes, ignore_label), [], 0
+    for file in sorted(path.rglob("*_*.txt")):
+        found = _CLASS_FILE.fullmatch(file.stem)
+        label = found["label"] if found else ""
+        if not found or (classes is not None and label not in {*classes, ignore_label}):
+            notes.append(f"{file.name} was not read: it is not named after a class")
+            continue
+        used += 1
+        subset = _SUBSETS.get(found["subset"], found["subset"])
+        for i, line in text_lines(file):
+            place, fields = f"{file}, line {i}", line.split()
+            if len(fields) != 3:
+                raise DataError(
+                    f"{place}: {len(fields)} fields instead of video, start, end",
+                    why=line.strip()[:80],
+                    next="correct the line",
+                    subject=str(file),
+                )
+            table.put_in(fields[0], subset, place=place)
+            table.add(fields[0], label, *interval(fields[1], fields[2], place=place), place=place)
+    if not used:
+        raise DataError(
+            f"{path} holds no annotations in THUMOS14's form",
+            why=f"it holds {listing(sorted(item.name for item in path.iterdir())) or 'nothing'}",
+            next="give a folder with files named <Class>_<subset>.txt, or a JSON or CSV file",
+            subject=str(path),
+        )
+    for file in sorted([*path.glob("durations_*.csv"), *path.parent.glob("durations_*.csv")]):
+        subset = file.stem.removeprefix("durations_")
+        for place, row in table_rows(file, needed=("video", "duration")):
+            table.put_in(row["video"], _SUBSETS.get(subset, subset), place=place)
+            table.durations[row["video"]] = number(row["duration"], place=place, name="duration")
+    return table.annotations(notes)
+
+
+def _class_list(path: Path) -> tuple[str, ...] | None:
+    lists = sorted(path.rglob("detclasslist.txt"))
+    return tuple(line.split()[-1] for _, line in text_lines(lists[0])) if lists else None

@@ -1,0 +1,159 @@
+"""Which detection is matched to which ground truth, for all videos, classes and thresholds by arrays alone.
+
+The reference programs go through the detections one by one, and each takes the best ground truth still free. That is
+what deferred acceptance (Gale & Shapley 1962) gives when all receivers rank the proposers alike, and that runs in
+parallel: all propose at once, each receiver keeps the first in rank, the others go on to their next choice. It takes
+as many rounds as the longest chain of refusals, a handful in practice, instead of as many as there are detections.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .iou import paired_iou
+from .protocols import Protocol
+
+_CHUNK = 4_000_000  # candidate pairs held at once: some 200 MB
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of a detection and a ground truth of the same class and video that overlap enough to matter.
+
+    Attributes:
+        detection: (P,) int, row of the detection table.
+        truth: (P,) int, row of the ground truth table.
+        iou: (P,) float64.
+    """
+
+    detection: np.ndarray
+    truth: np.ndarray
+    iou: np.ndarray
+
+
+def candidate_pairs(
+    detection_group: np.ndarray,
+    detection_seconds: np.ndarray,
+    *,
+    truth_group: np.ndarray,
+    truth_seconds: np.ndarray,
+    minimum_iou: float,
+    union: str = "lengths",
+) -> Pairs:
+    """All pairs within a group whose IoU is at least `minimum_iou`.
+
+    Args:
+        detection_group: (N,) int, what must be equal for a pair: the class and the video as one number.
+        detection_seconds: (N, 2) start and end.
+        truth_group: (M,) int.
+        truth_seconds: (M, 2) start and end.
+        minimum_iou: Pairs below are left out.
+        union: See `iou.paired_iou`.
+
+    Returns:
+        The pairs, by rising row of the detections, then of the truth within its group.
+    """
+    by_group = np.argsort(truth_group, kind="stable")
+    sorted_group = truth_group[by_group]
+    first = np.searchsorted(sorted_group, detection_group, side="left")
+    count = np.searchsorted(sorted_group, detection_group, side="right") - first
+    total = np.concatenate([[0], np.cumsum(count)])
+    parts, row = [], 0
+    while row < len(detection_group):
+        stop = max(int(np.searchsorted(total, total[row] + _CHUNK, side="right")) - 1, row + 1)
+        counts = count[row:stop]
+        detection = np.repeat(np.arange(row, stop), counts)
+        place = np.arange(total[stop] - total[row]) - np.repeat(total[row:stop] - total[row], counts)
+        truth = by_group[first[detection] + place]
+        start, end = detection_seconds[detection].T
+        other_start, other_end = truth_seconds[truth].T
+        iou = paired_iou(start, end, other_start=other_start, other_end=other_end, union=union)  # type: ignore[arg-type]
+        keep = iou >= minimum_iou
+        parts.append((detection[keep], truth[keep], iou[keep]))
+        row = stop
+    if not parts:
+        return Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+    return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def assign(proposer: np.ndarray, receiver: np.ndarray, *, receivers: int) -> np.ndarray:
+    """One round after another, every proposer gets the first receiver on its list that no earlier proposer wants.
+
+    Args:
+        proposer: (P,) int, rising; the smaller number goes first where two want the same receiver.
+        receiver: (P,) int, in the order in which the proposer prefers them.
+        receivers: How many receivers there are.
+
+    Returns:
+        (receivers,) int64, the proposer that each receiver ends with, or -1.
+
+    >>> assign(np.array([0, 1, 1]), np.array([5, 5, 2]), receivers=6).tolist()
+    [-1, -1, 1, -1, -1, 0]
+    """
+    held = np.full(receivers, -1, dtype=np.int64)
+    if len(proposer) == 0:
+        return held
+    cursor = np.flatnonzero(np.concatenate([[True], proposer[1:] != proposer[:-1]]))
+    names, stop = proposer[cursor], np.append(cursor[1:], len(proposer))
+    nobody = len(cursor)
+    holder = np.full(receivers, nobody, dtype=np.int64)
+    active = np.arange(len(cursor))
+    while active.size:
+        wanted = receiver[cursor[active]]
+        before = holder[wanted]
+        np.minimum.at(holder, wanted, active)
+        won = holder[wanted] == active
+        displaced = before[won]
+        refused = np.concatenate([active[~won], displaced[displaced < nobody]])
+        cursor[refused] += 1
+        active = refused[cursor[refused] < stop[refused]]
+    taken = holder < nobody
+    held[taken] = names[holder[taken]]
+    return held
+
+
+def match(
+    pairs: Pairs,
+    *,
+    detections: int,
+    truth_order: np.ndarray,
+    thresholds: np.ndarray,
+    protocol: Protocol,
+) -> np.ndarray:
+    """Match at every threshold.
+
+    Args:
+        pairs: Candidates; the detections' rows must be by rank within a class (falling score).
+        detections: N, number of detections.
+        truth_order: (M,) int, a rank of the ground truths. Of two with equal IoU a detection takes the later one, as a
+            stable sort read from its end does; where ground truths propose, the earlier goes first.
+        thresholds: (K,) IoU.
+        protocol: Says who proposes and what passes.
+
+    Returns:
+        (K, N) int64, the row of the ground truth each detection is matched to, or -1.
+    """
+    rank = truth_order[pairs.truth]
+    if protocol.proposer == "truth":
+        order = np.lexsort((pairs.detection, -pairs.iou, rank))
+    elif protocol.prefers == "first-listed":
+        order = np.lexsort((rank, pairs.detection))
+    else:
+        order = np.lexsort((-rank, -pairs.iou, pairs.detection))
+    detection, truth, iou, rank = pairs.detection[order], pairs.truth[order], pairs.iou[order], rank[order]
+    by_rank = np.argsort(truth_order, kind="stable")
+    matched = np.full((len(thresholds), detections), -1, dtype=np.int64)
+    if len(truth_order) == 0:
+        return matched
+    for k, threshold in enumerate(thresholds):
+        passes = iou > threshold if protocol.strict else iou >= threshold
+        if protocol.proposer == "truth":
+            held = assign(rank[passes], detection[passes], receivers=detections)
+            matched[k] = np.where(held >= 0, by_rank[held], -1)
+        else:
+            held = assign(detection[passes], truth[passes], receivers=len(truth_order))
+            taken = np.flatnonzero(held >= 0)
+            matched[k, held[taken]] = taken
+    return matched

@@ -1,0 +1,161 @@
+"""Detections by rank within their class, matched to ground truth: what every score is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..segments import Segments
+from .matching import candidate_pairs, match
+from .preparation import Prepared, codes
+from .protocols import Protocol, TieOrder
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Detections sorted by class, then by rank; N of them, M ground truths, C classes, K thresholds.
+
+    Attributes:
+        thresholds: (K,) IoU.
+        row: (N,) int, row of each in the table of detections.
+        label: (N,) int, class.
+        video: (N,) int, position in `videos`.
+        score: (N,) float64.
+        offsets: (C + 1,) int, where each class begins.
+        matched: (K, N) int, row of the ground truth, or -1.
+        counted: (K, N) bool, false where the protocol takes the detection out (Ambiguous).
+        block_start: (N,) int, first detection of the class with the same score.
+        block_stop: (N,) int, the one after the last with the same score.
+        truth_label: (M,) int.
+        truth_video: (M,) int.
+        positives: (C,) int, number of ground truths.
+        videos: Names of all videos that have detections, ground truth or are known, sorted.
+        protocol: The protocol they were matched under.
+    """
+
+    thresholds: np.ndarray
+    row: np.ndarray
+    label: np.ndarray
+    video: np.ndarray
+    score: np.ndarray
+    offsets: np.ndarray
+    matched: np.ndarray
+    counted: np.ndarray
+    block_start: np.ndarray
+    block_stop: np.ndarray
+    truth_label: np.ndarray
+    truth_video: np.ndarray
+    positives: np.ndarray
+    videos: tuple[str, ...]
+    protocol: Protocol
+
+    @property
+    def tied(self) -> int:
+        """How many detections share their score with another one of their class."""
+        return int((self.block_stop - self.block_start > 1).sum())
+
+
+def rank(
+    prepared: Prepared,
+    *,
+    thresholds: Sequence[float] | np.ndarray,
+    protocol: Protocol,
+    ties: TieOrder | np.ndarray | None = None,
+) -> Ranking:
+    """Sort the detections and match them at every threshold.
+
+    Args:
+        prepared: The rows that take part.
+        thresholds: (K,) IoU.
+        protocol: How to match.
+        ties: Order of equal scores, by default the protocol's; or (N,) numbers, the smaller first.
+    """
+    detections, truth = prepared.detections, prepared.truth
+    videos = tuple(sorted({*prepared.videos, *detections.video, *truth.video, *prepared.ignored.video}))
+    label, video = codes(detections.label, prepared.classes), codes(detections.video, videos)
+    score = detections.score if detections.score is not None else np.zeros(len(detections))
+    ties = protocol.ties if ties is None else ties
+    if isinstance(ties, np.ndarray):
+        order = np.lexsort((ties, -score, label))
+    elif ties == "file":  # lexsort is stable: rows stay in order
+        order = np.lexsort((video, -score, label))
+    else:
+        order = np.lexsort((detections.end_seconds, detections.start_seconds, video, -score, label))
+    seconds = np.stack([detections.start_seconds, detections.end_seconds], axis=1)
+    if protocol.ambiguous != "ignore":
+        touching = touches(label, video, seconds, prepared=prepared, videos=videos, protocol=protocol)
+        if protocol.ambiguous == "drop-all":
+            order = order[~touching[order]]
+    row, label, video, score = order, label[order], video[order], score[order]
+
+    truth_label, truth_video = codes(truth.label, prepared.classes), codes(truth.video, videos)
+    truth_seconds = np.stack([truth.start_seconds, truth.end_seconds], axis=1)
+    thresholds = np.asarray(thresholds, dtype=np.float64).reshape(-1)
+    pairs = candidate_pairs(
+        label * len(videos) + video,
+        seconds[row],
+        truth_group=truth_label * len(videos) + truth_video,
+        truth_seconds=truth_seconds,
+        minimum_iou=float(thresholds.min(initial=1.0)),
+        union=protocol.union,
+    )
+    in_file = protocol.proposer == "truth" or protocol.prefers == "first-listed"
+    truth_order = np.empty(len(truth), dtype=np.int64)
+    by_time = np.arange(len(truth)) if in_file else np.lexsort((truth.end_seconds, truth.start_seconds))
+    truth_order[by_time] = np.arange(len(truth))
+    matched = match(pairs, detections=len(row), truth_order=truth_order, thresholds=thresholds, protocol=protocol)
+
+    counted = np.ones(matched.shape, dtype=bool)
+    if protocol.ambiguous == "drop-unmatched":
+        counted = (matched >= 0) | ~touching[row]
+    classes = len(prepared.classes)
+    new = (
+        np.concatenate([[True], (label[1:] != label[:-1]) | (score[1:] != score[:-1])])
+        if len(row)
+        else np.zeros(0, bool)
+    )
+    starts = np.flatnonzero(new)
+    block = np.cumsum(new) - 1
+    return Ranking(
+        thresholds=thresholds,
+        row=row,
+        label=label,
+        video=video,
+        score=score,
+        offsets=np.searchsorted(label, np.arange(classes + 1)),
+        matched=matched,
+        counted=counted,
+        block_start=starts[block],
+        block_stop=np.append(starts[1:], len(row))[block],
+        truth_label=truth_label,
+        truth_video=truth_video,
+        positives=np.bincount(truth_label, minlength=classes),
+        videos=videos,
+        protocol=protocol,
+    )
+
+
+def touches(
+    label: np.ndarray,
+    video: np.ndarray,
+    seconds: np.ndarray,
+    *,
+    prepared: Prepared,
+    videos: Sequence[str],
+    protocol: Protocol,
+) -> np.ndarray:
+    """(N,) bool: which detections overlap an ambiguous segment of their video at all."""
+    ignored: Segments = prepared.ignored
+    pairs = candidate_pairs(
+        video,
+        seconds,
+        truth_group=codes(ignored.video, videos),
+        truth_seconds=np.stack([ignored.start_seconds, ignored.end_seconds], axis=1),
+        minimum_iou=np.nextafter(0.0, 1.0),
+        union=protocol.union,
+    )
+    result = np.zeros(len(label), dtype=bool)
+    result[pairs.detection] = True
+    return result

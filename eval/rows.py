@@ -1,0 +1,124 @@
+"""Rows of tables of text, read with the place they came from, so that a message can name it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError, listing
+
+#: Headings met in the wild, for each column.
+HEADINGS = {
+    "video": ("video", "video_id", "video-id", "videoid", "video_name", "videoname", "vid"),
+    "label": ("label", "class", "class_name", "action", "category"),
+    "start": ("start_seconds", "start", "t_start", "t-start", "start_time", "s"),
+    "end": ("end_seconds", "end", "t_end", "t-end", "end_time", "e"),
+    "score": ("score", "confidence", "conf", "probability"),
+    "subset": ("subset", "split"),
+    "duration": ("duration_seconds", "duration"),
+}
+
+
+def number(text: Any, *, place: str, name: str) -> float:
+    """A finite number, or a DataError that names the place.
+
+    >>> number("2.5", place="truth.csv, line 3", name="start")
+    2.5
+    """
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        value = math.nan
+        why = f"its {name} is {text!r}"
+    else:
+        why = f"its {name} is {value}"
+    if not math.isfinite(value) or isinstance(text, bool):
+        raise DataError(
+            f"{place}: the {name} is not a finite number", why=why, next="correct the row", subject=place.split(",")[0]
+        )
+    return value
+
+
+def interval(start: Any, end: Any, *, place: str) -> tuple[float, float]:
+    """A checked start and end in seconds, or a DataError that names the place."""
+    first, last = number(start, place=place, name="start"), number(end, place=place, name="end")
+    if last < first:
+        raise DataError(
+            f"{place}: the segment ends before it starts",
+            why=f"start {first:g} s, end {last:g} s; are the columns mixed up?",
+            next="correct the row, or the order of the columns",
+            subject=place.split(",")[0],
+        )
+    return first, last
+
+
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines that are not blank, from 1."""
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            for i, line in enumerate(lines, 1):
+                if line.strip():
+                    yield i, line
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not a text file", why=str(error), subject=str(path)) from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read", why=error.strerror or str(error), subject=str(path)) from None
+
+
+def table_rows(path: Path, *, needed: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """The rows of a CSV or TSV file with a heading, as (place, {column: text}).
+
+    Args:
+        path: A file with commas, semicolons or tabs.
+        needed: Columns of `HEADINGS` that must be there.
+
+    Raises:
+        DataError: The file is empty, a column is missing, or a row has more or fewer fields than the heading.
+    """
+    lines = text_lines(path)
+    _, heading = next(lines, (0, ""))
+    if not heading:
+        raise DataError(f"{path} is empty", next="give a file with a heading and rows", subject=str(path))
+    delimiter = max(",;\t", key=heading.count)
+    names = [name.strip() for name in next(csv.reader([heading], delimiter=delimiter))]
+    where = {column: i for column, known in HEADINGS.items() for i, name in enumerate(names) if name.lower() in known}
+    missing = [column for column in needed if column not in where]
+    if missing:
+        raise DataError(
+            f"{path} has no column {missing[0]!r}",
+            why=f"its first line is {heading.strip()[:80]!r}",
+            next=f"name the columns in the first line: {', '.join(HEADINGS[column][0] for column in needed)}",
+            subject=str(path),
+        )
+    for i, line in lines:
+        place, fields = f"{path}, line {i}", next(csv.reader([line], delimiter=delimiter))
+        if len(fields) != len(names):
+            raise DataError(
+                f"{place}: {len(fields)} fields where the heading has {len(names)}",
+                why=listing(fields),
+                next="correct the row",
+                subject=str(path),
+            )
+        yield place, {column: fields[i].strip() for column, i in where.items()}
+
+
+def load_json(path: Path) -> Any:
+    """The contents of a JSON file, or a DataError that says where it breaks off."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            return json.load(file)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read", why=error.strerror or str(error), subject=str(path)) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        why = f"{error.msg}, line {error.lineno}" if isinstance(error, json.JSONDecodeError) else str(error)
+        empty = path.stat().st_size == 0
+        raise DataError(
+            f"{path} is empty" if empty else f"{path} is not valid JSON",
+            why="" if empty else why,
+            next="give a JSON, CSV or THUMOS text file",
+            subject=str(path),
+        ) from None
