@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .annotations import Annotations, read_annotations
     from .average_precision import Scores, evaluate
+    from .detections import read_detections
     from .iou import temporal_iou
     from .protocols import PROTOCOLS, Protocol
 
@@ -21,6 +22,7 @@ _HOME = {
     "Scores": "average_precision",
     "evaluate": "average_precision",
     "read_annotations": "annotations",
+    "read_detections": "detections",
     "temporal_iou": "iou",
 }
 
@@ -31,6 +33,7 @@ __all__ = [
     "Scores",
     "evaluate",
     "read_annotations",
+    "read_detections",
     "temporal_iou",
 ]
 

@@ -99,7 +99,8 @@ def read_activitynet(path: Path, *, classes: Sequence[str] | None, ignore_label:
 def read_csv(path: Path, *, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
     """A table with the columns video, label, start_seconds, end_seconds and perhaps subset and duration_seconds."""
     table = _Table(path, classes, ignore_label)
-    for place, row in table_rows(path, needed=("video", "label", "start", "end")):
+    for line, row in table_rows(path, needed=("video", "label", "start", "end")):
+        place = f"{path}, line {line}"
         if "score" in row:
             raise DataError(
                 f"{path} has a column of scores, so it holds detections",
@@ -153,7 +154,8 @@ def read_thumos_folder(path: Path, *, classes: Sequence[str] | None, ignore_labe
         )
     for file in sorted([*path.glob("durations_*.csv"), *path.parent.glob("durations_*.csv")]):
         subset = file.stem.removeprefix("durations_")
-        for place, row in table_rows(file, needed=("video", "duration")):
+        for line, row in table_rows(file, needed=("video", "duration")):
+            place = f"{file}, line {line}"
             table.put_in(row["video"], _SUBSETS.get(subset, subset), place=place)
             table.durations[row["video"]] = number(row["duration"], place=place, name="duration")
     return table.annotations(notes)

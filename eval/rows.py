@@ -6,8 +6,9 @@ import csv
 import json
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ..errors import DataError, listing
 
@@ -56,21 +57,28 @@ def interval(start: Any, end: Any, *, place: str) -> tuple[float, float]:
     return first, last
 
 
-def text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines that are not blank, from 1."""
+@contextmanager
+def opened(path: Path) -> Iterator[TextIO]:
+    """The file as UTF-8 text; what the system says against it becomes a DataError."""
     try:
-        with path.open(encoding="utf-8-sig") as lines:
-            for i, line in enumerate(lines, 1):
-                if line.strip():
-                    yield i, line
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield file
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not a text file", why=str(error), subject=str(path)) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read", why=error.strerror or str(error), subject=str(path)) from None
 
 
-def table_rows(path: Path, *, needed: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """The rows of a CSV or TSV file with a heading, as (place, {column: text}).
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines that are not blank, from 1."""
+    with opened(path) as lines:
+        for i, line in enumerate(lines, 1):
+            if line.strip():
+                yield i, line
+
+
+def table_rows(path: Path, *, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV or TSV file with a heading, as (line, {column: text}).
 
     Args:
         path: A file with commas, semicolons or tabs.
@@ -79,31 +87,32 @@ def table_rows(path: Path, *, needed: Sequence[str]) -> Iterator[tuple[str, dict
     Raises:
         DataError: The file is empty, a column is missing, or a row has more or fewer fields than the heading.
     """
-    lines = text_lines(path)
-    _, heading = next(lines, (0, ""))
-    if not heading:
-        raise DataError(f"{path} is empty", next="give a file with a heading and rows", subject=str(path))
-    delimiter = max(",;\t", key=heading.count)
-    names = [name.strip() for name in next(csv.reader([heading], delimiter=delimiter))]
-    where = {column: i for column, known in HEADINGS.items() for i, name in enumerate(names) if name.lower() in known}
-    missing = [column for column in needed if column not in where]
-    if missing:
-        raise DataError(
-            f"{path} has no column {missing[0]!r}",
-            why=f"its first line is {heading.strip()[:80]!r}",
-            next=f"name the columns in the first line: {', '.join(HEADINGS[column][0] for column in needed)}",
-            subject=str(path),
-        )
-    for i, line in lines:
-        place, fields = f"{path}, line {i}", next(csv.reader([line], delimiter=delimiter))
-        if len(fields) != len(names):
+    with opened(path) as file:
+        heading = next((line for line in file if line.strip()), "")
+        if not heading:
+            raise DataError(f"{path} is empty", next="give a file with a heading and rows", subject=str(path))
+        delimiter = max(",;\t", key=heading.count)
+        names = [name.strip().lower() for name in next(csv.reader([heading], delimiter=delimiter))]
+        where = {column: i for column, known in HEADINGS.items() for i, name in enumerate(names) if name in known}
+        missing = [column for column in needed if column not in where]
+        if missing:
             raise DataError(
-                f"{place}: {len(fields)} fields where the heading has {len(names)}",
-                why=listing(fields),
-                next="correct the row",
+                f"{path} has no column {missing[0]!r}",
+                why=f"its first line is {heading.strip()[:80]!r}",
+                next=f"name the columns in the first line: {', '.join(HEADINGS[column][0] for column in needed)}",
                 subject=str(path),
             )
-        yield place, {column: fields[i].strip() for column, i in where.items()}
+        reader = csv.reader(file, delimiter=delimiter)
+        for fields in reader:
+            if len(fields) == len(names):
+                yield reader.line_num + 1, {column: fields[i].strip() for column, i in where.items()}
+            elif any(field.strip() for field in fields):
+                raise DataError(
+                    f"{path}, line {reader.line_num + 1}: {len(fields)} fields where the heading has {len(names)}",
+                    why=listing(fields),
+                    next="correct the row",
+                    subject=str(path),
+                )
 
 
 def load_json(path: Path) -> Any:

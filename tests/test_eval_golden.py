@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import shared_data
-from thas.eval import evaluate, read_annotations
-from thas.segments import Segments
+from thas.eval import evaluate, read_annotations, read_detections
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +20,7 @@ def golden():
 def test_thumos14_as_its_authors_stored_it(golden, k):
     expected = json.loads((golden / "expected.json").read_text())["thumos14"]
     threshold = expected["iou"][k]
-    columns = list(zip(*(line.split() for line in (golden / f"THUMOS14_det_iou{threshold}.txt").open()), strict=True))
-    labels = [expected["classes"][int(i) - 1] for i in columns[3]]
-    detections = Segments(columns[0], labels, *(np.array(columns[i], float) for i in (1, 2, 4)))
+    detections = read_detections(golden / f"THUMOS14_det_iou{threshold}.txt")
     truth = read_annotations(shared_data("thumos14") / "annotations").subset("test")
     scores = evaluate(detections, truth, iou=[threshold], protocol="thumos14")
     order = [scores.classes.index(name) for name in expected["classes"]]
@@ -33,9 +30,9 @@ def test_thumos14_as_its_authors_stored_it(golden, k):
 
 def test_activitynet_without_ties(golden):
     expected = json.loads((golden / "expected.json").read_text())["activitynet"]
-    results = json.loads((golden / "scnn_iou0.5_tiefree.json").read_text())["results"]
+    detections = read_detections(golden / "scnn_iou0.5_tiefree.json")
     truth = read_annotations(golden / "thumos14_test_gt_212.json")
-    scores = evaluate(Segments.from_activitynet(results, scored=True), truth, iou=expected["thr"])
+    scores = evaluate(detections, truth, iou=expected["thr"])
     order = [scores.classes.index(name) for name in expected["classes"]]
     np.testing.assert_allclose(scores.ap[:, order], expected["AP"], rtol=0, atol=1e-9)
     np.testing.assert_allclose(scores.map, expected["mAP"], rtol=0, atol=1e-9)

@@ -1,0 +1,267 @@
+"""Readers of the files detections come in."""
+
+from __future__ import annotations
+
+import json
+import re
+from array import array
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, listing
+from ..segments import Segments
+from .rows import opened, table_rows, text_lines
+from .thumos14 import CLASS_IDS
+
+_JSON_SPACE = re.compile(r"[ \t\n\r]*")
+_VIDEO_SUFFIX = re.compile(r"\.(mp4|mpeg|mpg|avi|mkv|webm)$")
+_ROW_FORM = 'a row is {"label": NAME, "segment": [START, END], "score": S}'
+
+
+class _Table:
+    """Columns as they are read, with the place of each row for messages."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.video: list[str] = []
+        self.label: list[str] = []
+        self.start, self.end, self.score = array("d"), array("d"), array("d")
+        self.names: dict[str, str] = {}
+
+    def add(self, video: str, label: str, start: Any, end: Any, score: Any) -> None:
+        first, last, sure = float(start), float(end), float(score)
+        self.start.append(first)
+        self.end.append(last)
+        self.score.append(sure)
+        self.video.append(self.names.setdefault(video, video))
+        self.label.append(self.names.setdefault(label, label))
+
+    def segments(self, place: Callable[[int], str]) -> Segments:
+        """Check all rows at once; `place` says where a row is, for the message about the first bad one."""
+        start, end, score = (np.array(column, dtype=np.float64) for column in (self.start, self.end, self.score))
+        for name, column in (("start", start), ("end", end), ("score", score)):
+            bad = np.flatnonzero(~np.isfinite(column))
+            if len(bad):
+                raise DataError(
+                    f"{place(int(bad[0]))}: the {name} is {column[bad[0]]}, not a finite number",
+                    why=f"{len(bad)} of {len(column)} rows are like this",
+                    next="correct the program that wrote the file",
+                    subject=str(self.path),
+                )
+        bad = np.flatnonzero(end < start)
+        if len(bad):
+            row = int(bad[0])
+            raise DataError(
+                f"{place(row)}: the segment ends before it starts, at {start[row]:g} s and {end[row]:g} s",
+                why=f"{len(bad)} of {len(start)} rows are like this; are the columns mixed up?",
+                next="correct the program that wrote the file",
+                subject=str(self.path),
+            )
+        return Segments(self.video, self.label, start, end, score)
+
+
+def read_detections(path: str | Path, *, classes: Sequence[str] | None = None) -> Segments:
+    """Read detections, telling their form from the file itself.
+
+    Args:
+        path: ActivityNet JSON (`{"results": {video: [{"label", "segment", "score"}]}}`), a CSV with the columns video,
+            label, start_seconds, end_seconds, score, or THUMOS14's text: lines `video start end class score`.
+        classes: Names of the class numbers 1, 2 .. in a THUMOS14 text file, if they are not the challenge's own
+            numbers; by default THUMOS14's twenty.
+
+    Raises:
+        DataError: The file is missing, empty or malformed; the file and the row are named.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(
+            f"the detections {path} do not exist" if not path.exists() else f"{path} is not a file",
+            next="give a JSON, CSV or THUMOS14 text file, or a run folder",
+            subject=str(path),
+        )
+    if path.suffix.lower() in {".csv", ".tsv"}:
+        return _read_csv(path)
+    if path.suffix.lower() == ".json":
+        return _read_json(path)
+    with opened(path) as file:
+        first = next((line.lstrip() for line in file if line.strip()), "")
+    return _read_json(path) if first[:1] in {"{", "["} else _read_thumos(path, classes)
+
+
+def _read_csv(path: Path) -> Segments:
+    table, lines = _Table(path), array("q")
+    for line, row in table_rows(path, needed=("video", "label", "start", "end", "score")):
+        try:
+            table.add(row["video"], row["label"], row["start"], row["end"], row["score"])
+        except ValueError as error:
+            raise DataError(
+                f"{path}, line {line}: not a detection",
+                why=f"{error}; are the columns mixed up?",
+                next="correct the row, or the names of the columns",
+                subject=str(path),
+            ) from None
+        lines.append(line)
+    return table.segments(lambda row: f"{path}, line {lines[row]}")
+
+
+def _read_thumos(path: Path, classes: Sequence[str] | None) -> Segments:
+    table, lines = _Table(path), array("q")
+    for line, text in text_lines(path):
+        fields = text.split()
+        try:
+            video, start, end, label, score = fields
+            table.add(_VIDEO_SUFFIX.sub("", video), label, start, end, score)
+        except ValueError:
+            raise DataError(
+                f"{path}, line {line}: not a line of detections",
+                why=f"expected: video start end class score; found: {text.strip()[:80]}",
+                next="correct the line, or give a JSON or CSV file",
+                subject=str(path),
+            ) from None
+        lines.append(line)
+    if not lines:
+        raise DataError(f"{path} is empty", next="give a file of detections", subject=str(path))
+    names = _class_names(set(table.label), classes or tuple(CLASS_IDS.values()), path, table.label, lines)
+    table.label = [names[label] for label in table.label]
+    return table.segments(lambda row: f"{path}, line {lines[row]}")
+
+
+def _class_names(
+    found: set[str], classes: Sequence[str], path: Path, labels: Sequence[str], lines: Sequence[int]
+) -> dict[str, str]:
+    """The name behind each class in a THUMOS14 text file: a name, a number of the challenge, or a position from 1."""
+    if found <= set(classes):
+        return {name: name for name in found}
+    official = {str(number): name for number, name in CLASS_IDS.items()}
+    positions = {str(i): name for i, name in enumerate(classes, 1)}
+    fits = [names for names in (official, positions) if found <= set(names)]
+    if len(fits) == 2 and any(official[name] != positions[name] for name in found):
+        raise DataError(
+            f"{path}: the class numbers {listing(sorted(found))} can mean two things",
+            why=f"the challenge's own numbers ({official[min(found)]}), or positions from 1 ({positions[min(found)]})",
+            next="write the names of the classes instead of the numbers",
+            subject=str(path),
+        )
+    if not fits:
+        strange = next(i for i, label in enumerate(labels) if label not in positions and label not in official)
+        raise DataError(
+            f"{path}, line {lines[strange]}: the class is {labels[strange]!r}",
+            why=f"neither a name, nor a number of THUMOS14, nor a position from 1 to {len(classes)}; columns mixed up?",
+            next="a line is: video start end class score",
+            subject=str(path),
+        )
+    return fits[0]
+
+
+def _read_json(path: Path) -> Segments:
+    """ActivityNet's results. A video at a time, so that a file of 500 MB needs little more memory than itself."""
+    with opened(path) as file:
+        text = file.read()
+    if not text.strip():
+        raise DataError(f"{path} is empty", next="give a file of detections", subject=str(path))
+    table, counts, keys = _Table(path), {}, set()
+
+    def video(name: str, at: int) -> int:
+        rows, stop = _DECODER.raw_decode(text, at)
+        if name in counts:
+            raise DataError(f"{path}: the video {name} is there twice", next="join its rows", subject=str(path))
+        _add_video(table, name, rows)
+        counts[name] = len(rows)
+        return stop
+
+    def top(key: str, at: int) -> int:
+        keys.add(key)
+        if key != "results":
+            return _DECODER.raw_decode(text, at)[1]
+        if text[at] != "{":
+            raise _other_shape(path, '"results" is not a table of videos')
+        return _scan(text, at, video)
+
+    try:
+        start = _skip_space(text, 0)
+        if text[start] != "{":
+            raise _other_shape(path, "it is not a table")
+        if _skip_space(text, _scan(text, start, top)) != len(text):
+            raise _other_shape(path, "something follows its end")
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path} is not valid JSON",
+            why=f"{error.msg}, line {error.lineno}, column {error.colno}",
+            next="write the file again",
+            subject=str(path),
+        ) from None
+    if "results" not in keys:
+        looks = "; it looks like ground truth" if "database" in keys else ""
+        raise _other_shape(path, f'it has no table "results"{looks}')
+
+    def place(row: int) -> str:
+        for name, n in counts.items():
+            if row < n:
+                return f"{path}, video {name}, row {row}"
+            row -= n
+        raise IndexError(row)
+
+    return table.segments(place)
+
+
+def _add_video(table: _Table, video: str, rows: Any) -> None:
+    if not isinstance(rows, list):
+        raise _other_shape(table.path, f"the entry of video {video} is not a list of rows")
+    for i, row in enumerate(rows):
+        try:
+            start, end = row["segment"]
+            table.add(video, row["label"], start, end, row["score"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{table.path}, video {video}, row {i}: not a detection",
+                why=f"{type(error).__name__}: {error} in {str(row)[:80]}",
+                next=_ROW_FORM,
+                subject=str(table.path),
+            ) from None
+
+
+def _other_shape(path: Path, why: str) -> DataError:
+    return DataError(
+        f"{path} does not hold detections in ActivityNet's form",
+        why=why,
+        next=f'give {{"results": {{VIDEO: [ROW, ...]}}}}; {_ROW_FORM}',
+        subject=str(path),
+    )
+
+
+_DECODER = json.JSONDecoder()
+
+
+def _skip_space(text: str, at: int) -> int:
+    return _JSON_SPACE.match(text, at).end()  # type: ignore[union-attr]
+
+
+def _scan(text: str, at: int, consume: Callable[[str, int], int]) -> int:
+    """Go through the JSON object at `at`; `consume` gets each key and its value's place and returns the value's end.
+
+    Returns:
+        The place behind the object.
+    """
+
+    def expect(place: int, signs: str) -> int:
+        if place >= len(text) or text[place] not in signs:
+            raise json.JSONDecodeError(f"expected {' or '.join(signs)}", text, place)
+        return place + 1
+
+    at = _skip_space(text, expect(at, "{"))
+    if text[at : at + 1] == "}":
+        return at + 1
+    while True:
+        expect(at, '"')
+        key, at = _DECODER.raw_decode(text, at)
+        at = _skip_space(text, expect(_skip_space(text, at), ":"))
+        if at >= len(text):
+            raise json.JSONDecodeError("the file breaks off", text, at)
+        at = _skip_space(text, consume(key, at))
+        expect(at, ",}")
+        if text[at] == "}":
+            return at + 1
+        at = _skip_space(text, at + 1)
