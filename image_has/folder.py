@@ -1,0 +1,139 @@
+"""A data set of one's own: `<subset>/<class>/<image>` and, for evaluation, `boxes.csv`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError, suggestion
+from .decode import image_size
+from .images import IMAGE_SUFFIXES, ImageTable, Problem, class_folders, clean_boxes
+
+BOX_COLUMNS = ("image", "label", "x0", "y0", "x1", "y1")
+
+
+def read_folder(root: Path) -> dict[str, ImageTable]:
+    """The subsets of a folder of images.
+
+    `root` holds a folder a subset (`train`, `val`, or any other names), each a folder a class; or the class folders
+    directly, which then are the subset `train`. `boxes.csv` has the columns image, label, x0, y0, x1, y1: the image's
+    path below `root`, the class, and pixels of the image as it is shown; x1 and y1 are the far edges. An image may have
+    several rows.
+
+    Raises:
+        DataError: There are no images, or `boxes.csv` is malformed or speaks of unknown images or classes.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"there is no folder {root}", next="check the path", subject=str(root))
+    subsets = _subsets(root)
+    classes = tuple(sorted({name for found in subsets.values() for name in found}))
+    if not any(files for found in subsets.values() for files in found.values()):
+        raise DataError(
+            f"{root} holds no images",
+            why="images are looked for in <subset>/<class>/ and in <class>/",
+            next="arrange them so, for example train/cat/1.jpg and val/cat/2.jpg",
+            subject=str(root),
+        )
+    labels: dict[str, str] = {
+        path: name for found in subsets.values() for name, files in found.items() for path in files
+    }
+    rows = read_boxes(root / "boxes.csv", labels) if (root / "boxes.csv").exists() else {}
+    sizes, unreadable = _sizes(root, rows)
+    boxes, problems = clean_boxes(rows, sizes)
+    tables = {}
+    for subset, found in subsets.items():
+        paths = [path for name in sorted(found) for path in found[name]]
+        mine = set(paths)
+        tables[subset] = ImageTable(
+            root=root,
+            paths=tuple(paths),
+            labels=np.array([classes.index(labels[path]) for path in paths], dtype=np.int64),
+            classes=classes,
+            boxes={path: boxes[path] for path in paths if path in boxes},
+            problems=(
+                *(Problem(f"{subset}/{name}", "class without images") for name in classes if not found.get(name)),
+                *(problem for problem in (*unreadable, *problems) if problem.subject in mine),
+            ),
+        )
+    return tables
+
+
+def _subsets(root: Path) -> dict[str, dict[str, list[str]]]:
+    """Subset -> class -> paths below `root`."""
+    folders = [entry for entry in sorted(root.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
+    if any(path.suffix.lower() in IMAGE_SUFFIXES for folder in folders for path in folder.iterdir()):
+        return {"train": class_folders(root)}  # images right below these folders: they are classes
+    nested = {folder.name: class_folders(folder) for folder in folders}
+    return {
+        subset: {name: [f"{subset}/{path}" for path in files] for name, files in found.items()}
+        for subset, found in nested.items()
+        if any(found.values())
+    }
+
+
+def read_boxes(path: Path, labels: Mapping[str, str]) -> dict[str, list[tuple[float, float, float, float]]]:
+    """The rows of a boxes.csv by image.
+
+    Args:
+        path: The file.
+        labels: The class of each known image.
+
+    Raises:
+        DataError: A column is missing, a number is none, or a row names an unknown image or another class; the line is
+            given.
+    """
+    found: dict[str, list[tuple[float, float, float, float]]] = {}
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} cannot be read", why=str(error), next="save it as UTF-8 text", subject=str(path)
+        ) from None
+    reader = csv.DictReader(text.splitlines())
+    missing = [name for name in BOX_COLUMNS if name not in (reader.fieldnames or ())]
+    if missing:
+        raise DataError(
+            f"{path} lacks the column {missing[0]!r}",
+            why=f"it has {', '.join(reader.fieldnames or ['nothing'])}",
+            next=f"its first line must be {','.join(BOX_COLUMNS)}",
+            subject=str(path),
+        )
+    for number, row in enumerate(reader, start=2):
+        image = row["image"]
+        if image not in labels:
+            raise DataError(
+                f"{path} line {number}: there is no image {image!r}",
+                why=suggestion(str(image), list(labels)[:2000]),
+                next="correct or remove the row",
+                subject=str(path),
+            )
+        if row["label"] != labels[image]:
+            raise DataError(
+                f"{path} line {number}: {image} is labelled {row['label']!r}, but lies in the folder {labels[image]!r}",
+                next="correct the row, or move the image",
+                subject=str(path),
+            )
+        try:
+            x0, y0, x1, y1 = (float(row[name]) for name in BOX_COLUMNS[2:])
+        except (TypeError, ValueError):
+            shown: Sequence[object] = [row[name] for name in BOX_COLUMNS[2:]]
+            raise DataError(
+                f"{path} line {number}: {shown} are not four numbers", next="correct the row", subject=str(path)
+            ) from None
+        found.setdefault(image, []).append((x0, y0, x1, y1))
+    return found
+
+
+def _sizes(root: Path, boxes: Mapping[str, object]) -> tuple[dict[str, tuple[int, int]], list[Problem]]:
+    """(width, height) of the annotated images, as shown; and those whose header cannot be read."""
+    sizes, problems = {}, []
+    for path in boxes:
+        try:
+            sizes[path] = image_size(root / path, upright=True)
+        except DataError as error:
+            problems.append(Problem(path, "image whose size cannot be read", error.why))
+    return sizes, problems

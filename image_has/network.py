@@ -1,0 +1,186 @@
+"""Networks whose last maps are pooled over the image and classified by one linear layer, so that the maps localize."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from . import architectures
+from .activation import activation_map, captured
+from .hide import hide
+from .settings import NetworkSettings
+
+Pooling = Literal["average", "max"]
+
+
+class NetworkOutput(NamedTuple):
+    """What a network says about B images.
+
+    Attributes:
+        logits: (B, C), one a class.
+        maps: (B, M, H, W), the last convolution's maps, before pooling.
+    """
+
+    logits: Tensor
+    maps: Tensor
+
+
+class Hiding(NamedTuple):
+    """What to hide in the first block's maps (the paper's "hiding at conv1").
+
+    Attributes:
+        size: Side of a cell in pixels of those maps, or several sizes.
+        probability: With which each cell is hidden.
+        fill: "mean" takes each map's mean over the batch, "zero" takes 0.
+        generator: The source of randomness.
+    """
+
+    size: int | Sequence[int]
+    probability: float
+    fill: Literal["mean", "zero"]
+    generator: torch.Generator
+
+
+def pool(maps: Tensor, *, pooling: Pooling) -> Tensor:
+    """Pool maps over the image: (B, M, H, W) -> (B, M).
+
+    >>> pool(torch.tensor([[[[1.0, 3.0]]]]), pooling="average").item()
+    2.0
+    """
+    return maps.amax(dim=(2, 3)) if pooling == "max" else maps.mean(dim=(2, 3))
+
+
+class CamNetwork(nn.Module):
+    """Convolutions, global pooling, dropout, one linear classifier.
+
+    Args:
+        features: Convolutions to the last maps; its first child is named `conv1` if maps are to be hidden there.
+        channels: M, the number of those maps.
+        classes: C.
+        pooling: Over the image.
+        dropout: Before the classifier, in training (AlexNet-GAP: 0.5).
+    """
+
+    def __init__(
+        self, features: nn.Module, channels: int, classes: int, *, pooling: Pooling = "average", dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.pooling: Pooling = pooling
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(channels, classes)
+
+    @property
+    def weight(self) -> Tensor:
+        """(C, M), the classifier's weight: with the maps it makes the class activation map."""
+        return self.classifier.weight
+
+    def forward(self, x: Tensor, hiding: Hiding | None = None) -> NetworkOutput:
+        """(B, 3, H, W) normalised images, and what to hide in conv1's maps -> NetworkOutput."""
+        maps = self.features(x) if hiding is None else self._hidden(x, hiding)
+        return NetworkOutput(self.classifier(self.dropout(pool(maps, pooling=self.pooling))), maps)
+
+    def _hidden(self, x: Tensor, hiding: Hiding) -> Tensor:
+        assert isinstance(self.features, nn.Sequential)
+        first, *rest = self.features
+        maps = first(x)
+        fill = maps.detach().mean(dim=(0, 2, 3)) if hiding.fill == "mean" else 0.0
+        maps = hide(maps, size=hiding.size, probability=hiding.probability, fill=fill, generator=hiding.generator)
+        for layer in rest:
+            maps = layer(maps)
+        return maps
+
+    def localization(self, x: Tensor, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits (B, C) and the map (B, H, W) of one class an image; the likeliest class where none are given."""
+        output = self(x)
+        chosen = output.logits.argmax(1) if classes is None else classes
+        return output.logits, activation_map(output.maps.float(), self.weight.float(), chosen)
+
+
+class OwnNetwork(nn.Module):
+    """Any classifier of yours, seen as a network with maps: three attributes say where they are.
+
+    The model itself is run as it is, so its logits are its own; nothing stays attached to it after a call.
+
+    Args:
+        model: Ends in global pooling and one linear layer, (B, 3, H, W) -> logits (B, C).
+        features: Dotted name of the layer whose output is pooled, "layer4" in torchvision's ResNets for instance.
+        classifier: Dotted name of the linear layer, "fc" there; a 1x1 convolution will do too.
+        pooling: How the model pools.
+
+    Raises:
+        ValueError: A layer is missing, or the classifier has no weight of two axes.
+    """
+
+    def __init__(self, model: nn.Module, *, features: str, classifier: str, pooling: Pooling = "average") -> None:
+        super().__init__()
+        self.model = model
+        self.pooling: Pooling = pooling
+        known = dict(model.named_modules())
+        for name in (features, classifier):
+            if name not in known:
+                last = [n for n, module in known.items() if not list(module.children())][-3:]
+                raise ValueError(f"the model has no layer {name!r}; its last ones are {', '.join(last)}")
+        self._features, self._classifier = features, classifier
+        if self.weight.ndim != 2:
+            raise ValueError(f"{classifier!r} has a weight of shape {tuple(self.weight.shape)}, not (C, M)")
+
+    @property
+    def weight(self) -> Tensor:
+        """(C, M), the classifier's weight."""
+        weight: Any = getattr(self.model.get_submodule(self._classifier), "weight", torch.empty(0))
+        return weight[:, :, 0, 0] if weight.ndim == 4 and weight.shape[2:] == (1, 1) else weight
+
+    def forward(self, x: Tensor) -> NetworkOutput:
+        """(B, 3, H, W) images as the model wants them -> NetworkOutput."""
+        with captured(self.model.get_submodule(self._features)) as outputs:
+            logits = self.model(x)
+        if len(outputs) != 1 or outputs[0].ndim != 4:
+            raise ValueError(
+                f"layer {self._features!r} must give maps (B, M, H, W) once, but gave {len(outputs)} outputs"
+            )
+        return NetworkOutput(logits, outputs[0])
+
+    localization = CamNetwork.localization
+
+
+def build_network(settings: NetworkSettings, *, classes: int, seed: int | None = None, kernel5: int = 5) -> CamNetwork:
+    """A network by name, with fresh weights.
+
+    Args:
+        settings: Name and shape.
+        classes: C.
+        seed: Of the weights; torch's own random state is left as it was. None draws from that state.
+        kernel5: Of GoogLeNet's third branch: 5 as in the paper, 3 for torchvision's weights.
+    """
+    with torch.random.fork_rng(devices=[]) if seed is not None else nullcontext():
+        if seed is not None:
+            torch.manual_seed(seed)
+        features, channels = _features(settings, kernel5)
+        dropout = 0.5 if settings.name == "alexnet" else 0.0
+        network = CamNetwork(features, channels, classes, pooling=settings.pooling, dropout=dropout)
+        if settings.name != "resnet50" and settings.name != "resnet18":
+            for module in network.modules():
+                if isinstance(module, nn.Conv2d):
+                    nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return network
+
+
+def _features(settings: NetworkSettings, kernel5: int) -> tuple[nn.Sequential, int]:
+    match settings.name:
+        case "alexnet":
+            return architectures.alexnet(batch_norm=settings.batch_norm, width=settings.width, stride=settings.stride)
+        case "googlenet":
+            return architectures.googlenet(batch_norm=settings.batch_norm, kernel5=kernel5)
+        case "vgg16":
+            return architectures.vgg16(batch_norm=settings.batch_norm)
+        case "resnet50":
+            return architectures.resnet(50)
+        case "resnet18":
+            return architectures.resnet(18)
+        case "small":
+            return architectures.small(width=settings.width)

@@ -1,0 +1,193 @@
+"""Weights on disk: ours, whole and self-describing, and torchvision's to start from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from ..errors import CheckpointError, listing
+from ..files import write_atomically
+from .network import CamNetwork, build_network
+from .settings import ImageSettings, InputSettings, LocalizeSettings, NetworkSettings
+
+CLASSIFIER = ("classifier.weight", "classifier.bias")
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network with all that is needed to use it on an image.
+
+    Attributes:
+        network: In evaluation mode.
+        classes: C names, in the order of the logits.
+        settings: Of its input, network and localization.
+    """
+
+    network: CamNetwork
+    classes: tuple[str, ...]
+    settings: ImageSettings
+
+
+def save_weights(path: Path, network: CamNetwork, *, classes: tuple[str, ...], settings: ImageSettings) -> None:
+    """Write a network to one safetensors file that says by itself what it is."""
+    facts = {
+        "backbone": settings.network.name,
+        "architecture": asdict(settings.network) | {"kernel5": kernel5_of(network)},
+        "preprocessing": asdict(settings.input),
+        "localize": asdict(settings.localize),
+        "classes": list(classes),
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    write_atomically(path, save(tensors, metadata={"thas": json.dumps(facts)}))
+
+
+def load_weights(path: Path) -> TrainedNetwork:
+    """Read what `save_weights` wrote.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or holds another kind of network.
+    """
+    facts = read_facts(path)
+    try:
+        shape = dict(facts["architecture"])
+        kernel5 = int(shape.pop("kernel5", 5))
+        settings = ImageSettings(
+            network=_made(NetworkSettings, shape),
+            input=_made(InputSettings, facts["preprocessing"]),
+            localize=_made(LocalizeSettings, facts["localize"]),
+        )
+        classes = tuple(str(name) for name in facts["classes"])
+        network = build_network(settings.network, classes=len(classes), seed=0, kernel5=kernel5)
+        network.load_state_dict(load_file(path))
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} does not hold a network of the image half",
+            why=" ".join(str(error).split())[:200],
+            next="thas image train makes one",
+            subject=str(path),
+        ) from None
+    return TrainedNetwork(network.eval(), classes, settings)
+
+
+def _made(kind: type, values: dict[str, Any]) -> Any:
+    known = {one.name for one in fields(kind)}
+    if set(values) - known:
+        raise ValueError(f"it has settings that this version does not know: {listing(sorted(set(values) - known))}")
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """What a weights file says of itself.
+
+    Raises:
+        CheckpointError: The file is missing or damaged, or is not ours.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return json.loads((file.metadata() or {})["thas"])
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"there is no weights file {path}", next="check the path, or train: thas image train", subject=str(path)
+        ) from None
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is not a weights file of thas",
+            why=str(error),
+            next="thas image train makes one",
+            subject=str(path),
+        ) from None
+
+
+def kernel5_of(network: nn.Module) -> int:
+    """Side of the third branch's kernel in a GoogLeNet; 5 for other networks."""
+    weight = network.state_dict().get("features.inception3a.branch3.1.conv.weight")
+    return 5 if weight is None else int(weight.shape[-1])
+
+
+def start_from(path: Path, settings: NetworkSettings, *, classes: tuple[str, ...], seed: int) -> CamNetwork:
+    """A network that starts from weights: torchvision's for the same architecture, or a file of ours.
+
+    What the file lacks (the added convolution, the classifier) and a classifier for other classes keep fresh weights.
+
+    Args:
+        path: A .pth file of torchvision's (vgg16, vgg16_bn, googlenet, resnet18, resnet50), or a .safetensors file.
+        settings: Name and shape.
+        classes: C names.
+        seed: Of the fresh weights.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or of another architecture.
+    """
+    tensors = _read_tensors(path)
+    theirs = _renamed(tensors, settings.name)
+    branch = theirs.get("features.inception3a.branch3.1.conv.weight")
+    kernel5 = int(branch.shape[-1]) if branch is not None else 5
+    network = build_network(settings, classes=len(classes), seed=seed, kernel5=kernel5)
+    ours = network.state_dict()
+    if path.suffix == ".safetensors" and tuple(read_facts(path)["classes"]) != classes:
+        theirs = {name: tensor for name, tensor in theirs.items() if name not in CLASSIFIER}
+    theirs = {name: tensor for name, tensor in theirs.items() if name in ours}
+    wrong = [name for name, tensor in theirs.items() if tensor.shape != ours[name].shape]
+    absent = [n for n in ours if n not in theirs and n not in CLASSIFIER and not n.startswith("features.conv_gap")]
+    if wrong or absent:
+        raise CheckpointError(
+            f"{path} is not a {settings.name} of this shape",
+            why=f"other shape: {listing(wrong, 3)}" if wrong else f"it lacks {listing(absent, 3)}",
+            next="name the network the file was made for, and its batch_norm: --set network.name=...",
+            subject=str(path),
+        )
+    network.load_state_dict(theirs, strict=False)
+    return network
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    if not path.exists():
+        raise CheckpointError(f"there is no weights file {path}", next="check the path", subject=str(path))
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = content.get("state_dict", content)
+        return {name: tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
+    except Exception as error:  # torch.load raises whatever the damaged bytes provoke
+        raise CheckpointError(
+            f"{path} holds no weights",
+            why=" ".join(str(error).split())[:200],
+            next="download it again",
+            subject=str(path),
+        ) from None
+
+
+def _renamed(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Torchvision's names in ours; our own stay as they are."""
+    if any(key.startswith("features.conv1") for key in tensors):
+        return tensors
+    if name != "vgg16":
+        return {f"features.{key}": tensor for key, tensor in tensors.items()}
+    renamed: dict[str, Tensor] = {}
+    blocks = [
+        "conv1" if (stage, i) == (1, 1) else f"conv{stage}_{i}"
+        for stage, count in enumerate((2, 2, 3, 3, 3), start=1)
+        for i in range(1, count + 1)
+    ]
+    block = -1
+    for key, tensor in tensors.items():  # in the order of the layers: each convolution, then its batch norm
+        if not key.startswith("features."):
+            continue
+        field = key.rsplit(".", 1)[1]
+        if tensor.ndim == 4:
+            block += 1
+            layer = "conv"
+        elif field != "bias" or f"{key[: -len('bias')]}running_mean" in tensors:
+            layer = "bn"
+        else:
+            layer = "conv"
+        renamed[f"features.{blocks[block]}.{layer}.{field}"] = tensor
+    return renamed

@@ -1,0 +1,87 @@
+"""The metadata lists of "Evaluating Weakly Supervised Object Localization Methods Right" (Choe et al., CVPR 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from ..errors import DataError
+from .images import ImageTable, Problem, clean_boxes
+
+Number = TypeVar("Number", int, float)
+LISTS = ("image_ids.txt", "class_labels.txt", "localization.txt", "image_sizes.txt")
+
+
+def read_wsol_lists(folder: Path, *, images: Path, classes: tuple[str, ...] | None = None) -> ImageTable:
+    """One subset of a wsolevaluation metadata folder (`metadata/ILSVRC/val` for instance).
+
+    `image_ids.txt` lists the images, `class_labels.txt` has `image,label`, `localization.txt` has
+    `image,x0,y0,x1,y1` (several lines for several boxes) and `image_sizes.txt` has `image,width,height`; the last two
+    may be absent. Those programs shrink images and boxes together, so the boxes count in pixels of the file.
+
+    Args:
+        folder: Holds the lists.
+        images: The folder that the listed names are relative to.
+        classes: C names; the numbers themselves if None.
+
+    Raises:
+        DataError: A list is missing or malformed; the line is given.
+    """
+    folder = Path(folder)
+    ids = [fields[0] for _, fields in _rows(folder / LISTS[0], 1)]
+    numbers: dict[str, int] = {}
+    for place, (name, label) in _rows(folder / LISTS[1], 2):
+        numbers[name] = _number(label, int, place)
+    boxes: dict[str, list[tuple[float, float, float, float]]] = {}
+    if (folder / LISTS[2]).exists():
+        for place, (name, *corners) in _rows(folder / LISTS[2], 5):
+            x0, y0, x1, y1 = (_number(corner, float, place) for corner in corners)
+            boxes.setdefault(name, []).append((x0, y0, x1, y1))
+    sizes: dict[str, tuple[int, int]] = {}
+    if (folder / LISTS[3]).exists():
+        for place, (name, width, height) in _rows(folder / LISTS[3], 3):
+            sizes[name] = (_number(width, int, place), _number(height, int, place))
+    listed = set(ids)
+    problems = [Problem(name, "image without label, left out") for name in ids if name not in numbers]
+    problems += [Problem(name, "box of an image that is not listed") for name in boxes if name not in listed]
+    paths = tuple(name for name in ids if name in numbers)
+    labels = np.array([numbers[name] for name in paths], dtype=np.int64)
+    if classes is None:
+        classes = tuple(str(i) for i in range(int(labels.max(initial=-1)) + 1))
+    cleaned, unusable = clean_boxes({name: rows for name, rows in boxes.items() if name in listed}, sizes)
+    return ImageTable(Path(images), paths, labels, classes, cleaned, upright=False, problems=(*problems, *unusable))
+
+
+def is_wsol_folder(folder: Path) -> bool:
+    """Whether a folder holds such lists."""
+    return all((Path(folder) / name).exists() for name in LISTS[:2])
+
+
+def _rows(path: Path, width: int) -> Iterator[tuple[str, list[str]]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(
+            f"the list {path} cannot be read",
+            why=error.strerror or str(error),
+            next=f"name a folder that holds {', '.join(LISTS[:2])}",
+            subject=str(path),
+        ) from None
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            fields = line.strip().rsplit(",", width - 1)  # a file's name may hold commas, its numbers may not
+            if len(fields) != width:
+                raise DataError(
+                    f"{path} line {number} must have {width} fields", why=f"it is {line[:80]!r}", subject=str(path)
+                )
+            yield f"{path} line {number}", fields
+
+
+def _number(text: str, kind: Callable[[str], Number], place: str) -> Number:
+    try:
+        return kind(text)
+    except ValueError:
+        raise DataError(f"{place}: {text!r} is not a number", next="correct the line", subject=place) from None

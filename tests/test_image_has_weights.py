@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision import models
+
+from thas.errors import CheckpointError
+from thas.image_has.activation import captured
+from thas.image_has.network import build_network
+from thas.image_has.settings import ImageSettings, NetworkSettings
+from thas.image_has.weights import load_weights, save_weights, start_from
+
+SMALL = ImageSettings.preset("image-demo")
+
+
+def saved(path: Path, classes: tuple[str, ...] = ("cat", "dog")) -> Path:
+    save_weights(path, build_network(SMALL.network, classes=len(classes), seed=1), classes=classes, settings=SMALL)
+    return path
+
+
+def test_a_saved_network_comes_back_with_its_classes_and_settings(tmp_path: Path):
+    trained = load_weights(saved(tmp_path / "weights.safetensors"))
+    fresh = build_network(SMALL.network, classes=2, seed=1).state_dict()
+    assert all(torch.equal(tensor, fresh[name]) for name, tensor in trained.network.state_dict().items())
+    assert trained.classes == ("cat", "dog")
+    assert trained.settings.input == SMALL.input
+    assert not trained.network.training
+
+
+def test_ours_to_start_from_keeps_the_classifier_for_the_same_classes_only(tmp_path: Path):
+    path = saved(tmp_path / "weights.safetensors")
+    theirs = load_weights(path).network.state_dict()
+    for classes, same in ((("cat", "dog"), True), (("dog", "cat"), False), (("a", "b", "c"), False)):
+        started = start_from(path, SMALL.network, classes=classes, seed=9).state_dict()
+        assert torch.equal(started["features.conv1.conv.weight"], theirs["features.conv1.conv.weight"])
+        assert torch.equal(started["classifier.weight"], theirs["classifier.weight"]) is same
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "batch_norm"),
+    [
+        ("resnet18", models.resnet18, True),
+        ("vgg16", models.vgg16, False),
+        ("vgg16", models.vgg16_bn, True),
+        ("googlenet", lambda weights: models.googlenet(weights=weights, init_weights=False, aux_logits=False), True),
+    ],
+)
+def test_torchvisions_weights_fit_and_compute_the_same_maps(tmp_path: Path, name: str, model, batch_norm: bool):
+    theirs = model(weights=None).eval()
+    torch.save(theirs.state_dict(), tmp_path / "theirs.pth")
+    settings = NetworkSettings(name=name, batch_norm=batch_norm)  # type: ignore[arg-type]
+    ours = start_from(tmp_path / "theirs.pth", settings, classes=("a", "b"), seed=0).eval()
+    x = torch.randn(1, 3, 64, 64)
+    ours_last, theirs_last = {
+        "resnet18": ("layer3", "layer3"),
+        "vgg16": ("conv5_3", "features.42" if batch_norm else "features.29"),
+        "googlenet": ("inception4e", "inception4e"),
+    }[name]
+    with torch.no_grad():
+        with captured(theirs.get_submodule(theirs_last)) as expected:
+            theirs(x)
+        with captured(ours.features.get_submodule(ours_last)) as found:
+            ours(x)
+    torch.testing.assert_close(found[0], expected[0])
+
+
+def test_another_architecture_is_named(tmp_path: Path):
+    torch.save(models.resnet18(weights=None).state_dict(), tmp_path / "theirs.pth")
+    with pytest.raises(CheckpointError, match="not a resnet50"):
+        start_from(tmp_path / "theirs.pth", NetworkSettings(name="resnet50"), classes=("a",), seed=0)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 99])
+def test_damaged_files_are_named(tmp_path: Path, content: bytes):
+    for name in ("w.safetensors", "w.pth"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(CheckpointError, match=name):
+            start_from(tmp_path / name, SMALL.network, classes=("a",), seed=0)
+    with pytest.raises(CheckpointError, match=r"w\.safetensors"):
+        load_weights(tmp_path / "w.safetensors")
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(CheckpointError, match="no weights file"):
+        load_weights(tmp_path / "w.safetensors")
+    with pytest.raises(CheckpointError, match="no weights file"):
+        start_from(tmp_path / "w.pth", SMALL.network, classes=("a",), seed=0)
