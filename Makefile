@@ -1,0 +1,31 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both make .venv and install into it first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/.installed
+	$(BIN)/thas demo $(ARGS)
+
+test: check
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+# Installed anew whenever the sources change: what runs is what a user would get from `pip install .`.
+SOURCES := pyproject.toml $(shell git ls-files '*.py' '*.toml' 2>/dev/null | grep -v '^tests/')
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[dev]'
+	touch $@
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,68 @@
+"""thas: when do actions happen in untrimmed videos? Learned from each video's labels alone, by Hide-and-Seek.
+
+`import thas` is cheap: the public names below load their modules when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .dataset import Dataset, open_dataset
+    from .errors import ThasError
+    from .eval.annotations import Annotations, read_annotations
+    from .eval.average_precision import Scores, evaluate
+    from .features.cache import FeatureCache, Features
+    from .segments import Segments
+    from .settings import Settings
+    from .temporal_has.localize import localize
+    from .temporal_has.localizer import Localizer
+    from .temporal_has.train import train
+
+_HOME = {
+    "Annotations": "eval.annotations",
+    "Dataset": "dataset",
+    "FeatureCache": "features.cache",
+    "Features": "features.cache",
+    "Localizer": "temporal_has.localizer",
+    "Scores": "eval.average_precision",
+    "Segments": "segments",
+    "Settings": "settings",
+    "ThasError": "errors",
+    "evaluate": "eval.average_precision",
+    "localize": "temporal_has.localize",
+    "open_dataset": "dataset",
+    "read_annotations": "eval.annotations",
+    "train": "temporal_has.train",
+}
+
+__all__ = [
+    "Annotations",
+    "Dataset",
+    "FeatureCache",
+    "Features",
+    "Localizer",
+    "Scores",
+    "Segments",
+    "Settings",
+    "ThasError",
+    "__version__",
+    "evaluate",
+    "localize",
+    "open_dataset",
+    "read_annotations",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

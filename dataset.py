@@ -1,0 +1,300 @@
+"""A data set on disk: which videos there are, their labels, and where everything about them lies.
+
+    data/<name>/
+        videos/            <video>.mp4, .mkv, .webm, .avi, ...
+        labels.csv         video,label[,subset]; several rows for several labels
+        annotations.json   optional, ActivityNet's form; or annotations/, THUMOS14's text files. For evaluation only
+        features/          <video>.h5, made by `thas extract-features` or `thas import-features`
+
+Training sees `labels` and nothing else; segments are read by evaluation alone.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import DataError, UsageError, listing, suggestion
+from .settings import preset_names, read_preset
+
+if TYPE_CHECKING:
+    from .eval.annotations import Annotations
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".ts", ".m2ts", ".wmv", ".flv", ".ogv", ".3gp"}
+)
+_TRAIN_NAMES = ("training", "train", "validation", "val")
+_TEST_NAMES = ("test", "testing", "validation", "val")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The videos of a data set and what is known of them.
+
+    Attributes:
+        name: The folder's or the preset's name.
+        folder: Where it lies.
+        labels: For each video its labels, in the order of the table; () where none is known.
+        subsets: For each video its subset; "" where there are none.
+        classes: C names, all that occur in the labels.
+        train_subset: The subset that is trained on.
+        test_subset: The subset that is scored.
+        annotations_path: Ground-truth segments, for evaluation; None if there are none.
+        ignore_label: The label of segments that count neither way, such as THUMOS14's Ambiguous.
+        bad_videos: Videos known to be faulty, each with the reason.
+        note: How the data set is obtained.
+    """
+
+    name: str
+    folder: Path
+    labels: Mapping[str, tuple[str, ...]]
+    subsets: Mapping[str, str]
+    classes: tuple[str, ...]
+    train_subset: str
+    test_subset: str
+    annotations_path: Path | None = None
+    ignore_label: str = "Ambiguous"
+    bad_videos: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def videos(self) -> tuple[str, ...]:
+        """All videos, in the order of the table."""
+        return tuple(self.labels)
+
+    @property
+    def features_folder(self) -> Path:
+        """Where features are kept unless told otherwise."""
+        return self.folder / "features"
+
+    @property
+    def videos_folder(self) -> Path:
+        """Where the videos are."""
+        return self.folder / "videos"
+
+    @property
+    def default_weights(self) -> Path | None:
+        """Backbone weights that lie with the data set, used unless others are named."""
+        path = self.folder / "backbone.safetensors"
+        return path if path.exists() else None
+
+    @cached_property
+    def video_files(self) -> Mapping[str, list[Path]]:
+        """All video files by stem."""
+        files: dict[str, list[Path]] = {}
+        if self.videos_folder.is_dir():
+            for path in sorted(self.videos_folder.rglob("*")):
+                if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+                    files.setdefault(path.stem, []).append(path)
+        return files
+
+    def videos_of(self, subset: str) -> tuple[str, ...]:
+        """The videos of one subset.
+
+        Raises:
+            UsageError: No video is in that subset.
+        """
+        chosen = tuple(video for video, where in self.subsets.items() if where == subset)
+        if not chosen:
+            names = sorted(set(self.subsets.values()))
+            raise UsageError(
+                f"data set {self.name} has no videos in subset {subset!r}",
+                why=f"its subsets are {listing(map(repr, names), 10)}",
+                next="name one of them, or add the column `subset` to labels.csv",
+            )
+        return chosen
+
+    def video_path(self, video: str) -> Path:
+        """The file of a video.
+
+        Raises:
+            DataError: There is none, or several files have its name.
+        """
+        files = self.video_files.get(video) or self.video_files.get(Path(video).stem, [])
+        if Path(video).suffix.lower() in VIDEO_SUFFIXES:
+            files = [path for path in files if path.name == video] or files
+        if len(files) == 1:
+            return files[0]
+        if files:
+            raise DataError(
+                f"video {video} has {len(files)} files",
+                why=listing((str(path.relative_to(self.folder)) for path in files), 3),
+                next="keep one of them",
+                subject=video,
+            )
+        raise DataError(
+            f"video {video} has no file in {self.videos_folder}",
+            why=f"{len(self.video_files)} videos lie there" if self.video_files else "no video lies there",
+            next=self.note or f"put {video}.mp4 there, or remove its rows from labels.csv",
+            subject=video,
+        )
+
+    def label_matrix(self, videos: Sequence[str]) -> np.ndarray:
+        """(B, C) float32, 1 where a video has a class."""
+        column = {label: i for i, label in enumerate(self.classes)}
+        matrix = np.zeros((len(videos), len(self.classes)), dtype=np.float32)
+        for row, video in enumerate(videos):
+            for label in self.labels[video]:
+                matrix[row, column[label]] = 1
+        return matrix
+
+    def annotations(self) -> Annotations:
+        """The ground-truth segments, for evaluation.
+
+        Raises:
+            DataError: The data set has none.
+        """
+        if self.annotations_path is None:
+            raise DataError(
+                f"data set {self.name} has no ground-truth segments",
+                why=f"neither annotations.json nor annotations/ is in {self.folder}",
+                next="add one to score detections, or look at them with `thas localize`",
+            )
+        from .eval.annotations import read_annotations
+
+        return read_annotations(self.annotations_path, classes=self.classes or None, ignore_label=self.ignore_label)
+
+
+def read_labels(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """Read a table `video,label[,subset]`.
+
+    Returns:
+        Labels and subset of each video, in the order of the table. A blank label stands for none.
+
+    Raises:
+        DataError: The table is empty, lacks a column or contradicts itself; the row is named.
+    """
+    next_step = "the first line is `video,label` or `video,label,subset`, then a row a label"
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            columns = [name.strip() for name in reader.fieldnames or []]
+            reader.fieldnames = columns
+            missing = [name for name in ("video", "label") if name not in columns]
+            if missing:
+                why = f"it has no column {missing[0]!r} but {', '.join(columns)}" if columns else "it is empty"
+                raise DataError(f"{path} is not a label table", why=why, next=next_step, subject=str(path))
+            rows = [(reader.line_num, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a CSV table", why=str(error), next=next_step, subject=str(path)) from None
+    labels: dict[str, list[str]] = {}
+    subsets: dict[str, str] = {}
+    for line, row in rows:
+        video, label, subset = ((row.get(name) or "").strip() for name in ("video", "label", "subset"))
+        if not video or "/" in video or "\\" in video or video in {".", ".."}:
+            raise DataError(
+                f"{path}, line {line}: {video!r} is not the name of a video",
+                why="a name is a file's name without folder and suffix",
+                next="correct the row",
+                subject=video,
+            )
+        if subsets.setdefault(video, subset) != subset:
+            raise DataError(
+                f"{path}, line {line}: video {video} is in subset {subset!r} here and in {subsets[video]!r} above",
+                next="a video is in one subset; correct the row",
+                subject=video,
+            )
+        known = labels.setdefault(video, [])
+        if label and label not in known:
+            known.append(label)
+    if not labels:
+        raise DataError(f"{path} names no video", why="it has a heading and no rows", next=next_step, subject=str(path))
+    return {video: tuple(found) for video, found in labels.items()}, subsets
+
+
+def _pick_subset(names: Iterable[str], wanted: str | None, order: tuple[str, ...]) -> str:
+    names = set(names)
+    if wanted is not None and wanted in names:
+        return wanted
+    return next((name for name in order if name in names), sorted(names)[0] if names else "")
+
+
+def dataset_presets() -> list[str]:
+    """The names `--dataset` knows without a folder."""
+    return [name for name in preset_names() if "data" in read_preset(name)]
+
+
+def open_dataset(
+    name_or_folder: str | Path,
+    *,
+    data_root: str | Path = "data",
+    train_subset: str | None = None,
+    test_subset: str | None = None,
+) -> Dataset:
+    """Open a data set by a preset's name or by its folder.
+
+    Args:
+        name_or_folder: `thumos14`, or a folder laid out as this module says.
+        data_root: The folder in which presets look for their data: `<data_root>/<name>`.
+        train_subset: Instead of the preset's, or of training, train, validation in this order.
+        test_subset: Instead of the preset's, or of test, testing, validation in this order.
+
+    Raises:
+        UsageError: It is neither a preset nor a folder.
+        DataError: It has neither labels nor annotations, or they are malformed.
+    """
+    presets = dataset_presets()
+    preset: Mapping[str, Any] = {}
+    folder = Path(name_or_folder)
+    if str(name_or_folder) in presets:
+        preset = read_preset(str(name_or_folder))["data"]
+        folder = Path(data_root) / str(name_or_folder)
+    elif not folder.is_dir():
+        raise UsageError(
+            f"there is no data set {str(name_or_folder)!r}",
+            why=f"it is neither a folder nor a known data set: {suggestion(str(name_or_folder), presets)}",
+            next="thas data check FOLDER, or --dataset with one of " + ", ".join(presets),
+            subject=str(name_or_folder),
+        )
+    note = str(preset.get("note", "")).format(folder=folder)
+    annotations_path = _annotations_path(folder)
+    if (folder / "labels.csv").exists():
+        labels, subsets = read_labels(folder / "labels.csv")
+    elif annotations_path is not None:
+        labels, subsets = _labels_of_annotations(annotations_path, preset)
+    else:
+        raise DataError(
+            f"data set {name_or_folder} has no labels",
+            why=f"{folder} has neither labels.csv nor annotations",
+            next=note or f"write {folder}/labels.csv with the columns video,label,subset",
+            subject=str(folder),
+        )
+    found = {label for known in labels.values() for label in known}
+    order = [label for label in preset.get("classes", ()) if label in found]
+    return Dataset(
+        name=str(name_or_folder) if preset else folder.resolve().name,
+        folder=folder,
+        labels=labels,
+        subsets=subsets,
+        classes=(*order, *sorted(found - set(order))),
+        train_subset=_pick_subset(subsets.values(), train_subset or preset.get("train_subset"), _TRAIN_NAMES),
+        test_subset=_pick_subset(subsets.values(), test_subset or preset.get("test_subset"), _TEST_NAMES),
+        annotations_path=annotations_path,
+        ignore_label=preset.get("ignore_label", "Ambiguous"),
+        bad_videos=preset.get("bad_videos", {}),
+        note=note,
+    )
+
+
+def _annotations_path(folder: Path) -> Path | None:
+    candidates = ("annotations.json", "annotations.csv", "annotations")
+    return next((folder / name for name in candidates if (folder / name).exists()), None)
+
+
+def _labels_of_annotations(path: Path, preset: Mapping[str, Any]) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """Video-level labels, where a data set states them only by its annotated segments; their times are not used."""
+    from .eval.annotations import read_annotations
+
+    annotations = read_annotations(
+        path, classes=preset.get("classes"), ignore_label=preset.get("ignore_label", "Ambiguous")
+    )
+    labels = annotations.video_labels()
+    ignored = {video: () for video in dict.fromkeys(annotations.ignored.video) if video not in labels}
+    labels = dict(sorted((labels | ignored).items()))
+    return labels, {video: annotations.subsets.get(video, "") for video in labels}

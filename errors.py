@@ -1,0 +1,88 @@
+"""The errors a user can cause or meet, each carrying its subject.
+
+One short tree. Every error says three things: what went wrong and where, why, and the next command to type. The
+command line prints them as three lines and exits with `exit_code`; from Python they are ordinary exceptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ThasError(Exception):
+    """Base of all errors that thas raises on purpose.
+
+    Args:
+        what: What went wrong and with which thing.
+        why: The cause, as far as it is known.
+        next: What to do, preferably a command to type.
+        subject: The file, video, label or setting concerned.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, why: str = "", next: str = "", subject: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.next = next
+        self.subject = subject
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.why:
+            lines.append(f"why:  {self.why}")
+        if self.next:
+            lines.append(f"next: {self.next}")
+        return "\n".join(lines)
+
+
+class UsageError(ThasError):
+    """Something typed is wrong: an option, a setting, a name."""
+
+    exit_code = 2
+
+
+class DataError(ThasError):
+    """A data set, label table or annotation file is missing or malformed. Subject: the file."""
+
+
+class VideoError(ThasError):
+    """A video cannot be decoded, or not wholly. Subject: the video's name."""
+
+
+class FeatureError(ThasError):
+    """Features are missing, malformed or made by another recipe. Subject: the video's name or the cache."""
+
+
+class CheckpointError(ThasError):
+    """Weights or a run cannot be loaded. Subject: the file."""
+
+
+class PartialFailure(ThasError):
+    """The job ran to its end, but some inputs failed; what succeeded is kept."""
+
+    exit_code = 3
+
+
+def listing(names: Iterable[str], most: int = 5) -> str:
+    """Join names for a message, the first `most` of them and a count of the rest.
+
+    >>> listing(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    names = list(names)
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Say which known name was probably meant, else list some of them.
+
+    >>> suggestion("Divin", ["Diving", "Shotput"])
+    "did you mean 'Diving'?"
+    """
+    known = list(known)
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {listing(known, 20)}"

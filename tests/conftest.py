@@ -1,0 +1,47 @@
+"""Helpers that several rooms' tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def shared_data(name: str) -> Path:
+    """A folder of real data that does not come with the project; the test is skipped where it is absent."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"needs {name}, which does not come with the project")
+    return path
+
+
+def make_features(video: str, data, *, fps: float = 10.0, length: int = 16, stride: int = 8):
+    """Features on an even grid."""
+    from thas.features.cache import Features
+    from thas.features.snippets import SnippetGrid
+
+    data = np.asarray(data, dtype=np.float32)
+    grid = SnippetGrid(fps=fps, length_frames=length, stride_frames=stride, count=len(data))
+    return Features(video, data, grid.start_seconds, grid.end_seconds, float(grid.end_seconds[-1]))
+
+
+def planted_videos(*, videos: int = 24, classes: int = 3, snippets: int = 40, dimension: int = 8, seed: int = 0):
+    """Videos in which five snippets of noise carry their class's own feature; features and labels by video."""
+    draw = np.random.default_rng(seed)
+    features, labels, places = {}, {}, {}
+    for i in range(videos):
+        label = i % classes
+        data = np.abs(draw.normal(0, 0.1, (snippets, dimension)))
+        start = int(draw.integers(0, snippets - 5))
+        data[start : start + 5, label] += 2.0
+        name = f"video_{i:02d}"
+        features[name] = make_features(name, data)
+        labels[name] = (f"class_{label}",)
+        places[name] = (start, start + 5)
+    return features, labels, places

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from thas.dataset import dataset_presets, open_dataset, read_labels
+from thas.errors import DataError, UsageError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "videos" / "deep").mkdir(parents=True)
+    for name in ("a.mp4", "deep/b.MKV", "notes.txt"):
+        (tmp_path / "videos" / name).touch()
+    (tmp_path / "labels.csv").write_text(
+        'video,label,subset\na,"Jump, high",training\na,Run,training\nb,Run,validation\nc,,validation\n'
+    )
+    return tmp_path
+
+
+def test_a_folder_with_a_label_table(folder):
+    dataset = open_dataset(folder)
+    assert dataset.videos == ("a", "b", "c")
+    assert dataset.labels == {"a": ("Jump, high", "Run"), "b": ("Run",), "c": ()}
+    assert dataset.classes == ("Jump, high", "Run")
+    assert (dataset.train_subset, dataset.test_subset) == ("training", "validation")
+    assert dataset.label_matrix(["a", "b", "c"]).tolist() == [[1, 1], [0, 1], [0, 0]]
+    assert dataset.video_path("b").name == "b.MKV"
+    assert dataset.features_folder == folder / "features"
+
+
+def test_missing_and_doubled_files_are_named(folder):
+    with pytest.raises(DataError, match="video c has no file"):
+        open_dataset(folder).video_path("c")
+    (folder / "videos" / "a.webm").touch()
+    with pytest.raises(DataError, match="video a has 2 files"):
+        open_dataset(folder).video_path("a")
+
+
+def test_a_table_that_keeps_suffixes_still_finds_its_files(folder):
+    (folder / "labels.csv").write_text("video,label\na.mp4,Run\n")
+    (folder / "videos" / "a.webm").touch()
+    assert open_dataset(folder).video_path("a.mp4").name == "a.mp4"
+
+
+def test_without_subsets_all_videos_are_both(folder):
+    (folder / "labels.csv").write_text("video,label\na,Run\nb,Run\n")
+    dataset = open_dataset(folder)
+    assert dataset.train_subset == dataset.test_subset == ""
+    assert dataset.videos_of("") == ("a", "b")
+
+
+def test_an_unknown_subset_is_named(folder):
+    with pytest.raises(UsageError, match="no videos in subset 'test'"):
+        open_dataset(folder).videos_of("test")
+
+
+def test_segments_without_a_label_table(tmp_path):
+    rows = [{"label": "Run", "segment": [0, 1]}, {"label": "Jump", "segment": [2, 3]}]
+    database = {"v": {"subset": "training", "duration": 9.0, "annotations": rows}}
+    (tmp_path / "annotations.json").write_text(json.dumps({"database": database}))
+    dataset = open_dataset(tmp_path)
+    assert set(dataset.labels["v"]) == {"Run", "Jump"}
+    assert len(dataset.annotations().segments) == 2
+
+
+def test_what_is_not_a_data_set(tmp_path):
+    with pytest.raises(UsageError, match="did you mean 'thumos14'"):
+        open_dataset("thumos")
+    with pytest.raises(DataError, match="has no labels"):
+        open_dataset(tmp_path)
+    with pytest.raises(DataError) as caught:
+        open_dataset("thumos14", data_root=tmp_path)
+    assert "crcv.ucf.edu" in caught.value.next
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "it is empty"),
+        ("video,label\n", "names no video"),
+        ("name,label\na,b\n", "no column 'video'"),
+        ("video,label\n../a,b\n", "line 2"),
+        ("video,label\na,b\n,c\n", "line 3"),
+        ("video,label,subset\na,b,training\na,c,test\n", "line 3"),
+    ],
+)
+def test_a_bad_table_is_named(tmp_path, text, says):
+    path = tmp_path / "labels.csv"
+    path.write_text(text)
+    with pytest.raises(DataError) as caught:
+        read_labels(path)
+    assert says in str(caught.value)
+
+
+def test_a_table_from_a_spreadsheet(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_bytes("\ufeffvideo, label\r\na, Run\r\na, Run\r\n".encode())
+    assert read_labels(path) == ({"a": ("Run",)}, {"a": ""})
+    path.write_bytes(b"\xff\xfe\x00video")
+    with pytest.raises(DataError, match="not a CSV table"):
+        read_labels(path)
+
+
+def test_presets_are_data_sets():
+    assert dataset_presets() == ["activitynet-1.2", "activitynet-1.3", "demo", "thumos14"]

@@ -1,0 +1,96 @@
+"""Laws of the house: what is public, what is packaged, who imports whom."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import thas
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("cli", "eval", "features", "image_has", "temporal_has")
+# Each room, and those it may import; all may import the modules of the first line.
+GROUND = {"_version", "errors", "files", "segments", "settings"}
+MAY_IMPORT = {
+    "eval": {"dataset"},
+    "dataset": {"eval"},
+    "features": {"dataset"},
+    "temporal_has": {"features", "dataset", "eval"},
+    "image_has": {"eval"},
+}
+
+
+def modules() -> list[str]:
+    found = [m.name for m in pkgutil.walk_packages(thas.__path__, "thas.")]
+    return [name for name in found if name.split(".")[1] not in {"tests", "benchmarks", "build", "docs"}]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_doctests(name):
+    if name.endswith("__main__"):
+        return
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("package", ["thas", *(f"thas.{name}" for name in PACKAGES if name != "cli")])
+def test_public_names_are_there_and_stay_what_they_are(package):
+    module = importlib.import_module(package)
+    for _ in range(2):  # a function must not turn into the module of its name once that is imported
+        for name in module.__all__:
+            value = getattr(module, name)
+            assert not isinstance(value, type(sys)), f"{package}.{name} is a module"
+    assert set(module.__all__) <= set(dir(module))
+    assert len(set(module.__all__)) == len(module.__all__)
+
+
+@pytest.mark.parametrize("name", ["thas", *(f"thas.{package}" for package in PACKAGES)])
+def test_importing_a_package_does_not_import_torch(name):
+    code = f"import sys, {name}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_eval_never_imports_torch():
+    names = [name for name in modules() if name.startswith("thas.eval")]
+    code = f"import sys, importlib; [importlib.import_module(n) for n in {names!r}]; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_packages_listed_are_the_folders():
+    project = ROOT / "pyproject.toml"
+    listed = set(tomllib.loads(project.read_text())["tool"]["setuptools"]["packages"])
+    folders = {f"thas.{path.parent.name}" for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"}
+    assert listed == {"thas"} | folders
+
+
+def imported(path: Path) -> set[str]:
+    """The rooms that a module of the package imports, wherever in the file."""
+    depth = len(path.relative_to(ROOT).parts)
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == depth:
+            rooms |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            assert not any(a.name.split(".")[0] == "thas" for a in node.names), f"{path}: import relatively"
+    return rooms
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_who_may_import_whom(room):
+    paths = [ROOT / f"{room}.py"] if (ROOT / f"{room}.py").exists() else sorted((ROOT / room).glob("*.py"))
+    for path in paths:
+        beyond = imported(path) - GROUND - MAY_IMPORT[room] - {room}
+        assert not beyond, f"{path.relative_to(ROOT)} imports {beyond}"
+
+
+def test_the_command_line_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "thas", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == thas.__version__

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thas.errors import UsageError
+from thas.settings import Settings, descriptions, flatten, preset_names, read_preset, resolve_settings
+
+
+def test_the_defaults_are_the_papers():
+    settings = Settings()
+    assert settings.input.snippets == 2000
+    assert settings.hide.probability == 0.5
+    assert settings.input.snippets / settings.hide.segments == 100
+    assert (settings.network.channels, settings.network.layers, settings.network.kernel_size) == (500, 2, 1)
+    assert (settings.network.pooling, settings.train.loss) == ("max", "softmax")
+    assert settings.localize.threshold == (0.5,)
+
+
+def test_has2017_and_video_full_differ_in_hiding_alone():
+    one, _ = resolve_settings(presets=["has2017"])
+    other, _ = resolve_settings(presets=["video-full"])
+    assert {key for key in one.flat() if one.flat()[key] != other.flat()[key]} == {"hide.probability"}
+    assert one.localize.labels == "known"
+
+
+def test_precedence(tmp_path):
+    config = tmp_path / "mine.toml"
+    config.write_text("[hide]\nprobability = 0.25\nsegments = 7\n")
+    settings, origins = resolve_settings(presets=["video-full"], config=config, options={"hide.segments": "9"})
+    assert (settings.hide.probability, settings.hide.segments) == (0.25, 9)
+    assert origins["hide.segments"] == "option"
+    assert origins["hide.probability"] == str(config)
+    assert origins["localize.labels"] == "preset video-full"
+
+
+def test_printed_settings_can_be_fed_back():
+    settings = Settings().updated({"localize.threshold": "0.3,0.5", "hide.size": [4, 8], "train.device": 'a"b'})
+    assert Settings().updated(flatten(tomllib.loads(settings.to_toml()))) == settings
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("hide.probabilty", 1, "did you mean 'hide.probability'?"),
+        ("hide", 1, "there is no setting 'hide'"),
+        ("hide.probability", 1.5, "from 0 to 1"),
+        ("hide.probability", "much", "a number"),
+        ("hide.probability", float("nan"), "a number"),
+        ("train.epochs", 1.5, "a whole number"),
+        ("train.epochs", True, "a whole number"),
+        ("train.epochs", 0, "1 or more"),
+        ("train.loss", "hinge", "one of softmax, sigmoid"),
+        ("localize.threshold", [0.5, 2], "from 0 to 1"),
+    ],
+)
+def test_a_wrong_setting_is_named(key, value, says):
+    with pytest.raises(UsageError) as caught:
+        Settings().updated({key: value})
+    assert says in str(caught.value)
+    assert caught.value.subject == key
+
+
+def test_every_preset_holds_known_settings_only():
+    assert {"has2017", "video-full", "thumos14", "demo", "activitynet-1.2", "activitynet-1.3"} <= set(preset_names())
+    for name in preset_names():
+        resolve_settings(presets=[name])
+
+
+def test_an_unknown_preset_or_file_is_named(tmp_path):
+    with pytest.raises(UsageError, match="there is no preset 'has2018'"):
+        read_preset("has2018")
+    with pytest.raises(UsageError, match="there is no settings file"):
+        resolve_settings(config=tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("= 3")
+    with pytest.raises(UsageError, match="not a TOML file"):
+        resolve_settings(config=tmp_path / "bad.toml")
+
+
+@given(st.sampled_from(sorted(descriptions())))
+def test_every_default_is_documented_and_accepted(key):
+    description = descriptions()[key]
+    assert description.doc
+    assert description.source in {"paper", "unverified", "ours"}
+    value = Settings().flat()[key]
+    assert Settings().updated({key: value}).flat()[key] == value
