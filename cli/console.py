@@ -1,0 +1,98 @@
+"""Where the command line prints: results on stdout; progress, warnings and advice on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from ..errors import ThasError
+
+# Soft wrapping, so that a path in a message can be copied whole; NO_COLOR and non-terminals are rich's to obey.
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout. NaN, which JSON lacks, must have become null before."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def warn(message: str) -> None:
+    """A warning on stderr."""
+    err.print(f"[yellow]warning:[/] {escape(message)}")
+
+
+def note(message: str) -> None:
+    """Advice on stderr."""
+    err.print(f"[dim]{escape(message)}[/]")
+
+
+def print_error(error: ThasError) -> None:
+    """Three lines: what and where; why; the next command."""
+    err.print(f"[bold red]error:[/] {escape(error.what)}")
+    if error.why:
+        err.print(f"  why:  {escape(error.why)}")
+    if error.next:
+        err.print(f"  next: {escape(error.next)}")
+
+
+@contextmanager
+def progress(description: str, total: int | None = None, unit: str = "") -> Iterator[Callable[..., None]]:
+    """A bar on a terminal; elsewhere a line at each tenth.
+
+    Yields:
+        `advance(n=1, note="")`: `n` more are done; `note` stands beside the bar.
+    """
+    if not err.is_terminal:
+        yield _Lines(description, total, unit)
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=err, transient=False) as bars:
+        task = bars.add_task(description, total=total, note="")
+
+        def advance(n: float = 1, note: str = "") -> None:
+            if note:
+                bars.update(task, note=note)
+            bars.advance(task, n)
+
+        yield advance
+
+
+class _Lines:
+    """Progress for logs and pipes: a line whenever another tenth is done."""
+
+    def __init__(self, description: str, total: int | None, unit: str) -> None:
+        self.description, self.total, self.unit = description, total, unit
+        self.done, self.printed = 0.0, 0
+        err.print(f"{description}: {total} {unit}".rstrip() if total is not None else description)
+
+    def __call__(self, n: float = 1, note: str = "") -> None:
+        self.done += n
+        tenth = int(10 * self.done / self.total) if self.total else 0
+        if tenth > self.printed:
+            self.printed = tenth
+            err.print(f"{self.description}: {self.done:g} of {self.total} {self.unit} {note}".rstrip())

@@ -1,0 +1,294 @@
+"""`thas train`, `thas localize` and `thas list datasets`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from ..errors import PartialFailure, UsageError, listing
+from .console import note, out, print_json, progress, warn
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+_SET = Parameter(name="--set", negative=(), consume_multiple=True)
+
+
+def parse_set(pairs: list[str]) -> dict[str, str]:
+    """["hide.probability=0"] -> {"hide.probability": "0"}."""
+    values: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError(f"--set {pair} has no value", next=f"--set {pair}=VALUE")
+        values[key.strip()] = value.strip()
+    return values
+
+
+def _settings(
+    dataset: str, presets: list[str], config: Path | None, pairs: list[str], options: dict[str, Any]
+) -> tuple[Settings, dict[str, str]]:
+    from ..dataset import dataset_presets
+    from ..settings import resolve_settings
+
+    given = {key: value for key, value in options.items() if value is not None}
+    return resolve_settings(
+        data_preset=dataset if dataset in dataset_presets() else None,
+        presets=presets,
+        config=config,
+        options=parse_set(pairs) | given,
+    )
+
+
+def train(
+    *,
+    dataset: str,
+    preset: Annotated[list[str] | None, Parameter(negative=())] = None,
+    config: Path | None = None,
+    set_: Annotated[list[str] | None, _SET] = None,
+    hide_probability: float | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    labels: Literal["known", "predicted"] | None = None,
+    features: Path | None = None,
+    train_subset: str | None = None,
+    test_subset: str | None = None,
+    data_root: Path = Path("data"),
+    runs: Path = Path("runs"),
+    device: str | None = None,
+    resume: Annotated[bool, Parameter(negative=())] = False,
+    run: Path | None = None,
+    skip_missing: Annotated[bool, Parameter(negative=())] = False,
+    print_config: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Train a temporal network from video-level labels, with hiding, and localize the test videos.
+
+    The defaults are the temporal half of Hide-and-Seek. Segments are never read in training.
+
+    Example:
+
+        thas train --dataset thumos14
+
+        thas train --dataset my_videos --hide-probability 0 --seed 1
+
+        thas train --dataset my_videos --set localize.threshold=0.3,0.5,0.7 hide.segments=10
+
+    Parameters
+    ----------
+    dataset
+        A data set's name (`thas list datasets`) or its folder.
+    preset
+        Settings by name: has2017 (the paper, known labels), video-full (the same without hiding).
+    config
+        A TOML file of settings, such as a run's settings.toml.
+    set_
+        Any setting, as section.name=value; several after one --set.
+    hide_probability
+        Probability of hiding a segment; 0 trains without hiding.
+    epochs
+        Passes over the training videos.
+    seed
+        Of weights, order and hiding.
+    labels
+        Whether a test video's true labels are given (known, as in the paper) or predicted.
+    features
+        The feature cache; `<data set>/features` by default.
+    train_subset
+        The subset to learn from.
+    test_subset
+        The subset to localize and score.
+    data_root
+        The folder that holds data sets called by name.
+    runs
+        The folder that holds runs.
+    device
+        cpu, cuda, cuda:1 or auto.
+    resume
+        Continue the newest run of this data set, or the one named with --run.
+    run
+        The run to resume.
+    skip_missing
+        Train without the videos that have no features; they are named, and the exit code is 3.
+    print_config
+        Print all settings and where each comes from, then stop.
+    json
+        Print one JSON object.
+    """
+    options = {
+        "hide.probability": hide_probability,
+        "train.epochs": epochs,
+        "train.seed": seed,
+        "train.device": device,
+        "localize.labels": labels,
+    }
+    settings, origins = _settings(dataset, preset or [], config, set_ or [], options)
+    if print_config:
+        print(settings.to_toml(origins), end="")
+        return 0
+    from ..temporal_has.session import train_run
+
+    with progress(f"training on {dataset}", total=settings.train.epochs, unit="epochs") as advance:
+        result = train_run(
+            dataset,
+            settings=settings,
+            origins=origins,
+            features=features,
+            train_subset=train_subset,
+            test_subset=test_subset,
+            data_root=data_root,
+            runs=runs,
+            resume=resume,
+            run=run,
+            skip_missing=skip_missing,
+            on_epoch=lambda epoch: advance(1, f"loss {epoch.loss:.3f}, videos right {epoch.accuracy:.0%}"),
+            warn=warn,
+        )
+    if json:
+        print_json(result.to_json())
+    else:
+        out.print(result.summary(), markup=False)
+        note(f"next: thas eval --iou 0.1 0.3 0.5   (scores {result.run})")
+    if result.skipped or result.untested:
+        raise PartialFailure(
+            f"{len(result.skipped)} training and {len(result.untested)} test videos have no features: "
+            + listing([*result.skipped, *result.untested]),
+            why="the run was made without them",
+            next=f"thas extract-features --dataset {dataset}",
+        )
+    return 0
+
+
+def localize(
+    inputs: Annotated[list[str] | None, Parameter(name="VIDEO", negative=())] = None,
+    /,
+    *,
+    run: Path | None = None,
+    dataset: str | None = None,
+    subset: str | None = None,
+    features: Path | None = None,
+    out_: Annotated[Path | None, Parameter(name="--out")] = None,
+    labels: Literal["known", "predicted"] | None = None,
+    set_: Annotated[list[str] | None, _SET] = None,
+    weights: Path | None = None,
+    runs: Path = Path("runs"),
+    data_root: Path = Path("data"),
+    device: str = "auto",
+    pictures: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Find when actions happen: a run and videos (or a data set) in, intervals out.
+
+    Writes detections as ActivityNet JSON and as CSV.
+
+    Example:
+
+        thas localize match.mp4 training.mp4 --run runs/latest
+
+        thas localize --dataset my_videos --subset test --pictures
+
+    Parameters
+    ----------
+    inputs
+        Video files; their features are extracted as the run's were. Without any, the test videos of the data set.
+    run
+        The run's folder; the newest by default.
+    dataset
+        Localize this data set instead of the run's own.
+    subset
+        Its subset; the run's test subset by default.
+    features
+        The feature cache; the data set's by default.
+    out_
+        Where detections.json and detections.csv go: the run's folder by default, the current one for video files.
+    labels
+        Take the data set's labels as known, or those predicted.
+    set_
+        Any localize setting, as localize.threshold=0.3,0.5.
+    weights
+        The backbone's weights, for video files, if they no longer lie where the run found them.
+    runs
+        The folder that holds runs.
+    data_root
+        The folder that holds data sets called by name.
+    device
+        cpu, cuda, cuda:1 or auto.
+    pictures
+        Draw a timeline of every video.
+    json
+        Print the detections as one JSON object.
+    """
+    from ..temporal_has.runs import find_run, read_settings
+    from ..temporal_has.session import localize_dataset, localize_files, write_result
+
+    folder = find_run(run, root=runs)
+    changes = parse_set(set_ or []) | ({"localize.labels": labels} if labels else {})
+    settings = read_settings(folder)[0].updated(changes, origin="option").localize
+    if inputs:
+        if dataset or subset:
+            raise UsageError("name video files or a data set, not both", next="thas localize --help")
+        with progress("localizing", total=len(inputs), unit="videos") as advance:
+            result = localize_files(
+                [Path(name) for name in inputs],
+                run=folder,
+                settings=settings,
+                weights=weights,
+                device=device,
+                on_video=lambda: advance(1),
+            )
+        target = out_ or Path()
+    else:
+        with progress("localizing", unit="videos") as advance:
+            result = localize_dataset(
+                folder,
+                settings=settings,
+                dataset=dataset,
+                data_root=data_root,
+                subset=subset,
+                features=features,
+                device=device,
+                on_video=lambda: advance(1),
+            )
+        target = out_ or folder
+    written = write_result(target, result, pictures=pictures)
+    if json:
+        print_json({"results": result.detections.sorted_by_score().to_activitynet(), "failed": result.failed})
+    else:
+        for line in result.lines(most=20):
+            out.print(line, markup=False)
+        note("written: " + ", ".join(str(path) for path in written))
+    if result.failed:
+        raise PartialFailure(
+            f"{len(result.failed)} of {len(result.failed) + len(result.sequences)} videos could not be localized: "
+            + listing(result.failed),
+            why=next(iter(result.failed.values())),
+            next="correct or extract them and run the same command again",
+        )
+    return 0
+
+
+def list_datasets(*, json: Annotated[bool, Parameter(negative=())] = False) -> None:
+    """The data sets that --dataset knows by name.
+
+    Example:
+
+        thas list datasets
+
+    Parameters
+    ----------
+    json
+        Print one JSON object.
+    """
+    from ..dataset import dataset_presets
+    from ..settings import read_preset
+
+    presets = {name: read_preset(name)["data"] for name in dataset_presets()}
+    if json:
+        print_json(presets)
+        return
+    for name, data in presets.items():
+        out.print(f"{name}: learns from {data['train_subset']}, scored on {data['test_subset']}", markup=False)
+        out.print(f"    {data['note'].format(folder='data/' + name)}", markup=False)
+    out.print("or a folder with videos/ and labels.csv (video,label,subset)", markup=False)

@@ -1,0 +1,44 @@
+"""Temporal action localization from video-level labels: hide, network, activation, localize, train.
+
+The names below are loaded when first used, so that importing this package does not import torch. Functions that bear
+their module's name are imported from it (`from thas.temporal_has.hide import hide`): a package cannot hold both.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .activation import ClassActivationSequence, activation_map
+    from .hide import HideSegments, hide_mask
+    from .localizer import Localizer
+    from .network import HasNetwork
+
+_HOME = {
+    "ClassActivationSequence": "activation",
+    "HasNetwork": "network",
+    "HideSegments": "hide",
+    "Localizer": "localizer",
+    "activation_map": "activation",
+    "hide_mask": "hide",
+}
+
+__all__ = [
+    "ClassActivationSequence",
+    "HasNetwork",
+    "HideSegments",
+    "Localizer",
+    "activation_map",
+    "hide_mask",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,91 @@
+"""Class activation sequences: how much each moment speaks for each class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..features.snippets import snippet_edges
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def activation_map(maps: Tensor, weight: Tensor) -> Tensor:
+    """M_c(t) = sum over i of W[c, i] F_i(t): the class activation sequence of a pooled network.
+
+    The temporal twin of the class activation map (Hide-and-Seek section 3.2; Zhou et al., CVPR 2016).
+
+    Args:
+        maps: (..., T, M), the last layer's maps.
+        weight: (C, M), the classifier's weight.
+
+    Returns:
+        (..., T, C).
+    """
+    return maps @ weight.T
+
+
+@dataclass(frozen=True, eq=False)
+class ClassActivationSequence:
+    """One video's activation of every class, and when each of its snippets is.
+
+    Attributes:
+        video: The video's name.
+        logits: (T, C) float32, the class activation sequence, unitless.
+        video_logits: (C,) float32, one a class for the whole video.
+        probabilities: (C,) float32, 0 to 1, the video-level probabilities.
+        start_seconds: (T,) float64, each snippet's start.
+        end_seconds: (T,) float64, each snippet's end.
+        duration_seconds: The video's length.
+        classes: C names.
+    """
+
+    video: str
+    logits: np.ndarray
+    video_logits: np.ndarray
+    probabilities: np.ndarray
+    start_seconds: np.ndarray
+    end_seconds: np.ndarray
+    duration_seconds: float
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        snippets, classes = self.logits.shape
+        expected = {
+            "video_logits": classes,
+            "probabilities": classes,
+            "classes": classes,
+            "start_seconds": snippets,
+            "end_seconds": snippets,
+        }
+        for name, length in expected.items():
+            if len(getattr(self, name)) != length:
+                raise ValueError(
+                    f"{name} of {self.video} must have {length} entries to match logits {self.logits.shape}, "
+                    f"but has {len(getattr(self, name))}"
+                )
+
+    @property
+    def edges_seconds(self) -> np.ndarray:
+        """(T + 1,) float64, the instants that divide the video among its snippets."""
+        return snippet_edges(self.start_seconds, self.end_seconds, self.duration_seconds)
+
+    def of(self, label: str) -> np.ndarray:
+        """(T,) float32, the sequence of one class."""
+        return self.logits[:, self.classes.index(label)]
+
+    def upsampled(self, times: int) -> ClassActivationSequence:
+        """The same sequence at `times` as many moments, linear between the snippets' centres.
+
+        Snippets far apart otherwise quantize the detections' edges.
+        """
+        if times == 1 or len(self.logits) == 1:
+            return self
+        edges = self.edges_seconds
+        fine = np.interp(np.arange(len(self.logits) * times + 1) / times, np.arange(len(edges)), edges)
+        centres, at = (edges[1:] + edges[:-1]) / 2, (fine[1:] + fine[:-1]) / 2
+        logits = np.stack([np.interp(at, centres, column) for column in self.logits.T], axis=1)
+        return replace(self, logits=logits.astype(np.float32), start_seconds=fine[:-1], end_seconds=fine[1:])

@@ -1,0 +1,121 @@
+"""Features as training sees them: sampled, in memory while they fit, batched with padding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import FeatureError, listing
+
+if TYPE_CHECKING:
+    from ..features.cache import Features
+
+
+def sample_positions(count: int, most: int) -> np.ndarray:
+    """Which of `count` snippets stand for the video: all, or `most` of them evenly spaced.
+
+    >>> sample_positions(3, 5).tolist(), sample_positions(9, 3).tolist()
+    ([0, 1, 2], [1, 4, 7])
+    """
+    if most == 0 or count <= most:
+        return np.arange(count)
+    return ((np.arange(most) + 0.5) * count / most).astype(int)
+
+
+def missing_features(features: Mapping[str, Features], videos: Sequence[str]) -> list[str]:
+    """The videos that have no features, in their order."""
+    return [video for video in videos if video not in features]
+
+
+class TrainingFeatures(Sequence[Tensor]):
+    """The features of the training videos, (T, D) float32 each.
+
+    They are read once and kept while they fit in `memory_bytes`; the rest is read again each time it is needed.
+
+    Args:
+        features: By video, such as a `FeatureCache`.
+        videos: Which, in this order.
+        snippets: Longer videos are sampled to so many; 0 for all.
+        memory_bytes: Upper bound of what is kept.
+
+    Raises:
+        FeatureError: A video has no features, or features of another width than the others.
+    """
+
+    def __init__(
+        self, features: Mapping[str, Features], videos: Sequence[str], *, snippets: int, memory_bytes: float
+    ) -> None:
+        missing = missing_features(features, videos)
+        if missing:
+            raise FeatureError(
+                f"{len(missing)} of {len(videos)} training videos have no features: {listing(missing)}",
+                next="thas extract-features --dataset NAME makes them; thas train --skip-missing goes on without",
+                subject=missing[0],
+            )
+        self._features = features
+        self._videos = list(videos)
+        self._snippets = snippets
+        self._kept: dict[int, Tensor] = {}
+        self._room = memory_bytes
+        self._keep = True
+        self.dimension = 0
+        total = np.zeros(0)
+        squares = np.zeros(0)
+        count = 0
+        for i, video in enumerate(self._videos):
+            x = self[i].numpy().astype(np.float64)
+            if i == 0:
+                self.dimension = x.shape[1]
+                total, squares = np.zeros(self.dimension), np.zeros(self.dimension)
+            if x.shape[1] != self.dimension:
+                raise FeatureError(
+                    f"the features of {video} have {x.shape[1]} numbers a snippet, others {self.dimension}",
+                    why="they were made by different backbones or layers",
+                    next="thas features verify FOLDER; then extract the odd ones again",
+                    subject=video,
+                )
+            total += x.sum(axis=0)
+            squares += np.square(x).sum(axis=0)
+            count += len(x)
+        self._keep = False
+        mean = total / max(count, 1)
+        self.mean = torch.from_numpy(mean.astype(np.float32))
+        """(D,) float32, over all snippets of all videos: what hidden snippets take."""
+        deviation = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0))
+        self.deviation = torch.from_numpy(np.where(deviation > 1e-6, deviation, 1).astype(np.float32))
+        """(D,) float32, the standard deviation; 1 where a feature is constant."""
+
+    def __len__(self) -> int:
+        return len(self._videos)
+
+    def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]
+        if index in self._kept:
+            return self._kept[index]
+        data = self._features[self._videos[index]].data
+        x = torch.from_numpy(np.ascontiguousarray(data[sample_positions(len(data), self._snippets)], np.float32))
+        if self._keep and x.nbytes <= self._room:
+            self._kept[index] = x
+            self._room -= x.nbytes
+        return x
+
+
+def pad(sequences: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Put sequences of different length in one batch.
+
+    Args:
+        sequences: B tensors (T_i, D).
+
+    Returns:
+        (B, T, D) with zeros after each end, and (B, T) bool, True where a sequence is.
+
+    >>> x, valid = pad([torch.ones(2, 1), torch.ones(1, 1)])
+    >>> valid.tolist()
+    [[True, True], [True, False]]
+    """
+    lengths = torch.tensor([len(sequence) for sequence in sequences])
+    batch = torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True)
+    return batch, torch.arange(batch.shape[1]) < lengths[:, None]

@@ -1,0 +1,107 @@
+"""A run put to use: features or raw videos in, detections out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import FeatureError
+from ..features.cache import FeatureCache
+from ..features.recipe import difference
+from ..segments import Segments
+from ..settings import LocalizeSettings
+from .localize import localize
+from .model import Model, load_model
+from .train import CHECKPOINT, pick_device
+
+if TYPE_CHECKING:
+    from ..features.cache import Features
+    from .activation import ClassActivationSequence
+
+
+class Localizer:
+    """A trained network that says when actions happen.
+
+    Args:
+        model: The network.
+        settings: How segments are made of sequences; the model's own if None.
+    """
+
+    def __init__(self, model: Model, *, settings: LocalizeSettings | None = None) -> None:
+        self.model = model
+        self.settings = settings or model.settings.localize
+
+    @classmethod
+    def from_run(cls, run: Path | str, *, device: str = "auto", settings: LocalizeSettings | None = None) -> Localizer:
+        """From a run's folder, such as `runs/latest`."""
+        model, _, _ = load_model(Path(run) / CHECKPOINT, device=pick_device(device))
+        return cls(model, settings=settings)
+
+    def sequence(self, features: Features) -> ClassActivationSequence:
+        """The class activation sequence of one video."""
+        return self.model.sequence(features)
+
+    def segments(self, sequence: ClassActivationSequence, labels: Iterable[str] | None = None) -> Segments:
+        """Detections from a sequence, by this localizer's settings.
+
+        Args:
+            sequence: Of one video.
+            labels: The classes to look for, where known; None for those predicted.
+        """
+        return localize(
+            sequence,
+            labels=labels,
+            class_threshold=self.settings.class_threshold,
+            threshold=self.settings.threshold,
+            score=self.settings.score,
+            gap_seconds=self.settings.gap_seconds,
+            minimum_seconds=self.settings.minimum_seconds,
+            upsample=self.settings.upsample,
+        )
+
+    def __call__(self, features: Features, labels: Iterable[str] | None = None) -> Segments:
+        """Detections in one video."""
+        return self.segments(self.sequence(features), labels)
+
+    def check_recipe(self, cache: FeatureCache) -> None:
+        """Refuse features that were made otherwise than those the network was trained on.
+
+        Raises:
+            FeatureError: The recipes differ; the differing lines are shown.
+        """
+        lines = difference(self.model.recipe, cache.recipe)
+        if lines:
+            raise FeatureError(
+                f"the features in {cache.path} were made differently from those the network was trained on",
+                why="trained on and given: " + "; ".join(lines),
+                next="extract them as the run's were, or train on these",
+                subject=str(cache.path),
+            )
+
+
+def localize_videos(
+    localizer: Localizer,
+    features: Mapping[str, Features],
+    videos: Sequence[str],
+    *,
+    labels: Mapping[str, Sequence[str]] | None = None,
+    on_video: Callable[[], None] | None = None,
+) -> tuple[Segments, list[ClassActivationSequence]]:
+    """Detections and sequences of several videos.
+
+    Args:
+        localizer: The network and its rules.
+        features: By video.
+        videos: Which, in this order.
+        labels: Known labels by video; a video without any takes those predicted.
+        on_video: Called after each.
+    """
+    sequences, found = [], []
+    for video in videos:
+        sequence = localizer.sequence(features[video])
+        sequences.append(sequence)
+        found.append(localizer.segments(sequence, (labels or {}).get(video) or None))
+        if on_video is not None:
+            on_video()
+    return (Segments.concat(found) if found else Segments.empty(scored=True)), sequences

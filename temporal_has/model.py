@@ -1,0 +1,174 @@
+"""A trained temporal network with all that is needed to use it again, and its file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .._version import __version__
+from ..errors import CheckpointError, FeatureError
+from ..files import write_atomically
+from ..settings import NetworkSettings, Settings, flatten
+from .activation import ClassActivationSequence
+from .data import sample_positions
+from .network import HasNetwork
+
+if TYPE_CHECKING:
+    from ..features.cache import Features
+
+FORMAT = 1
+
+
+@dataclass(eq=False)
+class Model:
+    """A temporal network and what it was trained with.
+
+    Attributes:
+        network: The network.
+        mean: (D,) float32, the training set's mean feature, which hidden snippets take.
+        deviation: (D,) float32, by which features are divided after the mean is taken off, where the settings say so.
+        classes: C names, in the order of the network's outputs.
+        settings: All settings of the run.
+        recipe: How the training features were made; other features are refused.
+    """
+
+    network: HasNetwork
+    mean: Tensor
+    deviation: Tensor
+    classes: tuple[str, ...]
+    settings: Settings
+    recipe: Mapping[str, Any]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters()).device
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """(..., D) features as the network takes them."""
+        if self.settings.input.normalise == "none":
+            return x
+        return (x - self.mean.to(x.device)) / self.deviation.to(x.device)
+
+    @torch.inference_mode()
+    def sequence(self, features: Features) -> ClassActivationSequence:
+        """The class activation sequence of one video; nothing is hidden.
+
+        Raises:
+            FeatureError: The features are of another width than those trained on.
+        """
+        if features.data.shape[1] != len(self.mean):
+            raise FeatureError(
+                f"the features of {features.video} have {features.data.shape[1]} numbers a snippet, "
+                f"the network was trained on {len(self.mean)}",
+                why="they were made by another backbone or layer",
+                next="extract them as the run's settings say, or train anew",
+                subject=features.video,
+            )
+        rows = sample_positions(len(features.data), self.settings.input.snippets)
+        x = torch.from_numpy(np.ascontiguousarray(features.data[rows], dtype=np.float32)).to(self.device)
+        self.network.eval()
+        output = self.network(self.normalised(x)[None])
+        video_logits = output.video_logits[0]
+        probabilities = (
+            video_logits.softmax(0) if self.settings.train.loss == "softmax" else torch.sigmoid(video_logits)
+        )
+        return ClassActivationSequence(
+            video=features.video,
+            logits=output.sequence[0].cpu().numpy(),
+            video_logits=video_logits.cpu().numpy(),
+            probabilities=probabilities.cpu().numpy(),
+            start_seconds=features.start_seconds[rows],
+            end_seconds=features.end_seconds[rows],
+            duration_seconds=features.duration_seconds,
+            classes=self.classes,
+        )
+
+    def save(
+        self, path: Path, extra: Mapping[str, Tensor] | None = None, facts: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write weights and description to one safetensors file, whole or not at all.
+
+        Args:
+            path: The file.
+            extra: More tensors, such as the optimiser's.
+            facts: More JSON, such as the epoch.
+        """
+        from safetensors.torch import save
+
+        tensors = {f"network.{name}": value.contiguous() for name, value in self.network.state_dict().items()}
+        tensors |= {"mean": self.mean, "deviation": self.deviation, **(extra or {})}
+        description = {
+            "format": FORMAT,
+            "thas": __version__,
+            "classes": list(self.classes),
+            "settings": self.settings.flat(),
+            "recipe": dict(self.recipe),
+            **(facts or {}),
+        }
+        tensors = {name: value.detach().cpu() for name, value in tensors.items()}
+        write_atomically(path, save(tensors, metadata={"thas": json.dumps(description, sort_keys=True)}))
+
+
+def build_network(dimension: int, classes: int, settings: NetworkSettings) -> HasNetwork:
+    """The network the settings describe, newly initialised from torch's global generator."""
+    return HasNetwork(
+        dimension,
+        classes,
+        channels=settings.channels,
+        layers=settings.layers,
+        kernel_size=settings.kernel_size,
+        pooling=settings.pooling,
+        dropout=settings.dropout,
+    )
+
+
+def load_model(path: Path, *, device: torch.device | str = "cpu") -> tuple[Model, dict[str, Tensor], dict[str, Any]]:
+    """Read what `Model.save` wrote. Nothing in the file is executed.
+
+    Returns:
+        The model, the extra tensors and the whole description.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or of another kind or version.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        description = json.loads(metadata["thas"])
+        if description["format"] != FORMAT:
+            raise CheckpointError(
+                f"{path} is of format {description['format']}, this thas {__version__} reads format {FORMAT}",
+                next=f"use thas {description['thas']}, or train anew",
+                subject=str(path),
+            )
+        settings = Settings().updated(flatten(description["settings"]), origin=str(path))
+        network = build_network(len(tensors["mean"]), len(description["classes"]), settings.network)
+        network.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path} is not a run's checkpoint",
+            why=f"{type(error).__name__}: {str(error).splitlines()[0][:120]}" if str(error) else type(error).__name__,
+            next="name a folder below runs/, or thas train to make one",
+            subject=str(path),
+        ) from None
+    model = Model(
+        network=network.to(device),
+        mean=tensors["mean"],
+        deviation=tensors["deviation"],
+        classes=tuple(description["classes"]),
+        settings=settings,
+        recipe=description["recipe"],
+    )
+    extra = {k: v for k, v in tensors.items() if not k.startswith("network.") and k not in {"mean", "deviation"}}
+    return model, extra, description

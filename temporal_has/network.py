@@ -1,0 +1,145 @@
+"""The paper's temporal network: features in, video-level logits and a class activation sequence out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .activation import activation_map
+
+Pooling = Literal["max", "mean"]
+
+
+class NetworkOutput(NamedTuple):
+    """What a temporal network says about B videos.
+
+    Attributes:
+        video_logits: (B, C), one a class for the whole video.
+        maps: (B, T, M), the last layer's maps, before pooling over time.
+        sequence: (B, T, C), the class activation sequence, without the classifier's bias.
+    """
+
+    video_logits: Tensor
+    maps: Tensor
+    sequence: Tensor
+
+
+def pool(maps: Tensor, valid: Tensor | None, *, pooling: Pooling) -> Tensor:
+    """Pool maps over time, leaving padding out.
+
+    Args:
+        maps: (B, T, M).
+        valid: (B, T) bool, False on padding; None if there is none.
+        pooling: The largest value or the mean of each map.
+
+    Returns:
+        (B, M).
+
+    >>> maps = torch.tensor([[[1.0], [3.0], [9.0]]])
+    >>> pool(maps, torch.tensor([[True, True, False]]), pooling="max").item()
+    3.0
+    """
+    if valid is None:
+        valid = torch.ones(maps.shape[:2], dtype=torch.bool, device=maps.device)
+    if pooling == "max":
+        return maps.masked_fill(~valid[..., None], -torch.inf).amax(dim=1)
+    return (maps * valid[..., None]).sum(dim=1) / valid.sum(dim=1, keepdim=True)
+
+
+class HasNetwork(nn.Module):
+    """Convolutions over time, global pooling, one linear classifier (Hide-and-Seek, section 4.4).
+
+    As the paper has it: two layers of 500 kernels of size 1 with ReLU, and global *max* pooling. Because the pooling
+    keeps only each map's best moment, such a network is content with one telling moment a class, unless that moment is
+    hidden from time to time.
+
+    Args:
+        features: D, the width of a feature.
+        classes: C.
+        channels: M, kernels in each layer.
+        layers: Number of convolutions.
+        kernel_size: In snippets, odd.
+        pooling: Over time.
+        dropout: Probability of dropping a map's value, in training.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        classes: int,
+        *,
+        channels: int = 500,
+        layers: int = 2,
+        kernel_size: int = 1,
+        pooling: Pooling = "max",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, so that a snippet is at its centre, but is {kernel_size}")
+        self.pooling: Pooling = pooling
+        widths = [features] + [channels] * layers
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(n_in, n_out, kernel_size, padding=kernel_size // 2) for n_in, n_out in pairwise(widths)
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(widths[-1], classes)
+
+    @property
+    def sees_single_snippets(self) -> bool:
+        """Whether no snippet's maps depend on its neighbours, nor on chance."""
+        return all(c.kernel_size == (1,) for c in self.convolutions) and (self.dropout.p == 0 or not self.training)
+
+    def _maps(self, x: Tensor, valid: Tensor | None) -> Tensor:
+        maps = x
+        for convolution in self.convolutions:
+            assert isinstance(convolution, nn.Conv1d)
+            if convolution.kernel_size == (1,):  # the same numbers as the convolution, without turning the axes round
+                maps = nn.functional.linear(maps, convolution.weight[:, :, 0], convolution.bias)
+            else:
+                if valid is not None:  # padding must look like the convolution's own zero padding
+                    maps = maps * valid[..., None]
+                maps = convolution(maps.transpose(1, 2)).transpose(1, 2)
+            maps = torch.relu(maps)
+        return self.dropout(maps)
+
+    def video_logits_of_visible(self, visible: Sequence[Tensor], hidden: Sequence[int], fill: Tensor) -> Tensor:
+        """Video-level logits without computing what is hidden.
+
+        Hidden snippets are all equal, so a network of single snippets need see but one of them. The result is that of
+        `forward` on the filled-in sequences, but for the order of additions.
+
+        Args:
+            visible: B tensors (V_i, D), the snippets of each video that are not hidden; V_i may be 0.
+            hidden: B numbers, how many snippets of each video are hidden.
+            fill: (D,), what hidden snippets hold.
+
+        Returns:
+            (B, C).
+
+        Raises:
+            ValueError: The network's kernels reach beyond a snippet, or it drops maps at random.
+        """
+        if not self.sees_single_snippets:
+            raise ValueError("only a network of size-1 kernels without dropout sees each snippet by itself")
+        *maps, fill_map = self._maps(torch.cat([*visible, fill[None]]), None).split([len(v) for v in visible] + [1])
+        pooled = []
+        for one, count in zip(maps, hidden, strict=True):
+            if self.pooling == "mean":
+                pooled.append((one.sum(dim=0) + count * fill_map[0]) / (len(one) + count))
+            elif len(one) == 0:
+                pooled.append(fill_map[0])
+            else:
+                top = one.amax(dim=0)
+                pooled.append(torch.maximum(top, fill_map[0]) if count else top)
+        return self.classifier(torch.stack(pooled))
+
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> NetworkOutput:
+        """(B, T, D) features, (B, T) bool valid or None -> NetworkOutput."""
+        maps = self._maps(x, valid)
+        video_logits = self.classifier(pool(maps, valid, pooling=self.pooling))
+        return NetworkOutput(video_logits, maps, activation_map(maps, self.classifier.weight))

@@ -1,0 +1,332 @@
+"""What the commands do, as functions: train on a data set into a run, localize a data set or files with a run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..dataset import open_dataset
+from ..errors import FeatureError, UsageError, listing
+from ..features.cache import FeatureCache
+from ..files import write_atomically
+from ..segments import Segments
+from ..settings import LocalizeSettings, Settings
+from .activation import ClassActivationSequence
+from .localizer import Localizer, localize_videos
+from .runs import (
+    DETECTIONS,
+    SEQUENCES,
+    RunData,
+    find_run,
+    new_run,
+    read_settings,
+    write_detections,
+    write_sequences,
+    write_settings,
+)
+from .train import LOG, MAY_CHANGE, Epoch, convergence, read_log, train
+
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training left behind.
+
+    Attributes:
+        run: The run's folder.
+        videos: Number of videos trained on.
+        classes: C.
+        loss: Of the last epoch.
+        accuracy: Of the last epoch.
+        detections: Number of detections in the test videos; None if none had features.
+        skipped: Training videos without features, left out.
+        untested: Test videos without features.
+    """
+
+    run: Path
+    videos: int
+    classes: int
+    loss: float
+    accuracy: float
+    detections: int | None
+    skipped: tuple[str, ...] = ()
+    untested: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**vars(self), "run": str(self.run), "skipped": list(self.skipped), "untested": list(self.untested)}
+
+    def summary(self) -> str:
+        """A line for a person."""
+        found = "no test video has features" if self.detections is None else f"{self.detections} detections"
+        return (
+            f"{self.run}: {self.videos} videos, {self.classes} classes, loss {self.loss:.3f}, "
+            f"videos right {self.accuracy:.0%}; {found}"
+        )
+
+
+def train_run(
+    dataset: str,
+    *,
+    settings: Settings,
+    origins: Mapping[str, str] | None = None,
+    features: Path | None = None,
+    train_subset: str | None = None,
+    test_subset: str | None = None,
+    data_root: Path = Path("data"),
+    runs: Path = Path("runs"),
+    resume: bool = False,
+    run: Path | None = None,
+    skip_missing: bool = False,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    warn: Warn = lambda message: None,
+) -> TrainResult:
+    """Train on a data set's training videos into a new run, then localize its test videos.
+
+    Args:
+        dataset: A name or a folder.
+        settings: Of the run.
+        origins: Where each changed setting came from, for settings.toml.
+        features: The feature cache; the data set's own if None.
+        train_subset: Instead of the data set's.
+        test_subset: Instead of the data set's.
+        data_root: Where data sets called by name lie.
+        runs: Where runs lie.
+        resume: Continue the newest run of the data set, or `run`.
+        run: The run to resume.
+        skip_missing: Leave out training videos without features instead of refusing.
+        on_epoch: Called after each epoch.
+        warn: Called with each warning.
+
+    Raises:
+        FeatureError: Training videos have no features.
+        UsageError: There is nothing to resume.
+    """
+    opened = open_dataset(dataset, data_root=data_root, train_subset=train_subset, test_subset=test_subset)
+    data = RunData(
+        dataset=dataset if dataset == opened.name else str(Path(dataset).resolve()),
+        data_root=str(Path(data_root).resolve()),
+        features=str(Path(features or opened.features_folder).resolve()),
+        train_subset=opened.train_subset,
+        test_subset=opened.test_subset,
+    )
+    cache = FeatureCache(data.features)
+    videos = opened.videos_of(opened.train_subset)
+    if opened.train_subset == opened.test_subset:
+        warn(f"{opened.name} has one subset: it is trained on and scored on the same videos")
+    unlabelled = [video for video in videos if not opened.labels[video]]
+    if unlabelled:
+        warn(f"{len(unlabelled)} training videos have no label and teach nothing: {listing(unlabelled)}")
+    missing = tuple(video for video in videos if opened.labels[video] and video not in cache)
+    if missing and not skip_missing:
+        raise FeatureError(
+            f"{len(missing)} of {len(videos)} training videos have no features in {cache.path}: {listing(missing)}",
+            why="they were not extracted, or extraction failed (failed.csv beside the features says)",
+            next=f"thas extract-features --dataset {dataset}; or go on without them: --skip-missing",
+            subject=missing[0],
+        )
+    labels = {video: opened.labels[video] for video in videos if video in cache}
+    resuming = resume or run is not None
+    if resuming:
+        folder = find_run(run, root=runs, dataset=opened.name)
+        settings = _resumed_settings(folder, settings, origins or {})
+    else:
+        folder = new_run(runs, opened.name)
+        write_settings(folder, settings, data, origins or {})
+    model = train(
+        cache,
+        labels,
+        classes=opened.classes,
+        settings=settings,
+        recipe=cache.recipe,
+        folder=folder,
+        resume=resuming,
+        on_epoch=on_epoch,
+    )
+    log = read_log(folder / LOG)
+    fall = convergence(log)
+    if fall > 0.1:
+        warn(f"the loss still fell by {fall:.0%} over the last ten epochs; more epochs may help (--epochs)")
+    test_videos = opened.videos_of(opened.test_subset)
+    detections = None
+    untested = tuple(video for video in test_videos if video not in cache)
+    if len(untested) < len(test_videos):
+        result = localize_dataset(folder, settings=settings.localize, device=settings.train.device)
+        write_result(folder, result)
+        detections = len(result.detections)
+    else:
+        warn(f"no {opened.test_subset} video has features yet; thas localize finds their actions once they have")
+        untested = ()
+    return TrainResult(
+        run=folder,
+        videos=sum(bool(known) for known in labels.values()),
+        classes=len(model.classes),
+        loss=log[-1]["loss"],
+        accuracy=log[-1]["accuracy"],
+        detections=detections,
+        skipped=missing,
+        untested=untested,
+    )
+
+
+def _resumed_settings(run: Path, given: Settings, origins: Mapping[str, str]) -> Settings:
+    """The run's own settings, and those options of now that may change between a training and its resumption."""
+    kept = read_settings(run)[0]
+    typed = {key: value for key, value in given.flat().items() if origins.get(key) == "option"}
+    other = [key for key, value in typed.items() if key not in MAY_CHANGE and value != kept.flat()[key]]
+    if other:
+        raise UsageError(
+            f"{run} cannot be resumed with another {other[0]}",
+            why=f"it was begun with {kept.flat()[other[0]]}, and {typed[other[0]]} is asked for now",
+            next="resume without that option, or train a new run without --resume",
+        )
+    return kept.updated({key: value for key, value in typed.items() if key in MAY_CHANGE})
+
+
+@dataclass(frozen=True)
+class LocalizeResult:
+    """Detections in several videos.
+
+    Attributes:
+        detections: Of all videos.
+        sequences: A class activation sequence a video.
+        failed: Videos that could not be localized, each with the reason.
+        facts: What is written beside the detections.
+        truth: Ground truth for the pictures, where there is any.
+    """
+
+    detections: Segments
+    sequences: list[ClassActivationSequence]
+    failed: dict[str, str]
+    facts: dict[str, Any]
+    truth: Segments = field(default_factory=Segments.empty)
+
+    def lines(self, *, most: int) -> Iterator[str]:
+        """The surest detections of each video, a line each, as a person reads them."""
+        by_video = self.detections.sorted_by_score().by_video()
+        for shown, sequence in enumerate(self.sequences):
+            if shown == most:
+                yield f"... and {len(self.sequences) - most} more videos"
+                return
+            rows = by_video.get(sequence.video, Segments.empty(scored=True))
+            yield f"{sequence.video}: {len(rows)} detections"
+            for _, label, start, end, score in rows[:5]:
+                yield f"    {clock(start)} to {clock(end)}  {label}  {score:.3f}"
+
+
+def clock(seconds: float) -> str:
+    """mm:ss.t, with hours where there are any.
+
+    >>> clock(75.26), clock(3600.0)
+    ('01:15.3', '1:00:00.0')
+    """
+    tenths = round(seconds * 10)
+    minutes, tenths = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    rest = f"{minutes:02d}:{tenths // 10:02d}.{tenths % 10}"
+    return f"{hours}:{rest}" if hours else rest
+
+
+def localize_dataset(
+    run: Path,
+    *,
+    settings: LocalizeSettings,
+    dataset: str | None = None,
+    data_root: Path = Path("data"),
+    subset: str | None = None,
+    features: Path | None = None,
+    device: str = "auto",
+    on_video: Callable[[], None] | None = None,
+) -> LocalizeResult:
+    """Localize a subset of a data set, the run's own unless another is named.
+
+    Raises:
+        FeatureError: No video has features, or they were made by another recipe.
+    """
+    data = read_settings(run)[1]
+    opened = open_dataset(dataset, data_root=data_root) if dataset else data.open()
+    subset = subset or (opened.test_subset if dataset else data.test_subset)
+    videos = opened.videos_of(subset)
+    cache = FeatureCache(features or (opened.features_folder if dataset else Path(data.features)))
+    localizer = Localizer.from_run(run, device=device, settings=settings)
+    localizer.check_recipe(cache)
+    present = [video for video in videos if video in cache]
+    known = opened.labels if settings.labels == "known" else None
+    detections, sequences = localize_videos(localizer, cache, present, labels=known, on_video=on_video)
+    failed = {video: f"no features in {cache.path}" for video in videos if video not in cache}
+    if not present:
+        raise FeatureError(
+            f"none of the {len(videos)} {subset} videos of {opened.name} has features in {cache.path}",
+            next=f"thas extract-features --dataset {dataset or data.dataset}",
+        )
+    facts = {"labels": settings.labels, "subset": subset, "videos": present, "settings": vars(settings)}
+    truth = opened.annotations().segments if opened.annotations_path else Segments.empty()
+    return LocalizeResult(detections, sequences, failed, facts, truth)
+
+
+def localize_files(
+    paths: list[Path],
+    *,
+    run: Path,
+    settings: LocalizeSettings,
+    weights: Path | None = None,
+    device: str = "auto",
+    on_video: Callable[[], None] | None = None,
+) -> LocalizeResult:
+    """Localize video files: features are extracted exactly as the run's training features were.
+
+    Raises:
+        ThasError: The run's features were not extracted by thas, or its backbone's weights are not at hand.
+    """
+    from ..features.extract import extract_like
+
+    localizer = Localizer.from_run(run, device=device, settings=settings)
+    videos: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in videos:
+            raise UsageError(f"two videos are called {path.stem}", next="localize them one by one")
+        videos[path.stem] = path
+    with tempfile.TemporaryDirectory(prefix="thas-") as folder:
+        result = extract_like(videos, Path(folder), recipe=localizer.model.recipe, weights=weights, device=device)
+        failed = {failure.video: failure.reason for failure in result.failed}
+        present = [video for video in videos if video not in failed]
+        if not present:
+            detections, sequences = Segments.empty(scored=True), []
+        else:
+            cache = FeatureCache(Path(folder))
+            detections, sequences = localize_videos(localizer, cache, present, on_video=on_video)
+    facts = {"labels": "predicted", "videos": present, "settings": vars(settings)}
+    return LocalizeResult(detections, sequences, failed, facts)
+
+
+def write_result(folder: Path, result: LocalizeResult, *, pictures: bool = False) -> list[Path]:
+    """Write detections.json, detections.csv, sequences.h5 and, if asked for, a timeline a video; returns the paths."""
+    import csv
+    import io
+
+    write_detections(folder / DETECTIONS, result.detections, result.facts)
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["video", "label", "start_seconds", "end_seconds", "score"])
+    rows.writerows(result.detections.sorted_by_score())
+    write_atomically(folder / "detections.csv", text.getvalue())
+    write_sequences(folder / SEQUENCES, result.sequences)
+    written = [folder / DETECTIONS, folder / "detections.csv", folder / SEQUENCES]
+    if pictures:
+        from .timeline import draw_timeline
+
+        detections, truth = result.detections.by_video(), result.truth.by_video()
+        for sequence in result.sequences:
+            path = folder / "timelines" / f"{sequence.video}.png"
+            draw_timeline(
+                path,
+                {"": sequence},
+                {"": detections.get(sequence.video, Segments.empty(scored=True))},
+                truth=truth.get(sequence.video),
+            )
+            written.append(path)
+    return written

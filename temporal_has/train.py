@@ -1,0 +1,270 @@
+"""Training from video-level labels, with hiding."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..errors import CheckpointError, DataError, UsageError, listing
+from ..settings import HideSettings, Settings
+from .data import TrainingFeatures, pad
+from .hide import hide_mask, segment_size
+from .model import Model, build_network, load_model
+
+if TYPE_CHECKING:
+    from ..features.cache import Features
+
+CHECKPOINT = "checkpoint.safetensors"
+LOG = "log.jsonl"
+# Settings that leave the bytes of a training as they are, so that it can be resumed with others.
+MAY_CHANGE = frozenset({"train.epochs", "train.checkpoint_epochs", "train.memory_gigabytes", "train.device"})
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the training videos gave.
+
+    Attributes:
+        number: From 1.
+        loss: Mean over the videos.
+        accuracy: Fraction of videos whose likeliest class is one of their labels, while hidden as in training.
+        seconds: Wall time.
+    """
+
+    number: int
+    loss: float
+    accuracy: float
+    seconds: float
+
+
+def video_loss(video_logits: Tensor, labels: Tensor, *, loss: str) -> Tensor:
+    """The loss of each video from its labels alone.
+
+    Args:
+        video_logits: (B, C).
+        labels: (B, C), 1 where a video has a class.
+        loss: `softmax`: cross-entropy, the mass shared evenly among a video's labels. `sigmoid`: the mean over classes
+            of binary cross-entropy.
+
+    Returns:
+        (B,).
+    """
+    if loss == "sigmoid":
+        return functional.binary_cross_entropy_with_logits(video_logits, labels, reduction="none").mean(dim=1)
+    target = labels / labels.sum(dim=1, keepdim=True)
+    return -(target * video_logits.log_softmax(dim=1)).sum(dim=1)
+
+
+def hidden_snippets(count: int, *, settings: HideSettings, generator: torch.Generator) -> Tensor:
+    """(T,) bool: which of a video's `count` snippets are hidden this time."""
+    size = settings.size or (segment_size(count, settings.segments),)
+    return hide_mask((1, count), size=size, probability=settings.probability, generator=generator)[0]
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU.
+
+    Raises:
+        UsageError: The device is not there.
+    """
+    try:
+        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(
+            f"there is no device {name!r}", why=str(error).splitlines()[0], next="thas doctor lists the devices"
+        ) from None
+    return device
+
+
+def train(
+    features: Mapping[str, Features],
+    labels: Mapping[str, Sequence[str]],
+    *,
+    classes: Sequence[str],
+    settings: Settings | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> Model:
+    """Train a temporal network on videos of which only the labels are known.
+
+    Same seed, same device and same number of threads: same bytes. Runs that differ only in `hide.probability` meet the
+    same initial weights and the same videos in the same order.
+
+    Args:
+        features: By video.
+        labels: The training videos' labels; videos without any are left out.
+        classes: C names, the order of the network's outputs.
+        settings: Of everything; the paper's if None.
+        recipe: How the features were made, kept with the model.
+        folder: Where checkpoints and the log go; None keeps nothing.
+        resume: Continue from the checkpoint in `folder`, to the same bytes as without an interruption.
+        on_epoch: Called after each epoch.
+
+    Raises:
+        DataError: No training video has a label, or a label is none of the classes.
+        FeatureError: A video has no features, or features of another width.
+        CheckpointError: The checkpoint to resume from belongs to another run.
+    """
+    settings = settings or Settings()
+    videos = [video for video, known in labels.items() if known]
+    if not videos:
+        raise DataError("no training video has a label", next="write the labels into labels.csv")
+    column = {label: i for i, label in enumerate(classes)}
+    unknown = sorted({label for video in videos for label in labels[video]} - set(column))
+    if unknown:
+        raise DataError(f"labels outside the classes: {listing(unknown)}", next="name them in `classes`")
+    data = TrainingFeatures(
+        features, videos, snippets=settings.input.snippets, memory_bytes=settings.train.memory_gigabytes * 1e9
+    )
+    targets = torch.zeros(len(videos), len(classes))
+    for row, video in enumerate(videos):
+        targets[row, [column[label] for label in labels[video]]] = 1
+    device = pick_device(settings.train.device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(settings.train.seed)
+        network = build_network(data.dimension, len(classes), settings.network).to(device)
+        model = Model(network, data.mean, data.deviation, tuple(classes), settings, dict(recipe or {}))
+        trainer = _Trainer(model, data, targets)
+        if resume and folder is not None and (folder / CHECKPOINT).exists():
+            trainer.restore(folder / CHECKPOINT)
+        for epoch in trainer.run():
+            if folder is not None:
+                _append(folder / LOG, epoch)
+                if epoch.number % settings.train.checkpoint_epochs == 0 or epoch.number == settings.train.epochs:
+                    trainer.save(folder / CHECKPOINT)
+            if on_epoch is not None:
+                on_epoch(epoch)
+    return model
+
+
+def _append(path: Path, epoch: Epoch) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(vars(epoch)) + "\n")
+
+
+class _Trainer:
+    """The state of a training: what must be saved to go on with the same bytes."""
+
+    def __init__(self, model: Model, data: TrainingFeatures, targets: Tensor) -> None:
+        self.model = model
+        self.data = data
+        self.targets = targets
+        self.epochs_done = 0
+        self.optimiser = torch.optim.AdamW(
+            model.network.parameters(),
+            lr=model.settings.train.learning_rate,
+            weight_decay=model.settings.train.weight_decay,
+        )
+        # Two generators, so that hiding more or less does not change the order of the videos.
+        self.order = torch.Generator().manual_seed(model.settings.train.seed)
+        self.hiding = torch.Generator().manual_seed(model.settings.train.seed + 1)
+
+    def run(self) -> Iterator[Epoch]:
+        settings = self.model.settings.train
+        while self.epochs_done < settings.epochs:
+            started = time.perf_counter()
+            self.model.network.train()
+            loss_sum = right = 0.0
+            order = torch.randperm(len(self.data), generator=self.order)
+            for batch in order.split(settings.batch_size):
+                loss, hits = self._step(batch)
+                loss_sum += loss
+                right += hits
+            self.epochs_done += 1
+            count = len(self.data)
+            yield Epoch(self.epochs_done, loss_sum / count, right / count, time.perf_counter() - started)
+
+    def _step(self, batch: Tensor) -> tuple[float, float]:
+        settings = self.model.settings
+        target = self.targets[batch].to(self.model.device)
+        video_logits = self._video_logits([self.data[int(i)] for i in batch])
+        losses = video_loss(video_logits, target, loss=settings.train.loss)
+        self.optimiser.zero_grad(set_to_none=True)
+        losses.mean().backward()
+        self.optimiser.step()
+        top = video_logits.detach().argmax(dim=1)
+        return float(losses.detach().sum()), float(target[torch.arange(len(batch)), top].sum())
+
+    def _video_logits(self, videos: list[Tensor]) -> Tensor:
+        model, settings = self.model, self.model.settings.hide
+        fill = model.mean if settings.fill == "mean" else torch.zeros_like(model.mean)
+        masks = [hidden_snippets(len(x), settings=settings, generator=self.hiding) for x in videos]
+        if model.network.sees_single_snippets:
+            visible = [
+                model.normalised((x[~mask] if mask.any() else x).to(model.device))
+                for x, mask in zip(videos, masks, strict=True)
+            ]
+            count = [int(mask.sum()) for mask in masks]
+            return model.network.video_logits_of_visible(visible, count, model.normalised(fill.to(model.device)))
+        shown = [torch.where(mask[:, None], fill, x) for x, mask in zip(videos, masks, strict=True)]
+        x, valid = (tensor.to(model.device) for tensor in pad(shown))
+        return model.network(model.normalised(x), valid).video_logits
+
+    def save(self, path: Path) -> None:
+        state = self.optimiser.state_dict()["state"]
+        extra = {f"optimiser.{i}.{name}": value for i, entry in state.items() for name, value in entry.items()}
+        extra |= {"random.order": self.order.get_state(), "random.hiding": self.hiding.get_state()}
+        extra["random.torch"] = torch.get_rng_state()
+        if self.model.device.type == "cuda":
+            extra["random.cuda"] = torch.cuda.get_rng_state(self.model.device)
+        self.model.save(path, extra, {"epoch": self.epochs_done})
+
+    def restore(self, path: Path) -> None:
+        saved, extra, description = load_model(path)
+        mine, theirs = self.model.settings.flat(), saved.settings.flat()
+        differing = [key for key in mine if mine[key] != theirs[key] and key not in MAY_CHANGE]
+        if differing or saved.classes != self.model.classes or not torch.equal(saved.mean, self.model.mean):
+            why = ", ".join(f"{key} was {theirs[key]}, now {mine[key]}" for key in differing)
+            raise CheckpointError(
+                f"{path} belongs to a run with other settings or other features",
+                why=why or "the classes or the training features differ",
+                next="resume with the same settings, or train anew without --resume",
+                subject=str(path),
+            )
+        self.model.network.load_state_dict(saved.network.state_dict())
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in extra.items():
+            if name.startswith("optimiser."):
+                _, index, key = name.split(".")
+                state.setdefault(int(index), {})[key] = value
+        self.optimiser.load_state_dict(self.optimiser.state_dict() | {"state": state})
+        self.order.set_state(extra["random.order"])
+        self.hiding.set_state(extra["random.hiding"])
+        torch.set_rng_state(extra["random.torch"])
+        if "random.cuda" in extra and self.model.device.type == "cuda":
+            torch.cuda.set_rng_state(extra["random.cuda"], self.model.device)
+        self.epochs_done = int(description["epoch"])
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The epochs of a run; after a resumption the last word on each counts."""
+    if not path.exists():
+        return []
+    epochs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    return [epoch for _, epoch in sorted({epoch["number"]: epoch for epoch in epochs}.items())]
+
+
+def convergence(log: Sequence[Mapping[str, Any]], *, window: int = 10) -> float:
+    """How far the loss still fell: its mean over the last `window` epochs against the `window` before, as a fraction.
+
+    >>> convergence([{"loss": 2.0}] * 10 + [{"loss": 1.0}] * 10)
+    0.5
+    """
+    losses = np.array([epoch["loss"] for epoch in log])
+    if len(losses) < 2 * window:
+        return float("nan")
+    before, last = losses[-2 * window : -window].mean(), losses[-window:].mean()
+    return float((before - last) / max(abs(before), 1e-12))

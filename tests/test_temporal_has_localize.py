@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from thas.errors import UsageError
+from thas.temporal_has.activation import ClassActivationSequence
+from thas.temporal_has.localize import close_gaps, localize, predicted_labels, run_scores, runs_above
+
+
+def sequence(*columns, probabilities=None, seconds=1.0) -> ClassActivationSequence:
+    """Snippets of `seconds` each, side by side; a column a class, called a, b, ..."""
+    logits = np.stack([np.asarray(column, np.float32) for column in columns], axis=1)
+    count, classes = logits.shape
+    start = np.arange(count) * seconds
+    return ClassActivationSequence(
+        video="v",
+        logits=logits,
+        video_logits=logits.max(axis=0),
+        probabilities=np.asarray(probabilities if probabilities is not None else [1 / classes] * classes, np.float32),
+        start_seconds=start,
+        end_seconds=start + seconds,
+        duration_seconds=count * seconds,
+        classes=tuple("abcdefgh"[:classes]),
+    )
+
+
+def test_each_run_above_half_of_the_maximum_is_a_detection():
+    #              0    1    2    3    4    5    6    7
+    drawn = sequence([0.1, 2.0, 4.0, 2.1, 0.3, 0.0, 3.0, 3.0])
+    found = localize(drawn, labels=["a"], score="max")
+    assert list(found) == [("v", "a", 2.0, 4.0, 4.0), ("v", "a", 6.0, 8.0, 3.0)]
+
+
+def test_the_mean_of_the_run_and_the_contrast_to_its_surroundings():
+    values = np.array([0.0, 0.0, 2.0, 4.0, 0.0, 1.0])
+    runs = runs_above(values > 1.5)
+    assert runs.tolist() == [[2, 4]]
+    assert run_scores(values, runs, rule="mean").tolist() == [3.0]
+    assert run_scores(values, runs, rule="outer-inner").tolist() == [3.0]
+    assert run_scores(values, np.array([[3, 4]]), rule="outer-inner").tolist() == [4.0 - (2.0 + 0.0) / 2]
+    assert run_scores(values, np.array([[0, 6]]), rule="outer-inner").tolist() == pytest.approx([7 / 6])
+
+
+def test_gaps_are_closed():
+    assert close_gaps(np.array([[0, 2], [3, 4], [6, 7]]), positions=1).tolist() == [[0, 4], [6, 7]]
+    assert close_gaps(np.array([[0, 2], [3, 4], [6, 7]]), positions=2).tolist() == [[0, 7]]
+    drawn = sequence([3.0, 0, 3.0, 0, 0, 3.0])
+    assert len(localize(drawn, labels=["a"])) == 3
+    assert localize(drawn, labels=["a"], gap_seconds=1.0).end_seconds.tolist() == [3.0, 6.0]
+
+
+def test_short_detections_are_dropped():
+    drawn = sequence([3.0, 0, 3.0, 3.0])
+    assert localize(drawn, labels=["a"], minimum_seconds=1.5).start_seconds.tolist() == [2.0]
+
+
+def test_several_thresholds_pool_their_runs_without_repeats():
+    drawn = sequence([0.0, 1.0, 4.0, 1.0, 0.0])
+    found = localize(drawn, labels=["a"], threshold=(0.1, 0.2, 0.5))
+    assert sorted(zip(found.start_seconds, found.end_seconds, strict=True)) == [(1.0, 4.0), (2.0, 3.0)]
+
+
+def test_labels_known_and_predicted():
+    drawn = sequence([1.0, 0], [0, 1.0], [1.0, 1.0], probabilities=[0.6, 0.3, 0.1])
+    assert set(localize(drawn, class_threshold=0.2).label) == {"a", "b"}
+    assert set(localize(drawn, class_threshold=0.9).label) == {"a"}, "the likeliest is always looked for"
+    assert set(localize(drawn, labels=["c"]).label) == {"c"}
+    assert predicted_labels(np.array([0.1, 0.1]), ["a", "b"], class_threshold=0.5) == ("a",)
+
+
+def test_the_video_level_probability_weighs_the_score():
+    drawn = sequence([2.0, 0], [2.0, 0], probabilities=[0.75, 0.25])
+    assert localize(drawn, labels=["a", "b"], score="max").score.tolist() == pytest.approx([1.5, 0.5])
+
+
+def test_a_class_nothing_speaks_for_is_not_found():
+    assert len(localize(sequence([-1.0, -2.0], [0.0, 0.0]), labels=["a", "b"])) == 0
+
+
+def test_a_flat_positive_sequence_is_the_whole_video():
+    assert list(localize(sequence([2.0, 2.0, 2.0]), labels=["a"], score="max")) == [("v", "a", 0.0, 3.0, 2.0)]
+
+
+def test_one_snippet_is_enough():
+    assert list(localize(sequence([2.0]), labels=["a"], score="max", upsample=4)) == [("v", "a", 0.0, 1.0, 2.0)]
+
+
+def test_overlapping_snippets_do_not_stretch_detections():
+    # Clips of 2 s every 0.5 s: a run of three snippets covers 3 x 0.5 s, not 2 s + 2 x 0.5 s.
+    start = np.arange(10) * 0.5
+    drawn = replace(
+        sequence([0, 0, 0, 4, 4, 4, 0, 0, 0, 0.0]), start_seconds=start, end_seconds=start + 2, duration_seconds=6.5
+    )
+    found = localize(drawn, labels=["a"])
+    assert (found.start_seconds.tolist(), found.end_seconds.tolist()) == ([2.25], [3.75])
+
+
+def test_upsampling_moves_edges_between_snippets():
+    drawn = sequence([0.0, 0.0, 4.0, 0.0, 0.0])
+    coarse, fine = localize(drawn, labels=["a"]), localize(drawn, labels=["a"], upsample=50, threshold=0.75)
+    assert coarse.duration_seconds.tolist() == [1.0]
+    assert fine.duration_seconds[0] == pytest.approx(0.5, abs=0.05)
+    assert (fine.start_seconds[0] + fine.end_seconds[0]) / 2 == pytest.approx(2.5, abs=0.05)
+
+
+def test_unknown_labels_and_rules_are_named():
+    with pytest.raises(UsageError, match="labelled 'z'"):
+        localize(sequence([1.0]), labels=["z"])
+    with pytest.raises(UsageError, match="no score rule"):
+        localize(sequence([1.0]), labels=["a"], score="median")  # type: ignore[arg-type]
+
+
+values = st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=30)
+
+
+@settings(deadline=None)
+@given(values, st.floats(0.125, 64), st.sampled_from([0.25, 0.5, 0.75]))
+def test_scaling_the_axis_or_the_activation_scales_the_result(column, factor, threshold):
+    found = localize(sequence(column), labels=["a"], threshold=threshold)
+    longer = localize(sequence(column, seconds=factor), labels=["a"], threshold=threshold)
+    assert np.allclose(longer.start_seconds, found.start_seconds * factor)
+    assert np.allclose(longer.end_seconds, found.end_seconds * factor)
+    assert np.allclose(longer.score, found.score)
+    stronger = localize(sequence(np.asarray(column) * 2), labels=["a"], threshold=threshold)
+    assert np.array_equal(stronger.start_seconds, found.start_seconds)
+    assert np.allclose(stronger.score, found.score * 2, rtol=1e-5, atol=1e-30)
+
+
+@given(values)
+def test_runs_are_the_mask_again(column):
+    mask = np.asarray(column) > 0
+    rebuilt = np.zeros_like(mask)
+    for first, end in runs_above(mask):
+        assert mask[first:end].all()
+        rebuilt[first:end] = True
+    assert np.array_equal(rebuilt, mask)
+
+
+@settings(deadline=None)
+@given(values)
+def test_a_higher_threshold_never_covers_more(column):
+    drawn = sequence(column)
+    covered = [localize(drawn, labels=["a"], threshold=t).duration_seconds.sum() for t in (0.2, 0.5, 0.8)]
+    assert covered == sorted(covered, reverse=True)
