@@ -9,22 +9,53 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .backbones import Backbone, register
     from .c3d import C3D
     from .cache import FeatureCache, Features, write_features
+    from .extract import ExtractionResult, ExtractionSettings, extract_dataset
+    from .importing import import_features
+    from .preprocessing import Preprocessing
     from .recipe import Recipe
     from .snippets import SnippetGrid, snippet_edges
+    from .video import FrameTable, scan_video
 
 _HOMES = {
+    "Backbone": "backbones",
     "C3D": "c3d",
+    "ExtractionResult": "extract",
+    "ExtractionSettings": "extract",
     "FeatureCache": "cache",
     "Features": "cache",
-    "write_features": "cache",
+    "FrameTable": "video",
+    "Preprocessing": "preprocessing",
     "Recipe": "recipe",
     "SnippetGrid": "snippets",
+    "extract_dataset": "extract",
+    "import_features": "importing",
+    "register": "backbones",
+    "scan_video": "video",
     "snippet_edges": "snippets",
+    "write_features": "cache",
 }
 
-__all__ = ["C3D", "FeatureCache", "Features", "Recipe", "SnippetGrid", "snippet_edges", "write_features"]
+__all__ = [
+    "C3D",
+    "Backbone",
+    "ExtractionResult",
+    "ExtractionSettings",
+    "FeatureCache",
+    "Features",
+    "FrameTable",
+    "Preprocessing",
+    "Recipe",
+    "SnippetGrid",
+    "extract_dataset",
+    "import_features",
+    "register",
+    "scan_video",
+    "snippet_edges",
+    "write_features",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -116,9 +116,15 @@ class FeatureWriter:
         recipe: Recipe,
         centre_frame: np.ndarray | None = None,
         source: Mapping[str, Any] | None = None,
+        rows: int | None = None,
     ) -> Path:
-        """Finish the file, sync it to the disk and give it its final name; returns the path."""
+        """Finish the file, sync it to the disk and give it its final name; returns the path.
+
+        With `rows`, only so many of the rows are kept.
+        """
         assert self._file is not None, "already committed or discarded"
+        if rows is not None and rows < len(self._features):
+            self._shorten(rows)
         self._file["start_seconds"] = np.asarray(start_seconds, np.float64)
         self._file["end_seconds"] = np.asarray(end_seconds, np.float64)
         if centre_frame is not None:
@@ -134,6 +140,17 @@ class FeatureWriter:
         _sync_folder(self._path.parent)
         return self._path
 
+    def _shorten(self, rows: int) -> None:
+        # A contiguous data set cannot shrink; a second one takes its name.
+        assert self._file is not None
+        whole = self._features
+        short = self._file.create_dataset("kept", (rows, whole.shape[1]), dtype=whole.dtype, **_options(whole, rows))
+        for row in range(0, rows, 256):
+            short[row : row + 256] = whole[row : min(row + 256, rows)]
+        del self._file["features"]
+        self._file.move("kept", "features")
+        self._features = short
+
     def discard(self) -> None:
         """Remove what was written, unless it was committed."""
         if self._file is not None:
@@ -141,6 +158,13 @@ class FeatureWriter:
                 self._file.close()
             self._file = None
         self._temporary.unlink(missing_ok=True)
+
+
+def _options(dataset: Any, rows: int) -> dict[str, Any]:
+    if dataset.chunks is None:
+        return {}
+    chunks = (min(rows, dataset.chunks[0]), dataset.chunks[1])
+    return {"chunks": chunks, "compression": "gzip", "compression_opts": 4, "shuffle": True}
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,0 +1,387 @@
+"""`thas extract-features`, `import-features`, `features verify|diff|pack` and `list backbones`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from ..errors import DataError, PartialFailure, UsageError, listing
+from .console import err, note, out, print_json, progress, warn
+
+if TYPE_CHECKING:
+    from ..features.extract import Estimate, ExtractionResult
+    from ..features.failures import Failure
+
+_FLAG = Parameter(negative=())
+
+
+def extract_features(
+    videos: Annotated[list[Path] | None, Parameter(name="VIDEO", consume_multiple=True)] = None,
+    *,
+    dataset: str | None = None,
+    out: Path | None = None,
+    backbone: str = "c3d",
+    weights: str | None = None,
+    weights_sha256: str | None = None,
+    random_weights: Annotated[bool, _FLAG] = False,
+    layer: str | None = None,
+    snippets: int | None = None,
+    stride_frames: int | None = None,
+    length_frames: int | None = None,
+    frame_step: int | None = None,
+    fps: float | None = None,
+    mean_cube: Path | None = None,
+    pool5: Literal["caffe", "port"] | None = None,
+    decoder: Literal["auto", "decord", "pyav"] = "auto",
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32",
+    stored: Literal["float32", "float16"] = "float32",
+    compress: Annotated[bool, _FLAG] = False,
+    keep_partial: Annotated[bool, _FLAG] = False,
+    batch: int = 8,
+    workers: int | None = None,
+    device: str | None = None,
+    compile: Annotated[bool, _FLAG] = False,
+    patience_seconds: float = 120.0,
+    data_root: Path = Path("data"),
+    json: Annotated[bool, _FLAG] = False,
+) -> int:
+    """Turn videos into features, one HDF5 file a video: features (T, D), start_seconds and end_seconds (T,).
+
+    Running it again continues with what is missing and tries again what failed (see failed.csv in the cache).
+
+    Example:
+
+        thas extract-features --dataset thumos14 --weights c3d.pickle
+
+        thas extract-features clips/*.mp4 --out features --stride-frames 8 --weights c3d.pickle
+
+        thas extract-features --dataset my_videos --backbone r3d_18 --precision bf16
+
+    Parameters
+    ----------
+    videos
+        Video files, or folders of them; or none, with --dataset.
+    dataset
+        A data set's name (`thas list datasets`) or its folder.
+    out
+        The cache; `<data set>/features` by default, `features` for files.
+    backbone
+        A name of `thas list backbones`, or MODULE:ATTRIBUTE for your own.
+    weights
+        A checkpoint, or its address. A file of `thas train-backbone` brings its network along.
+    weights_sha256
+        What the checkpoint's SHA-256 must be.
+    random_weights
+        Draw the weights (seed 0) instead: for trying things out.
+    layer
+        fc7 (the paper's) or fc6 of C3D.
+    snippets
+        At most so many clips a video, spread evenly; 2000 by default.
+    stride_frames
+        Instead: frames from one clip's start to the next one's.
+    length_frames
+        Frames that the network is given; the backbone's own by default, 16 of C3D.
+    frame_step
+        Frames of the video from one of these to the next; the backbone's own by default.
+    fps
+        Sample the video at this rate first.
+    mean_cube
+        The original C3D's mean cube as .npy, instead of a mean a channel.
+    pool5
+        Overrides the pool5 that goes with a C3D checkpoint: caffe is the original's.
+    decoder
+        auto takes decord where it gives the right frames, PyAV elsewhere.
+    precision
+        tf32 and bf16 are faster on GPUs.
+    stored
+        float16 halves the disk.
+    compress
+        Gzip the files: smaller by half, slower to write.
+    keep_partial
+        Keep what precedes the damage in a damaged video, and mark its file.
+    batch
+        Clips that the network is given at once.
+    workers
+        Decoding processes; one a core by default.
+    device
+        cpu, cuda, cuda:1; a GPU if there is one by default.
+    compile
+        Compile the network first: pays for long jobs.
+    patience_seconds
+        A decoder that is silent for so long is ended, and its video fails.
+    data_root
+        The folder that holds data sets called by name.
+    json
+        Print one JSON object.
+    """
+    if bool(videos) == bool(dataset):
+        raise UsageError(
+            "name videos or a data set" if not videos else "name videos or a data set, not both",
+            next="thas extract-features --dataset NAME, or thas extract-features VIDEO...",
+        )
+    if snippets is not None and stride_frames is not None:
+        raise UsageError(
+            "--snippets and --stride-frames exclude each other",
+            why="one fixes the number of clips, the other their distance",
+            next="give one of them",
+        )
+    missing: list[Failure] = []
+    if dataset:
+        from ..dataset import open_dataset
+
+        opened = open_dataset(dataset, data_root=data_root)
+        files, missing = _dataset_files(opened)
+        folder = out or opened.features_folder
+        if weights is None and not random_weights and backbone == "c3d" and opened.default_weights:
+            weights = str(opened.default_weights)
+            note(f"weights: {weights}")
+    else:
+        files = _files(videos or [])
+        folder = out or Path("features")
+    from ..features.extract import ExtractionSettings, extract_dataset
+
+    settings = ExtractionSettings(
+        backbone=backbone,
+        layer=layer,
+        snippets=snippets or 2000,
+        stride_frames=stride_frames,
+        length_frames=length_frames,
+        frame_step=frame_step,
+        fps=fps,
+        precision=precision,
+        decoder=decoder,
+        stored=stored,
+        compress=compress,
+        keep_partial=keep_partial,
+        batch=batch,
+    )
+    with progress("extracting", len(files) + len(missing), "videos") as advance:
+        result = extract_dataset(
+            files,
+            folder,
+            settings=settings,
+            weights=weights,
+            weights_sha256=weights_sha256,
+            random_weights=random_weights,
+            mean_cube=mean_cube,
+            pool5=pool5,
+            device=device,
+            compile=compile,
+            workers=workers,
+            patience_seconds=patience_seconds,
+            missing=missing,
+            progress=advance,
+            announce=_announce,
+        )
+    return _report(result, folder, "extracted", json=json)
+
+
+def _announce(estimate: Estimate) -> None:
+    err.print(estimate.sentence(), markup=False)
+
+
+def _dataset_files(dataset: Any) -> tuple[dict[str, Path], list[Failure]]:
+    """The data set's video files, and those that have none."""
+    from ..features.failures import Failure
+
+    files: dict[str, Path] = {}
+    missing: list[Failure] = []
+    first: DataError | None = None
+    for video in dataset.videos:
+        try:
+            files[video] = dataset.video_path(video)
+        except DataError as error:
+            first = first or error
+            missing.append(Failure(video, "find", error.why or error.what))
+    if not files and first is not None:
+        raise first
+    return files, missing
+
+
+def _files(paths: Sequence[Path]) -> dict[str, Path]:
+    """Files by the name of their video; folders stand for the videos in them."""
+    from ..dataset import VIDEO_SUFFIXES
+
+    files: dict[str, Path] = {}
+    for path in paths:
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
+            if not inside:
+                raise UsageError(f"{path} holds no videos", next="name a folder of videos", subject=str(path))
+        for file in inside:
+            other = files.setdefault(file.stem, file)
+            if other != file:
+                raise UsageError(
+                    f"two files are called {file.stem}",
+                    why=f"{other} and {file} would share one feature file",
+                    next="rename one, or extract them into different caches with --out",
+                    subject=file.stem,
+                )
+    return files
+
+
+def _report(result: ExtractionResult, folder: Path, verb: str, *, json: bool) -> int:
+    if json:
+        print_json(
+            {
+                "folder": str(folder),
+                "done": list(result.done),
+                "skipped": list(result.skipped),
+                "failed": [vars(failure) for failure in result.failed],
+                "partial": list(result.partial),
+                "clips": result.clips,
+            }
+        )
+    else:
+        parts = [f"{len(result.done)} videos {verb}"]
+        if result.skipped:
+            parts.append(f"{len(result.skipped)} were there already")
+        if result.failed:
+            parts.append(f"{len(result.failed)} failed")
+        out.print(f"{', '.join(parts)}: {folder}", markup=False)
+    if result.partial:
+        warn(f"{len(result.partial)} videos were damaged and kept in part: {listing(result.partial)}")
+    if result.failed:
+        first = result.failed[0]
+        raise PartialFailure(
+            f"{len(result.failed)} videos failed: {listing(failure.video for failure in result.failed)}",
+            why=f"{first.video}: {first.reason}" + (f"; all reasons in {folder}/failed.csv" if folder.is_dir() else ""),
+            next="run the same command again to retry them; what is done stays done",
+        )
+    return 0
+
+
+def import_features(
+    folder: Path,
+    *,
+    fps: str,
+    length_frames: int,
+    stride_frames: float,
+    offset_frames: float = 0.0,
+    out: Path | None = None,
+    dataset: str | None = None,
+    durations: Path | None = None,
+    key: Annotated[list[str] | None, Parameter(negative=())] = None,
+    transposed: Annotated[bool, _FLAG] = False,
+    stored: Literal["float32", "float16"] = "float32",
+    data_root: Path = Path("data"),
+    json: Annotated[bool, _FLAG] = False,
+) -> int:
+    """Turn features made elsewhere into a feature cache: a .npy, .npz, .pt or .h5 file (T, D) a video.
+
+    W-TALC's folder Thumos14reduced (one array of arrays, and videoname.npy) is known too. Pickles are read without
+    running them.
+
+    Example:
+
+        thas import-features i3d --fps 25 --length-frames 16 --stride-frames 16 --dataset thumos14
+
+        thas import-features arrays --fps fps.csv --length-frames 16 --stride-frames 8 --out features
+
+    Parameters
+    ----------
+    folder
+        The arrays, each named after its video.
+    fps
+        Frames a second when the features were made: a number, or a CSV table video,fps.
+    length_frames
+        Frames that a row describes.
+    stride_frames
+        Frames from one row's start to the next one's.
+    offset_frames
+        The first row's first frame.
+    out
+        The cache to write; `features` by default.
+    dataset
+        Write into this data set's features instead: its name or folder.
+    durations
+        A CSV table video,duration_seconds; by default a video ends with its last row.
+    key
+        Name of the array in .npz, .pt and .h5 files; several are joined side by side.
+    transposed
+        The arrays are (D, T).
+    stored
+        float16 halves the disk.
+    data_root
+        The folder that holds data sets called by name.
+    json
+        Print one JSON object.
+    """
+    from ..features.importing import find_arrays, read_numbers
+    from ..features.importing import import_features as run
+
+    if out and dataset:
+        raise UsageError("--out and --dataset exclude each other", next="give one of them")
+    if dataset:
+        from ..dataset import open_dataset
+
+        out = open_dataset(dataset, data_root=data_root).features_folder
+    target = out or Path("features")
+    rates: float | Mapping[str, float]
+    try:
+        rates = float(fps)
+    except ValueError:
+        rates = read_numbers(Path(fps), "fps")
+    count = len(list(find_arrays(folder, keys=tuple(key or ()))))
+    with progress("importing", count, "videos") as advance:
+        result = run(
+            folder,
+            target,
+            fps=rates,
+            length_frames=length_frames,
+            stride_frames=stride_frames,
+            offset_frames=offset_frames,
+            durations=read_numbers(durations, "duration_seconds") if durations else None,
+            keys=tuple(key or ()),
+            transposed=transposed,
+            stored=stored,
+            progress=advance,
+        )
+    return _report(result, target, "imported", json=json)
+
+
+def list_backbones(*, json: Annotated[bool, _FLAG] = False) -> int:
+    """List the backbones: dimension, clip, input, licence and where weights come from.
+
+    Example:
+
+        thas list backbones
+
+    Parameters
+    ----------
+    json
+        Print one JSON object.
+    """
+    from ..features.backbones import backbone_names, get_backbone
+
+    rows = []
+    for name in backbone_names():
+        one = get_backbone(name)
+        how = one.preprocessing
+        rows.append(
+            {
+                "name": name,
+                "dimension": one.dimension,
+                "layers": list(one.layers),
+                "clip_frames": one.clip_frames,
+                "frame_step": one.frame_step,
+                "input": f"{how.crop_height}x{how.crop_width} {how.colour}",
+                "licence": one.licence,
+                "weights": one.origin,
+            }
+        )
+    if json:
+        print_json({"backbones": rows})
+        return 0
+    from rich.table import Table
+
+    table = Table("name", "D", "clip", "input", "licence", "weights")
+    for row in rows:
+        clip = f"{row['clip_frames']} frames" + (f", every {row['frame_step']}th" if row["frame_step"] > 1 else "")
+        table.add_row(row["name"], str(row["dimension"]), clip, row["input"], row["licence"], row["weights"])
+    out.print(table)
+    return 0

@@ -1,0 +1,99 @@
+"""Which frames make up each clip of a video: pure arithmetic on its frame table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class ClipPlan:
+    """The clips of one video.
+
+    Attributes:
+        frames: (T, F) int64, for each clip the numbers of its F frames in the frame table, not falling.
+        start_seconds: (T,) float64, when the clip's first frame appears.
+        end_seconds: (T,) float64, when its last frame disappears.
+        centre_frame: (T,) int64, number of the frame in the middle of the clip's span.
+        repeated: Frames that stand in for missing ones, in a video shorter than one clip.
+    """
+
+    frames: np.ndarray
+    start_seconds: np.ndarray
+    end_seconds: np.ndarray
+    centre_frame: np.ndarray
+    repeated: int = 0
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def wanted(self) -> np.ndarray:
+        """(M,) int64, the distinct frames to decode, rising."""
+        return np.unique(self.frames)
+
+
+def plan_clips(
+    start_seconds: np.ndarray,
+    end_seconds: np.ndarray,
+    *,
+    length_frames: int,
+    frame_step: int = 1,
+    snippets: int | None = 2000,
+    stride_frames: int | None = None,
+    fps: float | None = None,
+) -> ClipPlan:
+    """Choose the clips of a video.
+
+    Args:
+        start_seconds: (N,) when each shown frame appears.
+        end_seconds: (N,) when it disappears.
+        length_frames: Frames that the network is given, F.
+        frame_step: Frames from one of them to the next.
+        snippets: At most so many clips, spread evenly from the first frame to the last; no two alike. Not read if
+            `stride_frames` is given.
+        stride_frames: Frames from one clip's start to the next one's.
+        fps: Sample the video at this rate first, taking the frame shown at each instant; None keeps its own frames.
+
+    Returns:
+        One clip or more: a video shorter than a clip gives one, its last frame repeated.
+    """
+    times = _resampled(start_seconds, end_seconds, fps)
+    span = (length_frames - 1) * frame_step + 1
+    room = max(0, len(times) - span)
+    if stride_frames is not None:
+        first = np.arange(0, room + 1, stride_frames, dtype=np.int64)
+    else:
+        first = spread(room, min(snippets or 1, room + 1))
+    positions = first[:, None] + frame_step * np.arange(length_frames)
+    last = len(times) - 1
+    return _plan(start_seconds, end_seconds, times[np.minimum(positions, last)], int((positions > last).sum()))
+
+
+def spread(room: int, count: int) -> np.ndarray:
+    """(count,) whole numbers from 0 to `room`, evenly spread, rounded half up; a single one lies in the middle.
+
+    >>> spread(10, 4).tolist(), spread(10, 1).tolist()
+    ([0, 3, 7, 10], [5])
+    """
+    if count == 1:
+        return np.array([room // 2], dtype=np.int64)
+    return (2 * np.arange(count, dtype=np.int64) * room + count - 1) // (2 * (count - 1))
+
+
+def _resampled(start_seconds: np.ndarray, end_seconds: np.ndarray, fps: float | None) -> np.ndarray:
+    """The frames to take clips from, as numbers in the table."""
+    if fps is None:
+        return np.arange(len(start_seconds), dtype=np.int64)
+    # Instants k / fps in exact fractions of the rate; a nanosecond's grace, or 1/30 would fall before frame 1 of 30.
+    rate = Fraction(fps).limit_denominator(1_000_000)
+    count = max(1, int(end_seconds[-1] * rate + Fraction(1, 1_000_000)))
+    instants = np.array([float(k / rate) for k in range(count)]) + 1e-6
+    return np.searchsorted(start_seconds, instants, side="right").astype(np.int64) - 1
+
+
+def _plan(start_seconds: np.ndarray, end_seconds: np.ndarray, frames: np.ndarray, repeated: int) -> ClipPlan:
+    middle = (frames[:, 0] + frames[:, -1] + 1) // 2
+    return ClipPlan(frames, start_seconds[frames[:, 0]], end_seconds[frames[:, -1]], middle, repeated)

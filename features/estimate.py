@@ -1,0 +1,115 @@
+"""What a job will take, before it begins."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .clips import ClipPlan
+from .video import FrameTable, UnreadableVideo, scan_video
+
+if TYPE_CHECKING:
+    from .runner import Runner
+
+_SAMPLE = 12
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a job will take.
+
+    Attributes:
+        videos: How many are to be extracted.
+        snippets: About how many clips they give.
+        seconds: About how long the network takes for them.
+        bytes: About how much disk.
+        free_bytes: Free on that disk.
+        device: Where the network runs.
+    """
+
+    videos: int
+    snippets: int
+    seconds: float
+    bytes: int
+    free_bytes: int
+    device: str
+
+    def sentence(self) -> str:
+        """One line for the user.
+
+        >>> Estimate(2, 4000, 2100, 66_000_000, 10**9, "cpu").sentence()
+        '2 videos, about 4000 snippets: about 35 min on cpu, 66 MB of disk (1.0 GB free)'
+        """
+        return (
+            f"{self.videos} videos, about {self.snippets} snippets: about {duration(self.seconds)} on {self.device}, "
+            f"{size(self.bytes)} of disk ({size(self.free_bytes)} free)"
+        )
+
+
+def estimate_job(
+    videos: Mapping[str, Path],
+    *,
+    plan: Callable[[str, FrameTable], ClipPlan],
+    runner: Runner,
+    clip_shape: tuple[int, ...],
+    row_bytes: int,
+    folder: Path,
+) -> Estimate:
+    """Estimate a job from some of its videos' frame tables and one clip through the network.
+
+    Args:
+        videos: What is to be extracted.
+        plan: Chooses a video's clips.
+        runner: The network.
+        clip_shape: (F, H, W, 3) of a prepared clip.
+        row_bytes: Of one row in the file.
+        folder: Where the files go.
+    """
+    paths = list(videos.values())
+    counts = []
+    for path in paths[:: max(1, len(paths) // _SAMPLE)][:_SAMPLE]:
+        try:
+            counts.append(len(plan(path.name, scan_video(path))))
+        except UnreadableVideo:
+            continue
+    clip = np.zeros((1, *clip_shape), np.uint8)
+    runner(clip)
+    begin = time.perf_counter()
+    runner(clip)
+    seconds = time.perf_counter() - begin
+    snippets = round(len(paths) * float(np.mean(counts))) if counts else 0
+    free = shutil.disk_usage(folder).free
+    return Estimate(len(paths), snippets, snippets * seconds, snippets * row_bytes, free, str(runner.device))
+
+
+def duration(seconds: float) -> str:
+    """A length of time to two digits or so.
+
+    >>> duration(4), duration(150), duration(7000), duration(400_000)
+    ('4 s', '2.5 min', '1.9 h', '4.6 days')
+    """
+    for unit, length in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 1.5 * length:
+            value = seconds / length
+            return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def size(count: int) -> str:
+    """An amount of disk to two digits or so.
+
+    >>> size(300), size(2_500_000), size(66_000_000_000)
+    ('300 B', '2.5 MB', '66 GB')
+    """
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"

@@ -1,0 +1,54 @@
+"""The table of what failed: `failed.csv` in the cache, one row a video, rewritten after every run."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from ..files import write_atomically
+
+FAILED_TABLE = "failed.csv"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One video that gave no features.
+
+    Attributes:
+        video: Its name.
+        stage: "find", "open", "scan", "plan", "decode", "network" or "write".
+        reason: Why, in one line.
+        frames_decoded: Frames that came before.
+    """
+
+    video: str
+    stage: str
+    reason: str
+    frames_decoded: int = 0
+
+
+def write_failures(folder: Path, failures: Sequence[Failure]) -> None:
+    """Write `failed.csv`; without failures remove it."""
+    path = folder / FAILED_TABLE
+    if not failures:
+        path.unlink(missing_ok=True)
+        return
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(field.name for field in fields(Failure))
+    writer.writerows(astuple(failure) for failure in failures)
+    # A file name may hold bytes that are no text; they come back by the same rule.
+    write_atomically(path, text.getvalue().encode(errors="surrogateescape"))
+
+
+def read_failures(folder: Path) -> list[Failure]:
+    """The rows of `failed.csv`; none where there is no such file."""
+    path = folder / FAILED_TABLE
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        rows = list(csv.DictReader(file))
+    return [Failure(row["video"], row["stage"], row["reason"], int(row["frames_decoded"])) for row in rows]

@@ -1,0 +1,274 @@
+"""Many decoding workers, one bounded queue of clips: decoding overlaps the network, and memory does not grow.
+
+Each lane is a thread that leads one worker process through one video after another. A worker that dies or falls silent
+costs its video; the lane starts another and goes on.
+"""
+
+from __future__ import annotations
+
+import io
+import queue
+import select
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .clips import ClipPlan
+from .preprocessing import Preprocessing
+from .video import FrameTable, UnreadableVideo
+from .worker import command, receive, send
+
+# Clips put into the queue at a time; with the queue's length this bounds the memory of what waits.
+_PORTION_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A video was scanned and its clips were chosen."""
+
+    video: str
+    table: FrameTable
+    plan: ClipPlan
+
+
+@dataclass(frozen=True, eq=False)
+class Clips:
+    """Consecutive clips of a video: (n, F, H, W, 3) uint8, the first one's number is `row`."""
+
+    video: str
+    row: int
+    clips: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Closed:
+    """A video came to its end, with what the worker says about it, or to an error."""
+
+    video: str
+    details: dict[str, Any]
+    error: Exception | None = None
+
+
+Event = Opened | Clips | Closed
+
+
+class Decoding:
+    """The clips of many videos, decoded by `workers` processes. Use it in a `with` block; iterate it once.
+
+    Args:
+        videos: Names and files, in the order in which they are begun.
+        plan: Chooses a video's clips from its frame table; may raise UnreadableVideo.
+        preparation: What the workers do to each frame.
+        decoder: "auto", "decord" or "pyav".
+        workers: Processes.
+        patience_seconds: A worker that is silent for so long is taken for hung.
+
+    Iterating yields for each video Opened, Clips in order, and Closed; or Closed alone, with an error. Those of
+    different videos alternate.
+    """
+
+    def __init__(
+        self,
+        videos: Iterable[tuple[str, Path]],
+        *,
+        plan: Callable[[str, FrameTable], ClipPlan],
+        preparation: Preprocessing,
+        decoder: str = "auto",
+        workers: int = 1,
+        patience_seconds: float = 120.0,
+    ) -> None:
+        self._videos = iter(videos)
+        self._next = threading.Lock()
+        self._events: queue.Queue[Event | None] = queue.Queue(maxsize=2 * workers + 4)
+        self._stop = threading.Event()
+        self._settings = (plan, preparation, decoder, patience_seconds)
+        self._lanes = [threading.Thread(target=self._lane, daemon=True) for _ in range(workers)]
+
+    def __enter__(self) -> Decoding:
+        for lane in self._lanes:
+            lane.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        for lane in self._lanes:
+            lane.join(timeout=10)
+
+    def __iter__(self) -> Iterator[Event]:
+        running = len(self._lanes)
+        while running:
+            event = self._events.get()
+            if event is None:
+                running -= 1
+            else:
+                yield event
+
+    def _put(self, event: Event | None) -> None:
+        while not self._stop.is_set():
+            try:
+                return self._events.put(event, timeout=0.2)
+            except queue.Full:
+                continue
+        raise _Stopped
+
+    def _lane(self) -> None:
+        worker: _Worker | None = None
+        try:
+            while not self._stop.is_set():
+                with self._next:
+                    video, path = next(self._videos, (None, None))
+                if video is None or path is None:
+                    break
+                worker = worker or _Worker(self._settings[3], self._stop)
+                try:
+                    details = self._decode(worker, video, path)
+                    self._put(Closed(video, details))
+                except (UnreadableVideo, _Lost) as error:
+                    details = {}
+                    if isinstance(error, _Lost):
+                        worker.end()
+                        worker = None
+                        error = UnreadableVideo(path.name, stage=error.stage, why=str(error), frames=error.frames)
+                    else:
+                        details = worker.details
+                    self._put(Closed(video, details, error))
+        except _Stopped:
+            pass
+        except BaseException as error:  # a fault of ours: the consumer must hear of it, or it would wait for ever
+            self._events.put(Closed("", {}, error if isinstance(error, Exception) else RuntimeError(repr(error))))
+        finally:
+            if worker is not None:
+                worker.end()
+            if not self._stop.is_set():
+                self._events.put(None)
+
+    def _decode(self, worker: _Worker, video: str, path: Path) -> dict[str, Any]:
+        plan_clips, preparation, decoder, _ = self._settings
+        worker.details = {}
+        worker.ask("scan", str(path))
+        table = worker.answer("table")
+        plan = plan_clips(video, table)
+        wanted = plan.wanted
+        self._put(Opened(video, table, plan))
+        worker.ask("decode", str(path), table, wanted, decoder, preparation)
+        places = np.searchsorted(wanted, plan.frames)
+        window = _Window(places)
+        while True:
+            message = worker.answer("frames", "end", "details")
+            if message[0] == "details":
+                worker.details = message[1]
+            elif message[0] == "end":
+                return message[1]
+            else:
+                for row, clips in window.add(message[1]):
+                    self._put(Clips(video, row, clips))
+
+
+class _Window:
+    """Puts frames together to clips, holding those that later clips still need.
+
+    Args:
+        places: (T, F) for each clip the places of its frames in the stream of decoded ones.
+    """
+
+    def __init__(self, places: np.ndarray) -> None:
+        self._places = places
+        self._ready_at = places.max(axis=1)
+        self._needed_from = places.min(axis=1)
+        self._row = 0
+        self._base = 0
+        self._held: np.ndarray | None = None
+
+    def add(self, frames: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Take the next (n, H, W, 3) frames; gives the clips that are complete, each portion with its first row."""
+        held = frames if self._held is None else np.concatenate([self._held, frames])
+        complete = int(np.searchsorted(self._ready_at, self._base + len(held), side="left"))
+        portion = max(1, _PORTION_BYTES // (self._places.shape[1] * frames[0].nbytes))
+        while self._row < complete:
+            rows = slice(self._row, min(self._row + portion, complete))
+            yield self._row, held[self._places[rows] - self._base]
+            self._row = rows.stop
+        if self._row < len(self._places):
+            keep = min(max(int(self._needed_from[self._row]) - self._base, 0), len(held))
+            self._base += keep
+            self._held = held[keep:].copy()
+        else:
+            self._held = held[:0]
+
+
+class _Stopped(Exception):
+    """The consumer left."""
+
+
+class _Lost(Exception):
+    """The worker is gone or hangs."""
+
+    def __init__(self, why: str, stage: str, frames: int) -> None:
+        super().__init__(why)
+        self.stage = stage
+        self.frames = frames
+
+
+class _Worker:
+    """One worker process."""
+
+    def __init__(self, patience_seconds: float, stop: threading.Event) -> None:
+        # Unbuffered, so that select() sees everything that has arrived.
+        self._process = subprocess.Popen(
+            command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests, self._answers = io.BufferedWriter(self._process.stdin), self._process.stdout  # type: ignore[type-var]
+        self._patience, self._stop = patience_seconds, stop
+        self._stage, self._frames = "open", 0
+        self.details: dict[str, Any] = {}
+
+    def ask(self, kind: str, *arguments: Any) -> None:
+        self._stage, self._frames = ("scan" if kind == "scan" else "decode"), 0
+        try:
+            send(self._requests, (kind, *arguments))
+        except OSError:
+            raise _Lost(self._epitaph(), self._stage, 0) from None
+
+    def answer(self, *kinds: str) -> Any:
+        """The next message; of a single kind, its content. An error it carries is raised."""
+        try:
+            message = receive(self._answers, self._wait)
+        except EOFError:
+            raise _Lost(self._epitaph(), self._stage, self._frames) from None
+        if message[0] == "error":
+            raise message[1]
+        if message[0] == "frames":
+            self._frames += len(message[1])
+        return message[1] if len(kinds) == 1 else message
+
+    def _wait(self) -> None:
+        """Return when something has arrived."""
+        waited = 0.0
+        while not select.select([self._answers], [], [], 0.25)[0]:
+            waited += 0.25
+            if self._stop.is_set():
+                raise _Stopped
+            if waited >= self._patience:
+                raise _Lost(f"the decoder was silent for {waited:.0f} s and was ended", self._stage, self._frames)
+
+    def _epitaph(self) -> str:
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return "the decoder closed its output"
+        return f"the decoder died of signal {-code}" if code < 0 else f"the decoder ended with code {code}"
+
+    def end(self) -> None:
+        for pipe in (self._requests, self._answers):
+            with suppress(OSError):
+                pipe.close()
+        self._process.kill()
+        self._process.wait()
