@@ -23,13 +23,17 @@ class TieInterval:
     Attributes:
         low: (K,) mAP with true positives last among equal scores.
         high: (K,) mAP with true positives first among equal scores.
-        ap_low: (K, C) the same for single classes.
-        ap_high: (K, C).
+        usual_low: (K,) lowest mAP of the orders tried, as they come.
+        usual_high: (K,) highest mAP of the orders tried, as they come.
+        ap_low: (K, C) like `low`, for single classes.
+        ap_high: (K, C) like `high`, for single classes.
         tied: How many detections share their score with another one of their class.
     """
 
     low: np.ndarray
     high: np.ndarray
+    usual_low: np.ndarray
+    usual_high: np.ndarray
     ap_low: np.ndarray
     ap_high: np.ndarray
     tied: int
@@ -52,7 +56,8 @@ def tie_interval(
         seed: Of the random orders.
 
     Returns:
-        The interval. Its upper end is reached by some order. The lower end may lie slightly below what any order
+        The interval, and the range of the orders tried: what a sort that leaves ties to chance may give. The
+        interval's upper end is reached by some order. The lower end may lie slightly below what any order
         gives: an unmatched detection moved ahead of a matched one of the same video may take its match.
     """
     n = len(prepared.detections)
@@ -67,4 +72,13 @@ def tie_interval(
         tried += [rank(prepared, thresholds=thresholds, protocol=protocol, ties=key) for key in keys]
     low = np.stack([average_precision(ranking, ties="hits-last") for ranking in tried]).min(axis=0)
     high = np.stack([average_precision(ranking, ties="hits-first") for ranking in tried]).max(axis=0)
-    return TieInterval(mean_over_classes(low, first), mean_over_classes(high, first), low, high, first.tied)
+    usual = np.stack([mean_over_classes(average_precision(ranking), ranking) for ranking in tried])
+    return TieInterval(
+        low=mean_over_classes(low, first),
+        high=mean_over_classes(high, first),
+        usual_low=usual.min(axis=0),
+        usual_high=usual.max(axis=0),
+        ap_low=low,
+        ap_high=high,
+        tied=first.tied,
+    )

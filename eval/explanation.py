@@ -1,0 +1,238 @@
+"""The diagnosis in tables and in plain words, for a reader who knows neither the code nor the field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .annotations import Annotations
+from .assessment import Assessment
+from .baselines import Baseline, baselines
+from .classification import video_level_ap
+from .diagnosis import KINDS, LOCALIZATION, Diagnosis, diagnose
+from .protocols import PROTOCOLS
+from .ranking import rank
+from .recall import PROPOSALS, RECALL_IOU, average_recall
+from .slices import Slice, slices
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """All that the diagnosis says about one set of detections.
+
+    Attributes:
+        errors: Kinds of errors and what each costs.
+        slices: Groups of actions.
+        video_level_map: mAP of naming the videos' actions.
+        recall: (P, 2) for each number of proposals: average recall over IoU .5 to .95, and recall at the threshold.
+        baseline: The best blind guess at the threshold.
+    """
+
+    errors: Diagnosis
+    slices: tuple[Slice, ...]
+    video_level_map: float
+    recall: np.ndarray
+    baseline: Baseline | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, fractions."""
+        return {
+            **self.errors.to_json(),
+            "slices": [vars(group) for group in self.slices],
+            "video_level_map": self.video_level_map,
+            "average_recall": {str(n): float(row[0]) for n, row in zip(PROPOSALS, self.recall, strict=True)},
+            "summary": summary(self),
+        }
+
+
+def explain(assessment: Assessment, annotations: Annotations, *, iou: float = 0.5) -> Explanation:
+    """Diagnose detections by the rules of `activitynet`, whatever protocol they were scored under.
+
+    Args:
+        assessment: Its rows are taken.
+        annotations: For the lengths of the videos.
+        iou: The threshold; 0.5 unless the caller has another one at heart.
+    """
+    prepared = assessment.prepared
+    ranking = rank(prepared, thresholds=[iou], protocol=PROTOCOLS["activitynet"])
+    truth = Annotations(prepared.truth, prepared.classes, annotations.durations, ignored=prepared.ignored)
+    guesses = baselines(truth, iou=[iou], draws=1) if len(prepared.truth) else []
+    found = average_recall(ranking, prepared), average_recall(ranking, prepared, thresholds=np.array([iou]))
+    levels = video_level_ap(ranking)
+    return Explanation(
+        errors=diagnose(ranking, prepared, k=0),
+        slices=tuple(slices(ranking, prepared, k=0, durations=annotations.durations)),
+        video_level_map=float(np.nanmean(levels)) if np.isfinite(levels).any() else float("nan"),
+        recall=np.stack([values.mean(axis=1) for values in found], axis=1),
+        baseline=max(guesses, key=lambda guess: guess.average) if guesses else None,
+    )
+
+
+def summary(explanation: Explanation) -> list[str]:
+    """The diagnosis in a few sentences, the costliest error first."""
+    errors = explanation.errors
+    first, truths = sum(errors.first_counts.values()), max(1, sum(errors.truth_counts.values()))
+    lines = [
+        f"At IoU {errors.threshold:g} the mAP is {_p(errors.map)}. Of the {first} surest detections, about as many as "
+        f"there are actions, {_p(errors.first_counts['correct'] / max(first, 1))} are correct."
+    ]
+    if explanation.baseline is not None:
+        guess = explanation.baseline
+        verdict = "more than these detections" if guess.average > errors.map else "less than these detections"
+        lines.append(
+            f"Blind guessing ({guess.name}, random scores, given the class) reaches {_p(guess.average)}, {verdict}."
+        )
+    lines += _costs(errors)
+    lines.append(
+        f"Of {truths} actions {_p(errors.truth_counts['found'] / truths)} are found by some detection, however unsure; "
+        f"{_p(errors.truth_counts['only too short'] / truths)} are met only in part, "
+        f"{_p(errors.truth_counts['only too long'] / truths)} only by something too long, "
+        f"{_p(errors.truth_counts['missed'] / truths)} by nothing."
+    )
+    lines += _completeness(errors)
+    if not np.isnan(explanation.video_level_map):
+        verdict = (
+            "naming is not the problem" if explanation.video_level_map > 0.8 else "some of the loss is in the naming"
+        )
+        lines.append(f"Telling which actions a video holds works to {_p(explanation.video_level_map)} mAP: {verdict}.")
+    groups = [group for group in explanation.slices if group.truths >= 20 and group.by == "length"]
+    if len(groups) > 1:
+        worst, best = min(groups, key=lambda g: g.map), max(groups, key=lambda g: g.map)
+        lines.append(
+            f"By length, actions of {worst.name} are hardest (mAP {_p(worst.map)}), of {best.name} easiest "
+            f"({_p(best.map)})."
+        )
+    return lines
+
+
+def _costs(errors: Diagnosis) -> list[str]:
+    total = max(1, sum(errors.counts.values()))
+    gains = {name: value - errors.map for name, value in errors.corrected.items()}
+    return [
+        f"{_LOSS[name]} costs {100 * gain:.1f} points of mAP ({_p(errors.counts[name] / total)} of the leading "
+        f"detections). {_ADVICE[name]}"
+        for name, gain in sorted(gains.items(), key=lambda item: -item[1])[:3]
+        if gain >= 0.005
+    ]
+
+
+def _completeness(errors: Diagnosis) -> list[str]:
+    """What Hide-and-Seek is about: whether detections stop short of an action or run beyond it."""
+    short, long = errors.counts["too short"], errors.counts["too long"]
+    pieces = (
+        f"{errors.split} actions are found in two or more pieces; {errors.merged} detections run over several actions."
+    )
+    if short > 1.5 * long:
+        kind = "incomplete rather than over-complete: they hold on to the telling part of an action"
+    elif long > 1.5 * short:
+        kind = "over-complete rather than incomplete: they run on into what surrounds an action"
+    elif short + long:
+        kind = "incomplete about as often as over-complete"
+    else:
+        return []
+    return [f"Badly placed detections are {kind} ({short} too short, {long} too long). {pieces}"]
+
+
+def _p(value: float) -> str:
+    return "-" if np.isnan(value) else f"{100 * value:.1f} %"
+
+
+_LOSS = {
+    "double detection": "Repeating actions already found",
+    "wrong label": "Calling an action by another's name",
+    "too short": "Finding only part of an action",
+    "too long": "Reaching beyond an action",
+    "shifted": "Being off to one side",
+    "wrong label and place": "Mistaking what is near another action",
+    "background": "Firing where nothing happens",
+}
+_ADVICE = {
+    "double detection": "Suppress overlapping detections more strictly.",
+    "wrong label": "The classifier mixes these classes up; look at the worst classes.",
+    "too short": "Lower the threshold on the sequence, close gaps between runs, or hide more in training.",
+    "too long": "Raise the threshold on the sequence, or add higher ones.",
+    "shifted": "Check the times of the features (fps, stride, offset) first.",
+    "wrong label and place": "The classifier responds to what classes have in common.",
+    "background": "Rank better: subtract what surrounds a run (outer-inner score), or learn a background class.",
+}
+
+
+def error_table(explanation: Explanation) -> Table:
+    """A row for each kind of detection: how many, and what the mAP would be without this error."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    errors = explanation.errors
+    title = f"Detections at IoU {errors.threshold:g}; mAP {100 * errors.map:.1f}"
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("kind of detection", no_wrap=True)
+    for name in ("surest 1x", "10x", "mAP if put right", "if dropped"):
+        table.add_column(name, justify="right", no_wrap=True)
+    first, ten = max(1, sum(errors.first_counts.values())), max(1, sum(errors.counts.values()))
+    for name in KINDS:
+        cells = [f"{100 * errors.first_counts[name] / first:.1f} %", f"{100 * errors.counts[name] / ten:.1f} %"]
+        if name != "correct":
+            for value in (errors.corrected[name], errors.removed[name]):
+                cells.append(f"{100 * value:.1f} ({100 * (value - errors.map):+.1f})")
+        table.add_row(f"  {name}" if name in LOCALIZATION else name, *cells)
+    cost = f"{100 * errors.missed_free:.1f} ({100 * (errors.missed_free - errors.map):+.1f})"
+    table.add_row("missed actions (left out)", "", "", cost, "")
+    return table
+
+
+def legend() -> list[str]:
+    """What the words of the error table mean."""
+    return [
+        *(f"{name}: {meaning}" for name, meaning in KINDS.items()),
+        "surest 1x, 10x: of each class, as many detections as it has actions, and ten times as many",
+        "missed actions: no detection of their class comes near; the mAP if they were left out",
+        "put right: with boundaries or name set to the action it is closest to, if nothing else claimed that",
+    ]
+
+
+def action_table(explanation: Explanation) -> Table:
+    """How the actions are met, and the groups of actions."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(
+        box=SIMPLE_HEAD,
+        title="Actions (* as if each group had as many as its class)",
+        title_justify="left",
+        pad_edge=False,
+    )
+    for name in ("by", "group"):
+        table.add_column(name, no_wrap=True)
+    for name in ("actions", "found", "mAP*"):
+        table.add_column(name, justify="right", no_wrap=True)
+    truths = max(1, sum(explanation.errors.truth_counts.values()))
+    for name, count in explanation.errors.truth_counts.items():
+        by = "at best" if name == "found" else ""
+        table.add_row(by, name, str(count), f"{100 * count / truths:.1f} %", "")
+    last = ""
+    for group in explanation.slices:
+        if group.by != last:
+            table.add_section()
+        by, last = group.by if group.by != last else "", group.by
+        table.add_row(by, group.name, str(group.truths), f"{100 * group.found:.1f} %", f"{100 * group.map:.1f}")
+    return table
+
+
+def recall_table(explanation: Explanation) -> Table:
+    """Recall at N proposals."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("recall (%) at N a video", no_wrap=True)
+    for n in PROPOSALS:
+        table.add_column(str(n), justify="right")
+    spread = f"IoU {RECALL_IOU[0]:g} to {RECALL_IOU[-1]:g}"
+    for i, name in enumerate((spread, f"IoU {explanation.errors.threshold:g}")):
+        table.add_row(name, *(f"{100 * value:.1f}" for value in explanation.recall[:, i]))
+    return table

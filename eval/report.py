@@ -1,0 +1,120 @@
+"""Scores as tables for a terminal. Per cent here, fractions in files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .assessment import Assessment
+from .bootstrap import Comparison
+from .protocols import PROTOCOLS
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def _percent(value: float) -> str:
+    return "-" if np.isnan(value) else f"{100 * value:.1f}"
+
+
+def _row(values: Sequence[float] | np.ndarray) -> list[str]:
+    return [_percent(value) for value in values]
+
+
+def _spans(assessment: Assessment) -> list[tuple[str, np.ndarray, np.ndarray, tuple[float, float]]]:
+    """Name, lower and upper ends at each threshold, and both ends of the mean."""
+    spans = []
+    if interval := assessment.interval:
+        ends = float(interval.average[0]), float(interval.average[1])
+        spans.append(("95 % over videos", interval.low, interval.high, ends))
+    if ties := assessment.ties:
+        pairs = [("other tie orders", ties.usual_low, ties.usual_high), ("ties at worst, best", ties.low, ties.high)]
+        spans += [(name, low, high, (float(low.mean()), float(high.mean()))) for name, low, high in pairs]
+    return spans
+
+
+def _columns(first: str, thresholds: np.ndarray, *, mean: bool = True, title: str = "") -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(first, no_wrap=True)
+    for threshold in thresholds:
+        table.add_column(f"{threshold:g}", justify="right", no_wrap=True)
+    if mean:
+        table.add_column("mean", justify="right", no_wrap=True)
+    return table
+
+
+def score_table(assessments: Sequence[Assessment], *, title: str = "") -> Table:
+    """A row for each protocol, with the interval of ties, the bootstrap and the baselines below it."""
+    table = _columns("mAP (%) at IoU", assessments[0].scores.thresholds, title=title)
+    for assessment in assessments:
+        scores = assessment.scores
+        table.add_row(f"[bold]{scores.protocol}[/]", *_row(scores.map), f"[bold]{_percent(scores.average)}[/]")
+        for name, low, high, mean in _spans(assessment):
+            table.add_row(f"  {name}, from", *_row(low), _percent(mean[0]))
+            table.add_row("    to", *_row(high), _percent(mean[1]))
+        for baseline in assessment.baselines:
+            table.add_row(f"  blind: {baseline.name}", *_row(baseline.map), _percent(baseline.average), style="dim")
+    return table
+
+
+def class_table(assessment: Assessment) -> Table:
+    """A row for each class that has ground truth, by falling mean."""
+    scores, ranking = assessment.scores, assessment.ranking
+    table = _columns(f"AP (%), {scores.protocol}", scores.thresholds)
+    table.add_column("truths", justify="right")
+    present = np.flatnonzero(ranking.positives)
+    for c in present[np.argsort(-scores.ap[:, present].mean(axis=0), kind="stable")]:
+        ap = scores.ap[:, c]
+        table.add_row(scores.classes[c], *_row(ap), _percent(ap.mean()), str(ranking.positives[c]))
+    return table
+
+
+def account(assessment: Assessment) -> list[str]:
+    """What was scored, in one line, then one line for each thing that was dropped or is odd."""
+    scores, prepared = assessment.scores, assessment.prepared
+    facts = scores.details
+    dropped = [f"{n} detections dropped: {reason}" for reason, n in prepared.dropped.items()]
+    return [
+        f"{facts['detections']} detections, "
+        f"{facts['ground_truth']} ground truths of {facts['classes_with_ground_truth']} classes in "
+        f"{facts['videos_with_ground_truth']} of {facts['videos']} videos (list {facts['videos_hash']})",
+        f"protocol {scores.protocol}: {PROTOCOLS[scores.protocol].source}",
+        *dropped,
+        *(f"{n} {kind}" for kind, n in prepared.counts.items()),
+    ]
+
+
+def comparison_table(comparison: Comparison, thresholds: np.ndarray, *, names: tuple[str, str]) -> Table:
+    """The difference at each threshold, its interval, and whether it is real."""
+    table = _columns(f"{names[1]} less {names[0]}, points", thresholds)
+    table.add_row("difference", *(f"{100 * value:+.1f}" for value in comparison.difference))
+    ends = zip(comparison.low, comparison.high, strict=True)
+    table.add_row("95 % interval", *(f"{100 * a:+.1f}..{100 * b:+.1f}" for a, b in ends))
+    table.add_row("p", *(f"{value:.3f}" for value in comparison.p))
+    table.add_row("real?", *("[green]yes[/]" if real else "no" for real in comparison.real))
+    return table
+
+
+def verdict(comparison: Comparison, *, names: tuple[str, str]) -> str:
+    """The comparison of the means in a sentence."""
+    change, low, high = (100 * float(values[-1]) for values in (comparison.difference, comparison.low, comparison.high))
+    better, worse = names[::-1] if change > 0 else names
+    if comparison.real[-1]:
+        return f"{better} is better than {worse}: {abs(change):.1f} points of mean mAP ({low:+.1f} to {high:+.1f})."
+    return (
+        f"No difference is shown: {change:+.1f} points of mean mAP, but other videos of the same kind "
+        f"could give {low:+.1f} to {high:+.1f}."
+    )
+
+
+def seeds_table(mean: np.ndarray, deviation: np.ndarray, thresholds: np.ndarray, *, runs: int, protocol: str) -> Table:
+    """Mean and standard deviation over runs."""
+    table = _columns(f"mAP (%), {protocol}, {runs} runs", thresholds)
+    table.add_row("mean", *_row(mean))
+    table.add_row("standard deviation", *_row(deviation))
+    return table

@@ -1,0 +1,172 @@
+"""Kinds of errors on cases drawn by hand, their prices, and the reports made from them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from thas.eval import PROTOCOLS, Annotations, evaluate
+from thas.eval.assessment import assess
+from thas.eval.classification import video_level_ap
+from thas.eval.diagnosis import KINDS, diagnose
+from thas.eval.explanation import action_table, error_table, explain, recall_table, summary
+from thas.eval.pictures import draw
+from thas.eval.preparation import prepare
+from thas.eval.ranking import rank
+from thas.eval.recall import average_recall
+from thas.eval.slices import slices
+from thas.segments import Segments
+
+
+def ranked(detections, annotations, iou=0.5):
+    chosen = PROTOCOLS["activitynet"]
+    prepared = prepare(detections, annotations, protocol=chosen)
+    return rank(prepared, thresholds=[iou], protocol=chosen), prepared
+
+
+#  a: |----------|            |----------|
+#     0         10            30        40      b in w: 0..10
+TRUTH = Annotations(
+    Segments(["v", "v", "w"], ["a", "a", "b"], [0, 30, 0], [10, 40, 10]), ("a", "b"), {"v": 60.0, "w": 20.0}
+)
+
+CASES = {
+    "correct": ("v", "a", 1, 10),
+    "too short": ("v", "a", 4, 7),
+    "too long": ("v", "a", 0, 25),
+    "shifted": ("v", "a", 6, 15),
+    "wrong label": ("w", "a", 0, 9),
+    "wrong label and place": ("w", "a", 6, 15),
+    "background": ("v", "a", 45, 50),
+}
+
+
+@pytest.mark.parametrize("kind", list(CASES))
+def test_one_detection_of_each_kind(kind):
+    video, label, start, end = CASES[kind]
+    ranking, prepared = ranked(Segments([video], [label], [start], [end], [0.5]), TRUTH)
+    found = diagnose(ranking, prepared, k=0)
+    assert list(KINDS)[found.kind[0]] == kind
+
+
+def test_the_second_on_one_action_is_a_double():
+    detections = Segments(["v", "v"], ["a", "a"], [0, 1], [10, 10], [0.9, 0.8])
+    ranking, prepared = ranked(detections, TRUTH)
+    assert [list(KINDS)[i] for i in diagnose(ranking, prepared, k=0).kind] == ["correct", "double detection"]
+
+
+def test_prices():
+    # a too short one ranked above a correct one; class b has nothing.
+    detections = Segments(["v", "v"], ["a", "a"], [30, 0], [33, 10], [0.9, 0.8])
+    ranking, prepared = ranked(detections, TRUTH)
+    found = diagnose(ranking, prepared, k=0)
+    assert found.map == pytest.approx((0.25 + 0) / 2)
+    assert found.corrected["too short"] == pytest.approx((1.0 + 0) / 2)  # boundaries right: both actions found
+    assert found.removed["too short"] == pytest.approx((0.5 + 0) / 2)
+    assert found.corrected["background"] == found.map
+    assert found.missed_free == pytest.approx(0.25)  # b is missed: without it only a counts
+    assert found.truth_counts == {"found": 1, "only too short": 1, "only too long": 0, "only shifted": 0, "missed": 1}
+
+
+def test_a_wrong_label_put_right_finds_the_action():
+    ranking, prepared = ranked(Segments(["w"], ["a"], [0], [10], [0.9]), TRUTH)
+    found = diagnose(ranking, prepared, k=0)
+    assert found.map == 0
+    assert found.corrected["wrong label"] == pytest.approx(0.5)
+
+
+def test_merged_and_split():
+    detections = Segments(["v"] * 3, ["a"] * 3, [0, 31, 36], [40, 34, 39], [0.9, 0.8, 0.7])
+    ranking, prepared = ranked(detections, TRUTH)
+    found = diagnose(ranking, prepared, k=0)
+    assert (found.merged, found.split) == (1, 1)
+
+
+def many(seed=0):
+    generator = np.random.default_rng(seed)
+    truth, found = [], []
+    for i in range(30):
+        for j in range(4):
+            length = float(generator.choice([1, 4, 8, 20]))
+            label = "abc"[generator.integers(3)]
+            truth.append((f"v{i}", label, 40.0 * j, 40.0 * j + length))
+            shift = generator.normal(0, 1, 2)
+            start = 40.0 * j + max(shift[0], -40.0 * j)
+            name = label if generator.random() < 0.8 else "abc"[generator.integers(3)]
+            found.append((f"v{i}", name, start, max(start, 40 * j + length + shift[1]), generator.random()))
+            found.append((f"v{i}", label, 40.0 * j + 25, 40.0 * j + 30, generator.random()))
+    videos = {f"v{i}": 160.0 for i in range(30)}
+    return Segments(*zip(*found, strict=True)), Annotations(Segments(*zip(*truth, strict=True)), tuple("abc"), videos)
+
+
+@pytest.mark.parametrize("iou", [0.05, 0.3, 0.5, 0.9])
+def test_its_map_is_the_score_and_corrections_never_cost(iou):
+    detections, annotations = many()
+    ranking, prepared = ranked(detections, annotations, iou)
+    found = diagnose(ranking, prepared, k=0)
+    assert found.map == pytest.approx(evaluate(detections, annotations, iou=[iou]).map[0], abs=1e-12)
+    for values in (found.corrected, found.removed):
+        assert all(value >= found.map - 1e-12 for value in values.values())
+    assert found.missed_free >= found.map - 1e-12
+    assert sum(found.truth_counts.values()) == len(annotations.segments)
+
+
+def test_slices_cover_the_actions_and_a_single_group_is_the_score():
+    detections, annotations = many(1)
+    ranking, prepared = ranked(detections, annotations)
+    groups = slices(ranking, prepared, k=0, durations=annotations.durations)
+    for by in {group.by for group in groups}:
+        assert sum(group.truths for group in groups if group.by == by) == len(annotations.segments)
+    (whole,) = [group for group in groups if group.by == "actions in its video"]
+    assert whole.name == "2 to 4"
+    assert whole.map == pytest.approx(evaluate(detections, annotations, iou=[0.5]).map[0])
+
+
+def test_slices_without_durations_leave_coverage_and_position_out():
+    detections, annotations = many(1)
+    ranking, prepared = ranked(detections, annotations)
+    assert {group.by for group in slices(ranking, prepared, k=0)} == {"length", "actions in its video"}
+
+
+def test_average_recall():
+    # Two actions of 10 s; the surest detection is right about the first, the second is off by half.
+    detections = Segments(["v", "v"], ["b", "a"], [0, 35], [10, 45], [0.9, 0.8])
+    annotations = Annotations(Segments(["v", "v"], ["a", "a"], [0, 30], [10, 40]), ("a", "b"))
+    recall = average_recall(*ranked(detections, annotations), proposals=[1, 2], thresholds=np.array([0.3, 0.5]))
+    assert recall.tolist() == [[0.5, 0.5], [1.0, 0.5]]
+
+
+def test_video_level_ap():
+    annotations = Annotations(Segments(["u", "w"], ["a", "a"], [0, 0], [1, 1]), ("a", "b"))
+    detections = Segments(["u", "x", "w"], ["a"] * 3, [7, 7, 7], [8, 8, 8], [0.9, 0.8, 0.7])
+    values = video_level_ap(ranked(detections, annotations)[0])
+    assert values[0] == pytest.approx((1 + 2 / 3) / 2)
+    assert np.isnan(values[1])
+    assert video_level_ap(ranked(detections[:2], annotations)[0])[0] == pytest.approx(0.5)
+
+
+def test_reports_and_pictures(tmp_path):
+    from rich.console import Console
+
+    detections, annotations = many(2)
+    assessment = assess(detections, annotations, with_baselines=True, draws=50)
+    explanation = explain(assessment, annotations)
+    lines = summary(explanation)
+    assert "mAP" in lines[0]
+    assert any("Blind guessing" in line for line in lines)
+    console = Console(width=80, record=True, file=(tmp_path / "out.txt").open("w"))
+    with console.file:
+        for table in (error_table, action_table, recall_table):
+            console.print(table(explanation))
+    assert "…" not in console.export_text()
+    files = draw(explanation, assessment, tmp_path / "pictures")
+    assert [file.name for file in files] == ["errors.png", "actions.png", "classes.png"]
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_nearly_nothing_can_be_diagnosed(rows):
+    detections = Segments(["v"], ["a"], [0], [10], [0.5])[:rows]
+    explanation = explain(assess(detections, TRUTH), TRUTH)
+    assert summary(explanation)
+    assert explanation.to_json()["map"] == pytest.approx(0.25 * rows)
