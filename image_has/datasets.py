@@ -1,0 +1,106 @@
+"""Which images a name or a folder means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import DataError, UsageError, listing, suggestion
+from .folder import read_folder
+from .ilsvrc import class_names, read_ilsvrc
+from .images import ImageTable, Problem
+from .wsol_lists import is_wsol_folder, read_wsol_lists
+
+NAMES = {"ilsvrc": "ILSVRC 2012 to 2017, CLS-LOC, as published"}
+
+
+@dataclass(frozen=True)
+class ImageDataset:
+    """The subsets of a data set of images.
+
+    Attributes:
+        name: For the run's folder.
+        folder: Where it lies.
+        tables: A table a subset.
+        titles: Class -> a readable name, where that is another.
+    """
+
+    name: str
+    folder: Path
+    tables: dict[str, ImageTable]
+    titles: dict[str, str]
+
+    def subset(self, name: str) -> ImageTable:
+        """One subset's table.
+
+        Raises:
+            UsageError: There is no such subset.
+        """
+        if name not in self.tables:
+            raise UsageError(
+                f"{self.folder} has no subset {name!r}",
+                why=suggestion(name, self.tables),
+                next=f"use one of {listing(self.tables)}",
+                subject=name,
+            )
+        return self.tables[name]
+
+    @property
+    def test_subset(self) -> str:
+        """`val`, or else `test`, or else the only subset there is."""
+        return next((name for name in ("val", "test", "validation") if name in self.tables), min(self.tables))
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What was wrong with the annotations of all subsets."""
+        return [problem for table in self.tables.values() for problem in table.problems]
+
+
+def open_images(dataset: str, *, data_root: Path = Path("data"), training: bool = True) -> ImageDataset:
+    """A data set of images by name or folder.
+
+    Three layouts are told apart: ILSVRC's own, wsolevaluation's metadata lists (a folder a subset, with the images
+    beside them or in `images`), and plain folders of class folders with `boxes.csv`.
+
+    Args:
+        dataset: `ilsvrc`, which lies in `<data_root>/ilsvrc`, or a folder.
+        data_root: Where data sets called by name lie.
+        training: List the training images too.
+
+    Raises:
+        UsageError: It is neither a known name nor a folder.
+        DataError: The folder holds no data set.
+    """
+    folder = Path(dataset)
+    if not folder.is_dir():
+        folder = Path(data_root) / dataset
+    if not folder.is_dir():
+        raise UsageError(
+            f"there is no image data set {dataset!r}",
+            why=f"it is no folder, and there is no {folder}; by name: {', '.join(NAMES)}",
+            next="name a folder with train/CLASS/IMAGE and val/CLASS/IMAGE",
+            subject=dataset,
+        )
+    name = folder.resolve().name
+    if any((folder / place).is_dir() for place in ("ILSVRC/Data/CLS-LOC", "Data/CLS-LOC")):
+        return ImageDataset(name, folder, read_ilsvrc(folder, training=training), class_names(folder))
+    has_lists: Callable[[Path], bool] = is_wsol_folder
+    lists = sorted(place for place in folder.iterdir() if place.is_dir() and has_lists(place))
+    if lists:
+        return ImageDataset(name, folder, {place.name: _listed(folder, place) for place in lists}, {})
+    return ImageDataset(name, folder, read_folder(folder), {})
+
+
+def _listed(folder: Path, lists: Path) -> ImageTable:
+    first = (lists / "image_ids.txt").read_text(encoding="utf-8").split("\n", 1)[0].strip()
+    places = (folder, folder / "images", folder.parent)
+    images = next((place for place in places if (place / first).exists()), None)
+    if images is None:
+        raise DataError(
+            f"the images listed in {lists} are not there",
+            why=f"{first} is in none of {', '.join(map(str, places))}",
+            next=f"put or link the images at {folder / 'images'}",
+            subject=str(lists),
+        )
+    return read_wsol_lists(lists, images=images)

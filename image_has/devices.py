@@ -1,0 +1,162 @@
+"""Where training runs: one device by plain torch, several by Lightning Fabric under torchrun."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import UsageError
+
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+class Runner(Protocol):
+    """What the training loop needs to know of its devices."""
+
+    device: torch.device
+    rank: int
+    world: int
+
+    def set_up(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Any, Any]:
+        """The network and the optimizer, ready to train here."""
+        ...
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The arithmetic's precision."""
+        ...
+
+    def step(self, loss: Tensor, optimizer: Any) -> None:
+        """Backpropagate and change the weights."""
+        ...
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum over all processes."""
+        ...
+
+
+class OneDevice:
+    """Plain torch on one device.
+
+    Args:
+        device: Where.
+        precision: "32", or "bf16" or "16" for mixed.
+    """
+
+    rank, world = 0, 1
+
+    def __init__(self, device: torch.device, precision: str) -> None:
+        self.device = device
+        self._kind = {"bf16": torch.bfloat16, "16": torch.float16}.get(precision)
+        self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "16")
+
+    def set_up(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Any, Any]:
+        """As they are: the network was moved before the optimizer was made."""
+        return network, optimizer
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Mixed precision, if asked for."""
+        return torch.autocast(self.device.type, dtype=self._kind) if self._kind else nullcontext()
+
+    def step(self, loss: Tensor, optimizer: Any) -> None:
+        """Backpropagate and change the weights."""
+        self._scaler.scale(loss).backward()
+        self._scaler.step(optimizer)
+        self._scaler.update()
+
+    def total(self, values: Tensor) -> Tensor:
+        """The values themselves."""
+        return values
+
+
+class SeveralDevices:
+    """Lightning Fabric with distributed data parallelism, started by torchrun on each node.
+
+    Args:
+        accelerator: "cuda" or "cpu".
+        precision: As for one device.
+    """
+
+    def __init__(self, accelerator: str, precision: str) -> None:
+        fabric_class = _fabric()
+        local = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
+        self.fabric: Any = fabric_class(
+            accelerator=accelerator,
+            devices=local,
+            num_nodes=int(os.environ["WORLD_SIZE"]) // local,
+            strategy="ddp",
+            precision=PRECISIONS[precision],
+        )
+        self.fabric.launch()
+        self.device: torch.device = self.fabric.device
+        self.rank: int = self.fabric.global_rank
+        self.world: int = self.fabric.world_size
+
+    def set_up(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Any, Any]:
+        """Wrapped by Fabric, which averages the gradients and sets the precision."""
+        return self.fabric.setup(network, optimizer)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Nothing more to do: Fabric's network does it."""
+        return nullcontext()
+
+    def step(self, loss: Tensor, optimizer: Any) -> None:
+        """Backpropagate, average over the processes and change the weights."""
+        self.fabric.backward(loss)
+        optimizer.step()
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum over all processes."""
+        return self.fabric.all_reduce(values, reduce_op="sum")
+
+
+def _fabric() -> Any:
+    try:
+        from lightning_fabric import Fabric  # type: ignore[import-not-found]
+    except ImportError:
+        try:
+            from lightning.fabric import Fabric  # type: ignore[import-not-found]
+        except ImportError:
+            raise UsageError(
+                "training on several devices needs Lightning Fabric",
+                why="torchrun started several processes, and neither lightning nor lightning_fabric is installed",
+                next="pip install lightning",
+            ) from None
+    return Fabric
+
+
+def choose_runner(device: str, precision: str) -> Runner:
+    """One device, or all that torchrun started processes for.
+
+    Args:
+        device: cpu, cuda, cuda:1 or auto.
+        precision: "32", "bf16" or "16".
+
+    Raises:
+        UsageError: There is no such device, or Fabric is needed and missing.
+    """
+    chosen = choose_device(device)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return SeveralDevices(chosen.type, precision)
+    return OneDevice(chosen, precision)
+
+
+def choose_device(name: str) -> torch.device:
+    """A device by name; auto takes a GPU if there is one.
+
+    Raises:
+        UsageError: There is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"there is no device {name!r}", next="use cpu, cuda, cuda:1 or auto", subject=name) from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        found = torch.cuda.device_count()
+        raise UsageError(f"there is no device {name!r}", why=f"torch sees {found} GPUs", next="use cpu or auto")
+    return device

@@ -1,0 +1,69 @@
+"""Two processes on the CPU, as torchrun starts them; skipped where Lightning Fabric is not installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from thas.errors import UsageError
+from thas.image_has.devices import choose_runner
+
+FABRIC = any(importlib.util.find_spec(name) for name in ("lightning_fabric", "lightning"))
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from thas.image_has.folder import read_folder
+from thas.image_has.settings import ImageSettings
+from thas.image_has.train import train
+
+root = Path(sys.argv[1])
+short = {"train.epochs": 3, "train.stages": "2", "train.batch_size": 8, "train.device": "cpu"}
+settings = ImageSettings.preset("image-demo").updated({"input.size": 16, "input.resize": 18} | short)
+if __name__ == "__main__":
+    train(read_folder(root / "data")["train"], settings=settings, folder=root)
+"""
+
+
+@pytest.mark.skipif(not FABRIC, reason="Lightning Fabric is not installed; it is needed for several devices only")
+def test_two_processes_train_one_network(tmp_path: Path):
+    random = np.random.default_rng(0)
+    for name, colour in (("blue", (40, 60, 200)), ("red", (200, 60, 40))):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(12):
+            pixels = np.clip(random.integers(-30, 30, (20, 20, 3)) + colour, 0, 255).astype(np.uint8)
+            PIL.Image.fromarray(pixels).save(tmp_path / "data" / name / f"{i}.png")
+    script = tmp_path / "two.py"
+    script.write_text(SCRIPT)
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        str(script),
+        str(tmp_path),
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3], "one process writes"
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    assert (tmp_path / "weights.safetensors").exists()
+
+
+@pytest.mark.skipif(FABRIC, reason="Lightning Fabric is installed")
+def test_without_fabric_several_processes_are_told_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="pip install lightning"):
+        choose_runner("cpu", "32")

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from thas.errors import CheckpointError, DataError, UsageError
+from thas.image_has.devices import choose_device
+from thas.image_has.folder import read_folder
+from thas.image_has.images import ImageTable
+from thas.image_has.loading import TrainingLoader, crop_corner, epoch_order, flipped, normalised, whole_batches
+from thas.image_has.settings import ImageSettings, InputSettings
+from thas.image_has.train import CHECKPOINT, LOG, WEIGHTS, black, dropped, hidden_input, train
+from thas.image_has.weights import load_weights
+
+SETTINGS = ImageSettings.preset("image-demo").updated(
+    {
+        "input.size": 16,
+        "input.resize": 18,
+        "hide.size": (0, 4),
+        "network.width": 0.5,
+        "train.epochs": 3,
+        "train.stages": (2,),
+        "train.batch_size": 8,
+        "train.device": "cpu",
+    }
+)
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> ImageTable:
+    """Two classes that differ in colour, of images of several sizes."""
+    random = np.random.default_rng(0)
+    for name, colour in (("blue", (40, 60, 200)), ("red", (200, 60, 40))):
+        for i in range(12):
+            path = tmp_path / "data" / "train" / name / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            noise = random.integers(-30, 30, (20 + i, 30 - i, 3))
+            PIL.Image.fromarray(np.clip(noise + colour, 0, 255).astype(np.uint8)).save(path)
+    return read_folder(tmp_path / "data")["train"]
+
+
+def weights(network: torch.nn.Module) -> list[torch.Tensor]:
+    return list(network.state_dict().values())
+
+
+def test_it_learns_and_writes_all_of_a_run(colours: ImageTable, tmp_path: Path):
+    epochs = []
+    settings = SETTINGS.updated({"train.epochs": 8, "train.stages": (7,)})
+    network, failed = train(colours, settings=settings, folder=tmp_path, on_epoch=epochs.append)
+    assert epochs[-1].accuracy > 0.75
+    assert epochs[-1].loss < epochs[0].loss
+    assert not failed
+    lines = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == list(range(1, 9))
+    assert all(line["images_per_second"] > 0 for line in lines)
+    assert [line["learning_rate"] for line in lines] == [0.05] * 7 + [0.005]
+    saved = load_weights(tmp_path / WEIGHTS)
+    assert saved.classes == ("blue", "red")
+    assert all(torch.equal(a, b) for a, b in zip(weights(saved.network), weights(network), strict=True))
+
+
+def test_interrupted_and_resumed_it_gives_the_same_bits(colours: ImageTable, tmp_path: Path):
+    settings = SETTINGS.updated({"network.name": "alexnet", "network.width": 0.1, "input.size": 64, "input.resize": 66})
+    whole, _ = train(colours, settings=settings)  # has dropout, so that its randomness is tried too
+
+    def interrupt(epoch) -> None:
+        if epoch.epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(colours, settings=settings, folder=tmp_path, on_epoch=interrupt)
+    resumed, _ = train(colours, settings=settings, folder=tmp_path, resume=True)
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
+    assert len((tmp_path / LOG).read_text().splitlines()) == 3
+
+
+def test_worker_processes_and_memory_load_the_same_images(colours: ImageTable):
+    kept = TrainingLoader(colours, settings=SETTINGS.input, train=SETTINGS.train)
+    read = TrainingLoader(
+        colours,
+        settings=SETTINGS.input,
+        train=SETTINGS.updated({"train.cache_gigabytes": 0, "train.workers": 1}).train,
+    )
+    for epoch in (0, 1):
+        for a, b in zip(kept.of_epoch(epoch), read.of_epoch(epoch), strict=True):
+            assert torch.equal(a.pixels, b.pixels)
+            assert torch.equal(a.rows, b.rows)
+
+
+def test_two_processes_share_each_batch(colours: ImageTable):
+    whole = TrainingLoader(colours, settings=SETTINGS.input, train=SETTINGS.train)
+    parts = [
+        TrainingLoader(colours, settings=SETTINGS.input, train=SETTINGS.train, rank=rank, world=2) for rank in (0, 1)
+    ]
+    for batch, first, second in zip(whole.of_epoch(2), *(part.of_epoch(2) for part in parts), strict=True):
+        assert sorted(batch.rows.tolist()) == sorted([*first.rows.tolist(), *second.rows.tolist()])
+
+
+def test_an_epochs_order_and_crops_follow_from_its_number():
+    assert sorted(epoch_order(9, seed=0, epoch=0).tolist()) == list(range(9))
+    assert not torch.equal(epoch_order(99, seed=0, epoch=0), epoch_order(99, seed=0, epoch=1))
+    corners = {crop_corner(20, 18, size=16, seed=0, epoch=epoch, row=3) for epoch in range(200)}
+    assert corners == {(top, left) for top in range(5) for left in range(3)}
+
+
+def test_broken_images_are_left_out_and_named(colours: ImageTable):
+    colours.path(3).write_bytes(b"broken")
+    _, failed = train(colours, settings=SETTINGS)
+    assert [(problem.subject, problem.kind) for problem in failed] == [(colours.paths[3], "broken image, left out")]
+
+
+def test_when_no_image_can_be_read_the_first_is_named(colours: ImageTable):
+    for i in range(len(colours)):
+        colours.path(i).write_bytes(b"broken")
+    with pytest.raises(DataError, match="none of the images"):
+        train(colours, settings=SETTINGS)
+
+
+def test_one_image_is_too_few(colours: ImageTable):
+    with pytest.raises(DataError, match="1 training images"):
+        train(colours.take([0]), settings=SETTINGS)
+
+
+def test_a_loss_that_explodes_is_an_error_not_a_network(colours: ImageTable):
+    with pytest.raises(UsageError, match="the loss is"):
+        train(colours, settings=SETTINGS.updated({"train.learning_rate": "1e30"}))
+
+
+def test_nothing_or_garbage_to_resume_is_named(colours: ImageTable, tmp_path: Path):
+    with pytest.raises(CheckpointError, match="nothing to resume"):
+        train(colours, settings=SETTINGS, folder=tmp_path, resume=True)
+    (tmp_path / CHECKPOINT).write_bytes(b"garbage")
+    with pytest.raises(CheckpointError, match="cannot be resumed"):
+        train(colours, settings=SETTINGS, folder=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hide.at": "conv1"},
+        {"hide.probability": 0},
+        {"hide.fill": "zero"},
+        {"input.dropout": "always", "hide.probability": 0.3},
+        {"network.pooling": "max"},
+        {"train.channels_last": False},
+        {"train.precision": "bf16"},
+    ],
+)
+def test_every_variant_of_the_paper_trains(colours: ImageTable, changes: dict):
+    settings = SETTINGS.updated({"train.epochs": 1} | changes)
+    losses = []
+    train(colours, settings=settings, on_epoch=lambda epoch: losses.append(epoch.loss))
+    assert np.isfinite(losses).all()
+
+
+def test_hidden_pixels_are_the_mean_or_black():
+    x, everything = torch.randn(2, 3, 8, 8), {"hide.probability": 1, "hide.size": 4}
+    mean, _ = hidden_input(x, settings=ImageSettings().updated(everything), generator=torch.Generator())
+    assert not mean.any()
+    zero = ImageSettings().updated(everything | {"hide.fill": "zero"})
+    pixels = hidden_input(x, settings=zero, generator=torch.Generator())[0]
+    torch.testing.assert_close(pixels[0, :, 0, 0], black(zero.input))
+    torch.testing.assert_close(
+        normalised(torch.zeros(1, 3, 1, 1, dtype=torch.uint8), settings=zero.input)[0, :, 0, 0], black(zero.input)
+    )
+
+
+def test_dropout_of_pixels_keeps_the_mean():
+    out = dropped(torch.ones(4, 3, 64, 64), probability=0.5, generator=torch.Generator().manual_seed(0))
+    assert out.unique().tolist() == [0, 2]
+    assert float(out.mean()) == pytest.approx(1, abs=0.02)
+
+
+def test_flipping_mirrors_whole_images_only():
+    x = torch.arange(6 * 3 * 4 * 5, dtype=torch.uint8).reshape(6, 3, 4, 5)
+    out = flipped(x, probability=0.5, generator=torch.Generator().manual_seed(1))
+    turned = [torch.equal(out[i], x[i].flip(-1)) for i in range(6)]
+    assert 0 < sum(turned) < 6
+    assert all(turned[i] or torch.equal(out[i], x[i]) for i in range(6))
+
+
+def test_the_mean_colour_is_zero_in_the_networks_eyes():
+    settings = InputSettings(mean=(0.4, 0.6, 0.2), std=(0.1, 0.2, 0.5))
+    pixels = torch.tensor([102, 153, 51], dtype=torch.uint8).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    torch.testing.assert_close(normalised(pixels, settings=settings), torch.zeros(1, 3, 4, 4), atol=1e-5, rtol=0)
+
+
+def test_testing_sees_every_image_whole_and_knows_its_size(colours: ImageTable):
+    colours.path(1).write_bytes(b"broken")
+    batches = list(whole_batches(colours, side=16, batch_size=10))
+    assert torch.cat([batch.rows for batch in batches]).tolist() == [0, *range(2, 24)]
+    assert [problem.subject for batch in batches for problem in batch.failed] == [colours.paths[1]]
+    with PIL.Image.open(colours.path(0)) as image:
+        assert batches[0].sizes[0].tolist() == [image.height, image.width]
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_named(name: str):
+    with pytest.raises(UsageError, match=name):
+        choose_device(name)
