@@ -31,6 +31,7 @@ def eval_(
     videos: str | None = None,
     known_labels: Annotated[bool, _FLAG] = False,
     drop_unknown_labels: Annotated[bool, _FLAG] = False,
+    class_ids: Literal["official", "positions"] | None = None,
     tie_order: Literal["canonical", "file"] | None = None,
     ties: Annotated[bool, _FLAG] = False,
     baselines: Annotated[bool, _FLAG] = False,
@@ -74,6 +75,8 @@ def eval_(
         Count only detections whose label occurs in their video, as the Hide-and-Seek paper does; this flatters.
     drop_unknown_labels
         Leave out detections whose label the ground truth does not know, instead of stopping.
+    class_ids
+        What class numbers in a THUMOS14 text file mean, if they can mean two things.
     tie_order
         Order of equal scores, if not the protocol's: canonical (video, start, end) or file (as the rows come).
     ties
@@ -116,7 +119,7 @@ def eval_(
         "draws": _DRAWS if bootstrap else 0,
         "seed": seed,
     }
-    sources = [_Source(path, annotations, subset, videos) for path in files]
+    sources = [_Source(path, annotations, subset, videos, class_ids) for path in files]
     groups = [[source.assess(name, options) for name in names] for source in sources]
     for source in sources:
         source.keep_scores(groups[sources.index(source)])
@@ -138,14 +141,21 @@ def eval_(
 class _Source:
     """One set of detections with its ground truth: from files, or from a run."""
 
-    def __init__(self, path: Path | None, annotations: Path | None, subset: str | None, videos: str | None) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        annotations: Path | None,
+        subset: str | None,
+        videos: str | None,
+        class_ids: Literal["official", "positions"] | None,
+    ) -> None:
         from ..eval.assessment import choose_subset, read_video_list
 
         self.run: Path | None = None
         if path is None or path.is_dir():
             self.detections, self.truth, self.title = self._from_run(path, annotations, subset)
         else:
-            self.detections, self.truth, self.title = self._from_file(path, annotations)
+            self.detections, self.truth, self.title = self._from_file(path, annotations, class_ids)
         if self.run is None or annotations is not None:
             self.truth, chosen = choose_subset(self.truth, self.detections, subset)
             if chosen:
@@ -167,7 +177,9 @@ class _Source:
         found, truth, title = prepare_evaluation(self.run)
         return found, truth if annotations is None else read_annotations(annotations), title
 
-    def _from_file(self, path: Path, annotations: Path | None) -> tuple[Segments, Annotations, str]:
+    def _from_file(
+        self, path: Path, annotations: Path | None, class_ids: Literal["official", "positions"] | None
+    ) -> tuple[Segments, Annotations, str]:
         from ..eval.annotations import read_annotations
         from ..eval.detections import read_detections
 
@@ -178,7 +190,7 @@ class _Source:
         truth = read_annotations(annotations)
         for sentence in truth.notes:
             note(sentence)
-        return read_detections(path), truth, f"{path} against {annotations}"
+        return read_detections(path, class_ids=class_ids), truth, f"{path} against {annotations}"
 
     def assess(self, protocol: str, options: dict[str, Any]) -> Assessment:
         from ..eval.assessment import assess
@@ -297,3 +309,79 @@ def _diagnose(source: _Source, assessment: Assessment, pictures: Path | None, *,
 
         note("pictures: " + ", ".join(map(str, draw(explanation, assessment, folder))))
     return explanation.to_json()
+
+
+def convert(
+    source: Path,
+    target: Path,
+    /,
+    *,
+    to: Literal["activitynet", "csv", "thumos", "webvtt", "label-studio", "fiftyone"] | None = None,
+    subset: str | None = None,
+    min_score: float | None = None,
+    top: int | None = None,
+    fps: float = 24.0,
+    media: str = "{video}.mp4",
+    class_ids: Literal["official", "positions"] | None = None,
+    json: Annotated[bool, _FLAG] = False,
+) -> int:
+    """Convert annotations and detections between formats.
+
+    Example:
+
+        thas convert detections.json chapters/ --to webvtt --top 10
+
+        thas convert thumos14/annotations truth.json --to activitynet --subset test
+
+        thas convert runs/latest tasks.json --to label-studio --fps 30 --media "https://host/videos/{video}.mp4"
+
+    Parameters
+    ----------
+    source
+        Detections or annotations in any form that `thas eval` reads, or a run folder.
+    target
+        The file to write; a folder for webvtt, and for annotations in THUMOS14's form.
+    to
+        The form: activitynet, csv, thumos, webvtt (chapters, a file a video), label-studio, fiftyone. If left out, the
+        target's ending tells: .json, .csv or .txt.
+    subset
+        Only the annotations of one subset.
+    min_score
+        Only detections with this score or more.
+    top
+        Only so many detections of each video, the surest.
+    fps
+        For Label Studio, whose ranges are frames: what its tag says, <Video frameRate="24">.
+    media
+        Where Label Studio and FiftyOne find a video, with {video} for its name.
+    class_ids
+        What class numbers in a THUMOS14 text file mean, if they can mean two things.
+    json
+        Print one JSON object with the files written.
+    """
+    from ..eval.convert import select, write
+    from ..eval.sources import read_any
+
+    forms = {".json": "activitynet", ".csv": "csv", ".txt": "thumos"}
+    form = to or forms.get(target.suffix.lower())
+    if form is None:
+        raise UsageError(f"the form of {target} is not known", next=f"thas convert {source} {target} --to FORM")
+    table = read_any(source, class_ids=class_ids)
+    if subset is not None:
+        from ..eval.annotations import Annotations
+
+        if not isinstance(table, Annotations):
+            raise UsageError("detections have no subsets", next="leave --subset out")
+        table = table.subset(subset)
+    if min_score is not None or top is not None:
+        from ..segments import Segments
+
+        if not isinstance(table, Segments):
+            raise UsageError("annotations have no scores to choose by", next="leave --min-score and --top out")
+        table = select(table, minimum_score=min_score, most=top)
+    files = write(table, target, form=form, fps=fps, media=media)
+    if json:
+        print_json({"form": form, "files": [str(file) for file in files]})
+    else:
+        out.print(f"{len(files)} file{'s' * (len(files) != 1)} written: {target}", markup=False)
+    return 0

@@ -7,7 +7,7 @@ import re
 from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from ..errors import DataError, listing
 from ..segments import Segments
 from .rows import opened, table_rows, text_lines
 from .thumos14 import CLASS_IDS
+
+ClassIds = Literal["official", "positions"]
 
 _JSON_SPACE = re.compile(r"[ \t\n\r]*")
 _VIDEO_SUFFIX = re.compile(r"\.(mp4|mpeg|mpg|avi|mkv|webm)$")
@@ -63,7 +65,9 @@ class _Table:
         return Segments(self.video, self.label, start, end, score)
 
 
-def read_detections(path: str | Path, *, classes: Sequence[str] | None = None) -> Segments:
+def read_detections(
+    path: str | Path, *, classes: Sequence[str] | None = None, class_ids: ClassIds | None = None
+) -> Segments:
     """Read detections, telling their form from the file itself.
 
     Args:
@@ -71,6 +75,8 @@ def read_detections(path: str | Path, *, classes: Sequence[str] | None = None) -
             label, start_seconds, end_seconds, score, or THUMOS14's text: lines `video start end class score`.
         classes: Names of the class numbers 1, 2 .. in a THUMOS14 text file, if they are not the challenge's own
             numbers; by default THUMOS14's twenty.
+        class_ids: Whether class numbers are the challenge's own (`official`, 7 to 97) or `positions` from 1; told from
+            the numbers themselves unless they can mean both.
 
     Raises:
         DataError: The file is missing, empty or malformed; the file and the row are named.
@@ -88,7 +94,7 @@ def read_detections(path: str | Path, *, classes: Sequence[str] | None = None) -
         return _read_json(path)
     with opened(path) as file:
         first = next((line.lstrip() for line in file if line.strip()), "")
-    return _read_json(path) if first[:1] in {"{", "["} else _read_thumos(path, classes)
+    return _read_json(path) if first[:1] in {"{", "["} else _read_thumos(path, classes, class_ids)
 
 
 def _read_csv(path: Path) -> Segments:
@@ -107,7 +113,7 @@ def _read_csv(path: Path) -> Segments:
     return table.segments(lambda row: f"{path}, line {lines[row]}")
 
 
-def _read_thumos(path: Path, classes: Sequence[str] | None) -> Segments:
+def _read_thumos(path: Path, classes: Sequence[str] | None, class_ids: ClassIds | None) -> Segments:
     table, lines = _Table(path), array("q")
     for line, text in text_lines(path):
         fields = text.split()
@@ -124,36 +130,41 @@ def _read_thumos(path: Path, classes: Sequence[str] | None) -> Segments:
         lines.append(line)
     if not lines:
         raise DataError(f"{path} is empty", next="give a file of detections", subject=str(path))
-    names = _class_names(set(table.label), classes or tuple(CLASS_IDS.values()), path, table.label, lines)
+    names = _class_names(table.label, lines, path, classes=classes or tuple(CLASS_IDS.values()), class_ids=class_ids)
     table.label = [names[label] for label in table.label]
     return table.segments(lambda row: f"{path}, line {lines[row]}")
 
 
 def _class_names(
-    found: set[str], classes: Sequence[str], path: Path, labels: Sequence[str], lines: Sequence[int]
+    labels: Sequence[str], lines: Sequence[int], path: Path, *, classes: Sequence[str], class_ids: ClassIds | None
 ) -> dict[str, str]:
     """The name behind each class in a THUMOS14 text file: a name, a number of the challenge, or a position from 1."""
+    found = set(labels)
     if found <= set(classes):
         return {name: name for name in found}
-    official = {str(number): name for number, name in CLASS_IDS.items()}
-    positions = {str(i): name for i, name in enumerate(classes, 1)}
-    fits = [names for names in (official, positions) if found <= set(names)]
-    if len(fits) == 2 and any(official[name] != positions[name] for name in found):
+    meanings = {
+        "official": {str(number): name for number, name in CLASS_IDS.items()},
+        "positions": {str(i): name for i, name in enumerate(classes, 1)},
+    }
+    fits = [kind for kind, names in meanings.items() if found <= set(names) and class_ids in (None, kind)]
+    if len(fits) == 2 and any(meanings["official"][name] != meanings["positions"][name] for name in found):
+        first, second = (names[min(found)] for names in meanings.values())
         raise DataError(
             f"{path}: the class numbers {listing(sorted(found))} can mean two things",
-            why=f"the challenge's own numbers ({official[min(found)]}), or positions from 1 ({positions[min(found)]})",
-            next="write the names of the classes instead of the numbers",
+            why=f"{min(found)} is {first} in the challenge, and {second} by position",
+            next="give --class-ids official, or --class-ids positions",
             subject=str(path),
         )
     if not fits:
-        strange = next(i for i, label in enumerate(labels) if label not in positions and label not in official)
+        known = set().union(*(names for kind, names in meanings.items() if class_ids in (None, kind)))
+        strange = next((i for i, label in enumerate(labels) if label not in known), 0)
         raise DataError(
             f"{path}, line {lines[strange]}: the class is {labels[strange]!r}",
-            why=f"neither a name, nor a number of THUMOS14, nor a position from 1 to {len(classes)}; columns mixed up?",
-            next="a line is: video start end class score",
+            why=f"the classes must be names, numbers of THUMOS14, or positions from 1 to {len(classes)}, all alike",
+            next="a line is: video start end class score; are the columns mixed up?",
             subject=str(path),
         )
-    return fits[0]
+    return meanings[fits[0]]
 
 
 def _read_json(path: Path) -> Segments:

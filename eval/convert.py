@@ -1,0 +1,245 @@
+"""Writers: the same segments in the forms that other programs read.
+
+Between the three forms read here nothing is lost that the other form can hold. WebVTT (chapters in any video player),
+Label Studio's and FiftyOne's JSON are written only; neither package is needed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from ..errors import DataError, UsageError, suggestion
+from ..files import write_atomically
+from ..segments import Segments
+from .annotations import Annotations
+from .thumos14 import CLASS_IDS
+
+Form = Literal["activitynet", "csv", "thumos", "webvtt", "label-studio", "fiftyone"]
+Table = Segments | Annotations
+
+#: What Label Studio takes a video's frame rate to be unless its <Video> tag says otherwise.
+LABEL_STUDIO_FPS = 24.0
+
+
+def write(
+    table: Table, path: str | Path, *, form: Form | str, fps: float = LABEL_STUDIO_FPS, media: str = "{video}.mp4"
+) -> list[Path]:
+    """Write detections or ground truth in another form.
+
+    Args:
+        table: Segments with scores, or annotations.
+        path: The file; a folder for `webvtt`, and for ground truth in THUMOS14's form.
+        form: `activitynet` (JSON), `csv`, `thumos` (text; a folder with a file a class for ground truth), `webvtt` (a
+            file of chapters a video), `label-studio` (tasks with predictions or annotations) or `fiftyone`
+            (labels.json of a FiftyOneTemporalDetectionDataset).
+        fps: Frames a second that Label Studio's `<Video frameRate>` says; its ranges are frames.
+        media: Where Label Studio and FiftyOne find a video, with `{video}` for its name.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UsageError: An unknown form.
+        DataError: A name does not fit the form, or the file cannot be written.
+    """
+    if form not in _WRITERS:
+        raise UsageError(
+            f"there is no form {form!r} to convert to",
+            why=suggestion(form, get_args(Form)),
+            next="give --to " + "|".join(get_args(Form)),
+        )
+    if form in ("label-studio", "fiftyone") and "{video}" not in media:
+        raise UsageError(f"the place of the videos, {media!r}, does not hold {{video}}", next='give "{video}.mp4"')
+    if not fps > 0:
+        raise UsageError(f"a frame rate must be above 0, not {fps:g}", next=f"give --fps {LABEL_STUDIO_FPS:g}")
+    return _WRITERS[form](table, Path(path), fps, media)
+
+
+def select(table: Segments, *, minimum_score: float | None = None, most: int | None = None) -> Segments:
+    """The surest detections: those of a minimum score, and of each video at most so many, in the order of rows.
+
+    >>> found = Segments(["v", "v"], ["a", "b"], [0, 2], [1, 3], [0.2, 0.9])
+    >>> select(found, most=1).label.tolist()
+    ['b']
+    """
+    if table.score is None:
+        raise UsageError("ground truth has no scores to choose by", next="leave --min-score and --top out")
+    keep = np.ones(len(table), dtype=bool) if minimum_score is None else table.score >= minimum_score
+    if most is not None:
+        names, video = np.unique(table.video.astype(str), return_inverse=True)
+        order = np.lexsort((np.arange(len(table)), -table.score, video))
+        place = np.empty(len(table), dtype=np.int64)
+        place[order] = np.arange(len(table)) - np.searchsorted(video[order], video[order])
+        keep &= (place < most) if len(names) else keep
+    return table[keep]
+
+
+def timestamp(seconds: float) -> str:
+    """WebVTT's form of a time.
+
+    >>> timestamp(3725.5)
+    '01:02:05.500'
+    """
+    milliseconds = round(max(seconds, 0.0) * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"
+
+
+def _parts(table: Table) -> tuple[Segments, Annotations | None]:
+    """All rows, the ambiguous ones of ground truth included, and the annotations if they are that."""
+    if isinstance(table, Annotations):
+        return Segments.concat([table.segments, table.ignored]), table
+    if table.score is None:
+        return table, Annotations(table, tuple(sorted(set(table.label))))
+    return table, None
+
+
+def _by_video(table: Table) -> dict[str, Segments]:
+    """Rows by video and time; videos of annotations without rows too."""
+    rows, truth = _parts(table)
+    found = rows[np.lexsort((rows.end_seconds, rows.start_seconds))].by_video()
+    names = truth.videos if truth is not None else tuple(found)
+    empty = Segments.empty(scored=rows.score is not None)
+    return {name: found.get(name, empty) for name in sorted(names)}
+
+
+def _json(path: Path, content: Any) -> list[Path]:
+    write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return [path]
+
+
+def _write_activitynet(table: Table, path: Path, _fps: float, _media: str) -> list[Path]:
+    rows, truth = _parts(table)
+    if truth is None:
+        return _json(path, {"version": "thas", "results": rows.to_activitynet(), "external_data": {}})
+    own = rows.to_activitynet()
+    database = {}
+    for video in truth.videos:
+        entry: dict[str, Any] = {"annotations": own.get(video, [])}
+        if video in truth.subsets:
+            entry["subset"] = truth.subsets[video]
+        if video in truth.durations:
+            entry["duration"] = truth.durations[video]
+        database[video] = entry
+    return _json(path, {"version": "thas", "taxonomy": [], "database": database})
+
+
+def _write_csv(table: Table, path: Path, _fps: float, _media: str) -> list[Path]:
+    rows, truth = _parts(table)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    heading = ["video", "label", "start_seconds", "end_seconds"]
+    if truth is None:
+        writer.writerow([*heading, "score"])
+        writer.writerows(rows)
+    else:
+        writer.writerow([*heading, "subset", "duration_seconds"])
+        for row in rows:
+            writer.writerow([*row, truth.subsets.get(row[0], ""), truth.durations.get(row[0], "")])
+    write_atomically(path, text.getvalue())
+    return [path]
+
+
+def _one_word(name: str, path: Path) -> str:
+    if len(name.split()) != 1 or "/" in name:
+        raise DataError(
+            f"{name!r} cannot be written in THUMOS14's form", why="names there are single words", subject=str(path)
+        )
+    return name
+
+
+def _write_thumos(table: Table, path: Path, _fps: float, _media: str) -> list[Path]:
+    rows, truth = _parts(table)
+    if truth is None:
+        numbers = {name: str(number) for number, name in CLASS_IDS.items()}
+        if not set(rows.label) <= set(numbers):
+            numbers = {name: _one_word(name, path) for name in set(rows.label)}
+        lines = [
+            f"{_one_word(video, path)} {start!r} {end!r} {numbers[label]} {s!r}\n"
+            for video, label, start, end, s in rows
+        ]
+        write_atomically(path, "".join(lines))
+        return [path]
+    files: dict[str, list[str]] = {}
+    shorter = {"validation": "val"}
+    for video, label, start, end in rows:
+        subset = truth.subsets.get(video, "all")
+        name = f"{_one_word(label, path)}_{shorter.get(subset, subset)}.txt"
+        files.setdefault(name, []).append(f"{_one_word(video, path)}  {start!r} {end!r}\n")
+    for video, seconds in sorted(truth.durations.items()):
+        name = f"durations_{truth.subsets.get(video, 'all')}.csv"
+        files.setdefault(name, ["video,duration_seconds\n"]).append(f"{video},{seconds!r}\n")
+    for name, lines in files.items():
+        write_atomically(path / name, "".join(lines))
+    return [path / name for name in files]
+
+
+def _write_webvtt(table: Table, path: Path, _fps: float, _media: str) -> list[Path]:
+    files = []
+    for video, rows in _by_video(table).items():
+        cues = [f"WEBVTT - {video}\n"]
+        for _, label, start, end, *score in rows:
+            # Players leave out cues of no length.
+            stop = max(end, start + 0.001)
+            name = label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
+            sure = f" ({score[0]:.3g})" if score else ""
+            cues.append(f"{timestamp(start)} --> {timestamp(stop)}\n{name}{sure}\n")
+        file = path / f"{video.replace('/', '_')}.vtt"
+        write_atomically(file, "\n".join(cues))
+        files.append(file)
+    return files
+
+
+def _write_label_studio(table: Table, path: Path, fps: float, media: str) -> list[Path]:
+    tasks = []
+    for video, rows in _by_video(table).items():
+        results = []
+        for i, (_, label, start, end, *score) in enumerate(rows):
+            first = int(np.floor(max(start, 0) * fps)) + 1  # its frames count from 1
+            region: dict[str, Any] = {
+                "id": f"{i}",
+                "type": "timelinelabels",
+                "from_name": "timelineLabels",
+                "to_name": "video",
+                "value": {
+                    "ranges": [{"start": first, "end": max(first, int(np.ceil(end * fps)))}],
+                    "timelinelabels": [label],
+                },
+            }
+            results.append(region | ({"score": score[0]} if score else {}))
+        found: dict[str, Any] = {"result": results}
+        kind = "annotations"
+        if rows.score is not None:
+            kind = "predictions"
+            found |= {"model_version": "thas", "score": float(rows.score.max()) if len(rows) else 0.0}
+        tasks.append({"data": {"video": media.replace("{video}", video)}, kind: [found]})
+    return _json(path, tasks)
+
+
+def _write_fiftyone(table: Table, path: Path, _fps: float, media: str) -> list[Path]:
+    labels = {}
+    for video, rows in _by_video(table).items():
+        own = []
+        for _, label, start, end, *score in rows:
+            own.append({"label": label, "timestamps": [start, end]} | ({"confidence": score[0]} if score else {}))
+        place = media.replace("{video}", video)
+        # Its key is the path in the folder data/ without the ending, or the whole of an absolute path.
+        labels[place if place.startswith("/") else str(Path(place).with_suffix(""))] = own
+    return _json(path, {"labels": labels})
+
+
+_WRITERS: dict[str, Callable[[Table, Path, float, str], list[Path]]] = {
+    "activitynet": _write_activitynet,
+    "csv": _write_csv,
+    "thumos": _write_thumos,
+    "webvtt": _write_webvtt,
+    "label-studio": _write_label_studio,
+    "fiftyone": _write_fiftyone,
+}

@@ -1,0 +1,50 @@
+"""Reading a file or folder whose content is not known: detections or ground truth, in any of the forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import DataError
+from ..segments import Segments
+from .annotations import Annotations, read_annotations
+from .detections import ClassIds, read_detections
+from .rows import HEADINGS, opened
+
+
+def read_any(path: str | Path, *, class_ids: ClassIds | None = None) -> Segments | Annotations:
+    """Detections or annotations, told apart by the content.
+
+    Args:
+        path: A file in any form, a folder of THUMOS14 text files, or a run folder with detections.json.
+        class_ids: See `detections.read_detections`.
+
+    Raises:
+        DataError: Missing or malformed.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"{path} does not exist", next="give a file or a folder", subject=str(path))
+    if path.is_dir():
+        found = path / "detections.json"
+        return read_detections(found) if found.exists() else read_annotations(path)
+    with opened(path) as file:
+        head = file.read(1 << 16)
+    if path.suffix.lower() in {".csv", ".tsv"}:
+        names = {
+            name.strip().lower() for name in head.split("\n", 1)[0].replace(";", ",").replace("\t", ",").split(",")
+        }
+        return read_detections(path) if names & set(HEADINGS["score"]) else read_annotations(path)
+    if head.lstrip()[:1] == "{":
+        return read_annotations(path) if _holds(path, "database") else read_detections(path)
+    return read_detections(path, class_ids=class_ids)
+
+
+def _holds(path: Path, key: str) -> bool:
+    """Whether a JSON object's text has the key; a whole parse would cost what reading it costs again."""
+    with opened(path) as file:
+        while chunk := file.read(1 << 20):
+            if f'"{key}"' in chunk:
+                return True
+            if '"results"' in chunk:
+                return False
+    return False

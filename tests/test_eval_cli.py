@@ -1,0 +1,192 @@
+"""`thas eval` and `thas convert` as typed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from thas.cli import run
+from thas.eval import Annotations
+from thas.eval.convert import write
+from thas.segments import Segments
+
+TRUTH = Annotations(
+    Segments(["v1", "v1", "v2", "t1"], ["a", "b", "a", "a"], [0, 30, 5, 0], [10, 40, 15, 9]),
+    ("a", "b"),
+    {"v1": 60.0, "v2": 20.0, "t1": 30.0},
+    {"v1": "test", "v2": "test", "t1": "training"},
+)
+FOUND = Segments(["v1", "v1", "v2", "v1"], ["a", "b", "a", "b"], [0, 30, 5, 0], [10, 34, 14, 5], [0.9, 0.8, 0.7, 0.8])
+
+
+@pytest.fixture
+def files(tmp_path):
+    write(TRUTH, tmp_path / "truth.json", form="activitynet")
+    write(FOUND, tmp_path / "found.json", form="activitynet")
+    return str(tmp_path / "found.json"), "--annotations", str(tmp_path / "truth.json")
+
+
+def typed(capsys, *tokens):
+    code = run(["eval", *map(str, tokens)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_json_has_fractions_and_the_account(capsys, files):
+    code, out, err = typed(capsys, *files, "--iou", "0.3", "0.5", "--json")
+    content = json.loads(out)
+    assert code == 0
+    assert content["protocol"] == "activitynet"
+    assert content["iou"] == [0.3, 0.5]
+    assert content["map"] == [0.75, 0.5]  # of two b with one score the earlier, a false one, goes first
+    assert content["average"] == pytest.approx(0.625)
+    assert content["ap"]["a"] == [1.0, 1.0]
+    assert (content["videos"], len(content["videos_hash"])) == (2, 12)
+    assert "all detections lie in test" in err
+
+
+def test_the_table(capsys, files):
+    code, out, _ = typed(capsys, *files, "--iou", "0.5", "--ties", "--baselines", "--bootstrap")
+    assert code == 0
+    for word in (
+        "eval_detection.py",
+        "50.0",
+        "95 % over videos",
+        "ties at worst",
+        "blind: whole video",
+        "4 detections",
+    ):
+        assert word in out
+
+
+def test_all_protocols(capsys, files):
+    _, out, _ = typed(capsys, *files, "--protocol", "all")
+    for name in ("activitynet", "thumos14", "thumos14-11point", "wtalc"):
+        assert name in out
+    _, out, _ = typed(capsys, *files, "--protocol", "all", "--json")
+    assert len(json.loads(out)["scores"]) == 4
+
+
+def test_two_files_are_compared(capsys, files, tmp_path):
+    write(FOUND[:1], tmp_path / "worse.json", form="activitynet")
+    _, out, _ = typed(capsys, files[0], tmp_path / "worse.json", *files[1:], "--json")
+    content = json.loads(out)
+    assert content["difference"][0] < 0
+    assert content["verdict"]
+    code, out, _ = typed(capsys, files[0], tmp_path / "worse.json", *files[1:])
+    assert code == 0
+    assert content["verdict"] in out
+
+
+def test_seeds_are_averaged(capsys, files, tmp_path):
+    write(FOUND[:1], tmp_path / "other.json", form="activitynet")
+    names = (files[0], tmp_path / "other.json", files[0])
+    _, out, _ = typed(capsys, *names, *files[1:], "--seeds", "--iou", "0.5", "--json")
+    content = json.loads(out)
+    assert content["map"][0] == pytest.approx((0.5 + 0.25 + 0.5) / 3)
+    assert content["map_deviation"][0] > 0
+    code, _, err = typed(capsys, *names, *files[1:])
+    assert code == 2
+    assert "--seeds" in err
+
+
+def test_diagnosis(capsys, files, tmp_path):
+    code, out, _ = typed(capsys, *files, "--diagnose", "--pictures", tmp_path / "why")
+    assert code == 0
+    assert "In short" in out
+    assert "too short" in out
+    assert (tmp_path / "why" / "errors.png").exists()
+    _, out, _ = typed(capsys, *files, "--diagnose", "--json")
+    assert json.loads(out)["diagnosis"][0]["detections"]["correct"] == 2
+
+
+def test_a_list_of_videos(capsys, files, tmp_path):
+    (tmp_path / "list.txt").write_text("v2\n")
+    _, out, err = typed(capsys, *files, "--videos", tmp_path / "list.txt", "--json")
+    assert json.loads(out)["ap"]["a"][0] == 1.0
+    code, _, err = typed(capsys, *files, "--videos", "thumos14-212")
+    assert code == 1
+    assert "0 with" in err or "have 0" in err
+
+
+@pytest.mark.parametrize(
+    ("tokens", "code", "words"),
+    [
+        (["--subset", "tset"], 2, "did you mean 'test'"),
+        (["--iou", "50"], 2, "not per cent"),
+        (["--protocol", "thumos"], 2, "thumos"),
+        (["--videos", "nowhere"], 2, "no list of videos"),
+        (["--protocol", "all", "--diagnose"], 2, "name one protocol"),
+    ],
+)
+def test_wrong_usage(capsys, files, tokens, code, words):
+    found, _, err = typed(capsys, *files, *tokens)
+    assert found == code
+    assert words in err
+
+
+def test_missing_things(capsys, files, tmp_path):
+    assert typed(capsys, files[0])[0] == 2
+    code, _, err = typed(capsys, tmp_path / "none.json", *files[1:])
+    assert code == 1
+    assert "do not exist" in err
+    strange = Segments(["v1"], ["c"], [0], [1], [0.5])
+    write(strange, tmp_path / "strange.json", form="activitynet")
+    code, _, err = typed(capsys, tmp_path / "strange.json", *files[1:])
+    assert code == 1
+    assert "--drop-unknown-labels" in err
+    assert typed(capsys, tmp_path / "strange.json", *files[1:], "--drop-unknown-labels")[0] == 0
+
+
+@pytest.fixture
+def run_folder(tmp_path, monkeypatch):
+    """A data set in our folder layout, and a run that has been localized."""
+    from thas.settings import Settings
+    from thas.temporal_has.runs import RunData, new_run, write_detections, write_settings
+
+    monkeypatch.chdir(tmp_path)
+    write(TRUTH, tmp_path / "set" / "annotations.json", form="activitynet")
+    rows = [f"{video},a,{subset}\n" for video, subset in TRUTH.subsets.items()] + ["v1,b,test\n"]
+    (tmp_path / "set" / "labels.csv").write_text("video,label,subset\n" + "".join(rows))
+    folder = new_run(tmp_path / "runs", "set")
+    write_settings(folder, Settings(), RunData("set", "data", "set/features", "training", "test"), {})
+    write_detections(folder / "detections.json", FOUND, {"labels": "known"})
+    return folder
+
+
+def test_the_newest_run(capsys, run_folder):
+    code, out, _ = typed(capsys, "--iou", "0.3", "0.5")
+    assert code == 0
+    assert "set test, 2 videos" in out
+    kept = json.loads((run_folder / "scores.json").read_text())
+    assert kept["map"] == [0.75, 0.5]
+
+
+def test_a_named_run_with_its_diagnosis(capsys, run_folder):
+    code, _, err = typed(capsys, run_folder, "--diagnose")
+    assert code == 0
+    assert (run_folder / "diagnosis" / "errors.png").exists()
+    assert "errors.png" in err
+
+
+def test_convert(capsys, files, tmp_path):
+    assert run(["convert", files[0], str(tmp_path / "chapters"), "--to", "webvtt", "--top", "1"]) == 0
+    assert "2 files written" in capsys.readouterr().out
+    assert (tmp_path / "chapters" / "v1.vtt").read_text().count("-->") == 1
+    assert run(["convert", files[2], str(tmp_path / "t.csv"), "--subset", "training", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["form"] == "csv"
+    assert (tmp_path / "t.csv").read_text().splitlines()[1:] == ["t1,a,0.0,9.0,training,30.0"]
+    assert run(["convert", files[0], str(tmp_path / "x.bin")]) == 2
+    assert run(["convert", files[0], str(tmp_path / "x.csv"), "--subset", "test"]) == 2
+    assert run(["convert", files[2], str(tmp_path / "x.csv"), "--top", "1"]) == 2
+
+
+def test_no_heavy_import():
+    code = (
+        "import sys, thas.eval, thas.cli.eval, thas.eval.assessment, thas.eval.explanation, thas.eval.report;"
+        "bad = {'torch', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules); sys.exit(str(bad) if bad else 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).returncode == 0
