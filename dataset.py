@@ -144,8 +144,10 @@ class Dataset:
                 matrix[row, column[label]] = 1
         return matrix
 
-    def annotations(self) -> Annotations:
-        """The ground-truth segments, for evaluation.
+    def annotations(self, subset: str | None = None) -> Annotations:
+        """The ground-truth segments of this data set's videos, or of one subset's, for evaluation.
+
+        Which video is in which subset is for `subsets` to say, whatever the annotations hold.
 
         Raises:
             DataError: The data set has none.
@@ -158,7 +160,8 @@ class Dataset:
             )
         from .eval.annotations import read_annotations
 
-        return read_annotations(self.annotations_path, classes=self.classes or None, ignore_label=self.ignore_label)
+        found = read_annotations(self.annotations_path, ignore_label=self.ignore_label)
+        return found.only(set(self.labels if subset is None else self.videos_of(subset)))
 
 
 def read_labels(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
@@ -249,7 +252,7 @@ def open_dataset(
         raise UsageError(
             f"there is no data set {str(name_or_folder)!r}",
             why=f"it is neither a folder nor a known data set: {suggestion(str(name_or_folder), presets)}",
-            next="thas data check FOLDER, or --dataset with one of " + ", ".join(presets),
+            next="name a folder with labels.csv and videos/, or one of " + ", ".join(presets),
             subject=str(name_or_folder),
         )
     note = str(preset.get("note", "")).format(folder=folder)
@@ -294,7 +297,8 @@ def _labels_of_annotations(path: Path, preset: Mapping[str, Any]) -> tuple[dict[
     annotations = read_annotations(
         path, classes=preset.get("classes"), ignore_label=preset.get("ignore_label", "Ambiguous")
     )
-    labels = annotations.video_labels()
-    ignored = {video: () for video in dict.fromkeys(annotations.ignored.video) if video not in labels}
-    labels = dict(sorted((labels | ignored).items()))
+    # Tables of durations name more videos than were annotated; those have no labels to learn or to be scored by.
+    annotated = {*annotations.segments.video, *annotations.ignored.video}
+    labels = {video: known for video, known in sorted(annotations.video_labels().items()) if video in annotated}
+    labels = dict(sorted((dict.fromkeys(annotated, ()) | labels).items()))
     return labels, {video: annotations.subsets.get(video, "") for video in labels}

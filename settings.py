@@ -266,7 +266,9 @@ def preset_names() -> list[str]:
 
 
 def read_preset(name: str) -> dict[str, Any]:
-    """The tables of a preset; `[data]` describes a data set, the others are settings.
+    """The tables of a preset: `[data]` describes a data set, the others are settings.
+
+    `[features]` and `[backbone]` are what extract-features and train-backbone take unless told otherwise.
 
     Raises:
         UsageError: There is no such preset.
@@ -281,6 +283,20 @@ def read_preset(name: str) -> dict[str, Any]:
     return read_toml(path)
 
 
+def preset_table(name: str, table: str) -> dict[str, Any]:
+    """A preset's table for another command than train, `features` or `backbone`; empty where it has none.
+
+    >>> preset_table("has2017", "features")
+    {}
+    """
+    return dict(read_preset(name).get(table, {})) if name in preset_names() else {}
+
+
+def _of_training(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the tables that describe the data set and the commands before training."""
+    return {name: table for name, table in tables.items() if name not in {"data", "features", "backbone"}}
+
+
 def resolve_settings(
     *,
     data_preset: str | None = None,
@@ -291,9 +307,9 @@ def resolve_settings(
     """Settings by precedence, and for each changed key where its value came from."""
     layers: list[tuple[str, Mapping[str, Any]]] = []
     for name in [*([data_preset] if data_preset else []), *presets]:
-        layers.append((f"preset {name}", {k: v for k, v in read_preset(name).items() if k != "data"}))
+        layers.append((f"preset {name}", _of_training(read_preset(name))))
     if config is not None:
-        layers.append((str(config), {k: v for k, v in read_toml(config).items() if k != "data"}))
+        layers.append((str(config), _of_training(read_toml(config))))
     if options:
         layers.append(("option", options))
     settings, origins = Settings(), {}

@@ -1,6 +1,7 @@
 """The command line: parse, call one function, print.
 
-Commands are registered by the name of their function and imported when they run, so that `thas --help` answers at once.
+Commands are registered by the name of their function, whose docstring is their help. Their modules import what is slow
+(torch, pandas, matplotlib) inside the functions, so that `thas --help` answers at once.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import cyclopts
@@ -30,42 +32,40 @@ def build_app() -> cyclopts.App:
         version=__version__,
         help_format="markdown",
         result_action="return_value",
+        default_parameter=cyclopts.Parameter(negative=(), show_default=lambda value: value or None),
     )
 
-    def add(name: str, target: str, doc: str, parent: cyclopts.App = app) -> None:
-        parent.command(f"thas.cli.{target}", name=name, help=doc)
+    order = count()
 
-    add("demo", "demo:demo", "See Hide-and-Seek work on generated videos, from files to mAP, in minutes.")
-    add("train-backbone", "backbone:train_backbone", "Train a small C3D on clips that take their video's labels.")
-    add("extract-features", "features:extract_features", "Turn videos into features, one HDF5 file a video.")
-    add("import-features", "features:import_features", "Turn features made elsewhere into a feature cache.")
-    add("train", "temporal:train", "Train a temporal network from video-level labels, with hiding.")
-    add("localize", "temporal:localize", "Find when actions happen: a run and videos in, intervals out.")
-    add("eval", "eval:eval_", "Score detections: mean average precision at temporal IoU thresholds.")
-    add("convert", "eval:convert", "Convert annotations and detections between formats.")
-    add("doctor", "doctor:doctor", "Say what this machine has and what stands in the way.")
+    def add(name: str, target: str, parent: cyclopts.App = app) -> None:
+        parent.command(f"thas.cli.{target}", name=name, sort_key=next(order))
 
-    features = cyclopts.App(name="features", help="Check, compare and pack feature caches.")
-    add("verify", "features:features_verify", "Check every file of a feature cache.", features)
-    add("diff", "features:features_diff", "Say why two feature caches differ.", features)
-    add("pack", "features:features_pack", "Make one file of a feature cache.", features)
+    add("demo", "demo:demo")
+    add("train-backbone", "backbone:train_backbone")
+    add("extract-features", "features:extract_features")
+    add("import-features", "features:import_features")
+    add("train", "temporal:train")
+    add("localize", "temporal:localize")
+    add("eval", "eval:eval_")
+    add("convert", "eval:convert")
+    add("doctor", "doctor:doctor")
+
+    features = cyclopts.App(name="features", sort_key=next(order), help="Check, compare and pack feature caches.")
+    add("verify", "features:features_verify", features)
+    add("diff", "features:features_diff", features)
+    add("pack", "features:features_pack", features)
     app.command(features)
 
-    listing = cyclopts.App(name="list", help="List what thas knows.")
-    add(
-        "backbones",
-        "features:list_backbones",
-        "The backbones, their inputs and where their weights come from.",
-        listing,
-    )
-    add("datasets", "temporal:list_datasets", "The data sets that --dataset knows by name.", listing)
+    listing = cyclopts.App(name="list", sort_key=next(order), help="List what thas knows.")
+    add("backbones", "features:list_backbones", listing)
+    add("datasets", "temporal:list_datasets", listing)
     app.command(listing)
 
-    image = cyclopts.App(name="image", help="The image half: boxes from image labels.")
-    add("demo", "image:image_demo", "See it work on generated images.", image)
-    add("train", "image:image_train", "Train a network from image labels, with hiding.", image)
-    add("localize", "image:image_localize", "Find objects: a run and photographs in, boxes and overlays out.", image)
-    add("eval", "image:image_eval", "Score boxes: GT-known Loc, Top-1 Loc, Top-1 Clas and more.", image)
+    image = cyclopts.App(name="image", sort_key=next(order), help="The image half: boxes from image labels.")
+    add("demo", "image:image_demo", image)
+    add("train", "image:image_train", image)
+    add("localize", "image:image_localize", image)
+    add("eval", "image:image_eval", image)
     app.command(image)
     return app
 

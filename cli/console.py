@@ -88,7 +88,6 @@ class _Lines:
     def __init__(self, description: str, total: int | None, unit: str) -> None:
         self.description, self.total, self.unit = description, total, unit
         self.done, self.printed = 0.0, 0
-        err.print(f"{description}: {total} {unit}".rstrip() if total is not None else description)
 
     def __call__(self, n: float = 1, note: str = "") -> None:
         self.done += n

@@ -80,7 +80,7 @@ def predicted_labels(probabilities: np.ndarray, classes: Sequence[str], *, class
     """
     chosen = probabilities >= class_threshold
     chosen[int(probabilities.argmax())] = True
-    return tuple(classes[i] for i in np.flatnonzero(chosen))
+    return tuple(classes[i] for i in np.flatnonzero(chosen).tolist())
 
 
 def localize(

@@ -230,7 +230,7 @@ def prepare_evaluation(folder: Path | None) -> tuple[Segments, Annotations, str]
     run = find_run(folder)
     settings, data = read_settings(run)
     dataset = data.open()
-    truth = dataset.annotations().subset(data.test_subset)
+    truth = dataset.annotations(data.test_subset)
     if not (run / DETECTIONS).exists():
         from .session import localize_dataset, write_result
 

@@ -149,7 +149,7 @@ def train_run(
     )
     log = read_log(folder / LOG)
     fall = convergence(log)
-    if fall > 0.1:
+    if fall > 0.1 and log[-1]["loss"] > 0.1 * log[0]["loss"]:
         warn(f"the loss still fell by {fall:.0%} over the last ten epochs; more epochs may help (--epochs)")
     test_videos = opened.videos_of(opened.test_subset)
     detections = None

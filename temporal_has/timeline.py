@@ -78,6 +78,71 @@ def draw_timeline(
     figure.savefig(path, dpi=120)
 
 
+def mean_profile(
+    sequences: Mapping[str, ClassActivationSequence], truth: Segments, *, moments: int = 60, reach: float = 0.5
+) -> np.ndarray:
+    """The activation of the true class over the course of an action, averaged over all instances.
+
+    Args:
+        sequences: By video.
+        truth: Ground truth.
+        moments: Number of moments.
+        reach: How far to look before the start and after the end, in lengths of the action.
+
+    Returns:
+        (moments,) activation over the maximum of its video, at even moments from `-reach` to `1 + reach`.
+    """
+    at = np.linspace(-reach, 1 + reach, moments)
+    rows = []
+    for video, label, start, end in truth:
+        sequence = sequences.get(video)
+        if sequence is None or label not in sequence.classes:
+            continue
+        edges, values = sequence.edges_seconds, sequence.of(label)
+        if values.max() > 0:
+            seconds = start + at * (end - start)
+            value = np.interp(seconds, (edges[1:] + edges[:-1]) / 2, values / values.max())
+            rows.append(np.where((seconds < 0) | (seconds > sequence.duration_seconds), np.nan, value))
+    return np.nanmean(rows, axis=0) if rows else np.full(moments, np.nan)
+
+
+def draw_profile(
+    path: Path,
+    sequences: Mapping[str, Mapping[str, ClassActivationSequence]],
+    truth: Segments,
+    *,
+    threshold: float = 0.5,
+) -> None:
+    """Draw `mean_profile` of several runs: how much of an action each network responds to.
+
+    Args:
+        path: A PNG, PDF or SVG file; its folder is made.
+        sequences: By run and video.
+        truth: Ground truth.
+        threshold: Drawn as a dashed line.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4))
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    axis.axvspan(0, 1, color=_TRUTH, alpha=0.12, linewidth=0)
+    axis.text(0.5, 1.02, "the action", ha="center", va="bottom", transform=axis.get_xaxis_transform())
+    for (arm, by_video), colour in zip(sequences.items(), _ARMS, strict=False):
+        profile = mean_profile(by_video, truth)
+        axis.plot(np.linspace(-0.5, 1.5, len(profile)), profile, color=colour, label=arm)
+    axis.axhline(threshold, color="#999999", linestyle="--", linewidth=0.8, label="threshold")
+    axis.set_ylim(bottom=0)
+    axis.set_xlabel("time, in lengths of the action from its start")
+    axis.set_ylabel("class activation over its video's maximum")
+    axis.legend(frameon=False)
+    figure.suptitle(f"What each network responds to: mean over {len(truth)} test instances")
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+
+
 def _labels_to_draw(
     sequence: ClassActivationSequence, detections: Mapping[str, Segments], truth: Segments | None
 ) -> tuple[str, ...]:
