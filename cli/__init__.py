@@ -32,6 +32,7 @@ def build_app() -> cyclopts.App:
         version=__version__,
         help_format="markdown",
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
         default_parameter=cyclopts.Parameter(negative=(), show_default=lambda value: value or None),
     )
 
@@ -99,7 +100,10 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
         print_error(error)
         return error.exit_code
     except KeyboardInterrupt:
-        err.print("\ninterrupted; what was finished is kept, and the same command continues where that makes sense")
+        typed = " ".join(["thas", *tokens])
+        again = f"{typed} --resume" if tokens[:1] == ["train"] and "--resume" not in tokens else typed
+        err.print("\ninterrupted: what was finished is kept", markup=False)
+        err.print(f"  next: {again}", markup=False)
         return 130
     except BrokenPipeError:
         # The reader of a pipe went away, as `head` does; nothing to say, and nowhere to say it.

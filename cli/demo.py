@@ -26,7 +26,7 @@ def demo(
     Makes a small data set of real video files, trains a small C3D on their labels, extracts features, trains the
     paper's network without and with hiding, localizes, scores, and draws what each network saw.
 
-    Example:
+    For example:
 
         thas demo
 

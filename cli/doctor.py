@@ -12,7 +12,7 @@ from .console import out, print_json
 def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
     """Say what this machine has and what stands in the way, each with its remedy.
 
-    Example:
+    For example:
 
         thas doctor
 

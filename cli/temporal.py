@@ -68,7 +68,7 @@ def train(
 
     The defaults are the temporal half of Hide-and-Seek. Segments are never read in training.
 
-    Example:
+    For example:
 
         thas train --dataset thumos14
 
@@ -183,7 +183,7 @@ def localize(
 
     Writes detections as ActivityNet JSON and as CSV.
 
-    Example:
+    For example:
 
         thas localize match.mp4 training.mp4 --run runs/latest
 
@@ -272,7 +272,7 @@ def localize(
 def list_datasets(*, json: Annotated[bool, Parameter(negative=())] = False) -> None:
     """The data sets that --dataset knows by name.
 
-    Example:
+    For example:
 
         thas list datasets
 

@@ -282,7 +282,7 @@ def localize_files(
     Raises:
         ThasError: The run's features were not extracted by thas, or its backbone's weights are not at hand.
     """
-    from ..features.extract import extract_like
+    from ..features.again import extract_like
 
     localizer = Localizer.from_run(run, device=device, settings=settings)
     videos: dict[str, Path] = {}

@@ -1,0 +1,282 @@
+"""The commands as typed: exit codes, the three lines of an error, JSON on stdout, nothing lost."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from thas.cli import build_app, run
+from thas.features.cache import write_features
+from thas.segments import Segments
+
+from .conftest import make_features, planted_videos
+
+FAST = ["--set", "network.channels=16", "train.learning_rate=0.01", "train.epochs=15"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A data set with features, labels and true segments, in a working folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    features, labels, places = planted_videos(videos=18)
+    data = tmp_path / "mine"
+    data.mkdir()
+    database = {}
+    with open(data / "labels.csv", "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["video", "label", "subset"])
+        for i, (video, known) in enumerate(labels.items()):
+            subset = "test" if i // 3 % 3 == 2 else "training"
+            rows.writerows([video, label, subset] for label in known)
+            first, end = places[video]
+            one = features[video]
+            segment = [float(one.start_seconds[first]), float(one.end_seconds[end - 1])]
+            database[video] = {
+                "subset": subset,
+                "duration": one.duration_seconds,
+                "annotations": [{"label": known[0], "segment": segment}],
+            }
+    (data / "annotations.json").write_text(json.dumps({"database": database}))
+    for one in features.values():
+        write_features(data / "features", one, recipe={"backbone": "planted"})
+    return tmp_path
+
+
+def thas(*arguments) -> int:
+    return run([str(argument) for argument in arguments])
+
+
+def newest() -> Path:
+    return Path("runs/latest").resolve()
+
+
+def test_train_localize_eval(folder, capsys):
+    assert thas("train", "--dataset", "mine", *FAST) == 0
+    assert {path.name for path in newest().iterdir()} >= {
+        "settings.toml",
+        "environment.json",
+        "log.jsonl",
+        "checkpoint.safetensors",
+        "detections.json",
+        "detections.csv",
+        "sequences.h5",
+    }
+    capsys.readouterr()
+    assert thas("eval", "--iou", "0.1", "0.3", "--json") == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["protocol"] == "activitynet"
+    assert scores["iou"] == [0.1, 0.3]
+    assert scores["map"][0] > 0.7, "what was planted is found"
+    assert set(scores["ap"]) == {"class_0", "class_1", "class_2"}
+    assert thas("localize", "--out", "found", "--pictures") == 0
+    assert len(list(Path("found/timelines").glob("*.png"))) == 6
+    written = json.loads(Path("found/detections.json").read_text())
+    assert written["thas"]["videos"] == [f"video_{i:02d}" for i in range(18) if i // 3 % 3 == 2]
+    with open("found/detections.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == sum(map(len, written["results"].values()))
+    capsys.readouterr()
+    arguments = (
+        "eval",
+        "found/detections.json",
+        "--annotations",
+        "mine/annotations.json",
+        "--subset",
+        "test",
+        "--json",
+    )
+    assert thas(*arguments, "--iou", "0.1", "0.3") == 0
+    assert json.loads(capsys.readouterr().out)["map"] == scores["map"]
+
+
+def test_segments_are_not_read_in_training(folder):
+    """With the training segments scrambled, the same bytes come out."""
+    assert thas("train", "--dataset", "mine", *FAST) == 0
+    before = (newest() / "checkpoint.safetensors").read_bytes()
+    path = Path("mine/annotations.json")
+    content = json.loads(path.read_text())
+    draw = random.Random(0)
+    for entry in content["database"].values():
+        if entry["subset"] == "training":
+            entry["annotations"] = [{"label": "class_0", "segment": sorted(draw.uniform(0, 9) for _ in range(2))}]
+    path.write_text(json.dumps(content))
+    assert thas("train", "--dataset", "mine", *FAST) == 0
+    assert (newest() / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_runs_are_never_overwritten(folder):
+    assert thas("train", "--dataset", "mine", *FAST, "train.epochs=1") == 0
+    assert thas("train", "--dataset", "mine", *FAST, "train.epochs=1") == 0
+    assert len(list(Path("runs/mine").iterdir())) == 2
+
+
+def test_resume_takes_the_runs_own_settings(folder, capsys):
+    assert thas("train", "--dataset", "mine", *FAST, "train.epochs=4", "hide.segments=5") == 0
+    first = newest()
+    assert thas("train", "--dataset", "mine", "--resume", "--epochs", "8") == 0
+    assert newest() == first
+    resumed = (first / "checkpoint.safetensors").read_bytes()
+    assert thas("train", "--dataset", "mine", *FAST, "train.epochs=8", "hide.segments=5") == 0
+    whole = (newest() / "checkpoint.safetensors").read_bytes()
+    assert resumed[-4096:] == whole[-4096:]
+    assert thas("train", "--dataset", "mine", "--resume", "--run", str(first), "--hide-probability", "0") == 2
+    assert "cannot be resumed with another hide.probability" in capsys.readouterr().err
+
+
+def test_printed_settings_can_be_fed_back(folder, capsys):
+    assert thas("train", "--dataset", "mine", "--print-config", "--hide-probability", "0.25") == 0
+    printed = capsys.readouterr().out
+    assert "probability = 0.25" in printed
+    assert "(option)" in printed
+    Path("mine.toml").write_text(printed)
+    assert thas("train", "--dataset", "mine", "--print-config", "--config", "mine.toml") == 0
+    assert "probability = 0.25" in capsys.readouterr().out
+
+
+def test_a_video_without_features_is_named_and_can_be_skipped(folder, capsys):
+    Path("mine/features/video_00.h5").unlink()
+    assert thas("train", "--dataset", "mine", *FAST) == 1
+    assert "video_00" in capsys.readouterr().err
+    assert not Path("runs").exists() or not list(Path("runs").glob("mine/*/checkpoint*"))
+    assert thas("train", "--dataset", "mine", *FAST, "--skip-missing") == 3
+    assert "video_00" in capsys.readouterr().err
+    Path("mine/features/video_06.h5").unlink()
+    assert thas("localize") == 3
+    assert "video_06" in capsys.readouterr().err
+
+
+def test_features_of_another_recipe_are_refused(folder, capsys):
+    assert thas("train", "--dataset", "mine", *FAST, "train.epochs=1") == 0
+    write_features(Path("other"), make_features("video_02", [[0.0] * 8]), recipe={"backbone": "c3d"})
+    assert thas("localize", "--features", "other") == 1
+    assert "backbone: 'planted' and 'c3d'" in capsys.readouterr().err
+
+
+def test_nan_in_a_feature_file_is_named(folder, capsys):
+    import h5py
+
+    with h5py.File("mine/features/video_00.h5", "r+") as file:
+        file["features"][3, 2] = float("nan")
+    assert thas("train", "--dataset", "mine", *FAST) == 1
+    message = capsys.readouterr().err
+    assert "video_00" in message
+    assert "NaN" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["train", "--dataset", "nowhere"], 2, "there is no data set 'nowhere'"),
+        (["train", "--dataset", "mine", "--set", "hide.probabilty=0"], 2, "did you mean 'hide.probability'"),
+        (["train", "--dataset", "mine", "--set", "hide.probability"], 2, "has no value"),
+        (["train", "--dataset", "mine", "--preset", "has2018"], 2, "there is no preset 'has2018'"),
+        (["train", "--dataset", "mine", "--epoch", "3"], 2, "epoch"),
+        (["train", "--dataset", "mine", "--train-subset", "x", "--features", "nowhere"], 1, "nowhere"),
+        (["train"], 2, "--dataset"),
+        (["localize", "--run", "nowhere"], 2, "nowhere is not a run"),
+        (["localize"], 2, "there is no run"),
+        (["eval"], 2, "there is no run"),
+        (["frobnicate"], 2, "frobnicate"),
+    ],
+)
+def test_mistakes_are_named_with_the_right_exit_code(folder, capsys, arguments, code, says):
+    assert thas(*arguments) == code
+    captured = capsys.readouterr()
+    assert says in " ".join(captured.err.split())
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+
+
+def test_a_folder_in_which_nothing_can_be_written(folder, capsys):
+    Path("runs").write_text("a file, not a folder")
+    assert thas("train", "--dataset", "mine", *FAST) == 1
+    assert "runs" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_no_broken_file(folder, capsys, monkeypatch):
+    from thas.temporal_has import model
+
+    def full(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(model, "write_atomically", full)
+    assert thas("train", "--dataset", "mine", *FAST) == 1
+    assert "No space left" in capsys.readouterr().err
+    assert not list(Path("runs").glob("mine/*/checkpoint*"))
+
+
+def test_an_interruption_says_so_and_can_be_resumed(folder, capsys, monkeypatch):
+    from thas.temporal_has import train as module
+
+    real = module._append
+
+    def interrupt(path, epoch):
+        real(path, epoch)
+        if epoch.number == 12:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_append", interrupt)
+    assert thas("train", "--dataset", "mine", *FAST) == 130
+    assert "--resume" in capsys.readouterr().err
+    monkeypatch.setattr(module, "_append", real)
+    assert thas("train", "--dataset", "mine", "--resume") == 0
+    log = [json.loads(line)["number"] for line in (newest() / "log.jsonl").read_text().splitlines()]
+    assert log == [*range(1, 13), 11, 12, 13, 14, 15], "it went on from the checkpoint of epoch 10"
+
+
+def commands() -> list[list[str]]:
+    found = []
+    app = build_app()
+    for name in app:
+        if name.startswith("-"):
+            continue
+        inner = [sub for sub in app[name] if not sub.startswith("-")]
+        found += [[name, sub] for sub in inner] or [[name]]
+    return found
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_every_commands_help_has_an_example(command, capsys):
+    assert run([*command, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "example:" in text
+    assert f"thas {' '.join(command)}" in text
+
+
+def test_help_answers_at_once():
+    """Half a second is promised; a start of the interpreter alone takes a good part of it on a busy machine."""
+    best = float("inf")
+    for _ in range(3):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "thas", "--help"], check=True, capture_output=True)
+        best = min(best, time.perf_counter() - started)
+    assert best < 2.0
+    code = (
+        "import sys, thas.cli; thas.cli.run(['--help']); heavy = {'torch', 'pandas', 'matplotlib', 'scipy', 'h5py'}; "
+    )
+    done = subprocess.run([sys.executable, "-c", code + "sys.exit(len(heavy & set(sys.modules)))"], capture_output=True)
+    assert done.returncode == 0, "help must not import what is slow"
+
+
+def test_json_is_one_object(folder, capsys):
+    assert thas("train", "--dataset", "mine", *FAST, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["videos"] == 12
+    assert thas("localize", "--json") == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert len(Segments.from_activitynet(results, scored=True)) > 0
+    assert thas("doctor", "--json") in (0, 1)
+    assert {finding["name"] for finding in json.loads(capsys.readouterr().out)} >= {"torch", "decord", "disk"}
+
+
+def test_known_labels_are_used_and_said(folder, capsys):
+    assert thas("train", "--dataset", "mine", *FAST, "--labels", "known") == 0
+    assert thas("eval") == 0
+    assert "labels known" in " ".join(capsys.readouterr().out.split())
