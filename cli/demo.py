@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from .console import note, out, print_json, progress
+from .console import note, out, print_json
+from .datasets import stage
 
 if TYPE_CHECKING:
     from ..demo import DemoResult
@@ -52,7 +53,7 @@ def demo(
         runs=runs,
         short=short,
         workers=workers,
-        stage=lambda title, total, unit: progress(title, total=total, unit=unit),
+        stage=stage,
     )
     if json:
         print_json(result.to_json())

@@ -129,10 +129,14 @@ def extract_features(
             next="give one of them",
         )
     missing: list[Failure] = []
+    preset: dict[str, Any] = {}
     if dataset:
-        from ..dataset import open_dataset
+        from ..settings import preset_table
+        from .datasets import open_with_videos
 
-        opened = open_dataset(dataset, data_root=data_root)
+        opened = open_with_videos(dataset, data_root, backbone=weights is None and not random_weights)
+        if snippets is None and stride_frames is None:
+            preset = preset_table(dataset, "features")
         files, missing = _dataset_files(opened)
         folder = out or opened.features_folder
         if weights is None and not random_weights and backbone == "c3d" and opened.default_weights:
@@ -147,7 +151,7 @@ def extract_features(
         backbone=backbone,
         layer=layer,
         snippets=snippets or 2000,
-        stride_frames=stride_frames,
+        stride_frames=stride_frames or preset.get("stride_frames"),
         length_frames=length_frames,
         frame_step=frame_step,
         fps=fps,

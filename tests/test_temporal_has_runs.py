@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from thas.errors import CheckpointError, DataError, UsageError
+from thas.segments import Segments
+from thas.settings import Settings
+from thas.temporal_has.activation import ClassActivationSequence
+from thas.temporal_has.runs import (
+    RunData,
+    find_run,
+    new_run,
+    read_detections,
+    read_sequences,
+    read_settings,
+    write_detections,
+    write_sequences,
+    write_settings,
+)
+from thas.temporal_has.session import clock
+from thas.temporal_has.timeline import draw_profile, draw_timeline, mean_profile
+
+DATA = RunData('a "quoted" name', "data", "features", "training", "test")
+
+
+def sequence(video: str = "v", values=(0.0, 2.0, 4.0, 0.0)) -> ClassActivationSequence:
+    logits = np.stack([np.asarray(values, np.float32), np.zeros(len(values), np.float32)], axis=1)
+    start = np.arange(len(values), dtype=float)
+    return ClassActivationSequence(
+        video, logits, logits.max(axis=0), np.array([0.9, 0.1]), start, start + 1, float(len(values)), ("Run", 'a, "b"')
+    )
+
+
+def test_a_new_run_is_empty_and_the_newest(tmp_path):
+    first, second = new_run(tmp_path, "mine"), new_run(tmp_path, "mine")
+    assert first != second
+    for run in (first, second):
+        write_settings(run, Settings(), DATA, {})
+    assert find_run(None, root=tmp_path) == second.resolve()
+    assert find_run(first, root=tmp_path) == first.resolve()
+    assert find_run(None, root=tmp_path, dataset="mine") in {first.resolve(), second.resolve()}
+    (tmp_path / "latest").unlink()
+    assert find_run(None, root=tmp_path).parent == first.parent.resolve()
+
+
+def test_settings_come_back(tmp_path):
+    settings = Settings().updated({"hide.probability": 0.25, "localize.threshold": "0.2,0.4"})
+    write_settings(tmp_path, settings, DATA, {"hide.probability": "option"})
+    assert read_settings(tmp_path) == (settings, DATA)
+    assert json.loads((tmp_path / "environment.json").read_text())["packages"]["torch"]
+
+
+def test_what_is_no_run_is_named(tmp_path):
+    with pytest.raises(UsageError, match="is not a run"):
+        find_run(tmp_path)
+    with pytest.raises(UsageError, match="there is no run"):
+        find_run(None, root=tmp_path)
+    (tmp_path / "settings.toml").write_text("[hide]\nprobability = 0.5\n")
+    with pytest.raises(CheckpointError, match="does not say what data"):
+        read_settings(tmp_path)
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(DataError, match="could not be written"):
+        new_run(tmp_path / "runs", "mine")
+
+
+def test_sequences_and_detections_come_back(tmp_path):
+    written = [sequence("v"), sequence("w, with a comma", (1.0,))]
+    write_sequences(tmp_path / "sequences.h5", written)
+    read = read_sequences(tmp_path / "sequences.h5")
+    assert list(read) == ["v", "w, with a comma"]
+    for one in written:
+        other = read[one.video]
+        assert np.array_equal(one.logits, other.logits)
+        assert one.classes == other.classes
+        assert np.array_equal(one.edges_seconds, other.edges_seconds)
+    detections = Segments(["v", "v"], ["Run", 'a, "b"'], [0, 1], [2, 3], [0.1, 0.9])
+    write_detections(tmp_path / "detections.json", detections, {"videos": ["v"]})
+    assert read_detections(tmp_path / "detections.json") == (detections.sorted_by_score(), {"videos": ["v"]})
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    for path in ("sequences.h5", "detections.json"):
+        (tmp_path / path).write_text("{")
+    with pytest.raises(DataError, match="holds no sequences"):
+        read_sequences(tmp_path / "sequences.h5")
+    with pytest.raises(DataError, match="holds no detections"):
+        read_detections(tmp_path / "detections.json")
+
+
+def test_a_sequence_that_does_not_fit_itself_is_refused():
+    with pytest.raises(ValueError, match="probabilities of v must have 2 entries"):
+        ClassActivationSequence(
+            "v", np.zeros((3, 2)), np.zeros(2), np.zeros(3), np.zeros(3), np.ones(3), 3.0, ("a", "b")
+        )
+
+
+def test_clock():
+    assert [clock(s) for s in (0, 59.96, 61.25, 3725.04)] == ["00:00.0", "01:00.0", "01:01.2", "1:02:05.0"]
+
+
+def test_the_mean_profile_by_hand():
+    # Two snippets of a second each are the action: 1..3 s; the sequence over its maximum is 0, 0.5, 1, 0.
+    truth = Segments(["v"], ["Run"], [1.0], [3.0])
+    profile = mean_profile({"v": sequence()}, truth, moments=5, reach=0.5)  # at 0, 1, 2, 3, 4 s
+    assert profile.tolist() == pytest.approx([0.0, 0.25, 0.75, 0.5, 0.0])
+    assert np.isnan(mean_profile({}, truth)).all()
+
+
+def test_pictures_are_drawn(tmp_path):
+    truth = Segments(["v"], ["Run"], [1.0], [3.0])
+    found = Segments(["v", "v"], ["Run", "Run"], [1.0, 0.0], [3.0, 1.0], [0.9, 0.1])
+    draw_timeline(
+        tmp_path / "deep" / "v.png", {"a": sequence(), "b": sequence()}, {"a": found, "b": found}, truth=truth
+    )
+    draw_timeline(tmp_path / "w.png", {"": sequence(values=(-1.0, -2.0))}, {"": Segments.empty(scored=True)})
+    draw_profile(tmp_path / "p.png", {"a": {"v": sequence()}}, truth)
+    for path in ("deep/v.png", "w.png", "p.png"):
+        assert (tmp_path / path).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
