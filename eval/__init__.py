@@ -11,29 +11,43 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .annotations import Annotations, read_annotations
     from .average_precision import Scores, evaluate
+    from .boxes import BoxTruth, LocalizationScores, SweptScores, localization_scores, swept_scores
     from .detections import read_detections
     from .iou import temporal_iou
+    from .masks import PixelCounts
     from .protocols import PROTOCOLS, Protocol
 
 _HOME = {
     "PROTOCOLS": "protocols",
     "Annotations": "annotations",
+    "BoxTruth": "boxes",
+    "LocalizationScores": "boxes",
+    "PixelCounts": "masks",
     "Protocol": "protocols",
     "Scores": "average_precision",
+    "SweptScores": "boxes",
     "evaluate": "average_precision",
+    "localization_scores": "boxes",
     "read_annotations": "annotations",
     "read_detections": "detections",
+    "swept_scores": "boxes",
     "temporal_iou": "iou",
 }
 
 __all__ = [
     "PROTOCOLS",
     "Annotations",
+    "BoxTruth",
+    "LocalizationScores",
+    "PixelCounts",
     "Protocol",
     "Scores",
+    "SweptScores",
     "evaluate",
+    "localization_scores",
     "read_annotations",
     "read_detections",
+    "swept_scores",
     "temporal_iou",
 ]
 

@@ -1,0 +1,303 @@
+"""Boxes in images: the scores of weakly supervised object localization.
+
+Fixed-threshold scores are those of Zhou et al. (CVPR 2016) and Singh & Lee (ICCV 2017): Top-1 Loc, GT-known Loc, Top-1
+Clas. Scores that choose the threshold on the test images themselves are those of Choe et al., "Evaluating Weakly
+Supervised Object Localization Methods Right" (CVPR 2020), MaxBoxAcc, and of their later article, MaxBoxAccV2. Both
+stand beside two boxes that look at no image: the whole image, and the best box in the middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import DataError
+from .components import components
+
+#: The thresholds of MaxBoxAccV2.
+V2_IOU = (0.3, 0.5, 0.7)
+
+
+@dataclass(frozen=True, eq=False)
+class BoxTruth:
+    """The annotated boxes of N images, any number M of them in all; a hit on any box of an image counts.
+
+    Attributes:
+        image: (M,) int, which image each box is in.
+        box: (M, 4) float64, x0, y0, x1, y1 in pixels; x1 and y1 are the first column and row outside.
+        images: N.
+
+    Raises:
+        DataError: A box is not finite or turned round, names no image, or an image has no box.
+    """
+
+    image: np.ndarray
+    box: np.ndarray
+    images: int
+
+    def __init__(self, image: Sequence[int] | np.ndarray, box: Sequence | np.ndarray, *, images: int) -> None:
+        object.__setattr__(self, "image", np.asarray(image, dtype=np.int64).reshape(-1))
+        object.__setattr__(self, "box", np.asarray(box, dtype=np.float64).reshape(-1, 4))
+        object.__setattr__(self, "images", images)
+        if len(self.image) != len(self.box):
+            raise DataError(f"{len(self.box)} boxes name {len(self.image)} images", next="name one image a box")
+        _check_boxes(self.box)
+        if len(self.image) and (self.image.min() < 0 or self.image.max() >= images):
+            raise DataError(f"a box is in image {self.image.max()} of {images}", next="number the images from 0")
+        bare = np.flatnonzero(np.bincount(self.image, minlength=images) == 0)
+        if len(bare):
+            raise DataError(
+                f"image {bare[0]} has no box",
+                why=f"{len(bare)} of {images} images have none",
+                next="score only images that have boxes",
+            )
+
+    @classmethod
+    def from_lists(cls, boxes: Sequence[Sequence[Sequence[float]]]) -> BoxTruth:
+        """From a list of boxes for each image."""
+        image = [i for i, own in enumerate(boxes) for _ in own]
+        return cls(image, [box for own in boxes for box in own], images=len(boxes))
+
+
+@dataclass(frozen=True)
+class LocalizationScores:
+    """Fractions of the images, at a fixed threshold on the map and IoU above `iou`.
+
+    Attributes:
+        top1_loc: The most likely class is right and its box hits.
+        gt_known_loc: The box of the true class hits.
+        top1_clas: The most likely class is right.
+        whole_image: GT-known Loc of the whole image's box.
+        centred: GT-known Loc of the best box in the middle.
+        images: N.
+        iou: The threshold.
+    """
+
+    top1_loc: float
+    gt_known_loc: float
+    top1_clas: float
+    whole_image: float
+    centred: float
+    images: int
+    iou: float = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class SweptScores:
+    """Scores at the best threshold on the map, chosen on these very images: an upper bound.
+
+    Attributes:
+        thresholds: (K,) on the map.
+        curve: (K,) fraction of images whose largest part hits at IoU 0.5.
+        max_box_acc: Its maximum.
+        best_threshold: Where that is.
+        v2: Maximum for each IoU of `V2_IOU`, where the box of any connected part may hit.
+        max_box_acc_v2: Their mean.
+    """
+
+    thresholds: np.ndarray
+    curve: np.ndarray
+    max_box_acc: float
+    best_threshold: float
+    v2: tuple[float, ...]
+    max_box_acc_v2: float
+
+
+def box_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """IoU of boxes, element by element; the leading axes broadcast. 0 where both are empty.
+
+    >>> box_iou(np.array([0.0, 0.0, 2.0, 2.0]), np.array([[1.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.0]])).tolist()
+    [0.5, 1.0]
+    """
+    boxes, others = np.asarray(boxes, dtype=np.float64), np.asarray(others, dtype=np.float64)
+    side = np.minimum(boxes[..., 2:], others[..., 2:]) - np.maximum(boxes[..., :2], others[..., :2])
+    inside = np.maximum(side, 0).prod(axis=-1)
+    total = (boxes[..., 2:] - boxes[..., :2]).prod(axis=-1) + (others[..., 2:] - others[..., :2]).prod(axis=-1) - inside
+    return np.divide(inside, total, out=np.zeros(np.shape(total)), where=total > 0)
+
+
+def best_iou(boxes: np.ndarray, truth: BoxTruth) -> np.ndarray:
+    """The IoU of each box with whichever annotated box of its image it fits best.
+
+    Args:
+        boxes: (N, ..., 4), for example one for each threshold.
+        truth: Of the N images.
+
+    Returns:
+        (N, ...) fractions.
+    """
+    boxes = np.asarray(boxes, dtype=np.float64)
+    if len(boxes) != truth.images:
+        raise DataError(f"{len(boxes)} images have boxes, {truth.images} are annotated", next="score the same images")
+    _check_boxes(boxes.reshape(-1, 4))
+    annotated = truth.box.reshape(-1, *(1,) * (boxes.ndim - 2), 4)
+    overlap = box_iou(boxes[truth.image], annotated)
+    result = np.zeros(boxes.shape[:-1])
+    np.maximum.at(result, truth.image, overlap)
+    return result
+
+
+def localization_scores(
+    predicted_boxes: np.ndarray,
+    known_boxes: np.ndarray,
+    *,
+    predicted: Sequence | np.ndarray,
+    true: Sequence | np.ndarray,
+    truth: BoxTruth,
+    sizes: np.ndarray,
+    iou: float = 0.5,
+) -> LocalizationScores:
+    """Top-1 Loc, GT-known Loc and Top-1 Clas, beside the blind boxes.
+
+    Args:
+        predicted_boxes: (N, 4) from the map of the most likely class.
+        known_boxes: (N, 4) from the map of the true class.
+        predicted: (N,) most likely classes, numbers or names.
+        true: (N,) true classes.
+        truth: Annotated boxes of the N images.
+        sizes: (N, 2) height and width of the images, in the boxes' pixels.
+        iou: A box hits above this.
+    """
+    right = np.asarray(predicted) == np.asarray(true)
+    if right.shape != (truth.images,):
+        raise DataError(f"there are not {truth.images} predicted and true classes", next="give one of each an image")
+    whole, centred, _ = blind_boxes(truth, sizes, iou=iou)
+    return LocalizationScores(
+        top1_loc=float((right & (best_iou(predicted_boxes, truth) > iou)).mean()),
+        gt_known_loc=float((best_iou(known_boxes, truth) > iou).mean()),
+        top1_clas=float(right.mean()),
+        whole_image=whole,
+        centred=centred,
+        images=truth.images,
+        iou=iou,
+    )
+
+
+def swept_scores(
+    maps: np.ndarray, truth: BoxTruth, *, sizes: np.ndarray, thresholds: np.ndarray | None = None, scale: str = "range"
+) -> SweptScores:
+    """MaxBoxAcc and MaxBoxAccV2 of the true class's maps.
+
+    The published program rounds maps to 256 levels, takes the largest contour by the area of its polygon, and counts
+    boxes a pixel too wide; here the largest part is that with most pixels, and boxes are exact.
+
+    Args:
+        maps: (N, H, W) finite.
+        truth: Annotated boxes of the N images.
+        sizes: (N, 2) height and width of the images that the maps cover, in the boxes' pixels.
+        thresholds: (K,) fractions of the map, 0 to below 1; a hundred by default.
+        scale: Fractions of the range (`range`) or of the maximum (`max`).
+    """
+    thresholds = np.arange(100) / 100 if thresholds is None else np.sort(np.asarray(thresholds, dtype=np.float64))
+    largest, any_part = swept_iou(maps, truth, sizes=sizes, thresholds=thresholds, scale=scale)
+    return swept_from_iou(largest, any_part, thresholds)
+
+
+def swept_from_iou(largest: np.ndarray, any_part: np.ndarray, thresholds: np.ndarray) -> SweptScores:
+    """The scores from `swept_iou`, which may have been gathered in batches.
+
+    Args:
+        largest: (N, K) IoU of the largest part's box.
+        any_part: (N, K) highest IoU of any part's box.
+        thresholds: (K,) on the map.
+    """
+    curve = (largest >= 0.5).mean(axis=0)
+    v2 = tuple(float((any_part >= iou).mean(axis=0).max()) for iou in V2_IOU)
+    best = int(curve.argmax())
+    return SweptScores(thresholds, curve, float(curve[best]), float(thresholds[best]), v2, float(np.mean(v2)))
+
+
+def swept_iou(
+    maps: np.ndarray, truth: BoxTruth, *, sizes: np.ndarray, thresholds: np.ndarray, scale: str = "range"
+) -> tuple[np.ndarray, np.ndarray]:
+    """How well the parts of each map fit at each threshold.
+
+    Returns:
+        Two (N, K) arrays: best IoU of the largest part's box, and of any part's box.
+    """
+    maps, sizes = np.asarray(maps), np.asarray(sizes, dtype=np.float64).reshape(-1, 2)
+    if maps.ndim != 3 or len(maps) != truth.images or len(sizes) != truth.images:
+        raise DataError(
+            f"maps of shape {maps.shape} and {len(sizes)} sizes do not fit {truth.images} images",
+            next="give one (H, W) map and one size an image",
+        )
+    if not np.isfinite(maps).all():
+        bad = int(np.flatnonzero(~np.isfinite(maps).all(axis=(1, 2)))[0])
+        raise DataError(f"map {bad} holds NaN or infinity", next="look at what the network gives for that image")
+    found = components(maps, thresholds, scale=scale)
+    scale_xy = (sizes / maps.shape[1:])[:, ::-1]
+    box = found.box * np.tile(scale_xy, 2)[found.map]
+    # Every part against every annotated box of its image.
+    order = np.argsort(truth.image, kind="stable")
+    count = np.bincount(truth.image, minlength=truth.images)
+    first = np.cumsum(count) - count
+    times = count[found.map]
+    part = np.repeat(np.arange(len(box)), times)
+    within = np.arange(len(part)) - np.repeat(np.cumsum(times) - times, times)
+    overlap = box_iou(box[part], truth.box[order[first[found.map[part]] + within]])
+    any_part, largest = np.zeros((truth.images, len(thresholds))), np.zeros((truth.images, len(thresholds)))
+    np.maximum.at(any_part, (found.map[part], found.threshold[part]), overlap)
+    main = found.first[part]
+    np.maximum.at(largest, (found.map[part][main], found.threshold[part][main]), overlap[main])
+    return largest, any_part
+
+
+def blind_boxes(
+    truth: BoxTruth, sizes: np.ndarray, *, iou: float = 0.5, steps: int = 20
+) -> tuple[float, float, tuple[float, float]]:
+    """What boxes score that look at no image.
+
+    Args:
+        truth: Annotated boxes of N images.
+        sizes: (N, 2) height and width.
+        iou: A box hits above this.
+        steps: Heights and widths of centred boxes to try, as multiples of 1/steps of the image's.
+
+    Returns:
+        GT-known Loc of the whole image, of the best centred box, and that box's height and width as fractions.
+    """
+    sizes = np.asarray(sizes, dtype=np.float64).reshape(-1, 2)
+    size = np.concatenate([sizes[:, ::-1], sizes[:, ::-1]], axis=1)
+    fractions = np.arange(1, steps + 1) / steps
+    accuracy = np.zeros((steps, steps))
+    for i, tall in enumerate(fractions):
+        margin = np.stack([(1 - fractions) / 2, np.full(steps, (1 - tall) / 2)], axis=1)
+        boxes = np.concatenate([margin, 1 - margin], axis=1) * size[:, None, :]
+        accuracy[i] = (best_iou(boxes, truth) > iou).mean(axis=0)
+    i, j = np.unravel_index(accuracy.argmax(), accuracy.shape)
+    return float(accuracy[-1, -1]), float(accuracy[i, j]), (float(fractions[i]), float(fractions[j]))
+
+
+def paired_interval(
+    hits: np.ndarray, others: np.ndarray | None = None, *, draws: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """95 % interval of an accuracy, or of the difference of two on the same images (bootstrap over images).
+
+    Args:
+        hits: (N,) bool.
+        others: (N,) bool, taken off if given.
+        draws: Of the bootstrap.
+        seed: Of the draws.
+
+    >>> paired_interval(np.ones(10, dtype=bool))
+    (1.0, 1.0)
+    """
+    value = np.asarray(hits, dtype=np.int64) - (0 if others is None else np.asarray(others, dtype=np.int64))
+    # Only the numbers of -1, 0 and 1 matter, and in a draw they are multinomial.
+    share = np.bincount(value + 1, minlength=3) / len(value)
+    drawn = np.random.default_rng(seed).multinomial(len(value), share, size=draws)
+    low, high = np.percentile((drawn[:, 2] - drawn[:, 0]) / len(value), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _check_boxes(boxes: np.ndarray) -> None:
+    bad = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            f"box {row} is not a box: {boxes[row].tolist()}",
+            why="it must be x0, y0, x1, y1, finite, with x0 <= x1 and y0 <= y1",
+            next="correct it; some tools give x, y, width, height",
+        )
