@@ -103,7 +103,9 @@ def mean_profile(
             seconds = start + at * (end - start)
             value = np.interp(seconds, (edges[1:] + edges[:-1]) / 2, values / values.max())
             rows.append(np.where((seconds < 0) | (seconds > sequence.duration_seconds), np.nan, value))
-    return np.nanmean(rows, axis=0) if rows else np.full(moments, np.nan)
+    found = np.array(rows).reshape(-1, moments)
+    seen = np.isfinite(found).sum(axis=0)
+    return np.where(seen > 0, np.nansum(found, axis=0) / np.maximum(seen, 1), np.nan)
 
 
 def draw_profile(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,9 +91,7 @@ def test_sequences_and_detections_come_back(tmp_path):
 
 def test_a_sequence_that_does_not_fit_itself_is_refused():
     with pytest.raises(ValueError, match="probabilities of v must have 2 entries"):
-        ClassActivationSequence(
-            "v", np.zeros((3, 2)), np.zeros(2), np.zeros(3), np.zeros(3), np.ones(3), 3.0, ("a", "b")
-        )
+        replace(sequence(), probabilities=np.zeros(3))
 
 
 def test_clock():
