@@ -1,7 +1,12 @@
-"""A loaded backbone on a device: batches of prepared frames in, features out, as fast as the device allows."""
+"""A loaded backbone on a device: batches of prepared frames in, features out, as fast as the device allows.
+
+On a CPU several batches run side by side, each in its own lane with its own cores, rather than all cores on one batch:
+cores that share a batch wait for each other after every layer, and badly so when a decoder takes one of them away.
+"""
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal
 
 import numpy as np
@@ -13,13 +18,18 @@ Precision = Literal["fp32", "tf32", "bf16"]
 
 
 class Runner:
-    """Runs a backbone on batches of clips.
+    """Runs a backbone on batches of clips. Close it, or use it in a `with` block, to give torch its threads back.
 
     Args:
         loaded: The network and its preprocessing.
         device: "cpu", "cuda", "cuda:1"; None takes a GPU if there is one.
         precision: "fp32"; "tf32" and "bf16" are faster on GPUs and change the features' last digits.
         compile: Compile the network first: half a minute once, for long jobs.
+        batch: Clips in the network at once, over all lanes.
+
+    Attributes:
+        lanes: Batches that run side by side.
+        batch: Clips in each of them.
     """
 
     def __init__(
@@ -29,10 +39,12 @@ class Runner:
         device: str | None = None,
         precision: Precision = "fp32",
         compile: bool = False,
+        batch: int = 8,
     ) -> None:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        self._tf32 = precision == "tf32"
+        if self.device.type == "cuda":
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
         # Frames arrive as (B, T, H, W, 3): seen as (B, 3, T, H, W) that is channels-last already, the layout in which
         # convolutions are fastest on processors and on GPUs alike.
         network: Any = loaded.network
@@ -46,7 +58,31 @@ class Runner:
         mean = torch.tensor(how.mean).view(shape) if cube is None else torch.from_numpy(cube)[None]
         self._mean = mean.to(self.device, torch.float32)
         self._std = torch.tensor(how.std).view(shape).to(self.device)
-        self._batch = 0
+        self._largest = 0
+        self._threads = torch.get_num_threads()
+        self.lanes = 2  # on a GPU the second one prepares while the first one computes
+        if compile:
+            self.lanes = 1
+        elif self.device.type == "cpu":
+            self.lanes = min(4, self._threads)
+            torch.set_num_threads(self._threads // self.lanes)
+        self.batch = max(1, batch // self.lanes) if self.device.type == "cpu" else batch
+        self._executor = ThreadPoolExecutor(self.lanes, thread_name_prefix="network")
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wait for the lanes to end, and give torch its threads back."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        torch.set_num_threads(self._threads)
+
+    def submit(self, clips: np.ndarray) -> Future[np.ndarray]:
+        """Run a batch in the next free lane."""
+        return self._executor.submit(self, clips)
 
     @torch.inference_mode()
     def __call__(self, clips: np.ndarray) -> np.ndarray:
@@ -59,10 +95,10 @@ class Runner:
             (B, D) float32.
         """
         count = len(clips)
-        self._batch = max(self._batch, count)
-        if self._compiled and count < self._batch:
+        self._largest = max(self._largest, count)
+        if self._compiled and count < self._largest:
             # One shape only, or each new one is compiled again.
-            clips = np.concatenate([clips, np.repeat(clips[-1:], self._batch - count, axis=0)])
+            clips = np.concatenate([clips, np.repeat(clips[-1:], self._largest - count, axis=0)])
         x = torch.from_numpy(clips)
         if self.device.type == "cuda":
             x = x.pin_memory().to(self.device, non_blocking=True)
@@ -70,10 +106,5 @@ class Runner:
         if self._range != 255.0:
             x.mul_(self._range / 255.0)
         x = x.sub_(self._mean).div_(self._std).to(self._dtype)
-        before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self._tf32
-        try:
-            features = self._network(x)
-        finally:
-            torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+        features = self._network(x)
         return features[:count].to("cpu", torch.float32).numpy()

@@ -60,7 +60,7 @@ def test_the_two_pool5_differ_only_there():
     port = C3D(width=2, fc_width=4, classes=0, pool5="port").eval()
     port.load_state_dict(caffe.state_dict())
     clips = torch.rand(1, 3, 16, 112, 112, generator=generator)
-    before = [torch.nn.Sequential(*list(n.features)[:-1])(clips) for n in (caffe, port)]
+    before = [torch.nn.Sequential(*list(n.features)[:-2])(clips) for n in (caffe, port)]
     assert torch.equal(*before)
     assert not torch.equal(caffe.features(clips), port.features(clips))
 
@@ -74,6 +74,16 @@ def test_pooling_keeps_time_first_then_halves_it():
         if name.startswith("pool"):
             sizes.append(tuple(x.shape[2:]))
     assert sizes == [(16, 56, 56), (8, 28, 28), (4, 14, 14), (2, 7, 7), (1, 4, 4)]
+
+
+def test_pooling_before_the_relu_is_the_papers_order_bit_for_bit():
+    network = C3D(width=4, input_size=30, depth=4, fc_width=8, classes=0).eval()
+    clips = torch.randn(2, 3, 16, 30, 30)
+    x = clips
+    for name in ("conv1a", "pool1", "conv2a", "pool2", "conv3a", "conv3b", "pool3", "conv4a", "conv4b", "pool4"):
+        x = getattr(network.features, name)(x)
+        x = torch.relu(x) if name.startswith("conv") else x
+    assert torch.equal(network.features(clips), x)
 
 
 def test_features_are_taken_after_relu_and_before_the_next_layer():
