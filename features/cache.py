@@ -177,22 +177,22 @@ class FeatureCache(Mapping[str, Features]):
     @cached_property
     def dimension(self) -> int:
         """Length D of a feature vector."""
-        with self._open(self._names[0]) as group:
+        with self.reading(self._names[0]) as group:
             return int(group["features"].shape[1])
 
     def recipe_of(self, video: str) -> dict[str, Any]:
         """The recipe in one video's file; empty where it has none."""
-        with self._open(video) as group:
+        with self.reading(video) as group:
             return read_attributes(group.get("recipe"))
 
     def source_of(self, video: str) -> dict[str, Any]:
         """What one video's file says about it: frames, duration, decoder, what was lost."""
-        with self._open(video) as group:
+        with self.reading(video) as group:
             return read_attributes(group.get("source"))
 
     def shape_of(self, video: str) -> tuple[int, int]:
         """(T, D) of one video, without reading its features."""
-        with self._open(video) as group:
+        with self.reading(video) as group:
             rows, dimension = group["features"].shape
             return int(rows), int(dimension)
 
@@ -203,7 +203,7 @@ class FeatureCache(Mapping[str, Features]):
             KeyError: The video is not in the cache.
             FeatureError: Its file is damaged, of another recipe or width than the first one's, or holds NaN.
         """
-        with self._open(video) as group:
+        with self.reading(video) as group:
             source = read_attributes(group.get("source"))
             lines = difference(self.recipe, read_attributes(group.get("recipe")))
             if lines:
@@ -226,7 +226,8 @@ class FeatureCache(Mapping[str, Features]):
         return features
 
     @contextmanager
-    def _open(self, video: str) -> Iterator[Any]:
+    def reading(self, video: str) -> Iterator[Any]:
+        """One video's HDF5 group, open for reading within a `with` block."""
         if video not in self._members:
             raise KeyError(video)
         path = self.path if self._packed else self.path / file_name(video)

@@ -1,0 +1,243 @@
+"""Looking after feature caches: check every file, say why two caches differ, make one file of many."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+
+from ..errors import FeatureError, UsageError
+from ..files import cannot_write
+from .cache import FeatureCache
+from .cache_writer import file_name
+from .recipe import difference
+
+# Rows read at a time, so that a long video needs no more memory than a short one.
+_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify_cache` found.
+
+    Attributes:
+        videos: Files looked at.
+        rows: Feature vectors in them.
+        faults: For each faulty video what is wrong with it.
+        partial: Videos whose files hold only a part, as they say themselves.
+        missing: Videos that were asked for and are not there.
+    """
+
+    videos: int
+    rows: int
+    faults: dict[str, str]
+    partial: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+
+
+def verify_cache(
+    path: Path | str, *, expected: Sequence[str] = (), progress: Callable[[float], object] | None = None
+) -> Verification:
+    """Read a cache whole: every number finite, times in order, one recipe and one width.
+
+    Args:
+        path: A folder, or a file made by `pack_cache`.
+        expected: Videos that it should hold.
+        progress: Called with 1.0 after each video.
+
+    Raises:
+        FeatureError: There is no cache.
+    """
+    cache = FeatureCache(path)
+    faults: dict[str, str] = {}
+    partial: list[str] = []
+    rows = 0
+    reference: tuple[dict[str, Any], int] | None = None
+    for video in cache:
+        try:
+            recipe, source = cache.recipe_of(video), cache.source_of(video)
+            count, dimension = cache.shape_of(video)
+            reference = reference or (recipe, dimension)
+            lines = difference(reference[0], recipe)
+            why = _first_fault(cache, video, source)
+            if dimension != reference[1]:
+                why = why or f"its rows have {dimension} numbers, the first video's {reference[1]}"
+            if lines:
+                why = why or "another recipe than the first video's: " + "; ".join(lines)
+            if why:
+                faults[video] = why
+            else:
+                rows += count
+            if source.get("partial"):
+                partial.append(video)
+        except FeatureError as error:
+            faults[video] = error.why or error.what
+        if progress is not None:
+            progress(1.0)
+    missing = tuple(video for video in expected if video not in cache)
+    return Verification(len(cache), rows, faults, tuple(partial), missing)
+
+
+def _first_fault(cache: FeatureCache, video: str, source: dict[str, Any]) -> str:
+    with cache.reading(video) as group:
+        data = group["features"]
+        start, end = group["start_seconds"][()], group["end_seconds"][()]
+        if data.ndim != 2 or 0 in data.shape:
+            return f"features are {data.shape}, not (T, D)"
+        if start.shape != (len(data),) or end.shape != (len(data),):
+            return f"{len(data)} rows but {len(start)} starts and {len(end)} ends"
+        if not (np.isfinite(start).all() and np.isfinite(end).all()):
+            return "a time is not finite"
+        if (np.diff(start) < 0).any() or (np.diff(end) < 0).any() or (end < start).any():
+            return "times are out of order"
+        duration = source.get("duration_seconds")
+        if duration is not None and end[-1] > duration + 1e-3 and "frames" in source:
+            return f"rows end at {end[-1]:.3f} s, after the video at {duration:.3f} s"
+        for row in range(0, len(data), _ROWS):
+            finite = np.isfinite(data[row : row + _ROWS])
+            if not finite.all():
+                return f"row {row + int(np.argmin(finite.all(axis=1)))} holds NaN or infinity"
+    return ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two caches differ.
+
+    Attributes:
+        recipe: Lines in which the recipes differ.
+        versions: Lines about versions and origins, which do not count.
+        only_first: Videos that only the first has.
+        only_second: Videos that only the second has.
+        shapes: For videos of another shape, both shapes.
+        times: For videos with other times, the largest difference in seconds.
+        values: For videos with other numbers, the largest difference, and that relative to the largest number.
+        equal: Videos with the same bytes in features and times.
+        failed: Videos that could not be read, and why.
+    """
+
+    recipe: list[str]
+    versions: list[str]
+    only_first: list[str] = field(default_factory=list)
+    only_second: list[str] = field(default_factory=list)
+    shapes: dict[str, tuple[tuple[int, int], tuple[int, int]]] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
+    values: dict[str, tuple[float, float]] = field(default_factory=dict)
+    equal: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def same(self) -> bool:
+        """Whether the caches hold the same videos with the same numbers."""
+        return not (self.only_first or self.only_second or self.shapes or self.times or self.values or self.failed)
+
+
+def compare_caches(
+    first: Path | str, second: Path | str, *, progress: Callable[[float], object] | None = None
+) -> Difference:
+    """Say why two caches differ: what their recipes say, and what their numbers do.
+
+    Raises:
+        FeatureError: One of them is no cache.
+    """
+    one, two = FeatureCache(first), FeatureCache(second)
+    recipe = difference(one.recipe, two.recipe)
+    everything = difference(one.recipe, two.recipe, versions=True)
+    result = Difference(
+        recipe,
+        [line for line in everything if line not in recipe],
+        [video for video in one if video not in two],
+        [video for video in two if video not in one],
+    )
+    for video in one:
+        if video in two:
+            try:
+                _compare(result, one, two, video)
+            except FeatureError as error:
+                result.failed[video] = error.why or error.what
+        if progress is not None:
+            progress(1.0)
+    return result
+
+
+def _compare(result: Difference, one: FeatureCache, two: FeatureCache, video: str) -> None:
+    shapes = one.shape_of(video), two.shape_of(video)
+    if shapes[0] != shapes[1]:
+        result.shapes[video] = shapes
+        return
+    with one.reading(video) as a, two.reading(video) as b:
+        apart = max(float(np.abs(a[name][()] - b[name][()]).max()) for name in ("start_seconds", "end_seconds"))
+        if apart:
+            result.times[video] = apart
+        largest, scale = 0.0, 0.0
+        for row in range(0, shapes[0][0], _ROWS):
+            x, y = (np.asarray(group["features"][row : row + _ROWS], np.float32) for group in (a, b))
+            with np.errstate(invalid="ignore"):
+                largest = max(largest, float(np.nan_to_num(np.abs(x - y), nan=np.inf).max()))
+            scale = max(scale, float(np.nan_to_num(np.abs(x)).max()))
+        if largest:
+            result.values[video] = (largest, largest / scale if scale else np.inf)
+        if not apart and not largest:
+            result.equal.append(video)
+
+
+def pack_cache(
+    path: Path | str,
+    target: Path | str,
+    *,
+    how: Literal["links", "copy"] = "copy",
+    progress: Callable[[float], object] | None = None,
+) -> int:
+    """Make one file of a cache; `FeatureCache(target)` reads it like the folder.
+
+    Args:
+        path: The cache, a folder.
+        target: The file to write; it appears when it is complete.
+        how: "copy" holds everything; "links" points to the folder's files, which must stay where they are.
+        progress: Called with 1.0 after each video.
+
+    Returns:
+        The number of videos.
+
+    Raises:
+        FeatureError: A file of the cache is damaged.
+        DataError: The target cannot be written.
+        UsageError: The cache is a packed file already.
+    """
+    cache, target = FeatureCache(path), Path(target)
+    if cache.path.is_file():
+        raise UsageError(f"{path} is packed already", next="thas features verify " + str(path), subject=str(path))
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(temporary, "w", libver=("v110", "v110")) as packed:
+            for video in cache:
+                name = file_name(video)
+                with cache.reading(video) as group:
+                    if how == "copy":
+                        for item in group:
+                            group.copy(item, packed.require_group(name))
+                if how == "links":
+                    relative = os.path.relpath(cache.path.resolve() / name, target.parent.resolve())
+                    packed[name] = h5py.ExternalLink(relative, "/")
+                if progress is not None:
+                    progress(1.0)
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return len(cache)
+
+
+def damaged_files(verification: Verification, path: Path) -> Iterator[Path]:
+    """The files to remove so that the next extraction makes them anew."""
+    for video in verification.faults:
+        yield path / file_name(video)
