@@ -31,6 +31,7 @@ def eval_(
     videos: str | None = None,
     known_labels: Annotated[bool, _FLAG] = False,
     drop_unknown_labels: Annotated[bool, _FLAG] = False,
+    clean_truth: Annotated[bool, _FLAG] = False,
     class_ids: Literal["official", "positions"] | None = None,
     tie_order: Literal["canonical", "file"] | None = None,
     ties: Annotated[bool, _FLAG] = False,
@@ -75,6 +76,8 @@ def eval_(
         Count only detections whose label occurs in their video, as the Hide-and-Seek paper does; this flatters.
     drop_unknown_labels
         Leave out detections whose label the ground truth does not know, instead of stopping.
+    clean_truth
+        Drop ground truths that repeat another one or have no length; the published programs keep them.
     class_ids
         What class numbers in a THUMOS14 text file mean, if they can mean two things.
     tie_order
@@ -113,6 +116,7 @@ def eval_(
         "iou": iou or list(DEFAULT_IOU),
         "known_labels": known_labels,
         "unknown_labels": "drop" if drop_unknown_labels else None,
+        "clean_truth": clean_truth,
         "tie_order": tie_order,
         "with_ties": ties,
         "with_baselines": baselines,

@@ -69,6 +69,7 @@ def assess(
     known_labels: bool = False,
     videos: Collection[str] | None = None,
     unknown_labels: UnknownLabels | None = None,
+    clean_truth: bool = False,
     tie_order: TieOrder | None = None,
     with_ties: bool = False,
     with_baselines: bool = False,
@@ -85,6 +86,7 @@ def assess(
         known_labels: See `average_precision.evaluate`.
         videos: See `average_precision.evaluate`.
         unknown_labels: See `average_precision.evaluate`.
+        clean_truth: See `average_precision.evaluate`.
         tie_order: See `average_precision.evaluate`.
         with_ties: Search the interval that equal scores leave open.
         with_baselines: Score blind guesses too.
@@ -99,6 +101,7 @@ def assess(
         known_labels=known_labels,
         videos=videos,
         unknown_labels=unknown_labels,
+        clean_truth=clean_truth,
     )
     ranking = rank(prepared, thresholds=thresholds, protocol=chosen, ties=tie_order)
     scored = annotations if videos is None else annotations.only(frozenset(videos))

@@ -76,6 +76,7 @@ def evaluate(
     known_labels: bool = False,
     videos: Collection[str] | None = None,
     unknown_labels: UnknownLabels | None = None,
+    clean_truth: bool = False,
     ties: TieOrder | None = None,
 ) -> Scores:
     """Score detections against ground truth.
@@ -89,6 +90,7 @@ def evaluate(
             It takes the classification of the videos as solved, so it flatters.
         videos: Score these videos alone.
         unknown_labels: `error` or `drop` detections whose label the ground truth does not know.
+        clean_truth: Drop ground truths that repeat another one or have no length; the published programs keep them.
         ties: Order of equal scores if not the protocol's own: `canonical` (video name, start, end) or `file`.
 
     Raises:
@@ -108,6 +110,7 @@ def evaluate(
         known_labels=known_labels,
         videos=videos,
         unknown_labels=unknown_labels,
+        clean_truth=clean_truth,
     )
     ranking = rank(prepared, thresholds=check_thresholds(iou), protocol=chosen, ties=ties)
     return score(ranking, prepared, known_labels=known_labels)

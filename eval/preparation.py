@@ -16,6 +16,14 @@ from .protocols import Protocol
 
 UnknownLabels = Literal["error", "drop"]
 
+_NO_LENGTH = "ground truths of no length"
+_REPEATED = "repeated ground truths"
+_AMBIGUOUS = {
+    "ignore": "left out of the ground truth; detections on them are false positives",
+    "drop-unmatched": "left out of the ground truth; unmatched detections that touch them do not count",
+    "drop-all": "left out of the ground truth; all detections that touch them are dropped",
+}
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -63,6 +71,7 @@ def prepare(
     known_labels: bool = False,
     videos: Collection[str] | None = None,
     unknown_labels: UnknownLabels | None = None,
+    clean_truth: bool = False,
 ) -> Prepared:
     """Choose the rows that take part.
 
@@ -74,6 +83,8 @@ def prepare(
             the classification of the videos as solved.
         videos: Score these videos alone; other rows are dropped and counted.
         unknown_labels: What becomes of a label outside the classes; by default as the protocol has it.
+        clean_truth: Drop ground truths that repeat another one or have no length. The published programs keep them,
+            as actions that nothing can find; they are counted either way.
 
     Raises:
         DataError: The detections have no scores, or an unknown label.
@@ -81,7 +92,9 @@ def prepare(
     if detections.score is None:
         raise DataError("the detections have no scores", next="give detections, not ground truth")
     dropped: dict[str, int] = {}
-    counts = {"ambiguous segments, not scored as ground truth": len(annotations.ignored)}
+    counts = {f"ambiguous segments ({_AMBIGUOUS[protocol.ambiguous]})": len(annotations.ignored)}
+    if protocol.ambiguous != "ignore" and len(annotations.ignored) == 0:
+        counts["set of annotations without ambiguous segments, which this protocol would heed"] = 1
     label = codes(detections.label, annotations.classes)
     if (label < 0).any():
         policy = unknown_labels or ("drop" if protocol.name.startswith("thumos14") else "error")
@@ -111,14 +124,19 @@ def prepare(
         dropped["not one of its video's own labels (known labels)"] = int((keep & ~allowed).sum())
         keep &= allowed
     kept = detections if keep.all() else detections[keep]
+    oddities = _oddities(kept, annotations)
+    truth = annotations.segments
+    if clean_truth:
+        truth, changes = _cleaned(truth)
+        oddities = {kind: n for kind, n in oddities.items() if kind not in changes} | changes
     return Prepared(
         detections=kept,
-        truth=annotations.segments,
+        truth=truth,
         ignored=annotations.ignored,
         classes=annotations.classes,
         videos=annotations.videos if videos is None else tuple(sorted(set(videos))),
         dropped={reason: n for reason, n in dropped.items() if n},
-        counts={kind: n for kind, n in {**counts, **_oddities(kept, annotations)}.items() if n},
+        counts={kind: n for kind, n in {**counts, **oddities}.items() if n},
     )
 
 
@@ -140,11 +158,22 @@ def _oddities(detections: Segments, annotations: Annotations) -> dict[str, int]:
         "detections that start before 0 s": int((detections.start_seconds < 0).sum()),
         "detections that end more than 1 s past the video": int((detections.end_seconds > length + 1).sum()),
         "repeated rows of detections": len(detections) - _distinct(detections),
-        "ground truths of no length, missed": int((truth.duration_seconds <= 0).sum()),
+        _NO_LENGTH: int((truth.duration_seconds <= 0).sum()),
         "ground truths that start before 0 s": int((truth.start_seconds < 0).sum()),
         "ground truths that end more than 1 s past the video": int((truth.end_seconds > past + 1).sum()),
-        "repeated ground truths": len(truth) - _distinct(truth),
+        _REPEATED: len(truth) - _distinct(truth),
     }
+
+
+def _cleaned(truth: Segments) -> tuple[Segments, dict[str, int]]:
+    """Ground truth without repeated rows and rows of no length, and the counts of both."""
+    rows = list(zip(truth.video, truth.label, truth.start_seconds.tolist(), truth.end_seconds.tolist(), strict=True))
+    first = np.zeros(len(truth), dtype=bool)
+    first[list({row: i for i, row in reversed(list(enumerate(rows)))}.values())] = True
+    lasting = truth.duration_seconds > 0
+    counts = {_NO_LENGTH: 0, f"{_NO_LENGTH}, dropped": int((~lasting).sum())}
+    counts |= {_REPEATED: 0, f"{_REPEATED}, dropped": int((lasting & ~first).sum())}
+    return truth[lasting & first], counts
 
 
 def _distinct(table: Segments) -> int:

@@ -165,6 +165,20 @@ def test_unknown_labels():
     }
 
 
+def test_repeated_truth_and_truth_of_no_length_count_unless_cleaned():
+    odd = truth(("v", "a", 0, 10), ("v", "a", 0, 10), ("v", "a", 5, 5), classes=("a",))
+    detections = found(("v", "a", 0, 10, 0.9))
+    kept = evaluate(detections, odd, iou=[0.5])
+    assert kept.map[0] == pytest.approx(1 / 3)
+    assert kept.details["counts"] == {"ground truths of no length": 1, "repeated ground truths": 1}
+    cleaned = evaluate(detections, odd, iou=[0.5], clean_truth=True)
+    assert cleaned.map[0] == 1.0
+    assert cleaned.details["counts"] == {
+        "ground truths of no length, dropped": 1,
+        "repeated ground truths, dropped": 1,
+    }
+
+
 @pytest.mark.parametrize("iou", [[], [50], [-0.1], [float("nan")]])
 def test_thresholds_are_fractions(iou):
     with pytest.raises(UsageError):
