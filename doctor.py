@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -47,13 +48,16 @@ _DISTRIBUTIONS = {"PyAV": "av"}
 
 def examine() -> list[Finding]:
     """All findings, the basic ones first."""
+    with ThreadPoolExecutor() as pool:  # each waits for a process of its own
+        packages = list(pool.map(_examine_import, _IMPORTS, _IMPORTS.values()))
     findings = [
         Finding("thas", "ok", f"{__version__} in {Path(__file__).parent}"),
         Finding("python", "ok", f"{platform.python_version()} at {sys.executable}"),
-        *(_examine_import(name, code) for name, code in _IMPORTS.items()),
+        *packages,
     ]
-    if any(finding.name == "torch" and finding.state == "ok" for finding in findings):
-        findings += [_examine_devices(), _examine_encoder()]
+    works = {finding.name for finding in packages if finding.state == "ok"}
+    findings += [_examine_devices()] if "torch" in works else []
+    findings += [_examine_encoder()] if "PyAV" in works else []
     return [*findings, _examine_disk(), Finding("cores", "ok", str(len(os.sched_getaffinity(0))))]
 
 
