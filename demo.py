@@ -120,6 +120,8 @@ def run_demo(
         seconds[name] = round(time.perf_counter() - clock, 1)
         clock = time.perf_counter()
 
+    if short:
+        data_root = data_root / "short"  # never to be taken for the whole
     workers = workers or len(os.sched_getaffinity(0))
     dataset = prepare_videos(data_root, stage=stage, short=short)
     lap("videos")
