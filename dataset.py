@@ -116,7 +116,9 @@ class Dataset:
         Raises:
             DataError: There is none, or several files have its name.
         """
-        files = self.video_files.get(video) or self.video_files.get(Path(video).stem, [])
+        # ActivityNet's ids lack the v_ that its files' names begin with.
+        names = (video, Path(video).stem, f"v_{video}")
+        files = next((self.video_files[name] for name in names if name in self.video_files), [])
         if Path(video).suffix.lower() in VIDEO_SUFFIXES:
             files = [path for path in files if path.name == video] or files
         if len(files) == 1:
