@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UsageError, listing
+from ..errors import DataError, UsageError, listing
 from ..segments import Segments
 from .annotations import Annotations
 from .average_precision import DEFAULT_IOU, Scores, check_thresholds, score
@@ -92,6 +92,10 @@ def assess(
         with_baselines: Score blind guesses too.
         draws: Of the bootstrap over videos; 0 for none.
         seed: Of all random draws.
+
+    Raises:
+        DataError: There is no ground truth in the videos to score, or the detections are not usable.
+        UsageError: An unknown protocol, or a threshold that is not a fraction.
     """
     chosen, thresholds = get_protocol(protocol), check_thresholds(iou)
     prepared = prepare(
@@ -103,6 +107,12 @@ def assess(
         unknown_labels=unknown_labels,
         clean_truth=clean_truth,
     )
+    if len(prepared.truth) == 0:
+        raise DataError(
+            "there is no ground truth to score against",
+            why=f"the {len(prepared.videos)} videos to score have no annotated segment",
+            next="check --annotations, --subset and --videos",
+        )
     ranking = rank(prepared, thresholds=thresholds, protocol=chosen, ties=tie_order)
     scored = annotations if videos is None else annotations.only(frozenset(videos))
     return Assessment(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,12 +12,11 @@ import numpy as np
 from ..errors import DataError, listing, suggestion
 from ..segments import Segments
 from .annotations import Annotations
+from .oddities import clean, oddities
 from .protocols import Protocol
 
 UnknownLabels = Literal["error", "drop"]
 
-_NO_LENGTH = "ground truths of no length"
-_REPEATED = "repeated ground truths"
 _AMBIGUOUS = {
     "ignore": "left out of the ground truth; detections on them are false positives",
     "drop-unmatched": "left out of the ground truth; unmatched detections that touch them do not count",
@@ -25,7 +24,7 @@ _AMBIGUOUS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """What is scored, and what was left out.
 
@@ -35,6 +34,11 @@ class Prepared:
         ignored: Ambiguous segments.
         classes: (C,) labels.
         videos: Names of the videos scored, sorted.
+        names: (V,) names of these and of all videos that have rows, sorted.
+        label: (N,) int, the class of each detection.
+        video: (N,) int, its video's position in `names`.
+        truth_label: (M,) int, the class of each ground truth.
+        truth_video: (M,) int, its video's position in `names`.
         dropped: Count of detections left out, by reason.
         counts: Count of what is odd but takes part, by kind, and of the ground truth left out.
     """
@@ -44,6 +48,11 @@ class Prepared:
     ignored: Segments
     classes: tuple[str, ...]
     videos: tuple[str, ...]
+    names: tuple[str, ...]
+    label: np.ndarray
+    video: np.ndarray
+    truth_label: np.ndarray
+    truth_video: np.ndarray
     dropped: dict[str, int]
     counts: dict[str, int]
 
@@ -123,59 +132,23 @@ def prepare(
         allowed = np.fromiter((name in own.get(video, ()) for video, name in theirs), bool, len(detections))
         dropped["not one of its video's own labels (known labels)"] = int((keep & ~allowed).sum())
         keep &= allowed
+    truth, changes = clean(annotations.segments) if clean_truth else (annotations.segments, {})
     kept = detections if keep.all() else detections[keep]
-    oddities = _oddities(kept, annotations)
-    truth = annotations.segments
-    if clean_truth:
-        truth, changes = _cleaned(truth)
-        oddities = {kind: n for kind, n in oddities.items() if kind not in changes} | changes
-    return Prepared(
+    scored = annotations.videos if videos is None else tuple(sorted(set(videos)))
+    names = tuple(sorted({*scored, *kept.video, *truth.video, *annotations.ignored.video}))
+    prepared = Prepared(
         detections=kept,
         truth=truth,
         ignored=annotations.ignored,
         classes=annotations.classes,
-        videos=annotations.videos if videos is None else tuple(sorted(set(videos))),
+        videos=scored,
+        names=names,
+        label=label[keep],
+        video=codes(kept.video, names),
+        truth_label=codes(truth.label, annotations.classes),
+        truth_video=codes(truth.video, names),
         dropped={reason: n for reason, n in dropped.items() if n},
-        counts={kind: n for kind, n in {**counts, **oddities}.items() if n},
+        counts={},
     )
-
-
-def _oddities(detections: Segments, annotations: Annotations) -> dict[str, int]:
-    """Counts of what a reader of the score should know."""
-    truth = annotations.segments
-    with_truth = set(truth.video)
-    known = set(annotations.videos)
-    lacking = np.fromiter((video not in with_truth for video in detections.video), bool, len(detections))
-    strange = np.fromiter((video not in known for video in detections.video), bool, len(detections))
-    past = np.fromiter((annotations.durations.get(video, np.inf) for video in truth.video), float, len(truth))
-    length = np.fromiter(
-        (annotations.durations.get(video, np.inf) for video in detections.video), float, len(detections)
-    )
-    return {
-        "detections in videos without ground truth, false positives": int((lacking & ~strange).sum()),
-        "detections in videos the annotations do not name, false positives": int(strange.sum()),
-        "detections of no length, false positives": int((detections.duration_seconds <= 0).sum()),
-        "detections that start before 0 s": int((detections.start_seconds < 0).sum()),
-        "detections that end more than 1 s past the video": int((detections.end_seconds > length + 1).sum()),
-        "repeated rows of detections": len(detections) - _distinct(detections),
-        _NO_LENGTH: int((truth.duration_seconds <= 0).sum()),
-        "ground truths that start before 0 s": int((truth.start_seconds < 0).sum()),
-        "ground truths that end more than 1 s past the video": int((truth.end_seconds > past + 1).sum()),
-        _REPEATED: len(truth) - _distinct(truth),
-    }
-
-
-def _cleaned(truth: Segments) -> tuple[Segments, dict[str, int]]:
-    """Ground truth without repeated rows and rows of no length, and the counts of both."""
-    rows = list(zip(truth.video, truth.label, truth.start_seconds.tolist(), truth.end_seconds.tolist(), strict=True))
-    first = np.zeros(len(truth), dtype=bool)
-    first[list({row: i for i, row in reversed(list(enumerate(rows)))}.values())] = True
-    lasting = truth.duration_seconds > 0
-    counts = {_NO_LENGTH: 0, f"{_NO_LENGTH}, dropped": int((~lasting).sum())}
-    counts |= {_REPEATED: 0, f"{_REPEATED}, dropped": int((lasting & ~first).sum())}
-    return truth[lasting & first], counts
-
-
-def _distinct(table: Segments) -> int:
-    columns = (table.video, table.label, table.start_seconds.tolist(), table.end_seconds.tolist())
-    return len(set(zip(*columns, strict=True)))
+    counts |= oddities(prepared, annotations) | changes
+    return replace(prepared, counts={kind: n for kind, n in counts.items() if n})

@@ -73,8 +73,7 @@ def rank(
         ties: Order of equal scores, by default the protocol's; or (N,) numbers, the smaller first.
     """
     detections, truth = prepared.detections, prepared.truth
-    videos = tuple(sorted({*prepared.videos, *detections.video, *truth.video, *prepared.ignored.video}))
-    label, video = codes(detections.label, prepared.classes), codes(detections.video, videos)
+    label, video, videos = prepared.label, prepared.video, prepared.names
     score = detections.score if detections.score is not None else np.zeros(len(detections))
     ties = protocol.ties if ties is None else ties
     if isinstance(ties, np.ndarray):
@@ -90,7 +89,7 @@ def rank(
             order = order[~touching[order]]
     row, label, video, score = order, label[order], video[order], score[order]
 
-    truth_label, truth_video = codes(truth.label, prepared.classes), codes(truth.video, videos)
+    truth_label, truth_video = prepared.truth_label, prepared.truth_video
     truth_seconds = np.stack([truth.start_seconds, truth.end_seconds], axis=1)
     thresholds = np.asarray(thresholds, dtype=np.float64).reshape(-1)
     pairs = candidate_pairs(

@@ -64,13 +64,15 @@ def score_table(assessments: Sequence[Assessment], *, title: str = "") -> Table:
 
 def class_table(assessment: Assessment) -> Table:
     """A row for each class that has ground truth, by falling mean."""
+    from rich.markup import escape
+
     scores, ranking = assessment.scores, assessment.ranking
     table = _columns(f"AP (%), {scores.protocol}", scores.thresholds)
     table.add_column("truths", justify="right")
     present = np.flatnonzero(ranking.positives)
     for c in present[np.argsort(-scores.ap[:, present].mean(axis=0), kind="stable")]:
         ap = scores.ap[:, c]
-        table.add_row(scores.classes[c], *_row(ap), _percent(ap.mean()), str(ranking.positives[c]))
+        table.add_row(escape(scores.classes[c]), *_row(ap), _percent(ap.mean()), str(ranking.positives[c]))
     return table
 
 

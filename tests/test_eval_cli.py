@@ -139,6 +139,10 @@ def test_missing_things(capsys, files, tmp_path):
     assert code == 1
     assert "--drop-unknown-labels" in err
     assert typed(capsys, tmp_path / "strange.json", *files[1:], "--drop-unknown-labels")[0] == 0
+    write(Annotations(Segments.empty(), ("a", "b"), {"v1": 9.0}), tmp_path / "bare.json", form="activitynet")
+    code, _, err = typed(capsys, files[0], "--annotations", tmp_path / "bare.json")
+    assert code == 1
+    assert "no annotated segment" in err or "does not know" in err
 
 
 @pytest.fixture
