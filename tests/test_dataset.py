@@ -65,6 +65,16 @@ def test_segments_without_a_label_table(tmp_path):
     assert len(dataset.annotations().segments) == 2
 
 
+def test_annotations_are_those_of_the_data_sets_videos_and_subsets(folder):
+    row = {"label": "Run", "segment": [0, 1]}
+    database = {name: {"subset": "other", "annotations": [row]} for name in ("a", "b", "elsewhere")}
+    (folder / "annotations.json").write_text(json.dumps({"database": database}))
+    dataset = open_dataset(folder)
+    assert set(dataset.annotations().segments.video) == {"a", "b"}
+    assert set(dataset.annotations("validation").segments.video) == {"b"}
+    assert set(dataset.annotations().classes) == {"Run", "Jump, high"}, "also what is learned and has no segment"
+
+
 def test_what_is_not_a_data_set(tmp_path):
     with pytest.raises(UsageError, match="did you mean 'thumos14'"):
         open_dataset("thumos")
