@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,7 +14,6 @@ from .console import note, out, print_json, warn
 if TYPE_CHECKING:
     from ..eval.annotations import Annotations
     from ..eval.assessment import Assessment
-    from ..segments import Segments
 
 _FLAG = Parameter(negative=())
 _MANY = Parameter(negative=(), consume_multiple=True)
@@ -25,6 +25,8 @@ def eval_(
     /,
     *,
     annotations: Path | None = None,
+    dataset: str | None = None,
+    data_root: Path = Path("data"),
     subset: str | None = None,
     iou: Annotated[list[float] | None, _MANY] = None,
     protocol: Literal["activitynet", "thumos14", "thumos14-11point", "wtalc", "all"] = "activitynet",
@@ -63,7 +65,11 @@ def eval_(
     detections
         Files (ActivityNet JSON, CSV, THUMOS14 text) or run folders.
     annotations
-        Ground truth: ActivityNet JSON, CSV, or a folder of THUMOS14 text files.
+        Ground truth: ActivityNet JSON, CSV, a folder of THUMOS14 text files, or a data set's folder.
+    dataset
+        A data set's name or folder, instead of annotations; without detections its newest run is scored.
+    data_root
+        The folder that holds data sets called by name.
     subset
         The subset to score; if left out, the one that the detections lie in.
     iou
@@ -123,7 +129,8 @@ def eval_(
         "draws": _DRAWS if bootstrap else 0,
         "seed": seed,
     }
-    sources = [_Source(path, annotations, subset, videos, class_ids) for path in files]
+    truth = _Truth(annotations, dataset, data_root, subset, videos)
+    sources = [_Source(path, truth, class_ids) for path in files]
     groups = [[source.assess(name, options) for name in names] for source in sources]
     for source in sources:
         source.keep_scores(groups[sources.index(source)])
@@ -142,59 +149,64 @@ def eval_(
     return 0
 
 
-class _Source:
-    """One set of detections with its ground truth: from files, or from a run."""
+@dataclass(frozen=True)
+class _Truth:
+    """Where the ground truth comes from, as typed."""
 
-    def __init__(
-        self,
-        path: Path | None,
-        annotations: Path | None,
-        subset: str | None,
-        videos: str | None,
-        class_ids: Literal["official", "positions"] | None,
-    ) -> None:
+    annotations: Path | None
+    dataset: str | None
+    data_root: Path
+    subset: str | None
+    videos: str | None
+
+    def read(self) -> Annotations | None:
+        """The annotations named, of all subsets unless a data set was named; None if nothing was."""
+        from ..eval.annotations import read_annotations
+
+        if self.annotations is not None:
+            return read_annotations(self.annotations)
+        if self.dataset is None:
+            return None
+        from ..dataset import open_dataset
+
+        found = open_dataset(self.dataset, data_root=self.data_root)
+        return found.annotations() if self.subset is not None else found.annotations().subset(found.test_subset)
+
+
+class _Source:
+    """One set of detections with its ground truth: from a file, or from a run."""
+
+    def __init__(self, path: Path | None, truth: _Truth, class_ids: Literal["official", "positions"] | None) -> None:
         from ..eval.assessment import choose_subset, read_video_list
 
         self.run: Path | None = None
+        given = truth.read() if path is not None or truth.annotations is not None else None
         if path is None or path.is_dir():
-            self.detections, self.truth, self.title = self._from_run(path, annotations, subset)
+            from ..temporal_has.runs import find_run, prepare_evaluation
+
+            self.run = find_run(path, dataset=truth.dataset)
+            if truth.subset is not None and given is None:
+                raise UsageError(
+                    "a run is scored on its own test subset", next="leave --subset out, or give --annotations too"
+                )
+            self.detections, own, self.title = prepare_evaluation(self.run)
         else:
-            self.detections, self.truth, self.title = self._from_file(path, annotations, class_ids)
-        if self.run is None or annotations is not None:
-            self.truth, chosen = choose_subset(self.truth, self.detections, subset)
+            from ..eval.detections import read_detections
+
+            if given is None:
+                raise UsageError(
+                    f"the ground truth of {path} is not known", next=f"thas eval {path} --annotations FILE|FOLDER"
+                )
+            self.detections, own = read_detections(path, class_ids=class_ids), given
+            self.title = f"{path} against {truth.annotations or truth.dataset}"
+        self.truth = own
+        if given is not None:
+            for sentence in given.notes:
+                note(sentence)
+            self.truth, chosen = choose_subset(given, self.detections, truth.subset)
             if chosen:
                 note(chosen)
-        self.name = path.stem if path is not None and self.run is None else (self.run or Path("newest")).name
-        self.videos = read_video_list(videos, self.truth) if videos else None
-
-    def _from_run(
-        self, path: Path | None, annotations: Path | None, subset: str | None
-    ) -> tuple[Segments, Annotations, str]:
-        from ..eval.annotations import read_annotations
-        from ..temporal_has.runs import find_run, prepare_evaluation
-
-        self.run = find_run(path)
-        if subset is not None and annotations is None:
-            raise UsageError(
-                "a run is scored on its own test subset", next="leave --subset out, or give --annotations too"
-            )
-        found, truth, title = prepare_evaluation(self.run)
-        return found, truth if annotations is None else read_annotations(annotations), title
-
-    def _from_file(
-        self, path: Path, annotations: Path | None, class_ids: Literal["official", "positions"] | None
-    ) -> tuple[Segments, Annotations, str]:
-        from ..eval.annotations import read_annotations
-        from ..eval.detections import read_detections
-
-        if annotations is None:
-            raise UsageError(
-                f"the ground truth of {path} is not known", next=f"thas eval {path} --annotations FILE|FOLDER"
-            )
-        truth = read_annotations(annotations)
-        for sentence in truth.notes:
-            note(sentence)
-        return read_detections(path, class_ids=class_ids), truth, f"{path} against {annotations}"
+        self.videos = read_video_list(truth.videos, self.truth) if truth.videos else None
 
     def assess(self, protocol: str, options: dict[str, Any]) -> Assessment:
         from ..eval.assessment import assess
@@ -249,6 +261,7 @@ def _one(source: _Source, assessments: list[Assessment], *, json: bool) -> dict[
 
 def _seeds(assessments: list[Assessment], *, json: bool) -> dict[str, Any]:
     from ..eval.bootstrap import over_seeds
+    from ..eval.plain import plain
     from ..eval.report import seeds_table
 
     scores = [assessment.scores for assessment in assessments]
@@ -256,19 +269,21 @@ def _seeds(assessments: list[Assessment], *, json: bool) -> dict[str, Any]:
     if not json:
         _account(assessments[:1])
         out.print(seeds_table(mean, deviation, scores[0].thresholds, runs=len(scores), protocol=scores[0].protocol))
-    return {
+    content = {
         "protocol": scores[0].protocol,
-        "iou": scores[0].thresholds.tolist(),
-        "map": mean[:-1].tolist(),
-        "map_deviation": deviation[:-1].tolist(),
-        "average": float(mean[-1]),
-        "average_deviation": float(deviation[-1]),
+        "iou": scores[0].thresholds,
+        "map": mean[:-1],
+        "map_deviation": deviation[:-1],
+        "average": mean[-1],
+        "average_deviation": deviation[-1],
         "runs": [s.to_json() for s in scores],
     }
+    return plain(content)
 
 
 def _pair(sources: list[_Source], assessments: list[Assessment], *, seed: int, json: bool) -> dict[str, Any]:
     from ..eval.assessment import compare_assessments
+    from ..eval.plain import plain
     from ..eval.report import comparison_table, score_table, verdict
 
     comparison = compare_assessments(assessments[0], assessments[1], draws=_DRAWS, seed=seed)
@@ -281,16 +296,8 @@ def _pair(sources: list[_Source], assessments: list[Assessment], *, seed: int, j
             out.print(score_table([assessment]))
         out.print(comparison_table(comparison, assessments[0].scores.thresholds, names=names))
         out.print(sentence, markup=False)
-    return {
-        "a": assessments[0].to_json(),
-        "b": assessments[1].to_json(),
-        "difference": comparison.difference.tolist(),
-        "low": comparison.low.tolist(),
-        "high": comparison.high.tolist(),
-        "p": comparison.p.tolist(),
-        "real": comparison.real.tolist(),
-        "verdict": sentence,
-    }
+    found = vars(comparison) | {"real": comparison.real, "verdict": sentence}
+    return plain({"a": assessments[0].to_json(), "b": assessments[1].to_json(), **found})
 
 
 def _diagnose(source: _Source, assessment: Assessment, pictures: Path | None, *, json: bool) -> dict[str, Any]:

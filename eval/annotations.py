@@ -109,7 +109,8 @@ def read_annotations(
     Args:
         path: ActivityNet JSON (`{"database": {video: {"subset", "duration", "annotations"}}}`), a CSV with the columns
             video, label, start_seconds, end_seconds and perhaps subset and duration_seconds, or a folder in THUMOS14's
-            form: a text file `<Class>_<subset>.txt` for each class, at any depth, with rows `video start end`.
+            form: a text file `<Class>_<subset>.txt` for each class, at any depth, with rows `video start end`; or a
+            data set's folder, which holds annotations.json.
         classes: All labels there can be; by default those found, or THUMOS14's detclasslist.txt.
         ignore_label: The label of segments that are neither right nor wrong.
 
@@ -119,6 +120,8 @@ def read_annotations(
     from .annotation_files import read_activitynet, read_csv, read_thumos_folder
 
     path = Path(path)
+    if (path / "annotations.json").is_file():
+        path = path / "annotations.json"  # a data set's folder
     if path.is_dir():
         return read_thumos_folder(path, classes=classes, ignore_label=ignore_label)
     if not path.exists():

@@ -14,6 +14,7 @@ from .annotations import Annotations
 from .average_precision import DEFAULT_IOU, Scores, check_thresholds, score
 from .baselines import Baseline, baselines
 from .bootstrap import Comparison, Interval, bootstrap, compare
+from .plain import plain
 from .preparation import Prepared, UnknownLabels, prepare
 from .protocols import TieOrder, get_protocol
 from .ranking import Ranking, rank
@@ -45,19 +46,13 @@ class Assessment:
         content = self.scores.to_json()
         if self.ties:
             names = ("low", "high", "usual_low", "usual_high")
-            content["ties"] = {"detections": self.ties.tied} | {n: getattr(self.ties, n).tolist() for n in names}
+            content["ties"] = {"detections": self.ties.tied} | {n: getattr(self.ties, n) for n in names}
         if self.interval:
-            content["bootstrap"] = {
-                "draws": len(self.interval.draws),
-                "low": self.interval.low.tolist(),
-                "high": self.interval.high.tolist(),
-                "average": self.interval.average.tolist(),
-            }
+            names = ("low", "high", "average")
+            content["bootstrap"] = {"draws": len(self.interval.draws)} | {n: getattr(self.interval, n) for n in names}
         if self.baselines:
-            content["baselines"] = [
-                {"name": b.name, "map": b.map.tolist(), "average": b.average} for b in self.baselines
-            ]
-        return content
+            content["baselines"] = [vars(baseline) for baseline in self.baselines]
+        return plain(content)
 
 
 def assess(

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import UsageError
 from ..segments import Segments
 from .annotations import Annotations
+from .plain import plain
 from .preparation import Prepared, UnknownLabels, prepare
 from .protocols import ProtocolName, TieOrder, get_protocol
 from .ranking import Ranking, rank
@@ -49,22 +50,20 @@ class Scores:
 
     def to_json(self) -> dict[str, Any]:
         """Fractions, in plain Python values; None where a class has no ground truth."""
-        return {
-            "protocol": self.protocol,
-            "iou": self.thresholds.tolist(),
-            "map": [_plain(value) for value in self.map],
-            "average": _plain(self.average),
-            "ap": {name: [_plain(v) for v in self.ap[:, c]] for c, name in enumerate(self.classes)},
-            **self.details,
-        }
+        return plain(
+            {
+                "protocol": self.protocol,
+                "iou": self.thresholds,
+                "map": self.map,
+                "average": self.average,
+                "ap": {name: self.ap[:, c] for c, name in enumerate(self.classes)},
+                **self.details,
+            }
+        )
 
     def __repr__(self) -> str:
         values = ", ".join(f"{t:g}: {m:.4f}" for t, m in zip(self.thresholds, self.map, strict=True))
         return f"<Scores: {self.protocol}, mAP at {values}>"
-
-
-def _plain(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def evaluate(

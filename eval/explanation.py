@@ -12,6 +12,7 @@ from .assessment import Assessment
 from .baselines import Baseline, baselines
 from .classification import video_level_ap
 from .diagnosis import KINDS, LOCALIZATION, Diagnosis, diagnose
+from .plain import plain
 from .protocols import PROTOCOLS
 from .ranking import rank
 from .recall import PROPOSALS, RECALL_IOU, average_recall
@@ -41,13 +42,15 @@ class Explanation:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, fractions."""
-        return {
-            **self.errors.to_json(),
-            "slices": [vars(group) for group in self.slices],
-            "video_level_map": self.video_level_map,
-            "average_recall": {str(n): float(row[0]) for n, row in zip(PROPOSALS, self.recall, strict=True)},
-            "summary": summary(self),
-        }
+        return plain(
+            {
+                **self.errors.to_json(),
+                "slices": [vars(group) for group in self.slices],
+                "video_level_map": self.video_level_map,
+                "average_recall": dict(zip(PROPOSALS, self.recall[:, 0], strict=True)),
+                "summary": summary(self),
+            }
+        )
 
 
 def explain(assessment: Assessment, annotations: Annotations, *, iou: float = 0.5) -> Explanation:
@@ -77,6 +80,8 @@ def summary(explanation: Explanation) -> list[str]:
     """The diagnosis in a few sentences, the costliest error first."""
     errors = explanation.errors
     first, truths = sum(errors.first_counts.values()), max(1, sum(errors.truth_counts.values()))
+    if first == 0:
+        return [f"There are no detections, so none of the {truths} actions is found."]
     lines = [
         f"At IoU {errors.threshold:g} the mAP is {_p(errors.map)}. Of the {first} surest detections, about as many as "
         f"there are actions, {_p(errors.first_counts['correct'] / max(first, 1))} are correct."
@@ -178,11 +183,14 @@ def error_table(explanation: Explanation) -> Table:
         cells = [f"{100 * errors.first_counts[name] / first:.1f} %", f"{100 * errors.counts[name] / ten:.1f} %"]
         if name != "correct":
             for value in (errors.corrected[name], errors.removed[name]):
-                cells.append(f"{100 * value:.1f} ({100 * (value - errors.map):+.1f})")
+                cells.append(_changed(value, errors.map))
         table.add_row(f"  {name}" if name in LOCALIZATION else name, *cells)
-    cost = f"{100 * errors.missed_free:.1f} ({100 * (errors.missed_free - errors.map):+.1f})"
-    table.add_row("missed actions (left out)", "", "", cost, "")
+    table.add_row("missed actions (left out)", "", "", _changed(errors.missed_free, errors.map), "")
     return table
+
+
+def _changed(value: float, before: float) -> str:
+    return "-" if np.isnan(value) else f"{100 * value:.1f} ({100 * (value - before):+.1f})"
 
 
 def legend() -> list[str]:

@@ -85,7 +85,7 @@ def _groups(axes: Axes, explanation: Explanation) -> None:
     axes.bar(
         places, [100 * group.map for group in groups], color=[_COLOURS[1 + by.index(group.by) % 4] for group in groups]
     )
-    axes.set_ylim(0, 1.15 * max((100 * group.map for group in groups), default=1.0))
+    axes.set_ylim(0, 1.15 * max(1.0, *(100 * group.map for group in groups)))
     axes.axhline(100 * explanation.errors.map, color="black", linewidth=0.8, linestyle="--")
     axes.set_xticks(places, [group.name for group in groups], rotation=60, ha="right", fontsize=7)
     for name in by:

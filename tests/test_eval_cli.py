@@ -176,6 +176,28 @@ def test_a_named_run_with_its_diagnosis(capsys, run_folder):
     assert "errors.png" in err
 
 
+def test_a_data_set_by_name(capsys, run_folder, tmp_path):
+    write(FOUND, tmp_path / "found.json", form="activitynet")
+    code, out, _ = typed(capsys, tmp_path / "found.json", "--dataset", "set", "--iou", "0.5", "--json")
+    assert code == 0
+    assert json.loads(out)["videos"] == 2
+    code, out, _ = typed(capsys, tmp_path / "found.json", "--annotations", "set", "--iou", "0.5", "--json")
+    assert json.loads(out)["map"] == [0.5]
+    code, out, _ = typed(capsys, "--dataset", "set", "--iou", "0.5", "--json")
+    assert json.loads(out)["map"] == [0.5]
+    assert typed(capsys, "--subset", "test")[0] == 2
+
+
+def test_no_detections_at_all(capsys, files, tmp_path):
+    (tmp_path / "none.json").write_text('{"results": {}}')
+    options = ["--ties", "--baselines", "--bootstrap", "--diagnose", "--pictures", tmp_path / "why"]
+    code, out, _ = typed(capsys, tmp_path / "none.json", *files[1:], "--subset", "test", *options)
+    assert code == 0
+    assert "0 detections" in out
+    code, out, _ = typed(capsys, tmp_path / "none.json", *files[1:], "--subset", "test", *options, "--json")
+    assert json.loads(out)["average"] == 0
+
+
 def test_convert(capsys, files, tmp_path):
     assert run(["convert", files[0], str(tmp_path / "chapters"), "--to", "webvtt", "--top", "1"]) == 0
     assert "2 files written" in capsys.readouterr().out
