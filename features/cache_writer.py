@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -121,7 +122,26 @@ class FeatureWriter:
         """Finish the file, sync it to the disk and give it its final name; returns the path.
 
         With `rows`, only so many of the rows are kept.
+
+        Raises:
+            OSError: It could not be written, as on a full disk; nothing has the final name then.
         """
+        try:
+            return self._commit(start_seconds, end_seconds, duration_seconds, recipe, centre_frame, source, rows)
+        except RuntimeError as error:  # what HDF5 raises when it cannot flush while closing
+            full = "No space left" in str(error)
+            raise OSError(errno.ENOSPC if full else errno.EIO, str(error), str(self._path)) from error
+
+    def _commit(
+        self,
+        start_seconds: np.ndarray,
+        end_seconds: np.ndarray,
+        duration_seconds: float,
+        recipe: Recipe,
+        centre_frame: np.ndarray | None,
+        source: Mapping[str, Any] | None,
+        rows: int | None,
+    ) -> Path:
         assert self._file is not None, "already committed or discarded"
         if rows is not None and rows < len(self._features):
             self._shorten(rows)
@@ -132,6 +152,7 @@ class FeatureWriter:
         write_attributes(self._file.create_group("recipe"), recipe)
         details = {"duration_seconds": float(duration_seconds)} | dict(source or {})
         write_attributes(self._file.create_group("source"), details)
+        self._file.flush()
         self._file.close()
         self._file = None
         with open(self._temporary, "rb") as written:

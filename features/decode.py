@@ -7,16 +7,15 @@ the libraries say on stderr while decoding counts as damage too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from .video import FrameTable, UnreadableVideo, _reason, opened
+from .video import FrameTable, UnreadableVideo, Watch, _reason, opened
 
 Decoder = Literal["auto", "decord", "pyav"]
-Watch = Callable[[], str]
 
 # Frames fetched from decord at a time: enough to spread a call's cost, few enough to bound memory.
 _DECORD_BLOCK_BYTES = 16 << 20
@@ -84,6 +83,8 @@ def _version(package: str) -> str:
 
 def _open_decord(path: Path, table: FrameTable) -> tuple[Any, str]:
     """A decord reader, or None and why it is not to be trusted with this file."""
+    if table.damage:
+        return None, f"the file is damaged: {table.damage}"
     if not table.jumpable:
         return None, f"{table.container} with {table.codec} gives other frames after a jump"
     try:

@@ -221,6 +221,17 @@ def recipe_of(settings: ExtractionSettings, loaded: LoadedBackbone) -> dict[str,
     }
 
 
+def refuse_damaged(name: str, table: FrameTable) -> None:
+    """Raise an UnreadableVideo for a file whose container is damaged or ends early."""
+    why = table.damage
+    if table.missing_seconds > _TOLERATED_SECONDS:
+        claimed = table.duration_seconds + table.missing_seconds
+        why = f"truncated: the container says {claimed:.1f} s, its frames end at {table.duration_seconds:.1f} s"
+    if why:
+        advice = "replace the file, or take what precedes the damage with --keep-partial"
+        raise UnreadableVideo(name, stage="scan", why=why, next=advice)
+
+
 def clip_of(settings: ExtractionSettings, loaded: LoadedBackbone) -> tuple[int, int]:
     """Frames of a clip and the step between them: the settings', else the backbone's."""
     return settings.length_frames or loaded.backbone.clip_frames, settings.frame_step or loaded.backbone.frame_step
@@ -304,14 +315,8 @@ class _Run:
     def plan(self, name: str, table: FrameTable) -> ClipPlan:
         """The clips of a video; called by the decoding lanes."""
         settings = self._settings
-        if table.missing_seconds > _TOLERATED_SECONDS and not settings.keep_partial:
-            claimed = table.duration_seconds + table.missing_seconds
-            raise UnreadableVideo(
-                name,
-                stage="scan",
-                why=f"truncated: the container says {claimed:.1f} s, its frames end at {table.duration_seconds:.1f} s",
-                next="replace the file, or take what there is with --keep-partial",
-            )
+        if not settings.keep_partial:
+            refuse_damaged(name, table)
         frames, step = clip_of(settings, self._loaded)
         return plan_clips(
             table.start_seconds,
@@ -325,15 +330,15 @@ class _Run:
 
     def consume(self, events: Iterator[Event] | Decoding) -> None:
         """Take the decoders' events until there are no more."""
-        for event in events:
-            try:
+        try:
+            for event in events:
                 self._take(event)
-            except OSError as error:
-                raise cannot_write(self._out, error) from error
-        while self._count:
-            self._flush()
-        while self._running:
-            self._collect()
+            while self._count:
+                self._flush()
+            while self._running:
+                self._collect()
+        except OSError as error:
+            raise cannot_write(self._out, error) from error
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Opened):
@@ -436,12 +441,14 @@ class _Run:
             "width": table.width,
             "height": table.height,
             "repeated_frames": plan.repeated,
+            "unshown_seconds": table.missing_seconds,
             "partial": False,
             **video.closed.details,
         }
         error = video.closed.error
-        if error is not None or table.missing_seconds > _TOLERATED_SECONDS:
-            why = getattr(error, "why", "") or f"the container says {table.missing_seconds:.1f} s more than there is"
+        if error is not None or table.damage or table.missing_seconds > _TOLERATED_SECONDS:
+            why = getattr(error, "why", "") or table.damage
+            why = why or f"the container says {table.missing_seconds:.1f} s more than there is"
             source |= {"partial": True, "lost": why, "lost_rows": len(plan) - rows}
             source |= {
                 "lost_seconds": table.missing_seconds + table.duration_seconds - float(plan.end_seconds[rows - 1])

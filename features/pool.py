@@ -154,6 +154,12 @@ class Decoding:
         worker.ask("scan", str(path))
         table = worker.answer("table")
         plan = plan_clips(video, table)
+        if table.damage:
+            # Of a damaged file only what lies before the damage is to be trusted, and planned for.
+            if not table.sound:
+                raise UnreadableVideo(path.name, stage="scan", why=table.damage)
+            table = table.first(table.sound)
+            plan = plan_clips(video, table)
         wanted = plan.wanted
         self._put(Opened(video, table, plan))
         worker.ask("decode", str(path), table, wanted, decoder, preparation)

@@ -5,19 +5,25 @@ Times are seconds from the first shown frame.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import VideoError
+from .transport_stream import transport_stream_damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import av
+
+# Gives what the decoding libraries printed since the last call.
+Watch = Callable[[], str]
 
 # Containers whose index a decoder may jump by: an exact position for every frame. MPEG-TS and programme streams have
 # none: a jump lands somewhere near, and what is decoded from there is counted wrongly.
@@ -70,6 +76,8 @@ class FrameTable:
         jumpable: Decoding may start at any key frame and gives the same frames.
         counted: Frames are told by their order (their stamps are the decoder's), not by their stamps.
         missing_seconds: How much longer the container says it is than its packets are.
+        damage: What the container's reader complained about; empty for a sound file.
+        sound: Frames before the first complaint; all of them in a sound file.
     """
 
     start_seconds: np.ndarray
@@ -82,6 +90,8 @@ class FrameTable:
     jumpable: bool
     counted: bool = False
     missing_seconds: float = 0.0
+    damage: str = ""
+    sound: int = -1
 
     def __len__(self) -> int:
         return len(self.start_seconds)
@@ -91,17 +101,32 @@ class FrameTable:
         """From the first frame's appearance to the last one's end."""
         return float(self.end_seconds[-1])
 
+    def first(self, count: int) -> FrameTable:
+        """The table of the first `count` frames; what follows counts as missing."""
+        lost = self.duration_seconds - float(self.end_seconds[count - 1])
+        return replace(
+            self,
+            start_seconds=self.start_seconds[:count],
+            end_seconds=self.end_seconds[:count],
+            stamps=self.stamps[:count],
+            missing_seconds=self.missing_seconds + lost,
+        )
+
     @property
     def fps(self) -> float:
         """Frames a second, on average."""
         return len(self) / self.duration_seconds if self.duration_seconds else 0.0
 
 
-def scan_video(path: Path | str) -> FrameTable:
+def scan_video(path: Path | str, *, watch: Watch | None = None) -> FrameTable:
     """Read a video's frame times from its packets, without decoding.
 
     Packets marked as discarded (before an edit list's start) are not shown and left out. Containers that store no
     presentation times are decoded once instead, and the decoder's times hold.
+
+    Args:
+        path: The video.
+        watch: Returns what the libraries printed since the last call; anything is taken as damage.
 
     Raises:
         UnreadableVideo: It cannot be opened, has no video stream, or shows no frame.
@@ -112,63 +137,98 @@ def scan_video(path: Path | str) -> FrameTable:
         if name in _TIMELESS:
             return _table_by_decoding(path, container, stream)
         try:
-            stamps, spans, jumpable, last = _read_packets(container, stream)
+            packets = _read_packets(container, stream, watch or (lambda: ""))
         except _av().error.FFmpegError as error:
             raise UnreadableVideo(path.name, stage="scan", why=_reason(error)) from error
+        stamps = packets.stamps()
         if stamps is None:
             container.seek(0)
             return _table_by_decoding(path, container, stream)
         if not len(stamps):
-            raise UnreadableVideo(path.name, stage="scan", why="it shows no frame")
+            raise UnreadableVideo(path.name, stage="scan", why=packets.damage or "it shows no frame")
+        if name == "mpegts" and not packets.damage:
+            # Where in time it lies is unknown, so nothing counts as sound.
+            packets.damage, packets.sound_before = transport_stream_damage(path), -math.inf
         # Matroska counts its duration from zero, the others from the first packet.
         begin = 0.0 if name.startswith("matroska") else (container.start_time or 0) / 1e6
         claimed = (container.duration or 0) / 1e6
         return _table(
             stamps,
-            spans,
+            packets.last_span(),
             container,
             stream,
-            jumpable=jumpable and name in _INDEXED,
-            missing_seconds=max(0.0, claimed - (last - begin)),
+            jumpable=packets.jumpable and name in _INDEXED,
+            missing_seconds=max(0.0, claimed - (packets.last_second - begin)),
+            damage=packets.damage,
+            sound=int(np.searchsorted(stamps, packets.sound_before)) if packets.damage else len(stamps),
         )
 
 
-def _read_packets(container: Any, stream: av.VideoStream) -> tuple[np.ndarray | None, np.ndarray, bool, float]:
-    """Stamps and spans of the shown frames in order, whether one may jump to key frames, and the last packet's end.
+@dataclass
+class _Packets:
+    """What the packets of a file say.
 
-    Stamps are None where the packets carry none or two carry the same one.
+    Attributes:
+        rows: (stamp, span) of each shown frame, in the order of decoding.
+        timeless: A packet carries no stamp.
+        jumpable: No frame is shown before the key frame that it follows.
+        last_second: When the last packet of any stream ends.
+        damage: The first complaint.
+        sound_before: Frames with an earlier stamp came before the complaint.
     """
-    rows: list[tuple[int, int]] = []
-    last, key, jumpable = 0.0, None, True
+
+    rows: list[tuple[int, int]] = field(default_factory=list)
+    timeless: bool = False
+    jumpable: bool = True
+    last_second: float = 0.0
+    damage: str = ""
+    sound_before: float = math.inf
+
+    def stamps(self) -> np.ndarray | None:
+        """In the order of showing; None where they do not tell the frames apart."""
+        stamps = np.unique(np.array([stamp for stamp, _ in self.rows], dtype=np.int64))
+        return None if self.timeless or len(stamps) < len(self.rows) else stamps
+
+    def last_span(self) -> int:
+        """Of the frame that is shown last."""
+        return max(self.rows)[1]
+
+
+def _read_packets(container: Any, stream: av.VideoStream, watch: Watch) -> _Packets:
+    found = _Packets()
+    key: int | None = None
     for packet in container.demux():
+        complaint = watch().strip()
+        if not found.damage and (complaint or packet.is_corrupt):
+            found.damage = complaint.splitlines()[0][:200] if complaint else "a packet is marked as damaged"
         if packet.pts is None:
             if packet.size and packet.stream is stream:
-                return None, np.empty(0), False, 0.0
+                found.timeless = True
+                break
             continue
         if packet.time_base is not None:
-            last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            found.last_second = max(found.last_second, float((packet.pts + (packet.duration or 0)) * packet.time_base))
         if packet.stream is not stream or not packet.size:
             continue
+        if found.damage:
+            found.sound_before = min(found.sound_before, packet.pts)
         if packet.is_keyframe:
             key = packet.pts
         elif key is None or packet.pts < key:
             # Shown before the key frame that it follows: it needs frames from before a jump.
-            jumpable = False
+            found.jumpable = False
         if not packet.is_discard:
-            rows.append((packet.pts, packet.duration or 0))
-    table = np.array(sorted(rows), dtype=np.int64).reshape(-1, 2)
-    if len(np.unique(table[:, 0])) < len(table):
-        return None, np.empty(0), False, 0.0
-    return table[:, 0], table[:, 1], jumpable, last
+            found.rows.append((packet.pts, packet.duration or 0))
+    return found
 
 
-def _table(stamps: np.ndarray, spans: np.ndarray, container: Any, stream: av.VideoStream, **others: Any) -> FrameTable:
+def _table(stamps: np.ndarray, last_span: int, container: Any, stream: av.VideoStream, **others: Any) -> FrameTable:
     assert stream.time_base is not None
     unit = float(stream.time_base)
     starts = (stamps - stamps[0]).astype(np.float64) * stream.time_base.numerator / stream.time_base.denominator
     gaps = np.diff(stamps)
     typical = int(np.median(gaps)) if len(gaps) else round(1 / (float(stream.guessed_rate or 25) * unit))
-    span = int(spans[-1]) or typical
+    span = last_span or typical
     ends = np.append(starts[1:], starts[-1] + span * unit)
     codec = stream.codec_context
     return FrameTable(starts, ends, stamps, container.format.name, codec.name, codec.width, codec.height, **others)
@@ -176,26 +236,23 @@ def _table(stamps: np.ndarray, spans: np.ndarray, container: Any, stream: av.Vid
 
 def _table_by_decoding(path: Path, container: Any, stream: av.VideoStream) -> FrameTable:
     stamps: list[int] = []
+    damage = ""
     try:
         for frame in container.decode(stream):
             stamps.append(frame.pts if frame.pts is not None else len(stamps))
     except _av().error.FFmpegError as error:
-        # What comes after the damage is unknown; decoding will meet it again and say so.
-        if not stamps:
-            raise UnreadableVideo(path.name, stage="scan", why=_reason(error)) from error
+        damage = _reason(error)
     if not stamps:
-        raise UnreadableVideo(path.name, stage="scan", why="it shows no frame")
+        raise UnreadableVideo(path.name, stage="scan", why=damage or "it shows no frame")
     rising = np.array(stamps, dtype=np.int64)
     unit = float(stream.time_base or 0)
     if (np.diff(rising) <= 0).any() or not unit:
         # Stamps that stand still or fall are worth less than the nominal rate.
         step = max(1, round(1 / (float(stream.guessed_rate or 25) * unit))) if unit else 1
         rising = np.arange(len(rising), dtype=np.int64) * step
-    claimed = (container.duration or 0) / 1e6
-    table = _table(rising, np.zeros(len(rising), np.int64), container, stream, jumpable=False, counted=True)
-    missing = max(0.0, claimed - table.duration_seconds) if container.format.name == "avi" else 0.0
-    object.__setattr__(table, "missing_seconds", missing)
-    return table
+    table = _table(rising, 0, container, stream, jumpable=False, counted=True, damage=damage, sound=len(rising))
+    claimed = (container.duration or 0) / 1e6 if container.format.name == "avi" else 0.0
+    return replace(table, missing_seconds=max(0.0, claimed - table.duration_seconds))
 
 
 def _av() -> Any:

@@ -102,7 +102,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             return
         try:
             if kind == "scan":
-                _scan(answers, *arguments)
+                _scan(answers, watch, *arguments)
             else:
                 _decode(answers, watch, *arguments)
         except BrokenPipeError:
@@ -112,10 +112,11 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         watch()
 
 
-def _scan(answers: BinaryIO, path: str) -> None:
+def _scan(answers: BinaryIO, watch: StderrWatch, path: str) -> None:
     from .video import scan_video
 
-    send(answers, ("table", scan_video(path)))
+    watch()
+    send(answers, ("table", scan_video(path, watch=watch)))
 
 
 def _decode(
