@@ -107,7 +107,8 @@ def verdict(comparison: Comparison, *, names: tuple[str, str]) -> str:
     change, low, high = (100 * float(values[-1]) for values in (comparison.difference, comparison.low, comparison.high))
     better, worse = names[::-1] if change > 0 else names
     if comparison.real[-1]:
-        return f"{better} is better than {worse}: {abs(change):.1f} points of mean mAP ({low:+.1f} to {high:+.1f})."
+        near, far = sorted((abs(low), abs(high)))
+        return f"{better} is better than {worse}: by {abs(change):.1f} points of mean mAP ({near:.1f} to {far:.1f})."
     return (
         f"No difference is shown: {change:+.1f} points of mean mAP, but other videos of the same kind "
         f"could give {low:+.1f} to {high:+.1f}."

@@ -10,6 +10,7 @@ from thas.eval.average_precision import score
 from thas.eval.bootstrap import bootstrap, compare, over_seeds, video_weights, weighted_map
 from thas.eval.preparation import prepare
 from thas.eval.ranking import rank
+from thas.eval.report import verdict
 from thas.segments import Segments
 
 IOU = np.array([0.3, 0.5, 0.7])
@@ -79,7 +80,10 @@ def test_a_better_method_is_seen_and_an_equal_one_is_not():
     assert better.real.all()
     assert (better.difference > 0).all()
     assert (better.p < 0.05).all()
+    assert verdict(better, names=("A", "B")).startswith("B is better than A: by ")
+    assert "-" not in verdict(compare(b, a, draws=300), names=("A", "B"))
     same = compare(b, b, draws=300)
+    assert verdict(same, names=("A", "B")).startswith("No difference")
     assert not same.real.any()
     assert same.difference.tolist() == [0.0] * 4
     assert same.p.tolist() == [1.0] * 4
