@@ -256,7 +256,7 @@ def open_dataset(
         raise UsageError(
             f"there is no data set {str(name_or_folder)!r}",
             why=f"it is neither a folder nor a known data set: {suggestion(str(name_or_folder), presets)}",
-            next="name a folder with labels.csv and videos/, or one of " + ", ".join(presets),
+            next="thas list datasets; or name a folder with labels.csv and videos/",
             subject=str(name_or_folder),
         )
     note = str(preset.get("note", "")).format(folder=folder)

@@ -57,6 +57,10 @@ def build_app() -> cyclopts.App:
     add("pack", "features:features_pack", features)
     app.command(features)
 
+    data = cyclopts.App(name="data", sort_key=next(order), help="Look after data sets.")
+    add("check", "data:data_check", data)
+    app.command(data)
+
     listing = cyclopts.App(name="list", sort_key=next(order), help="List what thas knows.")
     add("backbones", "features:list_backbones", listing)
     add("datasets", "temporal:list_datasets", listing)

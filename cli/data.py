@@ -1,0 +1,59 @@
+"""`thas data check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .console import out, print_json, progress
+
+
+def data_check(dataset: str, /, *, data_root: Path = Path("data"), json: bool = False) -> int:
+    """Look through a data set before hours are spent on it: files, labels, segments.
+
+    The exit code is 3 if something must be mended.
+
+    For example:
+
+        thas data check my_videos
+
+    Parameters
+    ----------
+    dataset
+        A folder, or a data set's name.
+    data_root
+        The folder that holds data sets called by name.
+    json
+        Print one JSON object.
+    """
+    from ..data_check import check_dataset
+    from ..dataset import open_dataset
+
+    opened = open_dataset(dataset, data_root=data_root)
+    with progress("looking at videos", total=len(opened.videos), unit="videos") as advance:
+        report = check_dataset(opened, on_video=lambda: advance(1))
+    if json:
+        print_json(report.to_json())
+        return 3 if report.problems else 0
+    from rich.table import Table
+
+    hours = sum(report.duration_seconds.values()) / 3600
+    out.print(
+        f"{opened.name}: {len(opened.videos)} videos, {hours:.1f} hours, {len(opened.classes)} classes", markup=False
+    )
+    subsets = sorted(report.videos)
+    table = Table("videos of", *(name or "all" for name in subsets))
+    for label, counts in report.class_videos.items():
+        table.add_row(label, *(str(counts[name]) for name in subsets))
+    table.add_section()
+    table.add_row("all", *(str(report.videos[name]) for name in subsets))
+    table.add_row("true segments", *(str(report.segments[name]) for name in subsets))
+    out.print(table)
+    if opened.train_subset != opened.test_subset:
+        out.print(f"trained on {opened.train_subset!r}, scored on {opened.test_subset!r}", markup=False)
+    for remark in report.remarks:
+        out.print(f"note: {remark}", markup=False)
+    for problem in report.problems:
+        out.print(f"mend: {problem}", markup=False)
+    if not report.problems:
+        out.print("nothing to mend")
+    return 3 if report.problems else 0

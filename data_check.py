@@ -1,0 +1,205 @@
+"""Look through a data set before hours are spent on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .dataset import Dataset
+from .errors import DataError, ThasError, listing
+from .segments import Segments
+
+_RARE = 5  # videos of a class below which it can hardly be learned
+_PAST_END_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What a data set holds and what is wrong with it.
+
+    Attributes:
+        videos: Number of videos in each subset.
+        class_videos: For each class the number of videos in each subset.
+        duration_seconds: Length of each readable video.
+        segments: Number of true segments in each subset.
+        problems: What must be mended: each a line, by its name the things concerned.
+        remarks: What is worth knowing.
+    """
+
+    videos: Mapping[str, int]
+    class_videos: Mapping[str, Mapping[str, int]]
+    duration_seconds: Mapping[str, float]
+    segments: Mapping[str, int]
+    problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in vars(self).items()}
+
+
+def read_duration(path: Path) -> float:
+    """A video's length by its container, in seconds, without decoding it.
+
+    Raises:
+        DataError: It is not a video, or has no picture.
+    """
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            stream = next(iter(container.streams.video), None)
+            if stream is None:
+                raise DataError(f"{path} has no picture", why="there is no video stream in it", next="remove it")
+            if stream.duration and stream.time_base:
+                return float(stream.duration * stream.time_base)
+            return float(container.duration or 0) / 1e6
+    except (OSError, ValueError) as error:  # PyAV's errors are both
+        raise DataError(f"{path} cannot be opened", why=str(error).splitlines()[0], next="replace it") from None
+
+
+def check_dataset(dataset: Dataset, *, on_video: Callable[[], None] | None = None) -> DataReport:
+    """Look through a data set.
+
+    Args:
+        dataset: The data set.
+        on_video: Called after each video.
+    """
+    problems: list[str] = []
+    remarks: list[str] = []
+    durations = _check_files(dataset, problems, remarks, on_video)
+    counts = {label: Counter[str]() for label in dataset.classes}
+    for video, labels in dataset.labels.items():
+        for label in labels:
+            counts[label][dataset.subsets[video]] += 1
+    _check_labels(dataset, counts, problems, remarks)
+    segments: Counter[str] = Counter()
+    if dataset.annotations_path is None:
+        remarks.append("there are no true segments: everything works but thas eval")
+    else:
+        truth = dataset.annotations()
+        segments.update(dataset.subsets[video] for video in truth.segments.video)
+        _check_segments(dataset, truth.segments, {**truth.durations, **durations}, problems, remarks)
+    return DataReport(Counter(dataset.subsets.values()), counts, durations, segments, problems, remarks)
+
+
+def _check_files(
+    dataset: Dataset, problems: list[str], remarks: list[str], on_video: Callable[[], None] | None
+) -> dict[str, float]:
+    missing: list[str] = []
+    unreadable: list[str] = []
+    durations: dict[str, float] = {}
+
+    def examine(video: str) -> tuple[str, float | None, str]:
+        try:
+            path = dataset.video_path(video)
+        except DataError as error:
+            return video, None, "missing" if "no file" in error.what else error.what
+        try:
+            return video, read_duration(path), ""
+        except ThasError as error:
+            return video, None, f"{video} ({error.why})"
+
+    with ThreadPoolExecutor(8) as pool:
+        for video, seconds, fault in pool.map(examine, dataset.videos):
+            if seconds is not None:
+                durations[video] = seconds
+            elif fault == "missing":
+                missing.append(video)
+            else:
+                unreadable.append(fault)
+            if on_video is not None:
+                on_video()
+    if missing:
+        problems.append(
+            f"{len(missing)} videos of the table have no file in {dataset.videos_folder}: {listing(missing)}"
+        )
+    if unreadable:
+        problems.append(f"{len(unreadable)} videos cannot be used: {listing(unreadable)}")
+    known = {Path(video).stem for video in dataset.videos} | {f"v_{video}" for video in dataset.videos}
+    unlisted = sorted(set(dataset.video_files) - known)
+    if unlisted:
+        remarks.append(f"{len(unlisted)} videos have no row in the table and are left alone: {listing(unlisted)}")
+    short = [video for video, seconds in durations.items() if seconds < 1]
+    if short:
+        remarks.append(f"{len(short)} videos are shorter than a second: {listing(short)}")
+    return durations
+
+
+def _check_labels(
+    dataset: Dataset, counts: Mapping[str, Counter[str]], problems: list[str], remarks: list[str]
+) -> None:
+    train, test = dataset.train_subset, dataset.test_subset
+    if train == test:
+        remarks.append("there is one subset: training and scoring would use the same videos (add a column `subset`)")
+    bare = [video for video, labels in dataset.labels.items() if not labels and dataset.subsets[video] == train]
+    if bare:
+        remarks.append(f"{len(bare)} training videos have no label and teach nothing: {listing(bare)}")
+    if len(dataset.classes) < 2:
+        problems.append(f"there are {len(dataset.classes)} classes; a network learns to tell at least two apart")
+    untaught = [label for label, found in counts.items() if not found[train]]
+    if untaught:
+        problems.append(f"{len(untaught)} classes have no training video: {listing(untaught)}")
+    rare = [label for label, found in counts.items() if 0 < found[train] < _RARE]
+    if rare:
+        remarks.append(f"{len(rare)} classes have fewer than {_RARE} training videos: {listing(rare)}")
+    sizes = [found[train] for found in counts.values() if found[train]]
+    if sizes and max(sizes) > 10 * min(sizes):
+        remarks.append(f"classes are uneven: from {min(sizes)} to {max(sizes)} training videos")
+    alike: dict[str, list[str]] = {}
+    for label in dataset.classes:
+        alike.setdefault(" ".join(label.casefold().replace("_", " ").split()), []).append(label)
+    for names in alike.values():
+        if len(names) > 1:
+            problems.append(f"these labels differ only in writing: {listing(map(repr, names))}")
+    for video, reason in dataset.bad_videos.items():
+        if video in dataset.labels:
+            remarks.append(f"{video} is known to be faulty: {reason}")
+
+
+def _check_segments(
+    dataset: Dataset, truth: Segments, durations: Mapping[str, float], problems: list[str], remarks: list[str]
+) -> None:
+    end = np.array([durations.get(video, np.inf) for video in truth.video])
+    late = truth[truth.end_seconds > end + _PAST_END_SECONDS]
+    if len(late):
+        videos = list(dict.fromkeys(late.video))
+        problems.append(f"{len(late)} true segments end after their video: {listing(videos)}")
+    empty = truth[truth.duration_seconds == 0]
+    if len(empty):
+        problems.append(f"{len(empty)} true segments have no length: {listing(dict.fromkeys(empty.video))}")
+    seen = Counter(truth)
+    doubled = sum(times - 1 for times in seen.values())
+    if doubled:
+        problems.append(
+            f"{doubled} true segments are repeated: {listing({row[0]: 1 for row in seen if seen[row] > 1})}"
+        )
+    overlapping = _overlapping(truth)
+    if overlapping:
+        remarks.append(f"{len(overlapping)} videos have overlapping segments of one class: {listing(overlapping)}")
+    unlabelled = sorted(
+        {
+            video
+            for video, label in zip(truth.video, truth.label, strict=True)
+            if label not in dataset.labels[video] and label in dataset.classes
+        }
+    )
+    if unlabelled:
+        problems.append(
+            f"{len(unlabelled)} videos have segments of a label they lack in the table: {listing(unlabelled)}"
+        )
+
+
+def _overlapping(truth: Segments) -> list[str]:
+    """The videos in which two segments of one class overlap."""
+    order = np.lexsort((truth.start_seconds, truth.label.astype(str), truth.video.astype(str)))
+    rows = truth[order]
+    same = (rows.video[1:] == rows.video[:-1]) & (rows.label[1:] == rows.label[:-1])
+    meets = same & (rows.start_seconds[1:] < rows.end_seconds[:-1]) & (rows.start_seconds[1:] > rows.start_seconds[:-1])
+    return list(dict.fromkeys(rows.video[1:][meets]))
