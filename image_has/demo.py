@@ -1,0 +1,96 @@
+"""The demo: generated creatures, a network without and one with hiding, the table and the pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+
+from .demo_images import make_demo_images
+from .evaluate import Evaluation, evaluate, picture_of, spread_rows
+from .pictures import overlay, save_picture, side_by_side
+from .runs import ROOT
+from .session import open_localizer, train_run
+from .settings import ImageSettings
+
+ARMS = {"no hiding": 0.0, "Hide-and-Seek": 0.5}
+# Progress of one stage: called with a title, a total and a unit, it yields a function that advances it.
+Stage = Callable[[str, int, str], AbstractContextManager[Callable[..., None]]]
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo found.
+
+    Attributes:
+        evaluations: For each arm.
+        runs: For each arm.
+        sheet: The pictures side by side.
+        seconds: Wall time of the whole demo.
+    """
+
+    evaluations: dict[str, Evaluation]
+    runs: dict[str, Path]
+    sheet: Path
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "arms": {arm: evaluation.scores.to_json() for arm, evaluation in self.evaluations.items()},
+            "runs": {arm: str(run) for arm, run in self.runs.items()},
+            "pictures": str(self.sheet),
+            "seconds": self.seconds,
+        }
+
+
+def run_demo(*, data_root: Path, runs: Path = ROOT, stage: Stage, seed: int = 0, images: int = 300) -> DemoResult:
+    """Make the images, train twice with everything but the hiding equal, score and draw.
+
+    Args:
+        data_root: The images go to `<data_root>/image-demo`.
+        runs: Where runs lie.
+        stage: Shows progress.
+        seed: Of the images and both networks.
+        images: To train on, a class.
+    """
+    start = time.perf_counter()
+    folder = data_root / "image-demo"
+    with stage("drawing creatures", 1, "set") as advance:
+        make_demo_images(folder, training=images, testing=max(4, images // 5), seed=seed)
+        advance(1)
+    where: dict[str, Path] = {}
+    evaluations: dict[str, Evaluation] = {}
+    for arm, probability in ARMS.items():
+        changes = {"hide.probability": probability, "train.seed": seed}
+        settings = ImageSettings.preset("image-demo").updated(changes)
+        with stage(f"training, {arm}", settings.train.epochs, "epochs") as advance:
+            result = train_run(
+                str(folder),
+                settings=settings,
+                runs=runs,
+                data_root=data_root,
+                on_epoch=lambda epoch, advance=advance: advance(1, f"{epoch.images_per_second:.0f} images/s"),
+            )
+        where[arm] = result.run
+        evaluations[arm] = evaluate([result.run], runs=runs)
+    sheet = _sheet(where, evaluations, runs)
+    return DemoResult(evaluations, where, sheet, time.perf_counter() - start)
+
+
+def _sheet(where: dict[str, Path], evaluations: dict[str, Evaluation], runs: Path) -> Path:
+    localizers = {arm: open_localizer([run], runs=runs)[0] for arm, run in where.items()}
+    first = next(iter(evaluations.values())).predictions
+    rows: list[list[PIL.Image.Image]] = []
+    for i in spread_rows(first.table, 8):
+        with PIL.Image.open(first.table.path(i)) as image:
+            plain = overlay(image, true_boxes=first.table.boxes[first.table.paths[i]].tolist())
+        drawn = [picture_of(evaluations[arm].predictions, localizers[arm], i, title=False) for arm in where]
+        rows.append([plain, *drawn])
+    path = where["Hide-and-Seek"] / "side_by_side.png"
+    return save_picture(side_by_side(rows, headings=["creature and true box", *where]), path)

@@ -1,0 +1,176 @@
+"""Evaluate networks, boxes or maps on a data set's images, and draw what was found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import UsageError
+from ..files import write_atomically
+from .datasets import open_images
+from .decode import read_image
+from .images import ImageTable, Problem
+from .loading import squashed
+from .localizer import Localizer
+from .pictures import overlay, save_picture
+from .predict import Predictions, predict, read_boxes, read_maps, write_boxes
+from .runs import ROOT, read_settings
+from .scores import ImageScores, score
+from .session import open_localizer
+from .settings import ImageSettings
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores, and what they are of.
+
+    Attributes:
+        scores: Fractions.
+        predictions: Their boxes.
+        of: A line for a person: data set, subset, networks or files.
+        written: Files written.
+        problems: What was wrong with annotations and images.
+    """
+
+    scores: ImageScores
+    predictions: Predictions
+    of: str
+    written: tuple[Path, ...] = ()
+    problems: tuple[Problem, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        failed = {problem.subject: f"{problem.kind}: {problem.detail}" for problem in self.predictions.failed}
+        return self.scores.to_json() | {"of": self.of, "failed": failed, "problems": len(self.problems)}
+
+
+def evaluate(
+    sources: Sequence[Path] = (),
+    *,
+    boxes: Path | None = None,
+    maps: Path | None = None,
+    dataset: str | None = None,
+    subset: str | None = None,
+    data_root: Path = Path("data"),
+    runs: Path = ROOT,
+    device: str = "auto",
+    changes: Mapping[str, Any] | None = None,
+    map_members: Sequence[int] | None = None,
+    pictures: Path | None = None,
+    most_pictures: int = 24,
+    on_start: Callable[[int], None] = lambda images: None,
+    on_batch: Callable[[int], None] | None = None,
+) -> Evaluation:
+    """Score runs (the newest if none is named; several are averaged), or boxes or maps made elsewhere.
+
+    Args:
+        sources: Runs' folders or files of weights.
+        boxes: A file of boxes instead.
+        maps: A folder of maps instead.
+        dataset: The images; those of the run if None.
+        subset: Of the data set; the run's own test subset if None.
+        data_root: Where data sets called by name lie.
+        runs: Where runs lie.
+        device: Where networks run.
+        changes: Settings that differ from the run's, by dotted key.
+        map_members: Which of several networks give maps; all if None.
+        pictures: A folder for overlays of the first images.
+        most_pictures: How many, spread over the classes.
+        on_start: Called with the number of images.
+        on_batch: Called after each batch with its number of images.
+
+    Raises:
+        UsageError: Boxes or maps are given without a data set.
+        DataError: The images, the boxes or the maps do not fit together.
+    """
+    localizer = None
+    folder: Path | None = None
+    settings = ImageSettings().updated(changes or {}, origin="option")
+    data = {"dataset": dataset or "", "test_subset": subset or ""}
+    if boxes is None and maps is None:
+        localizer, settings, files = open_localizer(
+            sources, runs=runs, device=device, changes=changes, map_members=map_members
+        )
+        named = ", ".join(str(file) for file in files)
+        if len(files) == 1 and (files[0].parent / "settings.toml").exists():
+            folder = files[0].parent
+            data = read_settings(folder)[1] | {key: value for key, value in data.items() if value}
+    else:
+        named = str(boxes or maps)
+    if not data["dataset"]:
+        raise UsageError(
+            "which images are these boxes of?" if boxes or maps else "which images are to be scored?",
+            why="no data set is named, and there is no run that knows one",
+            next="--dataset FOLDER",
+        )
+    opened = open_images(data["dataset"], data_root=data_root, training=False)
+    name = data["test_subset"] or opened.test_subset
+    table = opened.subset(name)
+    on_start(len(table))
+    if localizer is not None:
+        found = predict(
+            localizer,
+            table,
+            sweep=settings.eval.thresholds,
+            batch_size=settings.train.batch_size,
+            workers=settings.train.workers if len(table) > 2000 else 0,
+            on_batch=on_batch,
+        )
+    elif boxes is not None:
+        found = read_boxes(boxes, table)
+    else:
+        assert maps is not None
+        found = read_maps(maps, table, settings=settings.localize, sweep=settings.eval.thresholds)
+    result = score(found, iou=settings.eval.iou, classes=maps is None)
+    written: list[Path] = []
+    own = folder is not None and not dataset and not subset and not changes
+    if own and folder is not None:
+        write_boxes(folder / "boxes.json", found)
+        write_atomically(folder / "scores.json", json.dumps(result.to_json(), indent=2) + "\n")
+        written += [folder / "boxes.json", folder / "scores.json"]
+    if pictures is not None:
+        written += draw_predictions(found, localizer, pictures, most=most_pictures)
+    return Evaluation(result, found, f"{opened.name} {name}; {named}", tuple(written), table.problems)
+
+
+def spread_rows(table: ImageTable, most: int) -> list[int]:
+    """Up to `most` images with boxes, of all classes in turn."""
+    by_class: dict[int, list[int]] = {}
+    for i, name in enumerate(table.paths):
+        if name in table.boxes:
+            by_class.setdefault(int(table.labels[i]), []).append(i)
+    turns = [rows[turn] for turn in range(most) for rows in by_class.values() if turn < len(rows)]
+    return sorted(turns[:most])
+
+
+def draw_predictions(found: Predictions, localizer: Localizer | None, folder: Path, *, most: int) -> list[Path]:
+    """Draw some images with the true class's map (where there is a network), its box and the annotated boxes."""
+    written = []
+    for i in spread_rows(found.table, most):
+        picture = picture_of(found, localizer, i)
+        if picture is not None:
+            name = found.table.paths[i].replace("/", "_").rsplit(".", 1)[0]
+            written.append(save_picture(picture, folder / f"{name}.png"))
+    return written
+
+
+def picture_of(found: Predictions, localizer: Localizer | None, i: int, *, title: bool = True) -> Any:
+    """One image with map and boxes; None for a broken image."""
+    table = found.table
+    if not found.sizes[i].any():
+        return None
+    image = read_image(table.path(i), upright=table.upright)
+    activation: np.ndarray | None = None
+    if localizer is not None:
+        pixels = squashed(image, side=localizer.side)[None]
+        activation = localizer(pixels, torch.tensor([table.labels[i]])).maps[0, 1].cpu().numpy()
+    text = f"{table.name_of(i)} {found.probabilities[i, 1]:.2f}" if title else ""
+    boxes = [found.known_boxes[i]] if found.known_boxes[i].any() else []
+    true = table.boxes.get(table.paths[i], np.zeros((0, 4))).tolist()
+    return overlay(image, activation, boxes=boxes, true_boxes=true, title=text)

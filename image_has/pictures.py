@@ -1,0 +1,118 @@
+"""Pictures of what a network saw: the heat of its map over the photograph, boxes, labels and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
+
+from ..files import write_atomically
+
+FOUND, TRUE = (255, 80, 40), (60, 230, 90)
+
+# Dark blue over teal and yellow to red: rises in lightness to the yellow, so that it also reads without colour.
+_COLOURS = np.array([(20, 20, 90), (20, 110, 150), (70, 180, 120), (240, 220, 70), (220, 50, 30)], dtype=np.float64)
+
+
+def heat_colours(values: np.ndarray) -> np.ndarray:
+    """(..., 3) uint8, colours of values from 0 to 1.
+
+    >>> heat_colours(np.array([0.0, 1.0])).tolist()
+    [[20, 20, 90], [220, 50, 30]]
+    """
+    places = np.linspace(0, 1, len(_COLOURS))
+    channels = [np.interp(values, places, _COLOURS[:, channel]) for channel in range(3)]
+    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def overlay(
+    image: PIL.Image.Image,
+    activation: np.ndarray | None = None,
+    *,
+    boxes: Sequence[Sequence[float]] = (),
+    true_boxes: Sequence[Sequence[float]] = (),
+    title: str = "",
+    strength: float = 0.5,
+    sides: tuple[int, int] = (256, 1024),
+) -> PIL.Image.Image:
+    """An image with the heat of its map, the boxes found and the true ones.
+
+    Args:
+        image: RGB.
+        activation: (H, W), a map of any size that covers the image; values at or below 0 stay cold.
+        boxes: Found, x0, y0, x1, y1 in pixels of the image.
+        true_boxes: Annotated, drawn thinner and in another colour.
+        title: Written at the top.
+        strength: Of the heat against the image, 0 to 1.
+        sides: The picture's long side is brought between these, in pixels.
+
+    Returns:
+        A new RGB image.
+    """
+    scale = max(min(1.0, sides[1] / max(image.size)), sides[0] / max(image.size))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    picture = image.convert("RGB").resize(size, PIL.Image.Resampling.BILINEAR)
+    if activation is not None:
+        low, high = max(0.0, float(activation.min())), float(activation.max())
+        values = np.clip((activation - low) / (high - low), 0, 1) if high > low else np.zeros(activation.shape)
+        heat = PIL.Image.fromarray(values.astype(np.float32)).resize(size, PIL.Image.Resampling.BILINEAR)
+        picture = PIL.Image.blend(picture, PIL.Image.fromarray(heat_colours(np.asarray(heat))), strength)
+    draw = PIL.ImageDraw.Draw(picture)
+    line = max(1, round(max(size) / 150))
+    for colour, width, rows in ((TRUE, max(1, line // 2), true_boxes), (FOUND, line, boxes)):
+        for x0, y0, x1, y1 in rows:
+            corners = [x0 * scale, y0 * scale, max(x0, x1 - 1) * scale, max(y0, y1 - 1) * scale]
+            draw.rectangle(corners, outline=colour, width=width)
+    if title:
+        _write(draw, title, size)
+    return picture
+
+
+def _write(draw: PIL.ImageDraw.ImageDraw, text: str, size: tuple[int, int]) -> None:
+    font = PIL.ImageFont.load_default(size=max(9, min(size) // 22))
+    text = text.encode("latin-1", "replace").decode("latin-1")
+    left, top, right, bottom = draw.textbbox((3, 2), text, font=font)
+    draw.rectangle((left - 3, top - 2, right + 3, bottom + 3), fill=(0, 0, 0))
+    draw.text((3, 2), text, fill=(255, 255, 255), font=font)
+
+
+def side_by_side(
+    rows: Sequence[Sequence[PIL.Image.Image]], *, headings: Sequence[str], side: int = 192
+) -> PIL.Image.Image:
+    """A sheet of pictures: a row an image, a column a network.
+
+    Args:
+        rows: Pictures, as many in each row as there are headings.
+        headings: Above each column.
+        side: Of a picture's square, in pixels.
+
+    Returns:
+        A new RGB image.
+    """
+    gap, top = 6, 24
+    sheet = PIL.Image.new(
+        "RGB", (len(headings) * (side + gap) + gap, len(rows) * (side + gap) + gap + top), (255, 255, 255)
+    )
+    draw = PIL.ImageDraw.Draw(sheet)
+    font = PIL.ImageFont.load_default(size=13)
+    for column, heading in enumerate(headings):
+        draw.text((gap + column * (side + gap), 4), heading, fill=(0, 0, 0), font=font)
+    for i, row in enumerate(rows):
+        for column, picture in enumerate(row):
+            square = picture.resize((side, side), PIL.Image.Resampling.BILINEAR)
+            sheet.paste(square, (gap + column * (side + gap), top + i * (side + gap)))
+    return sheet
+
+
+def save_picture(picture: PIL.Image.Image, path: Path) -> Path:
+    """Write a PNG, whole or not at all."""
+    import io
+
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    write_atomically(path, content.getvalue())
+    return path

@@ -1,0 +1,276 @@
+"""Boxes for a whole table of images, and files of boxes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..eval.boxes import BoxTruth, swept_iou
+from ..files import write_atomically
+from .decode import image_size
+from .images import ImageTable, Problem
+from .loading import cores, whole_batches
+from .localize import localize, scaled_boxes
+from .localizer import Localizer
+from .settings import LocalizeSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Classes and boxes for the N images of a table.
+
+    Attributes:
+        table: The images, with labels in the order of the networks' classes.
+        predicted: (N,) int64, the likeliest classes; -1 where there is none (a broken image).
+        probabilities: (N, 2) float64, of the predicted and of the true class.
+        predicted_boxes: (N, 4) float64, of the predicted class, in pixels of the image; zeros where there is none.
+        known_boxes: (N, 4) float64, of the true class.
+        sizes: (N, 2) int64, height and width of the images; 0 where unknown.
+        thresholds: (K,) of the sweep; none where nothing was swept.
+        largest: (N, K), IoU of the box of the largest part at each threshold, for the true class.
+        any_part: (N, K), highest IoU of any part.
+        failed: Images without prediction, and why.
+    """
+
+    table: ImageTable
+    predicted: np.ndarray
+    probabilities: np.ndarray
+    predicted_boxes: np.ndarray
+    known_boxes: np.ndarray
+    sizes: np.ndarray
+    thresholds: np.ndarray
+    largest: np.ndarray
+    any_part: np.ndarray
+    failed: tuple[Problem, ...] = ()
+
+    @classmethod
+    def nothing(cls, table: ImageTable, thresholds: np.ndarray | None = None) -> Predictions:
+        """No class and no box for any image yet."""
+        n, swept = len(table), np.zeros(0) if thresholds is None else thresholds
+        return cls(
+            table=table,
+            predicted=np.full(n, -1, dtype=np.int64),
+            probabilities=np.zeros((n, 2)),
+            predicted_boxes=np.zeros((n, 4)),
+            known_boxes=np.zeros((n, 4)),
+            sizes=np.zeros((n, 2), dtype=np.int64),
+            thresholds=swept,
+            largest=np.zeros((n, len(swept))),
+            any_part=np.zeros((n, len(swept))),
+        )
+
+
+def predict(
+    localizer: Localizer,
+    table: ImageTable,
+    *,
+    sweep: int = 0,
+    batch_size: int = 32,
+    workers: int = 0,
+    on_batch: Callable[[int], None] | None = None,
+) -> Predictions:
+    """Run networks over a table of images and box their maps.
+
+    Args:
+        localizer: The networks; its settings say the threshold.
+        table: Its labels in any order of classes that the networks know.
+        sweep: Compare the maps with the annotated boxes at so many evenly spaced thresholds too; 0 does not.
+        batch_size: Images.
+        workers: Processes that decode; -1 for one a core less one.
+        on_batch: Called after each batch with its number of images.
+
+    Raises:
+        DataError: The table has classes that the networks do not know.
+    """
+    result = Predictions.nothing(table.relabelled(localizer.classes), np.arange(sweep) / sweep if sweep else None)
+    failed: list[Problem] = []
+    chosen = localizer.settings.localize
+    workers = max(0, cores() - 1) if workers < 0 else workers
+    for batch in whole_batches(result.table, side=localizer.side, batch_size=batch_size, workers=workers):
+        failed += batch.failed
+        rows = batch.rows.numpy()
+        if len(rows):
+            found = localizer(batch.pixels, batch.labels)
+            likely, maps = found.probabilities.double().cpu().numpy(), found.maps.cpu().numpy()
+            result.predicted[rows] = found.predicted.cpu().numpy()
+            result.probabilities[rows, 0] = likely.max(1)
+            result.probabilities[rows, 1] = likely[np.arange(len(rows)), batch.labels.numpy()]
+            result.sizes[rows] = batch.sizes.numpy()
+            known = localize(maps[:, 1], threshold=chosen.threshold, scale=chosen.scale)
+            other = known.copy()
+            wrong = np.flatnonzero(result.predicted[rows] != batch.labels.numpy())  # else the map is the same
+            if len(wrong):
+                other[wrong] = localize(maps[wrong, 0], threshold=chosen.threshold, scale=chosen.scale)
+            stretch = np.tile((result.sizes[rows] / maps.shape[-2:])[:, ::-1], 2)
+            result.known_boxes[rows], result.predicted_boxes[rows] = known * stretch, other * stretch
+            _sweep(result, rows, maps[:, 1])
+        if on_batch is not None:
+            on_batch(len(rows) + len(batch.failed))
+    return replace(result, failed=tuple(failed))
+
+
+def _sweep(result: Predictions, rows: np.ndarray, maps: np.ndarray) -> None:
+    """Compare the maps of some images with their boxes, where they have any."""
+    mine = [i for i, row in enumerate(rows) if result.table.paths[row] in result.table.boxes]
+    if mine and len(result.thresholds):
+        at = rows[mine]
+        truth = BoxTruth.from_lists([result.table.boxes[result.table.paths[row]].tolist() for row in at])
+        swept = swept_iou(maps[mine], truth, sizes=result.sizes[at], thresholds=result.thresholds)
+        result.largest[at], result.any_part[at] = swept
+
+
+def write_boxes(path: Path, predictions: Predictions) -> None:
+    """Write the boxes at the fixed threshold as JSON: for each image that of the likeliest and that of the true class.
+
+    `{"images": [{"image", "width", "height", "boxes": [{"label", "score", "box": [x0, y0, x1, y1]}]}]}`.
+    """
+    images = []
+    for i, name in enumerate(predictions.table.paths):
+        rows = []
+        if predictions.predicted[i] >= 0:
+            chosen = {int(predictions.predicted[i]): (0, predictions.predicted_boxes)}
+            chosen.setdefault(int(predictions.table.labels[i]), (1, predictions.known_boxes))
+            for label, (which, boxes) in chosen.items():
+                score = float(predictions.probabilities[i, which])
+                rows.append(
+                    {
+                        "label": predictions.table.classes[label],
+                        "score": round(score, 6),
+                        "box": boxes[i].round(2).tolist(),
+                    }
+                )
+        height, width = predictions.sizes[i].tolist()
+        images.append({"image": name, "width": width, "height": height, "boxes": rows})
+    write_atomically(path, json.dumps({"images": images}, indent=1) + "\n")
+
+
+def read_boxes(path: Path, table: ImageTable) -> Predictions:
+    """Boxes of a file, made here or elsewhere, as predictions for a table.
+
+    JSON as `write_boxes` writes it, or CSV with the columns image, label, x0, y0, x1, y1 and, if there are several rows
+    an image, score. The row of the highest score is the predicted class, that of the true class the known one.
+
+    Raises:
+        DataError: The file is malformed, or names images that the table does not have.
+    """
+    rows = _json_rows(path) if path.suffix.lower() == ".json" else _csv_rows(path)
+    index = {name: i for i, name in enumerate(table.paths)}
+    strangers = sorted(set(rows) - set(index))
+    if strangers:
+        raise DataError(
+            f"{path} has {len(strangers)} images that {table.root} does not have, {strangers[0]!r} first",
+            next="use names as in the data set, relative to its folder",
+            subject=str(path),
+        )
+    classes = {name: i for i, name in enumerate(table.classes)}
+    result = Predictions.nothing(table)
+    for name, found in rows.items():
+        i = index[name]
+        label, score, box = max(found, key=lambda row: row[1])
+        # A class that the data set does not have is a wrong prediction, not an error.
+        result.predicted[i] = classes.get(label, -1)
+        result.probabilities[i, 0], result.predicted_boxes[i] = score, box
+        known = next((row for row in found if row[0] == table.name_of(i)), None)
+        if known is not None:
+            result.probabilities[i, 1], result.known_boxes[i] = known[1:]
+    _note_sizes(result)
+    absent = [Problem(name, "image without a box in the file, counted as missed") for name in index if name not in rows]
+    return replace(result, failed=tuple(absent))
+
+
+def _note_sizes(result: Predictions) -> None:
+    """Fill in the images' sizes from the files; 0 where they cannot be read."""
+    for i, name in enumerate(result.table.paths):
+        if name in result.table.boxes:
+            try:
+                width, height = image_size(result.table.path(i), upright=result.table.upright)
+                result.sizes[i] = (height, width)
+            except DataError:
+                continue
+
+
+Rows = dict[str, list[tuple[str, float, tuple[float, ...]]]]
+
+
+def _json_rows(path: Path) -> Rows:
+    try:
+        images = json.loads(path.read_text(encoding="utf-8"))["images"]
+        return {image["image"]: [_row(one) for one in image["boxes"]] for image in images if image["boxes"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _malformed(path, f"{type(error).__name__}: {error}") from None
+
+
+def _row(one: Mapping[str, Any]) -> tuple[str, float, tuple[float, ...]]:
+    x0, y0, x1, y1 = (float(corner) for corner in one["box"])
+    return str(one["label"]), float(one.get("score", 1.0)), (x0, y0, x1, y1)
+
+
+def _csv_rows(path: Path) -> Rows:
+    rows: Rows = {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            for line in csv.DictReader(file):
+                box = tuple(float(line[name]) for name in ("x0", "y0", "x1", "y1"))
+                rows.setdefault(line["image"], []).append((line["label"], float(line.get("score") or 1.0), box))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _malformed(path, f"{type(error).__name__}: {error}") from None
+    return rows
+
+
+def _malformed(path: Path, why: str) -> DataError:
+    return DataError(
+        f"{path} holds no boxes",
+        why=why,
+        next="CSV: image,label,x0,y0,x1,y1,score; or JSON as thas image localize --json prints it",
+        subject=str(path),
+    )
+
+
+def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sweep: int = 0) -> Predictions:
+    """Maps of the true classes made elsewhere, one .npy an image, boxed.
+
+    Args:
+        folder: Holds, for `val/cat/1.jpg`, `val/cat/1.npy` or `val/cat/1.jpg.npy`: (H, W), covering the whole image.
+        table: The images.
+        settings: Threshold and scale.
+        sweep: Number of thresholds to compare with the annotated boxes.
+
+    Raises:
+        DataError: There is no map at all, or one is of another form.
+    """
+    result = Predictions.nothing(table, np.arange(sweep) / sweep if sweep else None)
+    failed: list[Problem] = []
+    _note_sizes(result)
+    for i, name in enumerate(table.paths):
+        path = next((p for p in (folder / f"{name}.npy", (folder / name).with_suffix(".npy")) if p.exists()), None)
+        if path is None:
+            failed.append(Problem(name, "image without a map, counted as missed"))
+            continue
+        try:
+            one = np.load(path, allow_pickle=False).astype(np.float64)
+            found = localize(one, threshold=settings.threshold, scale=settings.scale)
+        except (ValueError, OSError) as error:
+            raise DataError(
+                f"{path} is not a map",
+                why=str(error),
+                next="save one (H, W) array of finite numbers",
+                subject=str(path),
+            ) from None
+        height, width = result.sizes[i].tolist()
+        result.known_boxes[i] = scaled_boxes(found, map_size=one.shape[-2:], image_size=(height, width))
+        _sweep(result, np.array([i]), one[None])
+    if len(failed) == len(table):
+        raise DataError(
+            f"{folder} holds no map of these images",
+            why=f"for example, there is no {folder / table.paths[0]}.npy",
+            next="name the maps as the images, with .npy",
+            subject=str(folder),
+        )
+    return replace(result, failed=tuple(failed))

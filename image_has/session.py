@@ -1,0 +1,283 @@
+"""What the commands do, as functions: train on a data set into a run, box photographs with a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import torch
+
+from ..errors import DataError, UsageError
+from ..files import write_atomically
+from .datasets import ImageDataset, open_images
+from .decode import read_image
+from .images import Problem
+from .loading import squashed
+from .localize import localize, scaled_boxes
+from .localizer import Localizer
+from .pictures import overlay, save_picture
+from .runs import ROOT, find_run, new_run, read_settings, write_settings
+from .settings import ImageSettings
+from .train import MAY_CHANGE, WEIGHTS, Epoch, train
+from .weights import TrainedNetwork, load_weights
+
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training left behind.
+
+    Attributes:
+        run: The run's folder.
+        images: Number of images trained on.
+        classes: C.
+        epochs: One line each, of this session.
+        failed: Images that could not be read, left out.
+    """
+
+    run: Path
+    images: int
+    classes: int
+    epochs: tuple[Epoch, ...]
+    failed: tuple[Problem, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        last = vars(self.epochs[-1]) if self.epochs else {}
+        failed = {problem.subject: problem.detail for problem in self.failed}
+        return {"run": str(self.run), "images": self.images, "classes": self.classes, "failed": failed} | last
+
+
+def train_run(
+    dataset: str,
+    *,
+    settings: ImageSettings,
+    origins: Mapping[str, str] | None = None,
+    train_subset: str = "train",
+    test_subset: str | None = None,
+    data_root: Path = Path("data"),
+    runs: Path = ROOT,
+    resume: bool = False,
+    run: Path | None = None,
+    on_start: Callable[[int], None] = lambda images: None,
+    on_batch: Callable[[int], None] | None = None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    warn: Warn = lambda message: None,
+) -> TrainResult:
+    """Train on a data set's images into a new run, or continue one.
+
+    Args:
+        dataset: `ilsvrc` or a folder.
+        settings: Of the run.
+        origins: Where each changed setting came from, for settings.toml.
+        train_subset: To learn from.
+        test_subset: To evaluate on, later; the data set's own if None.
+        data_root: Where data sets called by name lie.
+        runs: Where runs lie.
+        resume: Continue the newest run of the data set, or `run`.
+        run: The run to resume.
+        on_start: Called with the number of images still to be seen, over all epochs.
+        on_batch: Called after each batch with its number of images.
+        on_epoch: Called after each epoch.
+        warn: Called with each warning.
+
+    Raises:
+        UsageError: There is no such data set or subset, or nothing to resume.
+        DataError: The data set holds nothing to learn from.
+    """
+    opened = open_images(dataset, data_root=data_root)
+    table = opened.subset(train_subset)
+    for line in _notable(opened):
+        warn(line)
+    if resume or run is not None:
+        folder = find_run(run, root=runs, dataset=opened.name)
+        settings = _resumed(folder, settings, origins or {})
+    else:
+        folder = new_run(runs, opened.name) if _first_process() else _newest(runs, opened.name)
+        data = {
+            "dataset": str(opened.folder.resolve()),
+            "data_root": str(Path(data_root).resolve()),
+            "train_subset": train_subset,
+            "test_subset": test_subset or opened.test_subset,
+        }
+        if _first_process():
+            write_settings(folder, settings, data, origins or {})
+    epochs: list[Epoch] = []
+    done = len((folder / "log.jsonl").read_text().splitlines()) if (folder / "log.jsonl").exists() else 0
+    on_start(max(0, settings.train.epochs - done) * len(table))
+
+    def keep(epoch: Epoch) -> None:
+        epochs.append(epoch)
+        on_epoch(epoch)
+
+    _, failed = train(
+        table, settings=settings, folder=folder, resume=resume or run is not None, on_epoch=keep, on_batch=on_batch
+    )
+    return TrainResult(folder, len(table) - len(failed), len(table.classes), tuple(epochs), tuple(failed))
+
+
+def _first_process() -> bool:
+    import os
+
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _newest(runs: Path, name: str) -> Path:
+    """Another process of torchrun writes nothing; any folder that exists will do."""
+    return runs / name
+
+
+def _notable(opened: ImageDataset) -> list[str]:
+    from .images import problem_lines
+
+    return problem_lines(opened.problems)
+
+
+def _resumed(run: Path, given: ImageSettings, origins: Mapping[str, str]) -> ImageSettings:
+    """The run's own settings, and those options of now that may change between a training and its resumption."""
+    kept = read_settings(run)[0]
+    typed = {key: value for key, value in given.flat().items() if origins.get(key) == "option"}
+    other = [key for key, value in typed.items() if key not in MAY_CHANGE and value != kept.flat()[key]]
+    if other:
+        raise UsageError(
+            f"{run} cannot be resumed with another {other[0]}",
+            why=f"it was begun with {kept.flat()[other[0]]}, and {typed[other[0]]} is asked for now",
+            next="resume without that option, or train a new run without --resume",
+        )
+    return kept.updated({key: value for key, value in typed.items() if key in MAY_CHANGE})
+
+
+def open_localizer(
+    sources: Sequence[Path],
+    *,
+    runs: Path = ROOT,
+    device: str = "auto",
+    changes: Mapping[str, Any] | None = None,
+    map_members: Sequence[int] | None = None,
+) -> tuple[Localizer, ImageSettings, list[Path]]:
+    """The networks of runs or weights files, ready to localize.
+
+    Args:
+        sources: Runs' folders or .safetensors files; the newest run if there are none. Several are averaged.
+        runs: Where runs lie.
+        device: Where to run.
+        changes: Settings that differ from the run's, by dotted key.
+        map_members: Which of several give maps; all if None.
+
+    Returns:
+        The localizer, its settings, and the files of weights.
+    """
+    files = [source if source.is_file() else find_run(source, root=runs) / WEIGHTS for source in sources]
+    files = files or [find_run(None, root=runs) / WEIGHTS]
+    members: list[TrainedNetwork] = []
+    for file in files:
+        if not file.exists() and file.name == WEIGHTS:
+            raise UsageError(
+                f"{file.parent} holds no trained network yet",
+                why="its training did not come to its end",
+                next=f"thas image train --resume --run {file.parent} --dataset ...",
+                subject=str(file),
+            )
+        members.append(load_weights(file))
+    settings = members[0].settings
+    if (files[0].parent / "settings.toml").exists():
+        settings = replace(read_settings(files[0].parent)[0], localize=settings.localize)
+    settings = settings.updated(changes or {}, origin="option")
+    return Localizer.of(*members, settings=settings, device=device, map_members=map_members), settings, files
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """What was found in one photograph.
+
+    Attributes:
+        path: The file.
+        width: In pixels, upright.
+        height: In pixels.
+        boxes: The likeliest classes, each (label, probability, (x0, y0, x1, y1)).
+        picture: The overlay, if one was drawn.
+    """
+
+    path: Path
+    width: int
+    height: int
+    boxes: tuple[tuple[str, float, tuple[float, ...]], ...]
+    picture: Path | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `thas image eval --boxes` reads it."""
+        rows = [{"label": label, "score": score, "box": list(box)} for label, score, box in self.boxes]
+        content = {"image": str(self.path), "width": self.width, "height": self.height, "boxes": rows}
+        return content | ({"overlay": str(self.picture)} if self.picture else {})
+
+
+def localize_photographs(
+    paths: Sequence[Path],
+    localizer: Localizer,
+    *,
+    top: int = 1,
+    pictures: Path | None = None,
+    titles: Mapping[str, str] | None = None,
+    on_photo: Callable[[], None] = lambda: None,
+) -> tuple[list[Photograph], list[Problem]]:
+    """Box the likeliest classes in photographs; those that cannot be read are reported, the rest are done.
+
+    Args:
+        paths: Image files; a folder stands for the images in it.
+        localizer: The networks.
+        top: How many classes a photograph.
+        pictures: The folder for overlays; none are drawn if None.
+        titles: Class -> a readable name.
+        on_photo: Called after each.
+    """
+    found, failed, used = [], [], set()
+    threshold, scale = localizer.settings.localize.threshold, localizer.settings.localize.scale
+    for path in paths:
+        try:
+            image = read_image(path)
+        except DataError as error:
+            failed.append(Problem(str(path), "photograph that cannot be read", error.why))
+            on_photo()
+            continue
+        pixels = squashed(image, side=localizer.side)[None]
+        probabilities = localizer(pixels).probabilities[0]
+        best = probabilities.topk(min(top, len(localizer.classes)))
+        boxes, first = [], None
+        for probability, label in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+            one = localizer(pixels, torch.tensor([label])).maps[0, 1].cpu().numpy()
+            first = one if first is None else first
+            box = localize(one, threshold=threshold, scale=scale)
+            box = scaled_boxes(box, map_size=one.shape, image_size=(image.height, image.width)).round(2)
+            boxes.append((localizer.classes[label], round(probability, 6), tuple(box.tolist())))
+        picture = None
+        if pictures is not None:
+            picture = _drawn(image, first, boxes, pictures / _free_name(path, used), titles or {})
+        found.append(Photograph(path, image.width, image.height, tuple(boxes), picture))
+        on_photo()
+    return found, failed
+
+
+def _free_name(path: Path, used: set[str]) -> str:
+    """A name for the overlay that no photograph of another folder has taken."""
+    name, i = f"{path.stem}.png", 1
+    while name in used:
+        i += 1
+        name = f"{path.stem}-{i}.png"
+    used.add(name)
+    return name
+
+
+def _drawn(image: PIL.Image.Image, activation: Any, boxes: list, path: Path, titles: Mapping[str, str]) -> Path:
+    label, score, _ = boxes[0]
+    title = f"{titles.get(label, label)} {score:.2f}"
+    return save_picture(overlay(image, activation, boxes=[box for *_, box in boxes], title=title), path)
+
+
+def write_photographs(path: Path, found: Sequence[Photograph]) -> None:
+    """Write boxes of photographs as JSON."""
+    write_atomically(path, json.dumps({"images": [one.to_json() for one in found]}, indent=1) + "\n")

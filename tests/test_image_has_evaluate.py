@@ -1,0 +1,264 @@
+"""From trained networks, boxes or maps to scores, on images of coloured squares."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from torch import nn
+
+from thas.errors import DataError, UsageError
+from thas.image_has.datasets import open_images
+from thas.image_has.evaluate import evaluate, spread_rows
+from thas.image_has.localizer import Localizer, views
+from thas.image_has.network import CamNetwork
+from thas.image_has.predict import predict, read_boxes, read_maps, write_boxes
+from thas.image_has.scores import score
+from thas.image_has.session import localize_photographs, open_localizer, train_run
+from thas.image_has.settings import ImageSettings
+from thas.image_has.weights import TrainedNetwork
+
+SETTINGS = ImageSettings().updated(
+    {"input.size": 32, "input.resize": 40, "input.mean": "0 0 0", "input.std": "1 1 1", "localize.threshold": 0.5}
+)
+SQUARES = {"blue/0": (0, 0, 16, 16), "blue/1": (20, 4, 36, 12), "red/0": (8, 8, 40, 24), "red/1": (0, 0, 40, 24)}
+WIDTH, HEIGHT = 40, 24
+
+
+@pytest.fixture
+def squares(tmp_path: Path) -> Path:
+    """Red or blue rectangles on black, 40 x 24 pixels, with their boxes."""
+    rows = ["image,label,x0,y0,x1,y1"]
+    for name, box in SQUARES.items():
+        label = name.split("/", 1)[0]
+        image = PIL.Image.new("RGB", (WIDTH, HEIGHT))
+        image.paste(label, box)
+        path = tmp_path / "squares" / "val" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path)
+        rows.append(f"val/{name}.png,{label},{','.join(map(str, box))}")
+    (tmp_path / "squares" / "boxes.csv").write_text("\n".join(rows))
+    return tmp_path / "squares"
+
+
+def colour_network(*, swapped: bool = False) -> TrainedNetwork:
+    """Knows blue and red exactly: its maps are the image's channels."""
+    network = CamNetwork(nn.Identity(), 3, 2)
+    weight = torch.tensor([[0.0, 0.0, 9.0], [9.0, 0.0, 0.0]])
+    network.classifier.weight = nn.Parameter(weight.flip(0) if swapped else weight)
+    network.classifier.bias = nn.Parameter(torch.zeros(2))
+    return TrainedNetwork(network.eval(), ("blue", "red"), SETTINGS)
+
+
+def table_of(squares: Path):
+    return open_images(str(squares)).subset("val")
+
+
+def test_a_network_that_knows_gets_every_box_and_class(squares: Path):
+    found = predict(Localizer.of(colour_network(), device="cpu"), table_of(squares), sweep=10)
+    for i, (box, annotated) in enumerate(zip(found.known_boxes, SQUARES.values(), strict=True)):
+        np.testing.assert_allclose(box, annotated, atol=2.0, err_msg=str(i))
+    scores = score(found).to_json()
+    assert scores["gt_known_loc"] == scores["top1_loc"] == scores["top1_clas"] == 1
+    assert scores["swept"]["max_box_acc"] == 1
+    assert scores["baselines"]["whole_image"] == 0.5
+
+
+def test_a_network_that_mixes_the_classes_up(squares: Path):
+    scores = score(predict(Localizer.of(colour_network(swapped=True), device="cpu"), table_of(squares)))
+    assert (scores.top1_clas, scores.top1_loc) == (0, 0)
+    assert scores.gt_known_loc == 0.5, "the wrong channel is flat, so its box is the whole image"
+
+
+def test_ten_crops_lie_back_where_they_came_from(squares: Path):
+    assert len(set(views(40, 32))) == 10
+    settings = SETTINGS.updated({"localize.ten_crop": True})
+    localizer = Localizer.of(colour_network(), settings=settings, device="cpu")
+    pixels = torch.zeros(1, 3, 40, 40, dtype=torch.uint8)
+    pixels[:, 0, 10:20, 25:38] = 255
+    maps = localizer(pixels, torch.tensor([1])).maps[0, 1]
+    torch.testing.assert_close(maps, pixels[0, 0] / 255 * 9.0)
+    assert score(predict(localizer, table_of(squares))).gt_known_loc == 1
+
+
+def test_several_networks_average_maps_of_some_and_probabilities_of_all():
+    right, wrong = colour_network(), colour_network(swapped=True)
+    pixels = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
+    pixels[:, 0] = 255
+    both = Localizer.of(right, wrong, device="cpu", map_members=[0])(pixels, torch.tensor([1]))
+    torch.testing.assert_close(both.probabilities, torch.tensor([[0.5, 0.5]]))
+    torch.testing.assert_close(both.maps[0, 1], torch.full((32, 32), 9.0))
+    every = Localizer.of(right, wrong, device="cpu")(pixels, torch.tensor([1]))
+    torch.testing.assert_close(every.maps[0, 1], torch.full((32, 32), 4.5))
+
+
+def test_networks_of_other_classes_are_not_averaged():
+    stranger = TrainedNetwork(colour_network().network, ("cat", "dog"), SETTINGS)
+    with pytest.raises(UsageError, match="cannot be averaged"):
+        Localizer.of(colour_network(), stranger)
+
+
+def test_a_broken_image_is_named_and_counts_as_missed(squares: Path):
+    (squares / "val/red/1.png").write_bytes(b"broken")
+    found = predict(Localizer.of(colour_network(), device="cpu"), table_of(squares))
+    assert [problem.subject for problem in found.failed] == ["val/red/1.png"]
+    scores = score(found)
+    assert (scores.images, scores.gt_known_loc, scores.top1_clas) == (4, 0.75, 0.75)
+
+
+def test_images_without_boxes_are_left_out_and_counted(squares: Path):
+    lines = (squares / "boxes.csv").read_text().splitlines()
+    (squares / "boxes.csv").write_text("\n".join(lines[:-1]))
+    scores = score(predict(Localizer.of(colour_network(), device="cpu"), table_of(squares)))
+    assert (scores.images, scores.without_boxes) == (3, 1)
+    (squares / "boxes.csv").unlink()
+    scores = score(predict(Localizer.of(colour_network(), device="cpu"), table_of(squares), sweep=5))
+    assert (scores.top1_clas, scores.gt_known_loc, scores.top1_loc) == (1, None, None)
+    assert json.dumps(scores.to_json())
+
+
+def test_written_boxes_read_back_score_the_same(squares: Path, tmp_path: Path):
+    table = table_of(squares)
+    found = predict(Localizer.of(colour_network(swapped=True), device="cpu"), table)
+    write_boxes(tmp_path / "boxes.json", found)
+    again = score(read_boxes(tmp_path / "boxes.json", table))
+    assert again.to_json() == score(found).to_json()
+
+
+def test_boxes_of_others_as_csv(squares: Path, tmp_path: Path):
+    rows = [
+        "image,label,x0,y0,x1,y1,score",
+        "val/blue/0.png,red,0,0,40,24,0.9",
+        "val/blue/0.png,blue,0,0,16,16,0.1",
+        "val/red/0.png,red,8,8,40,24,0.8",
+        "val/red/1.png,violet,0,0,40,24,0.8",
+    ]
+    (tmp_path / "theirs.csv").write_text("\n".join(rows))
+    found = evaluate(boxes=tmp_path / "theirs.csv", dataset=str(squares))
+    assert found.scores.gt_known_loc == 0.5
+    assert found.scores.top1_loc == found.scores.top1_clas == 0.25
+    assert [problem.subject for problem in found.predictions.failed] == ["val/blue/1.png"]
+
+
+@pytest.mark.parametrize(
+    "text", ["image,label\nval/blue/0.png,red\n", "image,label,x0,y0,x1,y1\nval/blue/0.png,red,a,0,1,1\n"]
+)
+def test_malformed_boxes_are_named(squares: Path, tmp_path: Path, text: str):
+    (tmp_path / "theirs.csv").write_text(text)
+    with pytest.raises(DataError, match=r"theirs\.csv holds no boxes"):
+        read_boxes(tmp_path / "theirs.csv", table_of(squares))
+
+
+def test_boxes_of_unknown_images_are_named(squares: Path, tmp_path: Path):
+    (tmp_path / "theirs.csv").write_text("image,label,x0,y0,x1,y1\nval/green/0.png,red,0,0,1,1\n")
+    with pytest.raises(DataError, match=r"val/green/0\.png"):
+        read_boxes(tmp_path / "theirs.csv", table_of(squares))
+
+
+def test_maps_of_others(squares: Path, tmp_path: Path):
+    for name, (x0, y0, x1, y1) in SQUARES.items():
+        if name != "red/1":
+            one = np.zeros((HEIGHT // 2, WIDTH // 2), np.float32)
+            one[y0 // 2 : y1 // 2, x0 // 2 : x1 // 2] = 1
+            path = tmp_path / "maps" / "val" / f"{name}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, one)
+    found = evaluate(maps=tmp_path / "maps", dataset=str(squares))
+    assert found.scores.gt_known_loc == 0.75
+    assert found.scores.top1_clas is None
+    assert found.scores.swept["max_box_acc"] == 0.75
+    np.save(tmp_path / "maps/val/red/1.npy", np.full((4, 4), np.nan))
+    with pytest.raises(DataError, match="is not a map"):
+        evaluate(maps=tmp_path / "maps", dataset=str(squares))
+    with pytest.raises(DataError, match="holds no map"):
+        read_maps(tmp_path, table_of(squares), settings=SETTINGS.localize)
+
+
+def test_boxes_without_a_data_set_are_a_question(tmp_path: Path):
+    with pytest.raises(UsageError, match="which images"):
+        evaluate(boxes=tmp_path / "theirs.csv")
+
+
+def test_photographs_of_any_kind_are_boxed_and_drawn_and_the_broken_named(squares: Path, tmp_path: Path):
+    turned = PIL.Image.new("RGB", (24, 40))
+    turned.paste("red", (0, 0, 24, 10))
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "0.png", exif=exif)  # shown as 40 x 24 with red on the right
+    (tmp_path / "broken.jpg").write_bytes(b"broken")
+    PIL.Image.new("RGB", (1, 1), "blue").save(tmp_path / "one.png")
+    paths = [squares / "val/red/0.png", tmp_path / "0.png", tmp_path / "broken.jpg", tmp_path / "one.png"]
+    localizer = Localizer.of(colour_network(), device="cpu")
+    found, failed = localize_photographs(paths, localizer, top=2, pictures=tmp_path / "drawn")
+    assert [(p.subject, p.kind) for p in failed] == [(str(tmp_path / "broken.jpg"), "photograph that cannot be read")]
+    assert [one.boxes[0][0] for one in found] == ["red", "red", "blue"]
+    np.testing.assert_allclose(found[1].boxes[0][2], [30, 0, 40, 24], atol=2)
+    assert found[2].boxes[0][2] == (0, 0, 1, 1)
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["0-2.png", "0.png", "one.png"]
+    assert json.dumps([one.to_json() for one in found])
+
+
+def test_rows_to_draw_are_spread_over_the_classes(squares: Path):
+    assert spread_rows(table_of(squares), 2) == [0, 2]
+    assert spread_rows(table_of(squares), 99) == [0, 1, 2, 3]
+
+
+def test_a_run_is_trained_found_and_evaluated(squares: Path, tmp_path: Path):
+    (squares / "train").mkdir()
+    for name in ("blue", "red"):
+        (squares / "val" / name).rename(squares / "train" / name)
+        (squares / "val" / name).mkdir()
+        for i in (0, 1):
+            content = (squares / "train" / name / f"{i}.png").read_bytes()
+            (squares / "val" / name / f"{i}.png").write_bytes(content)
+    settings = ImageSettings.preset("image-demo").updated(
+        {
+            "input.size": 16,
+            "input.resize": 16,
+            "train.epochs": 2,
+            "train.stages": 1,
+            "train.batch_size": 4,
+            "train.device": "cpu",
+        }
+    )
+    runs = tmp_path / "runs"
+    result = train_run(str(squares), settings=settings, runs=runs)
+    assert result.images == 4
+    evaluation = evaluate(runs=runs, pictures=tmp_path / "drawn", device="cpu")
+    assert (result.run / "boxes.json").exists()
+    assert json.loads((result.run / "scores.json").read_text())["images"] == 4
+    assert len(list((tmp_path / "drawn").iterdir())) == 4
+    assert evaluation.scores.images == 4
+    again = train_run(str(squares), settings=settings, runs=runs, resume=True)
+    assert again.run == result.run
+    assert again.epochs == ()
+    with pytest.raises(UsageError, match=r"another train\.seed"):
+        train_run(
+            str(squares),
+            settings=settings.updated({"train.seed": 5}),
+            origins={"train.seed": "option"},
+            runs=runs,
+            resume=True,
+        )
+
+
+def test_labels_that_do_not_match_the_network_are_named(squares: Path):
+    (squares / "val" / "red").rename(squares / "val" / "green")
+    (squares / "boxes.csv").unlink()
+    with pytest.raises(DataError, match="unknown to the network: green"):
+        predict(Localizer.of(colour_network(), device="cpu"), table_of(squares))
+
+
+def test_no_run_no_data_set_and_no_subset_are_named(tmp_path: Path, squares: Path):
+    with pytest.raises(UsageError, match="there is no run"):
+        open_localizer([], runs=tmp_path / "runs")
+    with pytest.raises(UsageError, match="not a run"):
+        open_localizer([tmp_path], runs=tmp_path / "runs")
+    with pytest.raises(UsageError, match="no image data set"):
+        open_images("ilsvcr", data_root=tmp_path)
+    with pytest.raises(UsageError, match="no subset 'vla'"):
+        open_images(str(squares)).subset("vla")
