@@ -91,7 +91,7 @@ class _Lines:
 
     def __call__(self, n: float = 1, note: str = "") -> None:
         self.done += n
-        tenth = int(10 * self.done / self.total) if self.total else 0
+        tenth = int(10 * self.done / self.total + 1e-9) if self.total else 0
         if tenth > self.printed:
             self.printed = tenth
-            err.print(f"{self.description}: {self.done:g} of {self.total} {self.unit} {note}".rstrip())
+            err.print(f"{self.description}: {self.done:.0f} of {self.total} {self.unit} {note}".rstrip())
