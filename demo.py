@@ -137,7 +137,7 @@ def run_demo(
     scores = {arm: np.array([_score(run, settings.eval.iou) for run in runs_]) for arm, runs_ in folders.items()}
     pictures = _draw(result_folder, dataset, {arm: runs_[0] for arm, runs_ in folders.items()})
     lap("scoring and pictures")
-    from .temporal_has.runs import point_latest
+    from .runs import point_latest
 
     point_latest(runs, folders["Video-HaS"][0])
     result = DemoResult(settings.eval.iou, scores, folders, pictures, seconds, result_folder)
@@ -203,7 +203,7 @@ def _score(run: Path, iou: Sequence[float]) -> np.ndarray:
 def _draw(folder: Path, dataset: Dataset, runs: Mapping[str, Path]) -> list[Path]:
     """Timelines of the first two test videos, not of chosen ones, and the mean activation over all instances."""
     from .segments import Segments
-    from .temporal_has.runs import DETECTIONS, SEQUENCES, read_detections, read_sequences
+    from .temporal_has.results import DETECTIONS, SEQUENCES, read_detections, read_sequences
     from .temporal_has.timeline import draw_profile, draw_timeline
 
     truth = dataset.annotations(dataset.test_subset).segments

@@ -182,7 +182,8 @@ class _Source:
         self.run: Path | None = None
         given = truth.read() if path is not None or truth.annotations is not None else None
         if path is None or path.is_dir():
-            from ..temporal_has.runs import find_run, prepare_evaluation
+            from ..runs import find_run
+            from ..temporal_has.runs import prepare_evaluation
 
             self.run = find_run(path, dataset=truth.dataset)
             if truth.subset is not None and given is None:

@@ -220,8 +220,10 @@ def localize(
     json
         Print the detections as one JSON object.
     """
-    from ..temporal_has.runs import find_run, read_settings
-    from ..temporal_has.session import localize_dataset, localize_files, write_result
+    from ..runs import find_run
+    from ..temporal_has.results import write_result
+    from ..temporal_has.runs import read_settings
+    from ..temporal_has.session import localize_dataset, localize_files
 
     folder = find_run(run, root=runs)
     changes = parse_set(set_ or []) | ({"localize.labels": labels} if labels else {})

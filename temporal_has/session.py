@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..dataset import open_dataset
 from ..errors import FeatureError, UsageError, listing
 from ..features.cache import FeatureCache
-from ..files import write_atomically
+from ..runs import find_run, new_run
 from ..segments import Segments
 from ..settings import LocalizeSettings, Settings
-from .activation import ClassActivationSequence
 from .localizer import Localizer, localize_videos
-from .runs import (
-    DETECTIONS,
-    SEQUENCES,
-    RunData,
-    find_run,
-    new_run,
-    read_settings,
-    write_detections,
-    write_sequences,
-    write_settings,
-)
+from .results import LocalizeResult, write_result
+from .runs import RunData, read_settings, write_settings
 from .train import LOG, MAY_CHANGE, Epoch, convergence, read_log, train
 
 Warn = Callable[[str], None]
@@ -187,50 +177,6 @@ def _resumed_settings(run: Path, given: Settings, origins: Mapping[str, str]) ->
     return kept.updated({key: value for key, value in typed.items() if key in MAY_CHANGE})
 
 
-@dataclass(frozen=True)
-class LocalizeResult:
-    """Detections in several videos.
-
-    Attributes:
-        detections: Of all videos.
-        sequences: A class activation sequence a video.
-        failed: Videos that could not be localized, each with the reason.
-        facts: What is written beside the detections.
-        truth: Ground truth for the pictures, where there is any.
-    """
-
-    detections: Segments
-    sequences: list[ClassActivationSequence]
-    failed: dict[str, str]
-    facts: dict[str, Any]
-    truth: Segments = field(default_factory=Segments.empty)
-
-    def lines(self, *, most: int) -> Iterator[str]:
-        """The surest detections of each video, a line each, as a person reads them."""
-        by_video = self.detections.sorted_by_score().by_video()
-        for shown, sequence in enumerate(self.sequences):
-            if shown == most:
-                yield f"... and {len(self.sequences) - most} more videos"
-                return
-            rows = by_video.get(sequence.video, Segments.empty(scored=True))
-            yield f"{sequence.video}: {len(rows)} detections"
-            for _, label, start, end, score in rows[:5]:
-                yield f"    {clock(start)} to {clock(end)}  {label}  {score:.3f}"
-
-
-def clock(seconds: float) -> str:
-    """mm:ss.t, with hours where there are any.
-
-    >>> clock(75.26), clock(3600.0)
-    ('01:15.3', '1:00:00.0')
-    """
-    tenths = round(seconds * 10)
-    minutes, tenths = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    rest = f"{minutes:02d}:{tenths // 10:02d}.{tenths % 10}"
-    return f"{hours}:{rest}" if hours else rest
-
-
 def localize_dataset(
     run: Path,
     *,
@@ -301,32 +247,3 @@ def localize_files(
             detections, sequences = localize_videos(localizer, cache, present, on_video=on_video)
     facts = {"labels": "predicted", "videos": present, "settings": vars(settings)}
     return LocalizeResult(detections, sequences, failed, facts)
-
-
-def write_result(folder: Path, result: LocalizeResult, *, pictures: bool = False) -> list[Path]:
-    """Write detections.json, detections.csv, sequences.h5 and, if asked for, a timeline a video; returns the paths."""
-    import csv
-    import io
-
-    write_detections(folder / DETECTIONS, result.detections, result.facts)
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["video", "label", "start_seconds", "end_seconds", "score"])
-    rows.writerows(result.detections.sorted_by_score())
-    write_atomically(folder / "detections.csv", text.getvalue())
-    write_sequences(folder / SEQUENCES, result.sequences)
-    written = [folder / DETECTIONS, folder / "detections.csv", folder / SEQUENCES]
-    if pictures:
-        from .timeline import draw_timeline
-
-        detections, truth = result.detections.by_video(), result.truth.by_video()
-        for sequence in result.sequences:
-            path = folder / "timelines" / f"{sequence.video}.png"
-            draw_timeline(
-                path,
-                {"": sequence},
-                {"": detections.get(sequence.video, Segments.empty(scored=True))},
-                truth=truth.get(sequence.video),
-            )
-            written.append(path)
-    return written

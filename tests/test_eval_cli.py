@@ -149,7 +149,9 @@ def test_missing_things(capsys, files, tmp_path):
 def run_folder(tmp_path, monkeypatch):
     """A data set in our folder layout, and a run that has been localized."""
     from thas.settings import Settings
-    from thas.temporal_has.runs import RunData, new_run, write_detections, write_settings
+    from thas.runs import new_run
+    from thas.temporal_has.results import write_detections
+    from thas.temporal_has.runs import RunData, write_settings
 
     monkeypatch.chdir(tmp_path)
     write(TRUTH, tmp_path / "set" / "annotations.json", form="activitynet")

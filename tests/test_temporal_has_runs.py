@@ -7,21 +7,18 @@ import numpy as np
 import pytest
 
 from thas.errors import CheckpointError, DataError, UsageError
+from thas.runs import find_run, new_run
 from thas.segments import Segments
 from thas.settings import Settings
 from thas.temporal_has.activation import ClassActivationSequence
-from thas.temporal_has.runs import (
-    RunData,
-    find_run,
-    new_run,
+from thas.temporal_has.results import (
+    clock,
     read_detections,
     read_sequences,
-    read_settings,
     write_detections,
     write_sequences,
-    write_settings,
 )
-from thas.temporal_has.session import clock
+from thas.temporal_has.runs import RunData, read_settings, write_settings
 from thas.temporal_has.timeline import draw_profile, draw_timeline, mean_profile
 
 DATA = RunData('a "quoted" name', "data", "features", "training", "test")

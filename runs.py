@@ -1,0 +1,99 @@
+"""Run folders: `<root>/<data set>/<time>/`, never overwritten, `<root>/latest` pointing to the newest."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ._version import __version__
+from .errors import DataError, UsageError
+from .files import cannot_write
+
+SETTINGS = "settings.toml"
+ENVIRONMENT = "environment.json"
+
+
+def new_run(root: Path, name: str) -> Path:
+    """Make an empty run folder and point `latest` to it."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for attempt in range(1, 1000):
+        folder = root / name / (stamp if attempt == 1 else f"{stamp}-{attempt}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+        point_latest(root, folder)
+        return folder
+    raise DataError(f"no new run could be made in {root / name}", why="a thousand were begun within a second")
+
+
+def point_latest(root: Path, folder: Path) -> None:
+    """Let `<root>/latest` be a link to `folder`; where links cannot be made the newest folder is found by its time."""
+    link, temporary = root / "latest", root / f".latest.{os.getpid()}"
+    try:
+        temporary.symlink_to(folder.resolve().relative_to(root.resolve()))
+        os.replace(temporary, link)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+
+
+def find_run(
+    folder: Path | None, *, root: Path = Path("runs"), dataset: str | None = None, command: str = "thas train"
+) -> Path:
+    """The run meant: a folder, or the newest below `root`, of one data set if named.
+
+    Args:
+        folder: A run's folder; None for the newest.
+        root: Where runs lie.
+        dataset: Only runs of this data set.
+        command: What makes runs, for the message where there is none.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if folder is not None:
+        if (folder / SETTINGS).exists():
+            return folder.resolve()
+        raise UsageError(
+            f"{folder} is not a run",
+            why=f"it has no {SETTINGS}" if folder.is_dir() else "there is no such folder",
+            next=f"{command} makes one below {root}; {root}/latest is the newest",
+            subject=str(folder),
+        )
+    if dataset is None and (root / "latest" / SETTINGS).exists():
+        return (root / "latest").resolve()
+    found = sorted((path.parent for path in root.glob(f"{dataset or '*'}/*/{SETTINGS}")), key=lambda path: path.name)
+    if not found:
+        raise UsageError(
+            f"there is no run in {root}" + (f" of data set {dataset}" if dataset else ""),
+            why="nothing was trained here yet",
+            next=f"{command} --dataset NAME, or name a run's folder",
+        )
+    return found[-1].resolve()
+
+
+def environment() -> dict[str, Any]:
+    """Versions and the machine's make, so that a run can be repeated."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    packages: dict[str, str | None] = {}
+    for name in ("torch", "torchvision", "numpy", "scipy", "h5py", "av", "decord", "pillow", "lightning-fabric"):
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = None
+    return {
+        "thas": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "packages": packages,
+    }

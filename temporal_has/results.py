@@ -1,0 +1,160 @@
+"""What localization leaves behind: sequences and detections, as files and for reading."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._version import __version__
+from ..errors import DataError
+from ..files import cannot_write, write_atomically
+from ..segments import Segments
+from .activation import ClassActivationSequence
+
+DETECTIONS = "detections.json"
+DETECTIONS_TABLE = "detections.csv"
+SEQUENCES = "sequences.h5"
+
+
+@dataclass(frozen=True)
+class LocalizeResult:
+    """Detections in several videos.
+
+    Attributes:
+        detections: Of all videos.
+        sequences: A class activation sequence a video.
+        failed: Videos that could not be localized, each with the reason.
+        facts: What is written beside the detections.
+        truth: Ground truth for the pictures, where there is any.
+    """
+
+    detections: Segments
+    sequences: list[ClassActivationSequence]
+    failed: dict[str, str]
+    facts: dict[str, Any]
+    truth: Segments = field(default_factory=Segments.empty)
+
+    def lines(self, *, most: int) -> Iterator[str]:
+        """The surest detections of each video, a line each, as a person reads them."""
+        by_video = self.detections.sorted_by_score().by_video()
+        for shown, sequence in enumerate(self.sequences):
+            if shown == most:
+                yield f"... and {len(self.sequences) - most} more videos"
+                return
+            rows = by_video.get(sequence.video, Segments.empty(scored=True))
+            yield f"{sequence.video}: {len(rows)} detections"
+            for _, label, start, end, score in rows[:5]:
+                yield f"    {clock(start)} to {clock(end)}  {label}  {score:.3f}"
+
+
+def write_result(folder: Path, result: LocalizeResult, *, pictures: bool = False) -> list[Path]:
+    """Write detections.json, detections.csv, sequences.h5 and, if asked for, a timeline a video; returns the paths."""
+    write_detections(folder / DETECTIONS, result.detections, result.facts)
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["video", "label", "start_seconds", "end_seconds", "score"])
+    rows.writerows(result.detections.sorted_by_score())
+    write_atomically(folder / DETECTIONS_TABLE, text.getvalue())
+    write_sequences(folder / SEQUENCES, result.sequences)
+    written = [folder / DETECTIONS, folder / DETECTIONS_TABLE, folder / SEQUENCES]
+    if pictures:
+        from .timeline import draw_timeline
+
+        detections, truth = result.detections.by_video(), result.truth.by_video()
+        for sequence in result.sequences:
+            path = folder / "timelines" / f"{sequence.video}.png"
+            draw_timeline(
+                path,
+                {"": sequence},
+                {"": detections.get(sequence.video, Segments.empty(scored=True))},
+                truth=truth.get(sequence.video),
+            )
+            written.append(path)
+    return written
+
+
+def write_sequences(path: Path, sequences: Iterable[ClassActivationSequence]) -> None:
+    """Write class activation sequences to one HDF5 file, a group a video, whole or not at all."""
+    import h5py
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with h5py.File(temporary, "w") as file:
+            for sequence in sequences:
+                group = file.create_group(sequence.video)
+                for name in ("logits", "video_logits", "probabilities", "start_seconds", "end_seconds"):
+                    group[name] = getattr(sequence, name)
+                group.attrs["duration_seconds"] = sequence.duration_seconds
+                group.attrs["classes"] = list(sequence.classes)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_sequences(path: Path) -> dict[str, ClassActivationSequence]:
+    """Read what `write_sequences` wrote, by video."""
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            return {video: _sequence(video, group) for video, group in file.items()}
+    except OSError as error:
+        raise DataError(
+            f"{path} holds no sequences",
+            why=str(error).splitlines()[0],
+            next="thas localize writes them",
+            subject=str(path),
+        ) from None
+
+
+def _sequence(video: str, group: Any) -> ClassActivationSequence:
+    arrays = {name: np.asarray(group[name]) for name in group}
+    return ClassActivationSequence(
+        video=video,
+        duration_seconds=float(group.attrs["duration_seconds"]),
+        classes=tuple(str(name) for name in group.attrs["classes"]),
+        **arrays,
+    )
+
+
+def write_detections(path: Path, detections: Segments, facts: Mapping[str, Any]) -> None:
+    """Write detections as ActivityNet's JSON, with what they are of under `thas`."""
+    content = {
+        "version": f"thas {__version__}",
+        "results": detections.sorted_by_score().to_activitynet(),
+        "external_data": {},
+        "thas": dict(facts),
+    }
+    write_atomically(path, json.dumps(content, indent=1) + "\n")
+
+
+def read_detections(path: Path) -> tuple[Segments, dict[str, Any]]:
+    """The detections of a run, and the facts beside them."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Segments.from_activitynet(content["results"], scored=True), content.get("thas", {})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} holds no detections", why=str(error), next="thas localize writes them") from None
+
+
+def clock(seconds: float) -> str:
+    """mm:ss.t, with hours where there are any.
+
+    >>> clock(75.26), clock(3600.0)
+    ('01:15.3', '1:00:00.0')
+    """
+    tenths = round(seconds * 10)
+    minutes, tenths = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    rest = f"{minutes:02d}:{tenths // 10:02d}.{tenths % 10}"
+    return f"{hours}:{rest}" if hours else rest
