@@ -148,8 +148,8 @@ def test_missing_things(capsys, files, tmp_path):
 @pytest.fixture
 def run_folder(tmp_path, monkeypatch):
     """A data set in our folder layout, and a run that has been localized."""
-    from thas.settings import Settings
     from thas.runs import new_run
+    from thas.settings import Settings
     from thas.temporal_has.results import write_detections
     from thas.temporal_has.runs import RunData, write_settings
 
