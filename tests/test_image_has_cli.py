@@ -1,0 +1,128 @@
+"""The four commands, run as a user runs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from thas.cli import run
+from thas.image_has.demo_images import make_demo_images
+
+
+@pytest.fixture
+def creatures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return make_demo_images(tmp_path / "creatures", training=6, testing=2)
+
+
+TRAIN = ["image", "train", "--dataset", "creatures", "--preset", "image-demo", "--epochs", "1", "--device", "cpu"]
+
+
+def test_train_eval_and_localize_one_after_the_other(creatures: Path, capsys: pytest.CaptureFixture[str]):
+    assert run([*TRAIN, "--json"]) == 0
+    trained = json.loads(capsys.readouterr().out)
+    assert trained["images"] == 24
+    assert Path(trained["run"]).is_dir()
+    assert run(["image", "eval", "--json", "--pictures", "drawn"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert {"gt_known_loc", "top1_loc", "top1_clas", "swept", "baselines"} <= set(scores)
+    assert 0 <= scores["gt_known_loc"] <= 1
+    assert len(list(Path("drawn").iterdir())) == 8
+    assert run(["image", "eval"]) == 0
+    assert "GT-known Loc" in capsys.readouterr().out
+    photos = [str(path) for path in sorted((creatures / "val").glob("*/0000.png"))]
+    assert run(["image", "localize", *photos, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["images"]
+    assert [one["image"] for one in found] == photos
+    assert all(Path(one["overlay"]).exists() and len(one["boxes"][0]["box"]) == 4 for one in found)
+    assert json.loads(Path("localized/boxes.json").read_text())["images"] == found
+
+
+def test_boxes_that_localize_printed_can_be_scored(creatures: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(TRAIN) == 0
+    capsys.readouterr()
+    images = [str(path.relative_to(creatures)) for path in sorted((creatures / "val").rglob("*.png"))]
+    assert run(["image", "localize", *(f"creatures/{name}" for name in images), "--no-pictures", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    for one, name in zip(content["images"], images, strict=True):
+        one["image"] = name
+    Path("boxes.json").write_text(json.dumps(content))
+    assert run(["image", "eval", "--dataset", "creatures", "--boxes", "boxes.json", "--json"]) == 0
+    given = json.loads(capsys.readouterr().out)
+    assert run(["image", "eval", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["top1_clas"] == given["top1_clas"]
+
+
+def test_a_broken_photograph_does_not_stop_the_rest_but_changes_the_exit_code(
+    creatures: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run(TRAIN) == 0
+    Path("broken.jpg").write_bytes(b"broken")
+    PIL.Image.fromarray(np.zeros((9, 9), np.uint8)).save("grey.png")
+    capsys.readouterr()
+    assert run(["image", "localize", "broken.jpg", "grey.png", "--json"]) == 3
+    captured = capsys.readouterr()
+    content = json.loads(captured.out)
+    assert [one["image"] for one in content["images"]] == ["grey.png"]
+    assert list(content["failed"]) == ["broken.jpg"]
+    assert "broken.jpg" in captured.err
+
+
+def test_broken_training_images_are_counted_and_named(creatures: Path, capsys: pytest.CaptureFixture[str]):
+    (creatures / "train/drix/0003.png").write_bytes(b"broken")
+    assert run(TRAIN) == 3
+    assert "train/drix/0003.png" in capsys.readouterr().err
+
+
+def test_the_settings_can_be_printed_and_fed_back(creatures: Path, capsys: pytest.CaptureFixture[str]):
+    options = ["--print-config", "--hide-size", "0", "8", "16", "--set", "hide.probability=0.25", "train.seed=3"]
+    assert run([*TRAIN, *options]) == 0
+    printed = capsys.readouterr().out
+    assert "size = [0, 8, 16]" in printed
+    assert "(option)" in printed
+    Path("mine.toml").write_text(printed)
+    assert run([*TRAIN, "--config", "mine.toml", "--print-config"]) == 0
+    again = capsys.readouterr().out
+    assert [line.split("#")[0] for line in again.splitlines()] == [line.split("#")[0] for line in printed.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "named"),
+    [
+        (["image", "train", "--dataset", "nowhere"], 2, "no image data set 'nowhere'"),
+        ([*TRAIN, "--set", "hide.probabilty=1"], 2, "hide.probability"),
+        ([*TRAIN, "--set", "hide.probability"], 2, "has no value"),
+        (["image", "train", "--dataset", "creatures", "--preset", "imagenet"], 2, "no image preset"),
+        ([*TRAIN, "--resume"], 2, "there is no run"),
+        ([*TRAIN, "--train-subset", "trian"], 2, "no subset 'trian'"),
+        (["image", "eval"], 2, "there is no run"),
+        (["image", "eval", "--boxes", "x.csv"], 2, "which images"),
+        (["image", "localize", "x.jpg"], 2, "there is no run"),
+        (["image", "localize", "x.jpg", "--top", "0"], 2, "--top"),
+        (["image", "localize", "creatures/empty"], 2, "holds no images"),
+    ],
+)
+def test_what_is_wrong_is_said_in_three_lines(
+    creatures: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, named: str
+):
+    (creatures / "empty").mkdir()
+    assert run(arguments) == code
+    message = capsys.readouterr().err
+    assert named in message
+    assert "Traceback" not in message
+    assert "next:" in message
+
+
+def test_the_demo_shows_both_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    assert run(["image", "demo", "--images", "12", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert set(content["arms"]) == {"no hiding", "Hide-and-Seek"}
+    assert Path(content["pictures"]).exists()
+    assert content["arms"]["no hiding"]["images"] == 16
