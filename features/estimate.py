@@ -78,15 +78,15 @@ def estimate_job(
             counts.append(len(plan(path.name, scan_video(path))))
         except UnreadableVideo:
             continue
-    clip = np.zeros((1, *clip_shape), np.uint8)
+    clips = np.zeros((runner.batch, *clip_shape), np.uint8)
     seconds = float("inf")
     for _ in range(3):
         begin = time.perf_counter()
-        runner(clip)
+        runner(clips)
         seconds = min(seconds, time.perf_counter() - begin)
         if seconds > 0.2:
             break  # the first run is slower by what would not show here
-    seconds /= runner.lanes if runner.device.type == "cpu" else 1
+    seconds /= runner.batch * (runner.lanes if runner.device.type == "cpu" else 1)
     snippets = round(len(paths) * float(np.mean(counts))) if counts else 0
     free = shutil.disk_usage(folder).free
     return Estimate(len(paths), snippets, snippets * seconds, snippets * row_bytes, free, str(runner.device))

@@ -50,7 +50,6 @@ class Runner:
         network: Any = loaded.network
         network = network.to(self.device, self._dtype, memory_format=torch.channels_last_3d)
         self._network = torch.compile(network, dynamic=False) if compile else network
-        self._compiled = compile
         how = loaded.backbone.preprocessing
         self._range = how.value_range
         shape = (1, 3, 1, 1, 1)
@@ -58,7 +57,6 @@ class Runner:
         mean = torch.tensor(how.mean).view(shape) if cube is None else torch.from_numpy(cube)[None]
         self._mean = mean.to(self.device, torch.float32)
         self._std = torch.tensor(how.std).view(shape).to(self.device)
-        self._largest = 0
         self._threads = torch.get_num_threads()
         self.lanes = 2  # on a GPU the second one prepares while the first one computes
         if compile:
@@ -95,10 +93,10 @@ class Runner:
             (B, D) float32.
         """
         count = len(clips)
-        self._largest = max(self._largest, count)
-        if self._compiled and count < self._largest:
-            # One shape only, or each new one is compiled again.
-            clips = np.concatenate([clips, np.repeat(clips[-1:], self._largest - count, axis=0)])
+        if count < self.batch:
+            # Always the same shape: the libraries choose their loops by it, and with them the last digits. So a clip's
+            # features do not depend on which others it was computed with.
+            clips = np.concatenate([clips, np.repeat(clips[-1:], self.batch - count, axis=0)])
         x = torch.from_numpy(clips)
         if self.device.type == "cuda":
             x = x.pin_memory().to(self.device, non_blocking=True)

@@ -130,6 +130,16 @@ def test_batches_across_videos_change_nothing(tmp_path, weights, videos):
             np.testing.assert_allclose(other[name].data, one[name].data, rtol=1e-4, atol=1e-5)
 
 
+def test_the_company_of_a_clip_does_not_change_a_bit(tmp_path, weights, videos):
+    settings = ExtractionSettings(stride_frames=3)
+    extract_dataset(videos, tmp_path / "together", settings=settings, weights=weights, workers=2)
+    for name in reversed(videos):
+        extract_dataset({name: videos[name]}, tmp_path / "alone", settings=settings, weights=weights, workers=1)
+    together, alone = FeatureCache(tmp_path / "together"), FeatureCache(tmp_path / "alone")
+    for name in videos:
+        assert np.array_equal(together[name].data, alone[name].data)
+
+
 def test_a_second_call_continues(tmp_path, weights, videos):
     first = extract_dataset({"long": videos["long"]}, tmp_path, settings=DENSE, weights=weights)
     stamp = (tmp_path / "long.h5").stat().st_mtime_ns

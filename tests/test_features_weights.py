@@ -180,7 +180,7 @@ def test_a_mean_cube_is_cut_to_the_window_and_subtracted(tmp_path, tiny):
     loaded = load_backbone(weights=tmp_path / "caffe.pth", mean_cube=tmp_path / "cube.npy")
     assert loaded.recipe["mean_cube"]
     frames = np.random.default_rng(1).integers(0, 256, (2, 16, 112, 112, 3), np.uint8)
-    with Runner(loaded, device="cpu") as runner:
+    with Runner(loaded, device="cpu", batch=2) as runner:
         found = runner(frames)
     clips = frames.transpose(0, 4, 1, 2, 3) - cube[None, :, :, 8:120, 29:141]
     expected = C3D(**TINY, classes=0)
@@ -207,7 +207,7 @@ def test_the_registry():
 def test_networks_give_vectors_of_their_dimension(name, monkeypatch):
     backbone = get_backbone(name)
     how = backbone.preprocessing
-    with Runner(load_backbone(name, random_weights=True), device="cpu") as runner:
+    with Runner(load_backbone(name, random_weights=True), device="cpu", batch=1) as runner:
         shape = (1, backbone.clip_frames, how.crop_height, how.crop_width, 3)
         assert runner(np.zeros(shape, np.uint8)).shape == (1, backbone.dimension)
 
@@ -239,7 +239,7 @@ def test_a_backbone_of_the_users_own():
         build=lambda layer: _Mean(),
     )  # fmt: skip
     register(mine)
-    with Runner(load_backbone("mine", random_weights=True), device="cpu") as runner:
+    with Runner(load_backbone("mine", random_weights=True), device="cpu", batch=2) as runner:
         assert runner(np.full((2, 2, 4, 4, 3), 7, np.uint8)).tolist() == [[7.0] * 3] * 2
 
 
