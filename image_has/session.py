@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,14 +14,15 @@ import torch
 
 from ..errors import DataError, UsageError
 from ..files import write_atomically
-from .datasets import ImageDataset, open_images
+from ..runs import new_run
+from .datasets import open_images
 from .decode import read_image
-from .images import Problem
+from .images import Problem, problem_lines
 from .loading import squashed
 from .localize import localize, scaled_boxes
 from .localizer import Localizer
 from .pictures import overlay, save_picture
-from .runs import ROOT, find_run, new_run, read_settings, write_settings
+from .runs import ROOT, find_image_run, read_settings, write_settings
 from .settings import ImageSettings
 from .train import MAY_CHANGE, WEIGHTS, Epoch, train
 from .weights import TrainedNetwork, load_weights
@@ -92,13 +94,14 @@ def train_run(
     """
     opened = open_images(dataset, data_root=data_root)
     table = opened.subset(train_subset)
-    for line in _notable(opened):
+    for line in problem_lines(opened.problems):
         warn(line)
     if resume or run is not None:
-        folder = find_run(run, root=runs, dataset=opened.name)
+        folder = find_image_run(run, root=runs, dataset=opened.name)
         settings = _resumed(folder, settings, origins or {})
     else:
-        folder = new_run(runs, opened.name) if _first_process() else _newest(runs, opened.name)
+        # Of torchrun's processes only the first writes; the others' folder is never touched.
+        folder = new_run(runs, opened.name) if _first_process() else runs / opened.name
         data = {
             "dataset": str(opened.folder.resolve()),
             "data_root": str(Path(data_root).resolve()),
@@ -122,20 +125,7 @@ def train_run(
 
 
 def _first_process() -> bool:
-    import os
-
     return int(os.environ.get("RANK", "0")) == 0
-
-
-def _newest(runs: Path, name: str) -> Path:
-    """Another process of torchrun writes nothing; any folder that exists will do."""
-    return runs / name
-
-
-def _notable(opened: ImageDataset) -> list[str]:
-    from .images import problem_lines
-
-    return problem_lines(opened.problems)
 
 
 def _resumed(run: Path, given: ImageSettings, origins: Mapping[str, str]) -> ImageSettings:
@@ -172,8 +162,8 @@ def open_localizer(
     Returns:
         The localizer, its settings, and the files of weights.
     """
-    files = [source if source.is_file() else find_run(source, root=runs) / WEIGHTS for source in sources]
-    files = files or [find_run(None, root=runs) / WEIGHTS]
+    files = [source if source.is_file() else find_image_run(source, root=runs) / WEIGHTS for source in sources]
+    files = files or [find_image_run(None, root=runs) / WEIGHTS]
     members: list[TrainedNetwork] = []
     for file in files:
         if not file.exists() and file.name == WEIGHTS:

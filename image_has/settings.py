@@ -7,12 +7,12 @@ Precedence: defaults < preset < --config FILE.toml < options.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, ClassVar, Literal
 
 from ..errors import UsageError, suggestion
-from ..settings import _describe, _Description, _parsed, _setting, _toml, flatten, read_toml
+from ..settings_table import SettingsTable, flatten, read_toml, setting
 
 PAPER_SIZES = (0, 16, 32, 44, 56)
 """HaS-Mixed: each image draws one of these sizes, in pixels of a 224 pixel crop; 0 hides nothing (section 4.2)."""
@@ -22,14 +22,14 @@ PAPER_SIZES = (0, 16, 32, 44, 56)
 class InputSettings:
     """What the network is shown."""
 
-    size: int = _setting(224, "side of the square the network sees, in pixels", "paper", low=8)
-    resize: int = _setting(
+    size: int = setting(224, "side of the square the network sees, in pixels", "paper", low=8)
+    resize: int = setting(
         256, "the short side before a random crop in training, and of ten-crop testing", "paper", low=8
     )
-    flip: float = _setting(0.5, "probability of a horizontal flip, in training", "paper", low=0, high=1)
-    mean: tuple[float, ...] = _setting((0.485324, 0.455342, 0.403978), "mean RGB of the data set, 0 to 1", "paper")
-    std: tuple[float, ...] = _setting((0.22788, 0.223455, 0.222665), "its standard deviation", "paper", low=1e-6)
-    dropout: Literal["none", "training", "always"] = _setting(
+    flip: float = setting(0.5, "probability of a horizontal flip, in training", "paper", low=0, high=1)
+    mean: tuple[float, ...] = setting((0.485324, 0.455342, 0.403978), "mean RGB of the data set, 0 to 1", "paper")
+    std: tuple[float, ...] = setting((0.22788, 0.223455, 0.222665), "its standard deviation", "paper", low=1e-6)
+    dropout: Literal["none", "training", "always"] = setting(
         "none", "drop single values of the image: a baseline of the paper; always: at test time too", "paper"
     )
 
@@ -38,74 +38,74 @@ class InputSettings:
 class HideSettings:
     """What is hidden in training."""
 
-    probability: float = _setting(
+    probability: float = setting(
         0.5, "p_hide of each cell; 0 hides nothing (the paper's GAP rows)", "paper", low=0, high=1
     )
-    size: tuple[int, ...] = _setting(
+    size: tuple[int, ...] = setting(
         PAPER_SIZES, "side of a cell; of several each image draws one; 0 hides nothing", "paper", low=0
     )
-    at: Literal["input", "conv1"] = _setting("input", "hide in the image, or in the first convolution's maps", "paper")
-    fill: Literal["mean", "zero"] = _setting("mean", "hidden places take the data set's mean, or zero (black)", "paper")
+    at: Literal["input", "conv1"] = setting("input", "hide in the image, or in the first convolution's maps", "paper")
+    fill: Literal["mean", "zero"] = setting("mean", "hidden places take the data set's mean, or zero (black)", "paper")
 
 
 @dataclass(frozen=True)
 class NetworkSettings:
     """The network."""
 
-    name: Literal["alexnet", "googlenet", "vgg16", "resnet50", "resnet18", "small"] = _setting(
+    name: Literal["alexnet", "googlenet", "vgg16", "resnet50", "resnet18", "small"] = setting(
         "alexnet", "which one, each with global pooling", "paper"
     )
-    pooling: Literal["average", "max"] = _setting("average", "of the last maps, over the image", "paper")
-    batch_norm: bool = _setting(True, "after each convolution (alexnet, googlenet, vgg16)", "unverified")
-    width: float = _setting(1.0, "times the paper's number of kernels (alexnet, small)", "ours", low=0.01)
-    stride: int = _setting(
+    pooling: Literal["average", "max"] = setting("average", "of the last maps, over the image", "paper")
+    batch_norm: bool = setting(True, "after each convolution (alexnet, googlenet, vgg16)", "unverified")
+    width: float = setting(1.0, "times the paper's number of kernels (alexnet, small)", "ours", low=0.01)
+    stride: int = setting(
         4, "of the first convolution (alexnet); 2 keeps the paper's map size for 128 pixels", "paper", low=1
     )
-    weights: str = _setting("", "a file of weights to start from, torchvision's or ours; empty: from scratch", "paper")
+    weights: str = setting("", "a file of weights to start from, torchvision's or ours; empty: from scratch", "paper")
 
 
 @dataclass(frozen=True)
 class TrainSettings:
     """How it learns."""
 
-    seed: int = _setting(0, "of the weights, the order, the crops and the hiding", "ours", low=0)
-    epochs: int = _setting(55, "passes over the training images", "paper", low=1)
-    batch_size: int = _setting(128, "images, over all devices together", "paper", low=1)
-    momentum: float = _setting(0.9, "of SGD", "paper", low=0, high=1)
-    learning_rate: tuple[float, ...] = _setting((1e-2, 5e-3, 1e-3, 5e-4, 1e-4), "of SGD, one a stage", "paper", low=0)
-    weight_decay: tuple[float, ...] = _setting((5e-4, 5e-4, 0.0, 0.0, 0.0), "of SGD, one a stage", "paper", low=0)
-    stages: tuple[int, ...] = _setting((18, 29, 43, 52), "the epochs after which a new stage begins", "paper", low=1)
-    checkpoint_epochs: int = _setting(1, "a checkpoint to resume from every so many epochs", "ours", low=1)
-    workers: int = _setting(-1, "processes that decode images; -1: one a core less one, 0: none", "ours", low=-1)
-    cache_gigabytes: float = _setting(2.0, "decoded training images are kept in memory up to here", "ours", low=0)
-    precision: Literal["32", "bf16", "16"] = _setting("32", "of the arithmetic: mixed for bf16 and 16", "ours")
-    channels_last: bool = _setting(True, "memory layout of the images", "ours")
-    device: str = _setting("auto", "cpu, cuda, cuda:1, or auto", "ours")
+    seed: int = setting(0, "of the weights, the order, the crops and the hiding", "ours", low=0)
+    epochs: int = setting(55, "passes over the training images", "paper", low=1)
+    batch_size: int = setting(128, "images, over all devices together", "paper", low=1)
+    momentum: float = setting(0.9, "of SGD", "paper", low=0, high=1)
+    learning_rate: tuple[float, ...] = setting((1e-2, 5e-3, 1e-3, 5e-4, 1e-4), "of SGD, one a stage", "paper", low=0)
+    weight_decay: tuple[float, ...] = setting((5e-4, 5e-4, 0.0, 0.0, 0.0), "of SGD, one a stage", "paper", low=0)
+    stages: tuple[int, ...] = setting((18, 29, 43, 52), "the epochs after which a new stage begins", "paper", low=1)
+    checkpoint_epochs: int = setting(1, "a checkpoint to resume from every so many epochs", "ours", low=1)
+    workers: int = setting(-1, "processes that decode images; -1: one a core less one, 0: none", "ours", low=-1)
+    cache_gigabytes: float = setting(2.0, "decoded training images are kept in memory up to here", "ours", low=0)
+    precision: Literal["32", "bf16", "16"] = setting("32", "of the arithmetic: mixed for bf16 and 16", "ours")
+    channels_last: bool = setting(True, "memory layout of the images", "ours")
+    device: str = setting("auto", "cpu, cuda, cuda:1, or auto", "ours")
 
 
 @dataclass(frozen=True)
 class LocalizeSettings:
     """From maps to boxes."""
 
-    threshold: float = _setting(
+    threshold: float = setting(
         0.2, "of the map's maximum: 0.2 AlexNet-GAP, 0.3 GoogLeNet-GAP", "paper", low=0, high=0.999
     )
-    scale: Literal["max", "range"] = _setting("max", "a fraction of the maximum, or of the range of the map", "paper")
-    ten_crop: bool = _setting(False, "average maps and probabilities over ten crops (GoogLeNet)", "unverified")
+    scale: Literal["max", "range"] = setting("max", "a fraction of the maximum, or of the range of the map", "paper")
+    ten_crop: bool = setting(False, "average maps and probabilities over ten crops (GoogLeNet)", "unverified")
 
 
 @dataclass(frozen=True)
 class EvalSettings:
     """How boxes are scored."""
 
-    iou: float = _setting(0.5, "a box counts when its IoU with a true one is above", "paper", low=0, high=1)
-    thresholds: int = _setting(
+    iou: float = setting(0.5, "a box counts when its IoU with a true one is above", "paper", low=0, high=1)
+    thresholds: int = setting(
         100, "evenly spaced, of the sweep that shows what the best threshold would give", "ours", low=1
     )
 
 
 @dataclass(frozen=True)
-class ImageSettings:
+class ImageSettings(SettingsTable):
     """All settings of an image run; a section each for input, hide, network, train, localize and eval.
 
     >>> ImageSettings().updated({"hide.probability": 0}).hide.probability
@@ -113,6 +113,8 @@ class ImageSettings:
     >>> ImageSettings.preset("googlenet").localize.threshold
     0.3
     """
+
+    command: ClassVar[str] = "thas image train"
 
     input: InputSettings = field(default_factory=InputSettings)
     hide: HideSettings = field(default_factory=HideSettings)
@@ -134,29 +136,8 @@ class ImageSettings:
             )
         return cls().updated(PRESETS[name], origin=f"preset {name}")
 
-    def updated(self, values: Mapping[str, Any], *, origin: str = "settings") -> ImageSettings:
-        """A copy with dotted keys replaced; values are checked and may be text, as typed.
-
-        Raises:
-            UsageError: A key is unknown (the nearest is named), a value is of the wrong kind or out of bounds, or the
-                values contradict each other.
-        """
-        known, changes = descriptions(), {}
-        for key, value in values.items():
-            if key not in known:
-                raise UsageError(
-                    f"{origin}: there is no image setting {key!r}",
-                    why=suggestion(key, known),
-                    next="thas image train --print-config lists every setting",
-                    subject=key,
-                )
-            section, name = key.split(".")
-            changes.setdefault(section, {})[name] = _value(key, value, known[key], origin)
-        new = replace(self, **{section: replace(getattr(self, section), **new) for section, new in changes.items()})
-        new._check(origin)
-        return new
-
-    def _check(self, origin: str) -> None:
+    def check(self, origin: str) -> None:
+        """Raise a UsageError where values contradict each other."""
         train, stages = self.train, len(self.train.stages) + 1
         problems = {
             "train.learning_rate needs one value a stage": len(train.learning_rate) not in (1, stages),
@@ -181,24 +162,6 @@ class ImageSettings:
         stage = sum(epoch >= end for end in self.train.stages)
         rates, decays = self.train.learning_rate, self.train.weight_decay
         return rates[min(stage, len(rates) - 1)], decays[min(stage, len(decays) - 1)]
-
-    def flat(self) -> dict[str, Any]:
-        """{"hide.probability": 0.5, ...}, in the order of the sections."""
-        return {key: getattr(getattr(self, key.split(".")[0]), key.split(".")[1]) for key in descriptions()}
-
-    def to_toml(self, origins: Mapping[str, str] | None = None) -> str:
-        """TOML that can be fed back, each line with what it means and where its value came from."""
-        lines: list[str] = []
-        section = ""
-        for key, description in descriptions().items():
-            if not key.startswith(section + "."):
-                section = key.split(".")[0]
-                lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
-            origin = (origins or {}).get(key, f"default, {description.source}")
-            lines.append(
-                f"{key.split('.')[1]} = {_toml(self.flat()[key])}".ljust(44) + f"# {description.doc} ({origin})"
-            )
-        return "\n".join(lines) + "\n"
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -229,25 +192,6 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 """What each preset changes. `ilsvrc` is the paper's AlexNet-GAP with HaS-Mixed: the defaults themselves."""
-
-
-def descriptions() -> dict[str, _Description]:
-    """Every setting's type, meaning, source and bounds, by dotted key."""
-    found: dict[str, _Description] = {}
-    for section, kind in get_type_hints(ImageSettings).items():
-        hints = get_type_hints(kind)
-        found |= {f"{section}.{one.name}": _describe(one, hints[one.name]) for one in fields(kind)}
-    return found
-
-
-def _value(key: str, value: Any, description: _Description, origin: str) -> Any:
-    if description.kind is not bool:
-        return _parsed(key, value, description, origin)
-    if isinstance(value, bool):
-        return value
-    if str(value).lower() in ("true", "false"):
-        return str(value).lower() == "true"
-    raise UsageError(f"{origin}: {key} must be true or false, but is {value!r}", why=description.doc, subject=key)
 
 
 def resolve_image_settings(
