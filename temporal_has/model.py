@@ -15,7 +15,8 @@ from torch import Tensor
 from .._version import __version__
 from ..errors import CheckpointError, FeatureError
 from ..files import write_atomically
-from ..settings import NetworkSettings, Settings, flatten
+from ..settings import NetworkSettings, Settings
+from ..settings_table import flatten
 from .activation import ClassActivationSequence
 from .data import sample_positions
 from .network import HasNetwork

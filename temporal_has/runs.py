@@ -17,7 +17,8 @@ from ..errors import CheckpointError, listing
 from ..files import write_atomically
 from ..runs import ENVIRONMENT, SETTINGS, environment, find_run
 from ..segments import Segments
-from ..settings import Settings, flatten, read_toml
+from ..settings import Settings
+from ..settings_table import flatten, read_toml
 from .results import DETECTIONS, read_detections
 
 if TYPE_CHECKING:

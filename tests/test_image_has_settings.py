@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from thas.errors import UsageError
-from thas.image_has.settings import PRESETS, ImageSettings, descriptions, resolve_image_settings
+from thas.image_has.settings import PRESETS, ImageSettings, resolve_image_settings
 from thas.settings import flatten
 
 
@@ -25,7 +25,7 @@ def test_every_preset_can_be_printed_and_fed_back(name: str):
 
 
 def test_every_setting_has_a_meaning_and_a_source():
-    for key, description in descriptions().items():
+    for key, description in ImageSettings.descriptions().items():
         assert description.doc, key
         assert description.source in ("paper", "unverified", "ours"), key
 

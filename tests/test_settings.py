@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.errors import UsageError
-from thas.settings import Settings, descriptions, flatten, preset_names, read_preset, resolve_settings
+from thas.settings import Settings, preset_names, read_preset, resolve_settings
+from thas.settings_table import flatten
 
 
 def test_the_defaults_are_the_papers():
@@ -80,9 +81,9 @@ def test_an_unknown_preset_or_file_is_named(tmp_path):
         resolve_settings(config=tmp_path / "bad.toml")
 
 
-@given(st.sampled_from(sorted(descriptions())))
+@given(st.sampled_from(sorted(Settings.descriptions())))
 def test_every_default_is_documented_and_accepted(key):
-    description = descriptions()[key]
+    description = Settings.descriptions()[key]
     assert description.doc
     assert description.source in {"paper", "unverified", "ours"}
     value = Settings().flat()[key]

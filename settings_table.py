@@ -1,0 +1,173 @@
+"""Tables of settings: frozen dataclasses whose fields say what they mean, where they come from and what they allow."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
+
+from .errors import UsageError, suggestion
+
+
+def setting(
+    default: Any, doc: str, source: str = "ours", *, low: float | None = None, high: float | None = None
+) -> Any:
+    """A field of a section.
+
+    Args:
+        default: Its default.
+        doc: What it means, in a few words.
+        source: Whose default that is: `paper`, `unverified` (said of the paper, not stated in it) or `ours`.
+        low: The least allowed.
+        high: The most allowed.
+    """
+    return field(default=default, metadata={"doc": doc, "source": source, "low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known of a setting: its type, meaning, source and bounds."""
+
+    kind: Any
+    doc: str
+    source: str
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class SettingsTable:
+    """Sections of settings, each a frozen dataclass made of `setting` fields; to be subclassed.
+
+    A setting is called by its dotted key, such as `hide.probability`.
+    """
+
+    command: ClassVar[str] = "thas train"
+    """The command that prints all settings, for messages."""
+
+    @classmethod
+    def descriptions(cls) -> dict[str, Description]:
+        """Every setting by dotted key, in the order of the sections."""
+        found: dict[str, Description] = {}
+        hints = get_type_hints(cls)
+        for section in fields(cls):
+            kinds = get_type_hints(hints[section.name])
+            for one in fields(hints[section.name]):
+                found[f"{section.name}.{one.name}"] = Description(kinds[one.name], **one.metadata)
+        return found
+
+    def updated(self, values: Mapping[str, Any], *, origin: str = "settings") -> Self:
+        """A copy with dotted keys replaced; values are checked and may be text, as typed.
+
+        Raises:
+            UsageError: A key is unknown (the nearest is named), a value is of the wrong kind or out of bounds, or the
+                values contradict each other.
+        """
+        known = self.descriptions()
+        changes: dict[str, dict[str, Any]] = {}
+        for key, value in values.items():
+            if key not in known:
+                raise UsageError(
+                    f"{origin}: there is no setting {key!r}",
+                    why=suggestion(key, known),
+                    next=f"{self.command} --print-config lists every setting",
+                    subject=key,
+                )
+            section, name = key.split(".")
+            changes.setdefault(section, {})[name] = _parsed(key, value, known[key], origin)
+        new = replace(
+            self, **{section: replace(getattr(self, section), **values) for section, values in changes.items()}
+        )
+        new.check(origin)
+        return new
+
+    def check(self, origin: str) -> None:
+        """Raise a UsageError where values contradict each other."""
+
+    def flat(self) -> dict[str, Any]:
+        """{"hide.probability": 0.5, ...}, in the order of the sections."""
+        return {key: getattr(getattr(self, key.split(".")[0]), key.split(".")[1]) for key in self.descriptions()}
+
+    def to_toml(self, origins: Mapping[str, str] | None = None) -> str:
+        """TOML that can be fed back, each line with what it means and where its value came from."""
+        known, lines, section = self.descriptions(), [], ""
+        for key, value in self.flat().items():
+            if not key.startswith(section + "."):
+                section = key.split(".")[0]
+                lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
+            origin = (origins or {}).get(key, f"default, {known[key].source}")
+            lines.append(f"{key.split('.')[1]} = {_toml(value)}".ljust(34) + f" # {known[key].doc} ({origin})")
+        return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _parsed(key: str, value: Any, description: Description, origin: str) -> Any:
+    """`value`, as TOML or the command line gave it, as the setting's own type."""
+
+    def refuse(must: str) -> UsageError:
+        return UsageError(
+            f"{origin}: {key} must be {must}, but is {value!r}",
+            why=description.doc,
+            next=f"--set {key}=...",
+            subject=key,
+        )
+
+    kind = description.kind
+    if kind is bool:
+        if str(value).lower() not in {"true", "false"}:
+            raise refuse("true or false")
+        return str(value).lower() == "true"
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise refuse("one of " + ", ".join(get_args(kind)))
+        return value
+    if get_origin(kind) is tuple:
+        parts = value.replace(",", " ").split() if isinstance(value, str) else value
+        parts = parts if isinstance(parts, Iterable) else [parts]
+        one = replace(description, kind=get_args(kind)[0])
+        return tuple(_parsed(key, part, one, origin) for part in parts)
+    if kind is str:
+        return str(value)
+    try:
+        number = kind(value)
+        if isinstance(value, bool) or float(number) != float(value):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise refuse("a whole number" if kind is int else "a number") from None
+    low, high = description.low, description.high
+    if not (low is None or number >= low) or not (high is None or number <= high):
+        raise refuse(f"from {low} to {high}" if high is not None else f"{low} or more")
+    return number
+
+
+def flatten(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"hide": {"probability": 0}} -> {"hide.probability": 0}."""
+    flat: dict[str, Any] = {}
+    for key, value in tables.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as nested tables.
+
+    Raises:
+        UsageError: The file is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"there is no settings file {path}", next="check the path", subject=str(path)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path} is not a TOML file", why=str(error), next="thas train --print-config prints one"
+        ) from None
