@@ -33,6 +33,7 @@ def extract_features(
     length_frames: int | None = None,
     frame_step: int | None = None,
     fps: float | None = None,
+    sampler: Literal["frames", "pytorchvideo"] = "frames",
     mean_cube: Path | None = None,
     pool5: Literal["caffe", "port"] | None = None,
     decoder: Literal["auto", "decord", "pyav"] = "auto",
@@ -88,6 +89,8 @@ def extract_features(
         Frames of the video from one of these to the next; the backbone's own by default.
     fps
         Sample the video at this rate first.
+    sampler
+        pytorchvideo lets that library's clip sampler choose the clips, by time instead of frames.
     mean_cube
         The original C3D's mean cube as .npy, instead of a mean a channel.
     pool5
@@ -155,6 +158,7 @@ def extract_features(
         length_frames=length_frames,
         frame_step=frame_step,
         fps=fps,
+        sampler=sampler,
         precision=precision,
         decoder=decoder,
         stored=stored,

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
+
+from ..errors import UsageError
+
+# "frames" counts frames. "pytorchvideo" asks that library's UniformClipSampler for windows of time, and takes from each
+# the frames that its UniformTemporalSubsample would.
+Sampler = Literal["frames", "pytorchvideo"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +51,7 @@ def plan_clips(
     snippets: int | None = 2000,
     stride_frames: int | None = None,
     fps: float | None = None,
+    sampler: Sampler = "frames",
 ) -> ClipPlan:
     """Choose the clips of a video.
 
@@ -56,13 +64,20 @@ def plan_clips(
             `stride_frames` is given.
         stride_frames: Frames from one clip's start to the next one's.
         fps: Sample the video at this rate first, taking the frame shown at each instant; None keeps its own frames.
+        sampler: Who chooses the clips.
 
     Returns:
         One clip or more: a video shorter than a clip gives one, its last frame repeated.
+
+    Raises:
+        UsageError: pytorchvideo's sampler is asked for clips with gaps between them.
     """
     times = _resampled(start_seconds, end_seconds, fps)
     span = (length_frames - 1) * frame_step + 1
     room = max(0, len(times) - span)
+    if sampler == "pytorchvideo":
+        stride = Fraction(stride_frames) if stride_frames is not None else Fraction(room, max(1, (snippets or 1) - 1))
+        return _by_pytorchvideo(start_seconds, end_seconds, times, length_frames, frame_step, max(stride, Fraction(1)))
     if stride_frames is not None:
         first = np.arange(0, room + 1, stride_frames, dtype=np.int64)
     else:
@@ -97,3 +112,38 @@ def _resampled(start_seconds: np.ndarray, end_seconds: np.ndarray, fps: float | 
 def _plan(start_seconds: np.ndarray, end_seconds: np.ndarray, frames: np.ndarray, repeated: int) -> ClipPlan:
     middle = (frames[:, 0] + frames[:, -1] + 1) // 2
     return ClipPlan(frames, start_seconds[frames[:, 0]], end_seconds[frames[:, -1]], middle, repeated)
+
+
+def _by_pytorchvideo(
+    start_seconds: np.ndarray,
+    end_seconds: np.ndarray,
+    times: np.ndarray,
+    length_frames: int,
+    frame_step: int,
+    stride_frames: Fraction,
+) -> ClipPlan:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it uses what torch has since deprecated
+        from pytorchvideo.data.clip_sampling import UniformClipSampler
+    if stride_frames > length_frames * frame_step:
+        raise UsageError(
+            "pytorchvideo's clip sampler leaves no gaps between clips",
+            why=f"the stride is {float(stride_frames):g} frames, a clip {length_frames * frame_step}",
+            next=f"--stride-frames {length_frames * frame_step} or less, or --sampler frames",
+        )
+    end = Fraction(float(end_seconds[-1])).limit_denominator(10**9)
+    frame = end / len(times)
+    sampler = UniformClipSampler(length_frames * frame_step * frame, stride_frames * frame)
+    shown = start_seconds[times]
+    rows: list[np.ndarray] = []
+    last_end, last = Fraction(0), False
+    while not last:
+        # A hair more than the duration, or rounding would cost a clip that ends with the video.
+        clip = sampler(last_end, end + frame / 100, {})  # type: ignore[arg-type]
+        last_end, last = clip.clip_end_sec, clip.is_last_clip
+        first, past = np.searchsorted(shown, [float(clip.clip_start_sec - frame / 100), float(last_end - frame / 100)])
+        inside = np.linspace(first, max(first, past - 1), length_frames).astype(np.int64)
+        rows.append(times[np.minimum(inside, len(times) - 1)])
+    return _plan(start_seconds, end_seconds, np.stack(rows), 0)

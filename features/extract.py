@@ -21,7 +21,7 @@ from ..errors import FeatureError, UsageError
 from ..files import cannot_write
 from .cache import FeatureCache
 from .cache_writer import FeatureWriter, file_name, remove_unfinished
-from .clips import ClipPlan, plan_clips
+from .clips import ClipPlan, Sampler, plan_clips
 from .estimate import Estimate, estimate_job
 from .failures import Failure, write_failures
 from .pool import Clips, Closed, Decoding, Event, Opened
@@ -47,6 +47,7 @@ class ExtractionSettings:
         length_frames: Frames that the network is given; None for the backbone's own, 16 of C3D.
         frame_step: Frames from one of these to the next; None for the backbone's own, 1 of C3D.
         fps: Sample the video at this rate first; None keeps its own frames.
+        sampler: "frames", or "pytorchvideo" for that library's UniformClipSampler.
         precision: "fp32", or on a GPU the faster "tf32" or "bf16".
         decoder: "auto", "decord" or "pyav".
         stored: "float32" or "float16", the type in the files.
@@ -62,6 +63,7 @@ class ExtractionSettings:
     length_frames: int | None = None
     frame_step: int | None = None
     fps: float | None = None
+    sampler: Sampler = "frames"
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     decoder: Literal["auto", "decord", "pyav"] = "auto"
     stored: Literal["float32", "float16"] = "float32"
@@ -213,6 +215,7 @@ def recipe_of(settings: ExtractionSettings, loaded: LoadedBackbone) -> dict[str,
         "snippets": None if settings.stride_frames else settings.snippets,
         "stride_frames": settings.stride_frames,
         "fps": settings.fps,
+        "sampler": settings.sampler,
         "precision": settings.precision,
         "decoder": settings.decoder,
         "stored": settings.stored,
@@ -326,6 +329,7 @@ class _Run:
             snippets=settings.snippets,
             stride_frames=settings.stride_frames,
             fps=settings.fps,
+            sampler=settings.sampler,
         )
 
     def consume(self, events: Iterator[Event] | Decoding) -> None:

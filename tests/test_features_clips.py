@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thas.errors import UsageError
 from thas.features.clips import plan_clips, spread
 from thas.features.pool import _Window
 
@@ -64,6 +65,23 @@ def test_its_own_rate_changes_nothing(fps):
     own = plan_clips(start, end, length_frames=16, stride_frames=16)
     again = plan_clips(start, end, length_frames=16, stride_frames=16, fps=fps)
     assert again.frames[:-1].tolist() == own.frames[: len(again) - 1].tolist()
+
+
+@pytest.mark.parametrize(("stride", "count"), [(8, 12), (16, 6), (5, 18)])
+def test_pytorchvideos_sampler_gives_the_same_clips_at_a_steady_rate(stride, count):
+    how = {"length_frames": 8, "frame_step": 2, "stride_frames": stride}
+    theirs = plan_clips(*_grid(104), **how, sampler="pytorchvideo")
+    ours = plan_clips(*_grid(104), **how)
+    assert len(theirs) == count
+    assert theirs.frames[:, 0].tolist() == ours.frames[: len(theirs), 0].tolist()
+    # Within a window of 16 frames its subsampling spreads 8 from the first to the last.
+    assert theirs.frames[0].tolist() == [0, 2, 4, 6, 8, 10, 12, 15]
+
+
+def test_pytorchvideos_sampler_leaves_no_gaps():
+    with pytest.raises(UsageError, match="no gaps"):
+        plan_clips(*_grid(500), length_frames=8, stride_frames=9, sampler="pytorchvideo")
+    assert len(plan_clips(*_grid(5), length_frames=8, stride_frames=8, sampler="pytorchvideo")) == 1
 
 
 @given(st.integers(0, 500), st.integers(1, 60))

@@ -203,8 +203,8 @@ def test_the_registry():
         get_backbone("json:dumps")
 
 
-@pytest.mark.parametrize("name", ["r3d_18", "s3d", "slow_r50", "slowfast_r50", "x3d_m"])
-def test_networks_give_vectors_of_their_dimension(name, monkeypatch):
+@pytest.mark.parametrize("name", ["r3d_18", "s3d", "x3d_m"])
+def test_networks_give_vectors_of_their_dimension(name):
     backbone = get_backbone(name)
     how = backbone.preprocessing
     with Runner(load_backbone(name, random_weights=True), device="cpu", batch=1) as runner:
