@@ -37,6 +37,14 @@ class Runner(Protocol):
         """The sum over all processes."""
         ...
 
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must keep of it: the scale of 16-bit gradients."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from such a state."""
+        ...
+
 
 class OneDevice:
     """Plain torch on one device.
@@ -70,6 +78,15 @@ class OneDevice:
     def total(self, values: Tensor) -> Tensor:
         """The values themselves."""
         return values
+
+    def state(self) -> dict[str, Any]:
+        """The scale of 16-bit gradients; empty for other precisions."""
+        return self._scaler.state_dict()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue with that scale."""
+        if state:
+            self._scaler.load_state_dict(state)
 
 
 class SeveralDevices:
@@ -111,6 +128,13 @@ class SeveralDevices:
     def total(self, values: Tensor) -> Tensor:
         """The sum over all processes."""
         return self.fabric.all_reduce(values, reduce_op="sum")
+
+    def state(self) -> dict[str, Any]:
+        """Nothing: the scale of 16-bit gradients finds itself again within some steps."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Nothing to restore."""
 
 
 def _fabric() -> Any:

@@ -57,6 +57,7 @@ class _State:
 
     network: Any
     optimizer: Any
+    runner: Runner
     epochs_done: int = 0
     failed: dict[str, Problem] = field(default_factory=dict)
 
@@ -68,6 +69,7 @@ class _State:
             {
                 "network": _plain(self.network).state_dict(),
                 "optimizer": self.optimizer.state_dict(),
+                "runner": self.runner.state(),
                 "epochs_done": self.epochs_done,
                 "failed": [(p.subject, p.kind, p.detail) for p in self.failed.values()],
             },
@@ -111,7 +113,7 @@ def train(
     if settings.train.channels_last:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(network.parameters(), lr=1.0, momentum=settings.train.momentum)
-    state = _State(network, optimizer)
+    state = _State(network, optimizer, runner)
     if resume and folder is not None:
         _restore(state, folder / CHECKPOINT, runner.device)
     state.network, state.optimizer = runner.set_up(network, optimizer)
@@ -160,6 +162,7 @@ def _restore(state: _State, path: Path, device: torch.device) -> None:
         content = torch.load(path, map_location=device, weights_only=True)
         state.network.load_state_dict(content["network"])
         state.optimizer.load_state_dict(content["optimizer"])
+        state.runner.restore(content["runner"])
         state.epochs_done = int(content["epochs_done"])
         state.failed = {subject: Problem(subject, kind, detail) for subject, kind, detail in content["failed"]}
     except FileNotFoundError:

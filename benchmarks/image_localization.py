@@ -1,0 +1,130 @@
+"""Does hiding help to localize? Arms times seeds on one data set of images, with paired intervals and pictures.
+
+    python benchmarks/image_localization.py --dataset ../shared/data/imagenette-128 --seeds 3 --out results
+    python benchmarks/image_localization.py --dataset ... --network resnet18 --arms none mixed 32 --set train.epochs=60
+
+Each arm is trained by `thas.image_has.session.train_run` and differs from the others in what is hidden alone. A run
+already in the output folder is not trained again, and an interrupted one is continued. Writes results.json and
+side_by_side.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thas.eval.boxes import paired_interval
+from thas.image_has.evaluate import Evaluation, evaluate, picture_of, spread_rows
+from thas.image_has.pictures import save_picture, side_by_side
+from thas.image_has.session import open_localizer, train_run
+from thas.image_has.settings import ImageSettings
+
+# Sizes as in the paper, for 224 pixels; they are scaled to the side that the network sees.
+ARMS: dict[str, dict[str, Any]] = {
+    "none": {"hide.probability": 0},
+    "mixed": {"hide.size": (0, 16, 32, 44, 56)},
+    "16": {"hide.size": (16,)},
+    "32": {"hide.size": (32,)},
+    "44": {"hide.size": (44,)},
+    "56": {"hide.size": (56,)},
+    "max": {"hide.probability": 0, "network.pooling": "max"},
+    "max-56": {"hide.size": (56,), "network.pooling": "max"},
+    "dropout": {"input.dropout": "training"},
+}
+
+
+def settings_of(arm: str, seed: int, arguments: argparse.Namespace) -> ImageSettings:
+    """The preset, the options, and what the arm hides."""
+    options = dict(arguments.set) | {"network.name": arguments.network, "train.seed": seed}
+    settings = ImageSettings.preset(arguments.preset).updated(options)
+    changes = dict(ARMS[arm])
+    if "hide.size" in changes:
+        changes["hide.size"] = tuple(round(size * settings.input.size / 224) for size in changes["hide.size"])
+    return settings.updated(changes)
+
+
+def trained(arm: str, seed: int, arguments: argparse.Namespace) -> Path:
+    """The run of an arm and a seed, trained now, continued, or found finished."""
+    runs = arguments.out / f"{arguments.network}-{arm}-{seed}"
+    finished = sorted(runs.glob("*/*/weights.safetensors"))
+    if finished:
+        return finished[-1].parent
+    begun = any(runs.glob("*/*/checkpoint.pt"))
+    result = train_run(
+        str(arguments.dataset),
+        settings=settings_of(arm, seed, arguments),
+        runs=runs,
+        resume=begun,
+        on_epoch=lambda e: print(
+            f"{arm} {seed}: epoch {e.epoch} loss {e.loss:.3f} right {e.accuracy:.1%} {e.images_per_second:.0f}/s",
+            flush=True,
+        ),
+    )
+    return result.run
+
+
+def main() -> None:
+    """Train, score, compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("image_localization"))
+    parser.add_argument("--preset", default="images-128")
+    parser.add_argument("--network", default="alexnet")
+    parser.add_argument("--arms", nargs="+", default=["none", "mixed", "32"], choices=list(ARMS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--set", nargs="*", type=lambda pair: tuple(pair.split("=", 1)), default=[])
+    arguments = parser.parse_args()
+    found: dict[str, list[Evaluation]] = {}
+    runs: dict[str, Path] = {}
+    for seed in range(arguments.seeds):
+        for arm in arguments.arms:
+            runs.setdefault(arm, trained(arm, seed, arguments))
+            found.setdefault(arm, []).append(evaluate([trained(arm, seed, arguments)]))
+    rows = {arm: summary(evaluations, found[arguments.arms[0]]) for arm, evaluations in found.items()}
+    (arguments.out / "results.json").write_text(json.dumps(rows, indent=2))
+    for arm, row in rows.items():
+        print(arm, json.dumps(row))
+    draw(found, runs, arguments.out / "side_by_side.png")
+
+
+def summary(evaluations: list[Evaluation], first: list[Evaluation]) -> dict[str, Any]:
+    """Means over seeds, and the difference to the first arm on the same images with the same seeds."""
+    scores = [one.scores for one in evaluations]
+    row: dict[str, Any] = {"seeds": len(scores), "images": scores[0].images}
+    for name in ("gt_known_loc", "top1_loc", "top1_clas"):
+        values = [getattr(one, name) for one in scores]
+        row[name] = {"mean": float(np.mean(values)), "each": values}
+    for name in ("max_box_acc", "max_box_acc_v2"):
+        row[name] = float(np.mean([one.swept[name] for one in scores]))
+    row["baselines"] = scores[0].baselines
+    hits, others, centred = (
+        np.concatenate([np.asarray(values) for values in several])
+        for several in (
+            [one.known_hits for one in scores],
+            [one.scores.known_hits for one in first],
+            [one.centred_hits for one in scores],
+        )
+    )
+    # Images of all seeds in one bootstrap: an interval for these networks on such images, not for other seeds.
+    row["gt_known_loc_over_first_interval95"] = paired_interval(hits, others)
+    row["gt_known_loc_over_centred_interval95"] = paired_interval(hits, centred)
+    return row
+
+
+def draw(found: dict[str, list[Evaluation]], runs: dict[str, Path], path: Path) -> None:
+    """The first seed's maps of some images, a column an arm."""
+    localizers = {arm: open_localizer([run])[0] for arm, run in runs.items()}
+    table = next(iter(found.values()))[0].predictions.table
+    sheet = [
+        [picture_of(found[arm][0].predictions, localizers[arm], i, title=False) for arm in found]
+        for i in spread_rows(table, 20)
+    ]
+    save_picture(side_by_side(sheet, headings=list(found)), path)
+
+
+if __name__ == "__main__":
+    main()
