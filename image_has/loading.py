@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,10 @@ class Batch:
     rows: Tensor
     sizes: Tensor
     failed: tuple[Problem, ...] = ()
+
+    def pin_memory(self) -> Batch:
+        """The same in page-locked memory, from which a GPU copies while it computes; called by `DataLoader`."""
+        return replace(self, pixels=self.pixels.pin_memory(), labels=self.labels.pin_memory())
 
 
 def cores() -> int:

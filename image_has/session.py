@@ -235,12 +235,11 @@ def localize_photographs(
             on_photo()
             continue
         pixels = squashed(image, side=localizer.side)[None]
-        probabilities = localizer(pixels).probabilities[0]
-        best = probabilities.topk(min(top, len(localizer.classes)))
-        boxes, first = [], None
-        for probability, label in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-            one = localizer(pixels, torch.tensor([label])).maps[0, 1].cpu().numpy()
-            first = one if first is None else first
+        seen = localizer(pixels)
+        best = seen.probabilities[0].topk(min(top, len(localizer.classes)))
+        boxes, first = [], seen.maps[0, 0].cpu().numpy()
+        for rank, (probability, label) in enumerate(zip(best.values.tolist(), best.indices.tolist(), strict=True)):
+            one = localizer(pixels, torch.tensor([label])).maps[0, 1].cpu().numpy() if rank else first
             box = localize(one, threshold=threshold, scale=scale)
             box = scaled_boxes(box, map_size=one.shape, image_size=(image.height, image.width)).round(2)
             boxes.append((localizer.classes[label], round(probability, 6), tuple(box.tolist())))
