@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..eval.boxes import BoxTruth, swept_iou
 from ..files import write_atomically
+from .boxing import Boxed, box_maps, boxer
 from .decode import image_size
 from .images import ImageTable, Problem
 from .loading import cores, whole_batches
-from .localize import localize, scaled_boxes
 from .localizer import Localizer
 from .settings import LocalizeSettings
 
@@ -83,7 +82,7 @@ def predict(
         table: Its labels in any order of classes that the networks know.
         sweep: Compare the maps with the annotated boxes at so many evenly spaced thresholds too; 0 does not.
         batch_size: Images.
-        workers: Processes that decode; -1 for one a core less one.
+        workers: Processes that decode, and as many that box; -1 for one a core less one, 0 for none.
         on_batch: Called after each batch with its number of images.
 
     Raises:
@@ -91,39 +90,40 @@ def predict(
     """
     result = Predictions.nothing(table.relabelled(localizer.classes), np.arange(sweep) / sweep if sweep else None)
     failed: list[Problem] = []
-    chosen = localizer.settings.localize
     workers = max(0, cores() - 1) if workers < 0 else workers
-    for batch in whole_batches(result.table, side=localizer.side, batch_size=batch_size, workers=workers):
-        failed += batch.failed
-        rows = batch.rows.numpy()
-        if len(rows):
-            found = localizer(batch.pixels, batch.labels)
-            likely, maps = found.probabilities.double().cpu().numpy(), found.maps.cpu().numpy()
-            result.predicted[rows] = found.predicted.cpu().numpy()
-            result.probabilities[rows, 0] = likely.max(1)
-            result.probabilities[rows, 1] = likely[np.arange(len(rows)), batch.labels.numpy()]
-            result.sizes[rows] = batch.sizes.numpy()
-            known = localize(maps[:, 1], threshold=chosen.threshold, scale=chosen.scale)
-            other = known.copy()
-            wrong = np.flatnonzero(result.predicted[rows] != batch.labels.numpy())  # else the map is the same
-            if len(wrong):
-                other[wrong] = localize(maps[wrong, 0], threshold=chosen.threshold, scale=chosen.scale)
-            stretch = np.tile((result.sizes[rows] / maps.shape[-2:])[:, ::-1], 2)
-            result.known_boxes[rows], result.predicted_boxes[rows] = known * stretch, other * stretch
-            _sweep(result, rows, maps[:, 1])
-        if on_batch is not None:
-            on_batch(len(rows) + len(batch.failed))
+
+    def store(rows: np.ndarray, boxed: Boxed) -> None:
+        result.known_boxes[rows], result.predicted_boxes[rows] = boxed.known, boxed.predicted
+        result.largest[rows], result.any_part[rows] = boxed.largest, boxed.any_part
+
+    with boxer(workers, store) as submit:
+        for batch in whole_batches(result.table, side=localizer.side, batch_size=batch_size, workers=workers):
+            failed += batch.failed
+            rows = batch.rows.numpy()
+            if len(rows):
+                found = localizer(batch.pixels, batch.labels)
+                likely = found.probabilities.double().cpu().numpy()
+                result.predicted[rows] = found.predicted.cpu().numpy()
+                result.probabilities[rows, 0] = likely.max(1)
+                result.probabilities[rows, 1] = likely[np.arange(len(rows)), batch.labels.numpy()]
+                result.sizes[rows] = batch.sizes.numpy()
+                submit(
+                    rows,
+                    found.maps.cpu().numpy(),
+                    right=result.predicted[rows] == batch.labels.numpy(),
+                    sizes=result.sizes[rows],
+                    annotated=[_annotated(result.table, row) for row in rows],
+                    settings=localizer.settings.localize,
+                    thresholds=result.thresholds,
+                )
+            if on_batch is not None:
+                on_batch(len(rows) + len(batch.failed))
     return replace(result, failed=tuple(failed))
 
 
-def _sweep(result: Predictions, rows: np.ndarray, maps: np.ndarray) -> None:
-    """Compare the maps of some images with their boxes, where they have any."""
-    mine = [i for i, row in enumerate(rows) if result.table.paths[row] in result.table.boxes]
-    if mine and len(result.thresholds):
-        at = rows[mine]
-        truth = BoxTruth.from_lists([result.table.boxes[result.table.paths[row]].tolist() for row in at])
-        swept = swept_iou(maps[mine], truth, sizes=result.sizes[at], thresholds=result.thresholds)
-        result.largest[at], result.any_part[at] = swept
+def _annotated(table: ImageTable, row: int) -> list[list[float]]:
+    boxes = table.boxes.get(table.paths[row])
+    return [] if boxes is None else boxes.tolist()
 
 
 def write_boxes(path: Path, predictions: Predictions) -> None:
@@ -255,7 +255,14 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
             continue
         try:
             one = np.load(path, allow_pickle=False).astype(np.float64)
-            found = localize(one, threshold=settings.threshold, scale=settings.scale)
+            boxed = box_maps(
+                np.stack([one, one])[None],
+                right=np.array([True]),
+                sizes=result.sizes[i : i + 1],
+                annotated=[_annotated(table, i)],
+                settings=settings,
+                thresholds=result.thresholds,
+            )
         except (ValueError, OSError) as error:
             raise DataError(
                 f"{path} is not a map",
@@ -263,9 +270,11 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
                 next="save one (H, W) array of finite numbers",
                 subject=str(path),
             ) from None
-        height, width = result.sizes[i].tolist()
-        result.known_boxes[i] = scaled_boxes(found, map_size=one.shape[-2:], image_size=(height, width))
-        _sweep(result, np.array([i]), one[None])
+        result.known_boxes[i], result.largest[i], result.any_part[i] = (
+            boxed.known[0],
+            boxed.largest[0],
+            boxed.any_part[0],
+        )
     if len(failed) == len(table):
         raise DataError(
             f"{folder} holds no map of these images",

@@ -68,6 +68,13 @@ def test_a_network_that_knows_gets_every_box_and_class(squares: Path):
     assert scores["baselines"]["whole_image"] == 0.5
 
 
+def test_other_processes_decode_and_box_to_the_same_numbers(squares: Path):
+    localizer = Localizer.of(colour_network(swapped=True), device="cpu")
+    here, there = (predict(localizer, table_of(squares), sweep=10, batch_size=1, workers=workers) for workers in (0, 1))
+    for name in ("predicted", "probabilities", "known_boxes", "predicted_boxes", "largest", "any_part", "sizes"):
+        np.testing.assert_array_equal(getattr(here, name), getattr(there, name), err_msg=name)
+
+
 def test_a_network_that_mixes_the_classes_up(squares: Path):
     scores = score(predict(Localizer.of(colour_network(swapped=True), device="cpu"), table_of(squares)))
     assert (scores.top1_clas, scores.top1_loc) == (0, 0)
