@@ -15,6 +15,7 @@ import torch
 from ..errors import DataError, UsageError
 from ..files import write_atomically
 from ..runs import new_run
+from .colours import measured_colours
 from .datasets import open_images
 from .decode import read_image
 from .images import Problem, problem_lines
@@ -108,6 +109,10 @@ def train_run(
             "train_subset": train_subset,
             "test_subset": test_subset or opened.test_subset,
         }
+        if not settings.input.mean:
+            mean, std = measured_colours(table)
+            settings = settings.updated({"input.mean": mean, "input.std": std})
+            origins = dict(origins or {}) | dict.fromkeys(("input.mean", "input.std"), "measured")
         if _first_process():
             write_settings(folder, settings, data, origins or {})
     epochs: list[Epoch] = []

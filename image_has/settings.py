@@ -27,7 +27,9 @@ class InputSettings:
         256, "the short side before a random crop in training, and of ten-crop testing", "paper", low=8
     )
     flip: float = setting(0.5, "probability of a horizontal flip, in training", "paper", low=0, high=1)
-    mean: tuple[float, ...] = setting((0.485324, 0.455342, 0.403978), "mean RGB of the data set, 0 to 1", "paper")
+    mean: tuple[float, ...] = setting(
+        (0.485324, 0.455342, 0.403978), "mean RGB of the data set; empty: measure it", "paper"
+    )
     std: tuple[float, ...] = setting((0.22788, 0.223455, 0.222665), "its standard deviation", "paper", low=1e-6)
     dropout: Literal["none", "training", "always"] = setting(
         "none", "drop single values of the image: a baseline of the paper; always: at test time too", "paper"
@@ -143,7 +145,9 @@ class ImageSettings(SettingsTable):
             "train.learning_rate needs one value a stage": len(train.learning_rate) not in (1, stages),
             "train.weight_decay needs one value a stage": len(train.weight_decay) not in (1, stages),
             "train.stages must rise": list(train.stages) != sorted(set(train.stages)),
-            "input.mean and input.std need three values": len(self.input.mean) != 3 or len(self.input.std) != 3,
+            "input.mean and input.std need three values, or none both to be measured": (
+                len(self.input.mean) != len(self.input.std) or len(self.input.mean) not in (0, 3)
+            ),
             "input.resize must not be below input.size": self.input.resize < self.input.size,
             "hide.size needs at least one size": not self.hide.size,
         }
@@ -169,6 +173,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "googlenet": {"network.name": "googlenet", "train.epochs": 40, "localize.threshold": 0.3, "hide.size": 32},
     # A short side of 128 pixels: cells scaled by 128 / 224, the paper's map size by a first stride of 2.
     "images-128": {
+        "input.mean": (),
+        "input.std": (),
         "input.size": 112,
         "input.resize": 128,
         "hide.size": (0, 8, 16, 22, 28),
@@ -179,6 +185,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "train.weight_decay": (5e-4,),
     },
     "image-demo": {
+        "input.mean": (),
+        "input.std": (),
         "input.size": 64,
         "input.resize": 64,
         "hide.size": (0, 8, 11, 16),

@@ -136,6 +136,12 @@ def train(
 
 
 def _check(table: ImageTable, settings: ImageSettings) -> None:
+    if not settings.input.mean:
+        raise UsageError(
+            "input.mean is empty",
+            why="only a run measures it",
+            next="measured_colours(table) of thas.image_has.colours gives mean and std",
+        )
     if len(table) < 2:
         raise DataError(
             f"{table.root} has {len(table)} training images", why="at least two are needed", next="add some images"

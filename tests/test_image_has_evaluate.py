@@ -17,6 +17,7 @@ from thas.image_has.evaluate import evaluate, spread_rows
 from thas.image_has.localizer import Localizer, views
 from thas.image_has.network import CamNetwork
 from thas.image_has.predict import predict, read_boxes, read_maps, write_boxes
+from thas.image_has.runs import read_settings
 from thas.image_has.scores import score
 from thas.image_has.session import localize_photographs, open_localizer, train_run
 from thas.image_has.settings import ImageSettings
@@ -233,9 +234,11 @@ def test_a_run_is_trained_found_and_evaluated(squares: Path, tmp_path: Path):
         }
     )
     runs = tmp_path / "runs"
+    assert settings.input.mean == ()
     result = train_run(str(squares), settings=settings, runs=runs)
     assert result.images == 4
     evaluation = evaluate(runs=runs, pictures=tmp_path / "drawn", device="cpu")
+    assert len(evaluation_settings(result.run).input.mean) == 3, "measured, and kept for evaluation"
     assert (result.run / "boxes.json").exists()
     assert json.loads((result.run / "scores.json").read_text())["images"] == 4
     assert len(list((tmp_path / "drawn").iterdir())) == 4
@@ -251,6 +254,10 @@ def test_a_run_is_trained_found_and_evaluated(squares: Path, tmp_path: Path):
             runs=runs,
             resume=True,
         )
+
+
+def evaluation_settings(run: Path) -> ImageSettings:
+    return read_settings(run)[0]
 
 
 def test_labels_that_do_not_match_the_network_are_named(squares: Path):

@@ -50,7 +50,7 @@ def test_precedence_and_where_each_value_came_from(tmp_path):
         ("network.batch_norm", "maybe", "true or false"),
         ("train.learning_rate", "0.1 0.2", "one value a stage"),
         ("train.stages", "9 4 3 2", "must rise"),
-        ("input.mean", "0.5", "three values"),
+        ("input.mean", "0.5", "three values, or none"),
         ("input.resize", 100, "input.size"),
     ],
 )

@@ -27,7 +27,8 @@ from thas.image_has.train import train
 
 root = Path(sys.argv[1])
 short = {"train.epochs": 3, "train.stages": "2", "train.batch_size": 8, "train.device": "cpu"}
-settings = ImageSettings.preset("image-demo").updated({"input.size": 16, "input.resize": 18} | short)
+colours = {"input.mean": "0.5 0.2 0.5", "input.std": "0.3 0.2 0.3"}
+settings = ImageSettings.preset("image-demo").updated({"input.size": 16, "input.resize": 18} | colours | short)
 if __name__ == "__main__":
     train(read_folder(root / "data")["train"], settings=settings, folder=root)
 """

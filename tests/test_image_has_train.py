@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from thas.errors import CheckpointError, DataError, UsageError
+from thas.image_has.colours import measured_colours
 from thas.image_has.devices import choose_device
 from thas.image_has.folder import read_folder
 from thas.image_has.images import ImageTable
@@ -21,6 +22,8 @@ SETTINGS = ImageSettings.preset("image-demo").updated(
     {
         "input.size": 16,
         "input.resize": 18,
+        "input.mean": (0.5, 0.2, 0.5),
+        "input.std": (0.3, 0.2, 0.3),
         "hide.size": (0, 4),
         "network.width": 0.5,
         "train.epochs": 3,
@@ -174,6 +177,16 @@ def test_dropout_of_pixels_keeps_the_mean():
     out = dropped(torch.ones(4, 3, 64, 64), probability=0.5, generator=torch.Generator().manual_seed(0))
     assert out.unique().tolist() == [0, 2]
     assert float(out.mean()) == pytest.approx(1, abs=0.02)
+
+
+def test_the_mean_colour_is_measured(colours: ImageTable):
+    mean, std = measured_colours(colours)
+    assert mean == pytest.approx((120 / 255, 60 / 255, 120 / 255), abs=0.02)
+    assert std == pytest.approx((80 / 255, 0.06, 80 / 255), abs=0.03)
+    colours.path(0).write_bytes(b"broken")
+    assert measured_colours(colours)[0] == pytest.approx(mean, abs=0.05)
+    with pytest.raises(UsageError, match=r"input\.mean is empty"):
+        train(colours, settings=SETTINGS.updated({"input.mean": (), "input.std": ()}))
 
 
 def test_flipping_mirrors_whole_images_only():
