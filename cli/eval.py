@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from ..errors import UsageError
-from .console import note, out, print_json, warn
+from .console import note, out, print_json
+from .eval_output import diagnosis, one_score, pair_score, seeds_score, side_by_side
 
 if TYPE_CHECKING:
     from ..eval.annotations import Annotations
@@ -50,7 +51,7 @@ def eval_(
     Without DETECTIONS the newest run is scored on its data set's test videos. Two files of detections are compared;
     with --seeds several are averaged.
 
-    Example:
+    For example:
 
         thas eval --iou 0.1 0.3 0.5
 
@@ -97,7 +98,7 @@ def eval_(
     diagnose
         Say why the mAP is what it is: kinds of errors, what each costs, and where actions are missed.
     pictures
-        Folder for the diagnosis's pictures; a run's own folder if a run is scored.
+        Folder for the diagnosis's pictures, which asks for --diagnose; if a run is scored, its own folder by default.
     seeds
         Take the detections as runs that differ by seed: mean and standard deviation.
     seed
@@ -105,6 +106,7 @@ def eval_(
     json
         Print one JSON object, with fractions.
     """
+    from ..eval.assessment import compare_assessments
     from ..eval.average_precision import DEFAULT_IOU
     from ..eval.protocols import PROTOCOLS
 
@@ -113,6 +115,11 @@ def eval_(
         raise UsageError(
             f"{len(files)} sets of detections were given", why="two can be compared", next="give two, or add --seeds"
         )
+    if seeds and len(files) < 2:
+        raise UsageError(
+            "a mean over seeds needs two or more sets of detections", next="thas eval FILE FILE ... --seeds"
+        )
+    diagnose = diagnose or pictures is not None
     names = list(PROTOCOLS) if protocol == "all" else [protocol]
     if len(names) > 1 and (len(files) > 1 or diagnose):
         raise UsageError(
@@ -130,19 +137,20 @@ def eval_(
         "seed": seed,
     }
     truth = _Truth(annotations, dataset, data_root, subset, videos)
-    sources = [_Source(path, truth, class_ids) for path in files]
+    sources = [Source(path, truth, class_ids) for path in files]
     groups = [[source.assess(name, options) for name in names] for source in sources]
-    for source in sources:
-        source.keep_scores(groups[sources.index(source)])
+    for source, group in zip(sources, groups, strict=True):
+        source.keep_scores(group)
     if len(files) == 1:
-        content = _one(sources[0], groups[0], json=json)
+        content = one_score(sources[0], groups[0], json=json)
     elif seeds:
-        content = _seeds([group[0] for group in groups], json=json)
+        content = seeds_score([group[0] for group in groups], json=json)
     else:
-        content = _pair(sources, [group[0] for group in groups], seed=seed, json=json)
+        both = [group[0] for group in groups]
+        content = pair_score(sources, both, compare_assessments(*both, draws=_DRAWS, seed=seed), json=json)
     if diagnose:
         content["diagnosis"] = [
-            _diagnose(source, group[0], pictures, json=json) for source, group in zip(sources, groups, strict=True)
+            diagnosis(source, group[0], pictures, json=json) for source, group in zip(sources, groups, strict=True)
         ]
     if json:
         print_json(content)
@@ -173,7 +181,7 @@ class _Truth:
         return found.annotations() if self.subset is not None else found.annotations().subset(found.test_subset)
 
 
-class _Source:
+class Source:
     """One set of detections with its ground truth: from a file, or from a run."""
 
     def __init__(self, path: Path | None, truth: _Truth, class_ids: Literal["official", "positions"] | None) -> None:
@@ -210,6 +218,7 @@ class _Source:
         self.videos = read_video_list(truth.videos, self.truth) if truth.videos else None
 
     def assess(self, protocol: str, options: dict[str, Any]) -> Assessment:
+        """Its score under one protocol."""
         from ..eval.assessment import assess
 
         return assess(self.detections, self.truth, protocol=protocol, videos=self.videos, **options)
@@ -221,106 +230,8 @@ class _Source:
 
             from ..files import write_atomically
 
-            content = assessments[0].to_json() if len(assessments) == 1 else _all(assessments)
+            content = assessments[0].to_json() if len(assessments) == 1 else side_by_side(assessments)
             write_atomically(self.run / "scores.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
-
-
-def _all(assessments: list[Assessment]) -> dict[str, Any]:
-    return {"protocol": "all", "scores": {a.scores.protocol: a.to_json() for a in assessments}}
-
-
-def _account(assessments: list[Assessment]) -> None:
-    """What was scored on stdout, once; what was dropped or is odd on stderr."""
-    from ..eval.report import account
-
-    said: set[str] = set()
-    for assessment in assessments:
-        facts, protocol, *oddities = account(assessment)
-        for line in (facts, protocol):
-            if line not in said:
-                out.print(line, markup=False)
-        for line in oddities:
-            if line not in said:
-                (warn if "dropped" in line or "no length" in line or "repeated" in line else note)(line)
-        said.update((facts, protocol, *oddities))
-
-
-def _one(source: _Source, assessments: list[Assessment], *, json: bool) -> dict[str, Any]:
-    from ..eval.report import class_table, score_table
-
-    content = assessments[0].to_json() if len(assessments) == 1 else _all(assessments)
-    if not json:
-        out.print(source.title, markup=False)
-        _account(assessments)
-        out.print(score_table(assessments))
-        if len(assessments) == 1 and len(assessments[0].scores.classes) <= 30:
-            out.print(class_table(assessments[0]))
-        if assessments[0].scores.details["known_labels"]:
-            note("known labels: the classification of the videos was taken as solved, which flatters")
-    return {"detections_from": source.title, **content}
-
-
-def _seeds(assessments: list[Assessment], *, json: bool) -> dict[str, Any]:
-    from ..eval.bootstrap import over_seeds
-    from ..eval.plain import plain
-    from ..eval.report import seeds_table
-
-    scores = [assessment.scores for assessment in assessments]
-    mean, deviation = over_seeds(scores)
-    if not json:
-        _account(assessments[:1])
-        out.print(seeds_table(mean, deviation, scores[0].thresholds, runs=len(scores), protocol=scores[0].protocol))
-    content = {
-        "protocol": scores[0].protocol,
-        "iou": scores[0].thresholds,
-        "map": mean[:-1],
-        "map_deviation": deviation[:-1],
-        "average": mean[-1],
-        "average_deviation": deviation[-1],
-        "runs": [s.to_json() for s in scores],
-    }
-    return plain(content)
-
-
-def _pair(sources: list[_Source], assessments: list[Assessment], *, seed: int, json: bool) -> dict[str, Any]:
-    from ..eval.assessment import compare_assessments
-    from ..eval.plain import plain
-    from ..eval.report import comparison_table, score_table, verdict
-
-    comparison = compare_assessments(assessments[0], assessments[1], draws=_DRAWS, seed=seed)
-    names = ("A", "B")
-    sentence = verdict(comparison, names=names)
-    if not json:
-        for name, source, assessment in zip(names, sources, assessments, strict=True):
-            out.print(f"{name}: {source.title}", markup=False)
-            _account([assessment])
-            out.print(score_table([assessment]))
-        out.print(comparison_table(comparison, assessments[0].scores.thresholds, names=names))
-        out.print(sentence, markup=False)
-    found = vars(comparison) | {"real": comparison.real, "verdict": sentence}
-    return plain({"a": assessments[0].to_json(), "b": assessments[1].to_json(), **found})
-
-
-def _diagnose(source: _Source, assessment: Assessment, pictures: Path | None, *, json: bool) -> dict[str, Any]:
-    from ..eval.explanation import action_table, error_table, explain, legend, recall_table, summary
-
-    thresholds = assessment.scores.thresholds
-    explanation = explain(assessment, source.truth, iou=0.5 if 0.5 in thresholds else float(thresholds[-1]))
-    if not json:
-        out.print(error_table(explanation))
-        for line in legend():
-            out.print(f"  {line}", style="dim", markup=False)
-        for table in (action_table, recall_table):
-            out.print(table(explanation))
-        out.print("In short", style="bold")
-        for line in summary(explanation):
-            out.print(f"- {line}", markup=False)
-    folder = pictures or (source.run / "diagnosis" if source.run is not None else None)
-    if folder is not None:
-        from ..eval.pictures import draw
-
-        note("pictures: " + ", ".join(map(str, draw(explanation, assessment, folder))))
-    return explanation.to_json()
 
 
 def convert(
@@ -339,7 +250,7 @@ def convert(
 ) -> int:
     """Convert annotations and detections between formats.
 
-    Example:
+    For example:
 
         thas convert detections.json chapters/ --to webvtt --top 10
 
@@ -363,7 +274,7 @@ def convert(
     top
         Only so many detections of each video, the surest.
     fps
-        For Label Studio, whose ranges are frames: what its tag says, <Video frameRate="24">.
+        For Label Studio, whose ranges are frames: the frameRate of its Video tag.
     media
         Where Label Studio and FiftyOne find a video, with {video} for its name.
     class_ids
@@ -374,6 +285,10 @@ def convert(
     from ..eval.convert import select, write
     from ..eval.sources import read_any
 
+    if source.exists() and target.exists() and target.samefile(source):
+        raise UsageError(f"{source} would be replaced by its own conversion", next="give another TARGET")
+    if top is not None and top < 1:
+        raise UsageError(f"--top must be 1 or more, not {top}", next="leave --top out for all detections")
     forms = {".json": "activitynet", ".csv": "csv", ".txt": "thumos"}
     form = to or forms.get(target.suffix.lower())
     if form is None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import DataError, listing, suggestion
 from ..segments import Segments
 from .annotations import Annotations
-from .rows import interval, load_json, number, table_rows, text_lines
+from .rows import interval, label_name, load_json, number, table_rows, text_lines, two_times
 
 _SUBSETS = {"val": "validation"}
 _CLASS_FILE = re.compile(r"(?P<label>.+)_(?P<subset>[A-Za-z0-9]+)")
@@ -26,6 +27,10 @@ class _Table:
         self.subsets: dict[str, str] = {}
 
     def add(self, video: str, label: str, start: float, end: float, *, place: str) -> None:
+        if not (video and label):
+            raise DataError(
+                f"{place}: the {'label' if video else 'video'} is empty", next="correct the row", subject=str(self.path)
+            )
         if label == self.ignore_label:
             self.ignored.append((video, label, start, end))
             return
@@ -45,6 +50,17 @@ class _Table:
                 next="keep it in one",
                 subject=str(self.path),
             )
+
+    def lasts(self, video: str, duration: Any, *, place: str) -> None:
+        seconds = number(duration, place=place, name="duration")
+        if seconds <= 0:
+            raise DataError(
+                f"{place}: a duration of {seconds:g} s",
+                why="a video lasts longer than 0 s",
+                next="correct it, or leave it out",
+                subject=str(self.path),
+            )
+        self.durations[video] = seconds
 
     def annotations(self, notes: Sequence[str] = ()) -> Annotations:
         if not (self.rows or self.durations or self.subsets):
@@ -78,21 +94,21 @@ def read_activitynet(path: Path, *, classes: Sequence[str] | None, ignore_label:
         if entry.get("subset") is not None:
             table.put_in(video, str(entry["subset"]), place=place)
         if entry.get("duration") is not None:
-            table.durations[video] = number(entry["duration"], place=place, name="duration")
+            table.lasts(video, entry["duration"], place=place)
         elif entry.get("subset") is None:
             table.put_in(video, "all", place=place)
         for i, row in enumerate(entry.get("annotations", [])):
             where = f"{place}, annotation {i}"
             try:
-                label, (start, end) = row["label"], row["segment"]
-            except (KeyError, TypeError, ValueError):
+                label, (start, end) = label_name(row["label"]), two_times(row["segment"])
+            except (KeyError, TypeError, ValueError) as error:
                 raise DataError(
                     f"{where} is not a segment",
-                    why=str(row)[:80],
+                    why=f"{type(error).__name__}: {error} in {str(row)[:80]}",
                     next='a row is {"label": NAME, "segment": [START, END]}',
                     subject=str(path),
                 ) from None
-            table.add(video, str(label), *interval(start, end, place=where), place=where)
+            table.add(video, label, *interval(start, end, place=where), place=where)
     return table.annotations()
 
 
@@ -111,7 +127,7 @@ def read_csv(path: Path, *, classes: Sequence[str] | None, ignore_label: str) ->
         if row.get("subset"):
             table.put_in(video, row["subset"], place=place)
         if row.get("duration"):
-            table.durations[video] = number(row["duration"], place=place, name="duration")
+            table.lasts(video, row["duration"], place=place)
         table.add(video, row["label"], *interval(row["start"], row["end"], place=place), place=place)
     return table.annotations()
 
@@ -157,7 +173,7 @@ def read_thumos_folder(path: Path, *, classes: Sequence[str] | None, ignore_labe
         for line, row in table_rows(file, needed=("video", "duration")):
             place = f"{file}, line {line}"
             table.put_in(row["video"], _SUBSETS.get(subset, subset), place=place)
-            table.durations[row["video"]] = number(row["duration"], place=place, name="duration")
+            table.lasts(row["video"], row["duration"], place=place)
     return table.annotations(notes)
 
 

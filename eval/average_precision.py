@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import UsageError, listing
 from ..segments import Segments
 from .annotations import Annotations
 from .plain import plain
@@ -120,7 +120,7 @@ def check_thresholds(iou: Sequence[float]) -> np.ndarray:
     thresholds = np.asarray(iou, dtype=np.float64).reshape(-1)
     if len(thresholds) == 0 or not ((thresholds >= 0) & (thresholds <= 1)).all():
         raise UsageError(
-            f"IoU thresholds must be fractions from 0 to 1, not {list(np.asarray(iou).reshape(-1))}",
+            f"IoU thresholds must be fractions from 0 to 1, not {listing([f'{t:g}' for t in thresholds])}",
             why="they are not per cent" if (thresholds > 1).any() else "",
             next="give for example --iou 0.1 0.3 0.5",
         )

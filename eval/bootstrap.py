@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import UsageError
 from .average_precision import _RECALL_POINTS, Scores
 from .ranking import Ranking
 
@@ -115,7 +116,15 @@ def over_seeds(scores: Sequence[Scores]) -> tuple[np.ndarray, np.ndarray]:
 
     Returns:
         Two (K + 1,) arrays: for each threshold, and for the mean over the thresholds.
+
+    Raises:
+        UsageError: They were not scored alike.
     """
+    alike = {(s.protocol, s.details.get("videos_hash"), s.thresholds.tobytes()) for s in scores}
+    if len(alike) > 1:
+        raise UsageError(
+            "only scores of the same videos, protocol and thresholds can be averaged", next="score them alike"
+        )
     values = np.stack([np.append(score.map, score.average) for score in scores])
     deviation = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1], np.nan)
     return values.mean(axis=0), deviation

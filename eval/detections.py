@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import DataError, listing
 from ..segments import Segments
-from .rows import opened, table_rows, text_lines
+from .rows import label_name, opened, table_rows, text_lines, two_times
 from .thumos14 import CLASS_IDS
 
 ClassIds = Literal["official", "positions"]
@@ -34,6 +34,8 @@ class _Table:
         self.names: dict[str, str] = {}
 
     def add(self, video: str, label: str, start: Any, end: Any, score: Any) -> None:
+        if not (video and label):
+            raise ValueError(f"the {'label' if video else 'video'} is empty")
         first, last, sure = float(start), float(end), float(score)
         self.start.append(first)
         self.end.append(last)
@@ -130,18 +132,26 @@ def _read_thumos(path: Path, classes: Sequence[str] | None, class_ids: ClassIds 
         lines.append(line)
     if not lines:
         raise DataError(f"{path} is empty", next="give a file of detections", subject=str(path))
-    names = _class_names(table.label, lines, path, classes=classes or tuple(CLASS_IDS.values()), class_ids=class_ids)
-    table.label = [names[label] for label in table.label]
+    if any(_is_number(label) for label in set(table.label)):
+        known = classes or tuple(CLASS_IDS.values())
+        names = _class_names(table.label, lines, path, classes=known, class_ids=class_ids)
+        table.label = [names[label] for label in table.label]
     return table.segments(lambda row: f"{path}, line {lines[row]}")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _class_names(
     labels: Sequence[str], lines: Sequence[int], path: Path, *, classes: Sequence[str], class_ids: ClassIds | None
 ) -> dict[str, str]:
-    """The name behind each class in a THUMOS14 text file: a name, a number of the challenge, or a position from 1."""
+    """The name behind each class number in a THUMOS14 text file: a number of the challenge, or a position from 1."""
     found = set(labels)
-    if found <= set(classes):
-        return {name: name for name in found}
     meanings = {
         "official": {str(number): name for number, name in CLASS_IDS.items()},
         "positions": {str(i): name for i, name in enumerate(classes, 1)},
@@ -184,6 +194,8 @@ def _read_json(path: Path) -> Segments:
         return stop
 
     def top(key: str, at: int) -> int:
+        if key in keys:
+            raise _other_shape(path, f'"{key}" is there twice')
         keys.add(key)
         if key != "results":
             return _DECODER.raw_decode(text, at)[1]
@@ -204,6 +216,8 @@ def _read_json(path: Path) -> Segments:
             next="write the file again",
             subject=str(path),
         ) from None
+    except RecursionError:
+        raise _other_shape(path, "its lists lie too deep in each other") from None
     if "results" not in keys:
         looks = "; it looks like ground truth" if "database" in keys else ""
         raise _other_shape(path, f'it has no table "results"{looks}')
@@ -223,9 +237,12 @@ def _add_video(table: _Table, video: str, rows: Any) -> None:
         raise _other_shape(table.path, f"the entry of video {video} is not a list of rows")
     for i, row in enumerate(rows):
         try:
-            start, end = row["segment"]
-            table.add(video, row["label"], start, end, row["score"])
-        except (KeyError, TypeError, ValueError) as error:
+            start, end = two_times(row["segment"])
+            score = row["score"]
+            if isinstance(score, bool):
+                raise TypeError(f"the score is {score}")
+            table.add(video, label_name(row["label"]), start, end, score)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DataError(
                 f"{table.path}, video {video}, row {i}: not a detection",
                 why=f"{type(error).__name__}: {error} in {str(row)[:80]}",

@@ -83,8 +83,9 @@ def summary(explanation: Explanation) -> list[str]:
     if first == 0:
         return [f"There are no detections, so none of the {truths} actions is found."]
     lines = [
-        f"At IoU {errors.threshold:g} the mAP is {_p(errors.map)}. Of the {first} surest detections, about as many as "
-        f"there are actions, {_p(errors.first_counts['correct'] / max(first, 1))} are correct."
+        f"At IoU {errors.threshold:g} the mAP by the rules of activitynet is {_p(errors.map)}. Of the {first} surest "
+        "detections, about as many as there are actions, "
+        f"{_p(errors.first_counts['correct'] / max(first, 1))} are correct."
     ]
     if explanation.baseline is not None:
         guess = explanation.baseline
@@ -97,6 +98,7 @@ def summary(explanation: Explanation) -> list[str]:
         f"Of {truths} actions {_p(errors.truth_counts['found'] / truths)} are found by some detection, however unsure; "
         f"{_p(errors.truth_counts['only too short'] / truths)} are met only in part, "
         f"{_p(errors.truth_counts['only too long'] / truths)} only by something too long, "
+        f"{_p(errors.truth_counts['only shifted'] / truths)} only off to one side, "
         f"{_p(errors.truth_counts['missed'] / truths)} by nothing."
     )
     lines += _completeness(errors)
@@ -173,7 +175,7 @@ def error_table(explanation: Explanation) -> Table:
     from rich.table import Table
 
     errors = explanation.errors
-    title = f"Detections at IoU {errors.threshold:g}; mAP {100 * errors.map:.1f}"
+    title = f"Detections at IoU {errors.threshold:g}, by the rules of activitynet; mAP {100 * errors.map:.1f}"
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("kind of detection", no_wrap=True)
     for name in ("surest 1x", "10x", "mAP if put right", "if dropped"):
@@ -184,7 +186,7 @@ def error_table(explanation: Explanation) -> Table:
         if name != "correct":
             for value in (errors.corrected[name], errors.removed[name]):
                 cells.append(_changed(value, errors.map))
-        table.add_row(f"  {name}" if name in LOCALIZATION else name, *cells)
+        table.add_row(f"place: {name}" if name in LOCALIZATION else name, *cells)
     table.add_row("missed actions (left out)", "", "", _changed(errors.missed_free, errors.map), "")
     return table
 
@@ -229,6 +231,13 @@ def action_table(explanation: Explanation) -> Table:
         by, last = group.by if group.by != last else "", group.by
         table.add_row(by, group.name, str(group.truths), f"{100 * group.found:.1f} %", f"{100 * group.map:.1f}")
     return table
+
+
+def left_out(explanation: Explanation) -> list[str]:
+    """What the table of actions cannot show, and why."""
+    if any(group.by == "position" for group in explanation.slices):
+        return []
+    return ["share of its video and position are left out: the annotations do not say how long the videos are"]
 
 
 def recall_table(explanation: Explanation) -> Table:

@@ -103,7 +103,7 @@ def prepare(
     dropped: dict[str, int] = {}
     counts = {f"ambiguous segments ({_AMBIGUOUS[protocol.ambiguous]})": len(annotations.ignored)}
     if protocol.ambiguous != "ignore" and len(annotations.ignored) == 0:
-        counts["set of annotations without ambiguous segments, which this protocol would heed"] = 1
+        counts["kind of annotation is missing: Ambiguous segments, which this protocol heeds"] = 1
     label = codes(detections.label, annotations.classes)
     if (label < 0).any():
         policy = unknown_labels or ("drop" if protocol.name.startswith("thumos14") else "error")
@@ -124,6 +124,8 @@ def prepare(
         dropped["video not in the chosen list"] = int((keep & ~inside).sum())
         keep &= inside
         before = len(annotations.segments)
+        unknown = len(chosen - set(annotations.videos))
+        counts["videos of the chosen list that the annotations do not name"] = unknown
         annotations = annotations.only(chosen)
         counts["ground truth outside the chosen videos, dropped"] = before - len(annotations.segments)
     if known_labels:

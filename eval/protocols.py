@@ -63,7 +63,9 @@ PROTOCOLS: dict[str, Protocol] = {
         ambiguous="drop-unmatched",
         ties="file",
     ),
-    # The first program lists all true positives before it sorts, so that they win every tie.
+    # The first program joins the confidences as `[tpconf fpconf]` and sorts them, and MATLAB's sort is stable: true
+    # positives win every tie. Both public copies of TH14evaldet.m found in August 2014's form read so; the updated
+    # program brings the two back into the order of the file before it sorts, and keeps the older line as a comment.
     "thumos14-11point": Protocol(
         name="thumos14-11point",
         source="THUMOS14 evaluation kit of August 2014, TH14evaldet.m",

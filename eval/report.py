@@ -19,6 +19,11 @@ def _percent(value: float) -> str:
     return "-" if np.isnan(value) else f"{100 * value:.1f}"
 
 
+def _with_mean(values: Sequence[float] | np.ndarray, mean: float) -> list[str]:
+    """A mean over one threshold would say the same twice."""
+    return [*_row(values), _percent(mean)] if len(values) > 1 else _row(values)
+
+
 def _row(values: Sequence[float] | np.ndarray) -> list[str]:
     return [_percent(value) for value in values]
 
@@ -35,7 +40,7 @@ def _spans(assessment: Assessment) -> list[tuple[str, np.ndarray, np.ndarray, tu
     return spans
 
 
-def _columns(first: str, thresholds: np.ndarray, *, mean: bool = True, title: str = "") -> Table:
+def _columns(first: str, thresholds: np.ndarray, *, title: str = "") -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -43,7 +48,7 @@ def _columns(first: str, thresholds: np.ndarray, *, mean: bool = True, title: st
     table.add_column(first, no_wrap=True)
     for threshold in thresholds:
         table.add_column(f"{threshold:g}", justify="right", no_wrap=True)
-    if mean:
+    if len(thresholds) > 1:
         table.add_column("mean", justify="right", no_wrap=True)
     return table
 
@@ -53,12 +58,12 @@ def score_table(assessments: Sequence[Assessment], *, title: str = "") -> Table:
     table = _columns("mAP (%) at IoU", assessments[0].scores.thresholds, title=title)
     for assessment in assessments:
         scores = assessment.scores
-        table.add_row(f"[bold]{scores.protocol}[/]", *_row(scores.map), f"[bold]{_percent(scores.average)}[/]")
+        table.add_row(f"[bold]{scores.protocol}[/]", *_with_mean(scores.map, scores.average))
         for name, low, high, mean in _spans(assessment):
-            table.add_row(f"  {name}, from", *_row(low), _percent(mean[0]))
-            table.add_row("    to", *_row(high), _percent(mean[1]))
+            table.add_row(f"  {name}, from", *_with_mean(low, mean[0]))
+            table.add_row("    to", *_with_mean(high, mean[1]))
         for baseline in assessment.baselines:
-            table.add_row(f"  blind: {baseline.name}", *_row(baseline.map), _percent(baseline.average), style="dim")
+            table.add_row(f"  blind: {baseline.name}", *_with_mean(baseline.map, baseline.average), style="dim")
     return table
 
 
@@ -72,7 +77,7 @@ def class_table(assessment: Assessment) -> Table:
     present = np.flatnonzero(ranking.positives)
     for c in present[np.argsort(-scores.ap[:, present].mean(axis=0), kind="stable")]:
         ap = scores.ap[:, c]
-        table.add_row(escape(scores.classes[c]), *_row(ap), _percent(ap.mean()), str(ranking.positives[c]))
+        table.add_row(escape(scores.classes[c]), *_with_mean(ap, ap.mean()), str(ranking.positives[c]))
     return table
 
 
@@ -80,12 +85,14 @@ def account(assessment: Assessment) -> list[str]:
     """What was scored, in one line, then one line for each thing that was dropped or is odd."""
     scores, prepared = assessment.scores, assessment.prepared
     facts = scores.details
+    nothing = ["no detections: the score is 0 because nothing was given to score"] if not facts["detections"] else []
     dropped = [f"{n} detections dropped: {reason}" for reason, n in prepared.dropped.items()]
     return [
         f"{facts['detections']} detections, "
         f"{facts['ground_truth']} ground truths of {facts['classes_with_ground_truth']} classes in "
         f"{facts['videos_with_ground_truth']} of {facts['videos']} videos (list {facts['videos_hash']})",
         f"protocol {scores.protocol}: {PROTOCOLS[scores.protocol].source}",
+        *nothing,
         *dropped,
         *(f"{n} {kind}" for kind, n in prepared.counts.items()),
     ]
@@ -94,17 +101,20 @@ def account(assessment: Assessment) -> list[str]:
 def comparison_table(comparison: Comparison, thresholds: np.ndarray, *, names: tuple[str, str]) -> Table:
     """The difference at each threshold, its interval, and whether it is real."""
     table = _columns(f"{names[1]} less {names[0]}, points", thresholds)
-    table.add_row("difference", *(f"{100 * value:+.1f}" for value in comparison.difference))
-    ends = zip(comparison.low, comparison.high, strict=True)
-    table.add_row("95 % interval", *(f"{100 * a:+.1f}..{100 * b:+.1f}" for a, b in ends))
-    table.add_row("p", *(f"{value:.3f}" for value in comparison.p))
-    table.add_row("real?", *("[green]yes[/]" if real else "no" for real in comparison.real))
+    shown = slice(None) if len(thresholds) > 1 else slice(1)
+    rows = {"difference": comparison.difference, "  95 %, from": comparison.low, "    to": comparison.high}
+    for name, values in rows.items():
+        table.add_row(name, *(f"{100 * value:+.1f}" for value in values[shown]))
+    table.add_row("p", *(f"{value:.3f}" for value in comparison.p[shown]))
+    table.add_row("real?", *("[green]yes[/]" if real else "no" for real in comparison.real[shown]))
     return table
 
 
 def verdict(comparison: Comparison, *, names: tuple[str, str]) -> str:
     """The comparison of the means in a sentence."""
     change, low, high = (100 * float(values[-1]) for values in (comparison.difference, comparison.low, comparison.high))
+    if change == low == high == 0:
+        return f"No difference is shown: {names[0]} and {names[1]} score the same."
     better, worse = names[::-1] if change > 0 else names
     if comparison.real[-1]:
         near, far = sorted((abs(low), abs(high)))
@@ -118,6 +128,6 @@ def verdict(comparison: Comparison, *, names: tuple[str, str]) -> str:
 def seeds_table(mean: np.ndarray, deviation: np.ndarray, thresholds: np.ndarray, *, runs: int, protocol: str) -> Table:
     """Mean and standard deviation over runs."""
     table = _columns(f"mAP (%), {protocol}, {runs} runs", thresholds)
-    table.add_row("mean", *_row(mean))
-    table.add_row("standard deviation", *_row(deviation))
+    table.add_row("mean", *_with_mean(mean[:-1], mean[-1]))
+    table.add_row("standard deviation", *_with_mean(deviation[:-1], deviation[-1]))
     return table

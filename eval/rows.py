@@ -32,7 +32,7 @@ def number(text: Any, *, place: str, name: str) -> float:
     """
     try:
         value = float(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         value = math.nan
         why = f"its {name} is {text!r}"
     else:
@@ -42,6 +42,25 @@ def number(text: Any, *, place: str, name: str) -> float:
             f"{place}: the {name} is not a finite number", why=why, next="correct the row", subject=place.split(",")[0]
         )
     return value
+
+
+def two_times(segment: Any) -> tuple[Any, Any]:
+    """Start and end of a segment in JSON; a TypeError or ValueError says what it is instead."""
+    if not isinstance(segment, list):
+        raise TypeError(f"the segment is {segment!r}, not [START, END]")
+    start, end = segment
+    if isinstance(start, bool) or isinstance(end, bool):
+        raise TypeError(f"the segment is {segment!r}, not two times")
+    return start, end
+
+
+def label_name(label: Any) -> str:
+    """A label in JSON as a name; some files number their classes."""
+    if isinstance(label, str) and label:
+        return label
+    if isinstance(label, int) and not isinstance(label, bool):
+        return str(label)
+    raise TypeError(f"the label is {label!r}, not a name")
 
 
 def interval(start: Any, end: Any, *, place: str) -> tuple[float, float]:
@@ -93,6 +112,14 @@ def table_rows(path: Path, *, needed: Sequence[str]) -> Iterator[tuple[int, dict
             raise DataError(f"{path} is empty", next="give a file with a heading and rows", subject=str(path))
         delimiter = max(",;\t", key=heading.count)
         names = [name.strip().lower() for name in next(csv.reader([heading], delimiter=delimiter))]
+        for column in (*needed, *(set(HEADINGS) - set(needed))):
+            same = [name for name in names if name in HEADINGS[column]]
+            if len(same) > 1:
+                raise DataError(
+                    f"{path} has {len(same)} columns for the {column}: {listing(same)}",
+                    next="keep one of them",
+                    subject=str(path),
+                )
         where = {column: i for column, known in HEADINGS.items() for i, name in enumerate(names) if name in known}
         missing = [column for column in needed if column not in where]
         if missing:
@@ -115,11 +142,23 @@ def table_rows(path: Path, *, needed: Sequence[str]) -> Iterator[tuple[int, dict
                 )
 
 
+def _without_repeats(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
+    """A table whose keys are all different: JSON readers keep the last of two without a word."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise DataError(f"{path}: {twice!r} is there twice", next="join the two", subject=str(path))
+    return table
+
+
 def load_json(path: Path) -> Any:
     """The contents of a JSON file, or a DataError that says where it breaks off."""
     try:
         with path.open(encoding="utf-8-sig") as file:
-            return json.load(file)
+            return json.load(file, object_pairs_hook=lambda pairs: _without_repeats(pairs, path))
+    except RecursionError:
+        raise DataError(f"{path}: its lists lie too deep in each other", subject=str(path)) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read", why=error.strerror or str(error), subject=str(path)) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

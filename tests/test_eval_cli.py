@@ -81,6 +81,43 @@ def test_two_files_are_compared(capsys, files, tmp_path):
     assert content["verdict"] in out
 
 
+def test_the_table_of_a_comparison_fits_a_terminal(capsys, files, monkeypatch):
+    monkeypatch.setattr("thas.cli.eval_output.out.width", 80)
+    _, out, _ = typed(capsys, files[0], *files)
+    assert "…" not in out
+    assert "score the same" in out
+
+
+def test_one_threshold_has_no_mean_beside_it(capsys, files):
+    _, out, _ = typed(capsys, *files, "--iou", "0.5", "--baselines")
+    assert " mean" not in out
+
+
+def test_warnings_stay_on_stderr_beside_json(capsys, files, tmp_path):
+    (tmp_path / "none.json").write_text('{"results": {}}')
+    _, out, err = typed(capsys, tmp_path / "none.json", *files[1:], "--subset", "test", "--json")
+    assert json.loads(out)["detections"] == 0
+    assert "no detections" in err
+
+
+def test_seeds_must_be_scored_on_the_same_videos(capsys, files, tmp_path):
+    write(Segments(["t1"], ["a"], [0], [9], [0.5]), tmp_path / "other.json", form="activitynet")
+    code, _, err = typed(capsys, files[0], tmp_path / "other.json", *files[1:], "--seeds")
+    assert code == 2
+    assert "same videos" in err
+
+
+def test_the_diagnosis_names_its_rules_and_what_it_leaves_out(capsys, files, tmp_path):
+    bare = Annotations(TRUTH.segments, TRUTH.classes, {}, TRUTH.subsets)
+    write(bare, tmp_path / "bare.json", form="activitynet")
+    options = ("--subset", "test", "--protocol", "thumos14", "--diagnose")
+    _, out, err = typed(capsys, files[0], "--annotations", tmp_path / "bare.json", *options)
+    assert "rules of activitynet" in out
+    assert "do not say how long the videos are" in err
+    _, _, err = typed(capsys, *files, *options)
+    assert "do not say how long" not in err
+
+
 def test_seeds_are_averaged(capsys, files, tmp_path):
     write(FOUND[:1], tmp_path / "other.json", form="activitynet")
     names = (files[0], tmp_path / "other.json", files[0])
@@ -94,7 +131,7 @@ def test_seeds_are_averaged(capsys, files, tmp_path):
 
 
 def test_diagnosis(capsys, files, tmp_path):
-    code, out, _ = typed(capsys, *files, "--diagnose", "--pictures", tmp_path / "why")
+    code, out, _ = typed(capsys, *files, "--pictures", tmp_path / "why")
     assert code == 0
     assert "In short" in out
     assert "too short" in out
@@ -107,6 +144,8 @@ def test_a_list_of_videos(capsys, files, tmp_path):
     (tmp_path / "list.txt").write_text("v2\n")
     _, out, err = typed(capsys, *files, "--videos", tmp_path / "list.txt", "--json")
     assert json.loads(out)["ap"]["a"][0] == 1.0
+    (tmp_path / "list.txt").write_text("v2\nv3\n")
+    assert "1 videos of the chosen list that" in typed(capsys, *files, "--videos", tmp_path / "list.txt")[2]
     code, _, err = typed(capsys, *files, "--videos", "thumos14-212")
     assert code == 1
     assert "0 with" in err or "have 0" in err
@@ -120,6 +159,7 @@ def test_a_list_of_videos(capsys, files, tmp_path):
         (["--protocol", "thumos"], 2, "thumos"),
         (["--videos", "nowhere"], 2, "no list of videos"),
         (["--protocol", "all", "--diagnose"], 2, "name one protocol"),
+        (["--seeds"], 2, "two or more"),
     ],
 )
 def test_wrong_usage(capsys, files, tokens, code, words):
@@ -210,6 +250,22 @@ def test_convert(capsys, files, tmp_path):
     assert run(["convert", files[0], str(tmp_path / "x.bin")]) == 2
     assert run(["convert", files[0], str(tmp_path / "x.csv"), "--subset", "test"]) == 2
     assert run(["convert", files[2], str(tmp_path / "x.csv"), "--top", "1"]) == 2
+    assert run(["convert", files[0], str(tmp_path / "x.csv"), "--top", "0"]) == 2
+
+
+def test_convert_never_replaces_its_source(capsys, files):
+    from pathlib import Path
+
+    before = Path(files[0]).read_bytes()
+    assert run(["convert", files[0], files[0]]) == 2
+    assert Path(files[0]).read_bytes() == before
+    assert "another TARGET" in capsys.readouterr().err
+
+
+def test_convert_and_back_for_classes_of_ones_own(files, tmp_path):
+    for source, target in (("found.json", "a.txt"), ("a.txt", "b.csv"), ("b.csv", "c.json")):
+        assert run(["convert", str(tmp_path / source), str(tmp_path / target)]) == 0
+    assert json.loads((tmp_path / "c.json").read_text()) == json.loads((tmp_path / "found.json").read_text())
 
 
 def test_no_heavy_import():

@@ -1,0 +1,124 @@
+"""What `thas eval` prints: scores, comparisons and diagnoses as tables, and the same as one object for --json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .console import note, out, warn
+
+if TYPE_CHECKING:
+    from ..eval.assessment import Assessment
+    from ..eval.bootstrap import Comparison
+    from .eval import Source
+
+
+_SERIOUS = ("dropped", "no length", "repeated", "no detections", "do not name")
+
+
+def side_by_side(assessments: list[Assessment]) -> dict[str, Any]:
+    """The scores under several protocols as one object."""
+    return {"protocol": "all", "scores": {a.scores.protocol: a.to_json() for a in assessments}}
+
+
+def _account(assessments: list[Assessment], *, json: bool) -> None:
+    """What was scored on stdout, unless that is for an object; what was dropped or is odd on stderr; each line once."""
+    from ..eval.report import account
+
+    said: set[str] = set()
+    for assessment in assessments:
+        facts, protocol, *oddities = account(assessment)
+        for line in (facts, protocol):
+            if line not in said and not json:
+                out.print(line, markup=False)
+        for line in oddities:
+            if line not in said:
+                (warn if any(word in line for word in _SERIOUS) else note)(line)
+        said.update((facts, protocol, *oddities))
+
+
+def one_score(source: Source, assessments: list[Assessment], *, json: bool) -> dict[str, Any]:
+    """One set of detections, under one protocol or several."""
+    from ..eval.report import class_table, score_table
+
+    content = assessments[0].to_json() if len(assessments) == 1 else side_by_side(assessments)
+    if not json:
+        out.print(source.title, markup=False)
+    _account(assessments, json=json)
+    if not json:
+        out.print(score_table(assessments))
+        if len(assessments) == 1 and len(assessments[0].scores.classes) <= 30:
+            out.print(class_table(assessments[0]))
+    if assessments[0].scores.details["known_labels"]:
+        note("known labels: the classification of the videos was taken as solved, which flatters")
+    return {"detections_from": source.title, **content}
+
+
+def seeds_score(assessments: list[Assessment], *, json: bool) -> dict[str, Any]:
+    """Runs that differ by seed: mean and standard deviation."""
+    from ..eval.bootstrap import over_seeds
+    from ..eval.plain import plain
+    from ..eval.report import seeds_table
+
+    scores = [assessment.scores for assessment in assessments]
+    mean, deviation = over_seeds(scores)
+    _account(assessments, json=json)
+    if not json:
+        out.print(seeds_table(mean, deviation, scores[0].thresholds, runs=len(scores), protocol=scores[0].protocol))
+    content = {
+        "protocol": scores[0].protocol,
+        "iou": scores[0].thresholds,
+        "map": mean[:-1],
+        "map_deviation": deviation[:-1],
+        "average": mean[-1],
+        "average_deviation": deviation[-1],
+        "runs": [s.to_json() for s in scores],
+    }
+    return plain(content)
+
+
+def pair_score(
+    sources: list[Source], assessments: list[Assessment], comparison: Comparison, *, json: bool
+) -> dict[str, Any]:
+    """Two sets of detections, and whether their difference is real."""
+    from ..eval.plain import plain
+    from ..eval.report import comparison_table, score_table, verdict
+
+    names = ("A", "B")
+    sentence = verdict(comparison, names=names)
+    for name, source, assessment in zip(names, sources, assessments, strict=True):
+        if not json:
+            out.print(f"{name}: {source.title}", markup=False)
+        _account([assessment], json=json)
+        if not json:
+            out.print(score_table([assessment]))
+    if not json:
+        out.print(comparison_table(comparison, assessments[0].scores.thresholds, names=names))
+        out.print(sentence, markup=False)
+    found = vars(comparison) | {"real": comparison.real, "verdict": sentence}
+    return plain({"a": assessments[0].to_json(), "b": assessments[1].to_json(), **found})
+
+
+def diagnosis(source: Source, assessment: Assessment, pictures: Path | None, *, json: bool) -> dict[str, Any]:
+    """Why the mAP is what it is, in tables, sentences and pictures."""
+    from ..eval.explanation import action_table, error_table, explain, left_out, legend, recall_table, summary
+
+    thresholds = assessment.scores.thresholds
+    explanation = explain(assessment, source.truth, iou=0.5 if 0.5 in thresholds else float(thresholds[-1]))
+    if not json:
+        out.print(error_table(explanation))
+        for line in legend():
+            out.print(f"  {line}", style="dim", markup=False)
+        for table in (action_table, recall_table):
+            out.print(table(explanation))
+        for line in left_out(explanation):
+            note(line)
+        out.print("In short", style="bold")
+        for line in summary(explanation):
+            out.print(f"- {line}", markup=False)
+    folder = pictures or (source.run / "diagnosis" if source.run is not None else None)
+    if folder is not None:
+        from ..eval.pictures import draw
+
+        note("pictures: " + ", ".join(map(str, draw(explanation, assessment, folder))))
+    return explanation.to_json()
