@@ -1,0 +1,184 @@
+"""`thas train-backbone`."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from ..errors import DataError, PartialFailure, listing
+from .console import note, out, print_json, progress, warn
+
+if TYPE_CHECKING:
+    from ..dataset import Dataset
+    from ..features.failures import Failure
+
+_FLAG = Parameter(negative=())
+
+
+def train_backbone(
+    *,
+    dataset: str,
+    out_: Annotated[Path | None, Parameter(name="--out")] = None,
+    width: int | None = None,
+    input_size: int | None = None,
+    depth: int | None = None,
+    clip_frames: int | None = None,
+    frame_step: int | None = None,
+    fc_width: int | None = None,
+    epochs: int | None = None,
+    clips_per_video: int | None = None,
+    batch: int | None = None,
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
+    dropout: float | None = None,
+    shift_pixels: int | None = None,
+    flip: Annotated[bool, _FLAG] = False,
+    memory_gigabytes: float | None = None,
+    seed: int = 0,
+    train_subset: str | None = None,
+    workers: int | None = None,
+    data_root: Path = Path("data"),
+    json: Annotated[bool, _FLAG] = False,
+) -> int:
+    """Train a small C3D on a data set's video labels, as a backbone for its features.
+
+    For those without pretrained weights, or far from what they were trained on. Random clips take their video's
+    labels; segments are never read. The file then serves as any other: thas extract-features --weights FILE.
+
+    Example:
+
+        thas train-backbone --dataset my_videos --out backbone.safetensors
+
+        thas train-backbone --dataset my_videos --out big.safetensors --width 32 --input-size 112 --depth 5
+
+    Parameters
+    ----------
+    dataset
+        A data set's name (`thas list datasets`) or its folder.
+    out_
+        The weights file, safetensors; by default `backbone.safetensors` in the data set's folder, where
+        extract-features finds it by itself.
+    width
+        Channels of the first convolution; the deeper ones have up to 8 times as many. 16 by default.
+    input_size
+        Height and width in pixels that frames are squeezed into. 56 by default.
+    depth
+        Blocks of convolutions, 1 to 5. 4 by default.
+    clip_frames
+        Frames of a clip. 16 by default.
+    frame_step
+        Frames of the video from one of these to the next. 1 by default.
+    fc_width
+        Length of a feature vector. 256 by default.
+    epochs
+        Passes over the videos. 8 by default.
+    clips_per_video
+        Clips drawn from each video in a pass. 8 by default.
+    batch
+        Clips a step. 16 by default.
+    learning_rate
+        Highest, of Adam. 0.001 by default.
+    weight_decay
+        Of Adam. 0.0001 by default.
+    dropout
+        Of fc6 and fc7. 0 by default.
+    shift_pixels
+        Shift each clip by up to so many pixels either way. 0 by default.
+    flip
+        Mirror every other clip. Only where left and right mean the same.
+    memory_gigabytes
+        Keep decoded frames in memory up to here; decode the rest again in every pass. 2 by default.
+    seed
+        Of weights, clips and their order.
+    train_subset
+        The subset to learn from.
+    workers
+        Decoding processes; one a core by default.
+    data_root
+        The folder that holds data sets called by name.
+    json
+        Print one JSON object.
+    """
+    from ..dataset import dataset_presets, open_dataset
+    from ..settings import preset_table
+
+    opened = open_dataset(dataset, data_root=data_root, train_subset=train_subset)
+    videos, missing = _files(opened)
+    given = {
+        "width": width,
+        "input_size": input_size,
+        "depth": depth,
+        "clip_frames": clip_frames,
+        "frame_step": frame_step,
+        "fc_width": fc_width,
+        "epochs": epochs,
+        "clips_per_video": clips_per_video,
+        "batch": batch,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "dropout": dropout,
+        "shift_pixels": shift_pixels,
+        "flip": flip or None,
+        "memory_gigabytes": memory_gigabytes,
+    }
+    from ..features.train_backbone import BackboneSettings
+    from ..features.train_backbone import train_backbone as run
+
+    preset = preset_table(dataset, "backbone") if dataset in dataset_presets() else {}
+    settings = BackboneSettings(**{**preset, **{key: value for key, value in given.items() if value is not None}})
+    target = out_ or opened.folder / "backbone.safetensors"
+    read = count(1)
+    with progress("training the backbone", settings.epochs, "epochs") as advance:
+        result = run(
+            videos,
+            opened.labels,
+            opened.classes,
+            target,
+            settings=settings,
+            seed=seed,
+            workers=workers,
+            missing=missing,
+            on_video=lambda: advance(0, f"reading video {next(read)} of {len(videos)}"),
+            progress=lambda words: advance(1, words),
+        )
+    if json:
+        print_json(result.to_json())
+    else:
+        out.print(
+            f"{target}: C3D of {result.parameters:,} weights from {result.videos} videos, "
+            f"{result.accuracy[-1]:.0%} of the last {result.clips // settings.epochs:,} clips right",
+            markup=False,
+        )
+        note(f"next: thas extract-features --dataset {dataset}" + (f" --weights {target}" if out_ else ""))
+    if result.streamed:
+        warn(f"{result.streamed} videos did not fit into --memory-gigabytes and were decoded again in every pass")
+    if result.failed:
+        first = result.failed[0]
+        raise PartialFailure(
+            f"{len(result.failed)} videos could not be read: {listing(failure.video for failure in result.failed)}",
+            why=f"{first.video}: {first.reason}",
+            next="the backbone was trained without them; mend or remove them and run the same command again",
+            subject=first.video,
+        )
+    return 0
+
+
+def _files(dataset: Dataset) -> tuple[dict[str, Path], list[Failure]]:
+    """The training videos' files, and those that have none."""
+    from ..features.failures import Failure
+
+    files: dict[str, Path] = {}
+    missing: list[Failure] = []
+    first: DataError | None = None
+    for video in dataset.videos_of(dataset.train_subset):
+        try:
+            files[video] = dataset.video_path(video)
+        except DataError as error:
+            first = first or error
+            missing.append(Failure(video, "find", error.why or error.what))
+    if not files and first is not None:
+        raise first
+    return files, missing

@@ -1,0 +1,268 @@
+"""A small C3D trained on a folder's own labels."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from thas.cli import run as thas
+from thas.errors import DataError, UsageError
+from thas.features.extract import ExtractionSettings, extract_dataset
+from thas.features.preprocessing import square
+from thas.features.train_backbone import BackboneSettings, _augmented, train_backbone
+from thas.features.training_clips import TrainingClips
+from thas.features.weights import load_backbone
+
+from .video_files import SIZE, number_of, write_video
+
+TINY = BackboneSettings(
+    width=4,
+    input_size=16,
+    depth=3,
+    clip_frames=8,
+    fc_width=16,
+    epochs=6,
+    clips_per_video=8,
+    batch=8,
+    learning_rate=3e-3,
+)
+
+
+def _write_colours(path: Path, colour: tuple[int, int, int], frames: int = 24) -> Path:
+    draw = np.random.default_rng(frames)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=12, options={"bf": "0"})
+        stream.height = stream.width = 32
+        stream.pix_fmt = "yuv420p"
+        for _ in range(frames):
+            picture = np.clip(np.array(colour) + draw.normal(0, 10, (32, 32, 3)), 0, 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Eight videos, red or blue, and a ninth that is both by its labels."""
+    folder = tmp_path_factory.mktemp("colours")
+    (folder / "videos").mkdir()
+    rows = ["video,label,subset"]
+    for i in range(8):
+        red = i % 2 == 0
+        _write_colours(folder / "videos" / f"v{i}.mp4", (200, 60, 60) if red else (60, 60, 200), 20 + i)
+        rows.append(f"v{i},{'red' if red else 'blue'},training")
+    _write_colours(folder / "videos" / "both.mp4", (130, 60, 130), 5)  # shorter than a clip
+    rows += ["both,red,training", "both,blue,training"]
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def _inputs(folder: Path):
+    files = {path.stem: path for path in sorted((folder / "videos").iterdir())}
+    labels = {name: ("red", "blue") if name == "both" else (("red", "blue")[int(name[1]) % 2],) for name in files}
+    return files, labels
+
+
+@pytest.fixture(scope="module")
+def trained(folder, tmp_path_factory):
+    files, labels = _inputs(folder)
+    out = tmp_path_factory.mktemp("out") / "deep" / "b.safetensors"
+    notes, read = [], []
+    result = train_backbone(
+        files,
+        labels,
+        ("blue", "red"),
+        out,
+        settings=TINY,
+        workers=1,
+        on_video=lambda: read.append(1),
+        progress=notes.append,
+    )
+    assert len(read) == 9
+    assert len(notes) == len(result.loss) == TINY.epochs
+    return result
+
+
+def test_it_learns_the_labels(trained):
+    assert trained.accuracy[-1] > 0.95
+    assert trained.loss[-1] < trained.loss[0]
+    assert trained.clips == TINY.epochs * 9 * 8
+    assert (trained.videos, trained.streamed, trained.failed) == (9, 0, ())
+    json.dumps(trained.to_json())
+
+
+def test_the_file_says_how_it_was_made_and_serves_extraction(trained, folder, tmp_path):
+    with safe_open(str(trained.path), framework="pt") as opened:
+        about = json.loads(opened.metadata()["thas"])
+    assert about["backbone"] == "c3d"
+    assert about["classes"] == ["blue", "red"]
+    assert about["architecture"]["input_size"] == 16
+    assert about["training"]["seed"] == 0
+    assert about["training"]["videos"] == 9
+    loaded = load_backbone(weights=trained.path)
+    assert (loaded.backbone.dimension, loaded.backbone.clip_frames) == (16, 8)
+    assert loaded.backbone.preprocessing == replace(
+        square(16), mean=tuple(about["preprocessing"]["mean"]), std=tuple(about["preprocessing"]["std"])
+    )
+    files, _ = _inputs(folder)
+    some = {name: files[name] for name in ("v0", "v1", "both")}
+    result = extract_dataset(some, tmp_path / "f", settings=ExtractionSettings(stride_frames=4), weights=trained.path)
+    assert set(result.done) == set(some)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(trained, folder, tmp_path):
+    files, labels = _inputs(folder)
+    torch.manual_seed(99)  # global state plays no part
+
+    def again(seed: int, **changes) -> bytes:
+        out = tmp_path / "again.safetensors"
+        settings = replace(TINY, epochs=2, dropout=0.1, **changes)
+        train_backbone(files, labels, ("blue", "red"), out, settings=settings, seed=seed, workers=2)
+        return out.read_bytes()
+
+    before = torch.random.get_rng_state()
+    first = again(3)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert again(3) == first
+    assert again(4) != first
+
+
+def test_frames_that_do_not_fit_into_memory_are_decoded_again_and_give_the_same_clips(tmp_path):
+    files = {f"v{i}": write_video(tmp_path / f"v{i}.mp4", 30 + i) for i in range(4)}
+
+    def passes(memory: int):
+        clips = TrainingClips(files, square(96), 4, frame_step=2, memory_bytes=memory, workers=2)
+        clips.read()
+        draw = np.random.default_rng(1)
+        return clips, [batch for _ in range(2) for batch in clips.one_pass(3, 4, draw)]
+
+    kept, whole = passes(1 << 30)
+    some, part = passes(70 * 96 * 96 * 3)
+    none, streamed = passes(0)
+    assert (len(kept.streamed), len(none.streamed)) == (0, 4)
+    assert 0 < len(some.streamed) < 4
+    for other in (part, streamed):
+        assert [names for names, _ in other] == [names for names, _ in whole]
+        assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(whole, other, strict=True))
+    assert sum(len(names) for names, _ in whole) == 2 * 4 * 3
+
+
+def test_clips_are_runs_of_consecutive_frames_at_random_places(tmp_path):
+    # Numbered frames, not resized in width below what their blocks need.
+    file = write_video(tmp_path / "v.mp4", 40)
+    preparation = replace(square(96), resize_width=SIZE[1], crop_width=SIZE[1])
+    clips = TrainingClips({"v": file}, preparation, 4, frame_step=3, workers=1)
+    clips.read()
+    (_, found), *_ = clips.one_pass(50, 50, np.random.default_rng(0))
+    numbers = np.array([[number_of(frame) for frame in clip] for clip in found])
+    assert (np.diff(numbers, axis=1) == 3).all()
+    assert numbers.min() == 0
+    assert numbers.max() == 39
+    assert len(np.unique(numbers[:, 0])) > 15
+
+
+def test_shifting_and_mirroring_move_whole_clips_and_leave_their_input():
+    clips = np.arange(2 * 3 * 5 * 5 * 3, dtype=np.uint8).reshape(2, 3, 5, 5, 3)
+    before = clips.copy()
+    mirrored = _augmented(clips, replace(TINY, flip=True), np.random.default_rng(0))
+    for was, now in zip(clips, mirrored, strict=True):
+        assert np.array_equal(was, now) or np.array_equal(was[:, :, ::-1], now)
+    settings = replace(TINY, input_size=16, shift_pixels=2)
+    large = np.random.default_rng(0).integers(0, 255, (8, 2, 16, 16, 3), dtype=np.uint8)
+    shifted = _augmented(large, settings, np.random.default_rng(1))
+    for was, now in zip(large, shifted, strict=True):
+        moves = [(y, x) for y in range(5) for x in range(5)]
+        assert any(np.array_equal(now[:, 2:14, 2:14], was[:, y : y + 12, x : x + 12]) for y, x in moves)
+    assert np.array_equal(clips, before)
+
+
+def test_a_broken_video_among_good_ones_is_named_and_the_rest_is_learned(folder, tmp_path):
+    files, labels = _inputs(folder)
+    (tmp_path / "broken.mp4").write_bytes(b"no video" * 100)
+    whole = files["v0"].read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    files |= {"broken": tmp_path / "broken.mp4", "cut": tmp_path / "cut.mp4", "absent": tmp_path / "absent.mp4"}
+    labels |= dict.fromkeys(("broken", "cut", "absent"), ("red",))
+    out = tmp_path / "b.safetensors"
+    result = train_backbone(files, labels, ("blue", "red"), out, settings=replace(TINY, epochs=1), workers=2)
+    assert sorted(failure.video for failure in result.failed) == ["absent", "broken", "cut"]
+    assert all(failure.reason for failure in result.failed)
+    assert result.videos == 9
+    with pytest.raises(DataError, match="none of the 2 training videos can be read"):
+        train_backbone(
+            {name: files[name] for name in ("broken", "absent")},
+            labels,
+            ("blue", "red"),
+            tmp_path / "none.safetensors",
+            settings=TINY,
+            workers=1,
+        )
+    assert not (tmp_path / "none.safetensors").exists()
+
+
+def test_bad_input_is_refused_before_any_work(folder, tmp_path):
+    files, labels = _inputs(folder)
+    out = tmp_path / "b.safetensors"
+
+    good = {"videos": files, "labels": labels, "classes": ("blue", "red"), "out": out, "settings": TINY}
+
+    def refuse(words: str, kind=DataError, **changes):
+        with pytest.raises(kind, match=words) as caught:
+            train_backbone(**{**good, **changes}, on_video=lambda: pytest.fail("it worked"))
+        assert caught.value.next
+
+    refuse("two classes or more", classes=("red",))
+    refuse("two classes or more", classes=())
+    refuse("1 training videos have no label: v3", labels=labels | {"v3": ()})
+    refuse("label 'green', which is no class", labels=labels | {"v3": ("green",)})
+    refuse("no training videos", videos={})
+    refuse("could not be written", out=tmp_path)
+    (tmp_path / "file").write_text("")
+    refuse("could not be written", out=tmp_path / "file" / "b.safetensors")
+    refuse("cannot be built", UsageError, settings=replace(TINY, depth=9))
+    for name, value in {"epochs": 0, "learning_rate": 0.0, "dropout": 1.0, "shift_pixels": 16, "batch": -1}.items():
+        with pytest.raises(UsageError):
+            replace(TINY, **{name: value})
+    if os.geteuid():
+        locked = tmp_path / "locked"
+        locked.mkdir(mode=0o500)
+        refuse("could not be written", out=locked / "b.safetensors")
+
+
+_SMALL = {"width": 4, "input-size": 16, "depth": 2, "clip-frames": 8, "fc-width": 8, "epochs": 1, "clips-per-video": 2}
+_OPTIONS = [word for name, value in _SMALL.items() for word in (f"--{name}", str(value))]
+
+
+def test_the_command_writes_the_file_and_says_what_is_next(folder, tmp_path, capsys):
+    out = tmp_path / "b.safetensors"
+    code = thas(["train-backbone", "--dataset", str(folder), "--out", str(out), *_OPTIONS, "--json"])
+    captured = capsys.readouterr()
+    assert code == 0
+    assert json.loads(captured.out)["videos"] == 9
+    assert "extract-features" not in captured.out
+    assert load_backbone(weights=out).backbone.dimension == 8
+
+
+def test_the_command_counts_what_failed_and_exits_with_3(folder, tmp_path, capsys):
+    copy = tmp_path / "set"
+    (copy / "videos").mkdir(parents=True)
+    for path in (folder / "videos").iterdir():
+        (copy / "videos" / path.name).symlink_to(path)
+    (copy / "videos" / "v0.mp4").unlink()
+    (copy / "videos" / "v0.mp4").write_bytes(b"broken")
+    (copy / "videos" / "v1.mp4").unlink()
+    (copy / "labels.csv").write_bytes((folder / "labels.csv").read_bytes())
+    code = thas(["train-backbone", "--dataset", str(copy), *_OPTIONS])
+    words = " ".join(capsys.readouterr().err.split())
+    assert code == 3
+    assert "2 videos could not be read: v0, v1" in words
+    assert (copy / "backbone.safetensors").exists()
+    assert thas(["train-backbone", "--dataset", str(tmp_path / "nowhere"), *_OPTIONS]) == 2
