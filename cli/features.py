@@ -41,7 +41,7 @@ def extract_features(
     stored: Literal["float32", "float16"] = "float32",
     compress: Annotated[bool, _FLAG] = False,
     keep_partial: Annotated[bool, _FLAG] = False,
-    batch: int = 8,
+    batch: int | None = None,
     workers: int | None = None,
     device: str | None = None,
     compile: Annotated[bool, _FLAG] = False,
@@ -53,7 +53,7 @@ def extract_features(
 
     Running it again continues with what is missing and tries again what failed (see failed.csv in the cache).
 
-    Example:
+    For example:
 
         thas extract-features --dataset thumos14 --weights c3d.pickle
 
@@ -106,7 +106,7 @@ def extract_features(
     keep_partial
         Keep what precedes the damage in a damaged video, and mark its file.
     batch
-        Clips that the network is given at once.
+        Clips in the network at once; by default what is quick and keeps memory small.
     workers
         Decoding processes; one a core by default.
     device
@@ -284,7 +284,7 @@ def import_features(
     W-TALC's folder Thumos14reduced (one array of arrays, and videoname.npy) is known too. Pickles are read without
     running them.
 
-    Example:
+    For example:
 
         thas import-features i3d --fps 25 --length-frames 16 --stride-frames 16 --dataset thumos14
 
@@ -362,7 +362,7 @@ def features_verify(
 ) -> int:
     """Check every file of a feature cache: whole, finite, times in order, one recipe.
 
-    Example:
+    For example:
 
         thas features verify data/thumos14/features --dataset thumos14
 
@@ -423,7 +423,7 @@ def features_verify(
 def features_diff(first: Path, second: Path, *, json: Annotated[bool, _FLAG] = False) -> int:
     """Say why two feature caches differ: by their recipes and by their numbers. Exit code 1 if they do.
 
-    Example:
+    For example:
 
         thas features diff data/thumos14/features old/features
 
@@ -478,7 +478,7 @@ def features_pack(
 ) -> int:
     """Make one HDF5 file of a feature cache; it is read like the folder.
 
-    Example:
+    For example:
 
         thas features pack data/thumos14/features thumos14.h5
 
@@ -503,7 +503,7 @@ def features_pack(
 def list_backbones(*, json: Annotated[bool, _FLAG] = False) -> int:
     """List the backbones: dimension, clip, input, licence and where weights come from.
 
-    Example:
+    For example:
 
         thas list backbones
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..errors import FeatureError, listing
 from .cache_writer import SUFFIX, FeatureWriter, file_name, video_name
-from .recipe import Recipe, difference, read_attributes
+from .recipe import Recipe, difference, digest, read_attributes
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +184,12 @@ class FeatureCache(Mapping[str, Features]):
         """The recipe in one video's file; empty where it has none."""
         with self.reading(video) as group:
             return read_attributes(group.get("recipe"))
+
+    def has_recipe(self, video: str, recipe: Recipe) -> bool:
+        """Whether one video's file was made by a recipe; quicker than reading its own."""
+        with self.reading(video) as group:
+            written = group.attrs.get("recipe_digest")
+        return written == digest(recipe) if written else not difference(recipe, self.recipe_of(video))
 
     def source_of(self, video: str) -> dict[str, Any]:
         """What one video's file says about it: frames, duration, decoder, what was lost."""

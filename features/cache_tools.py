@@ -220,8 +220,10 @@ def pack_cache(
                 name = file_name(video)
                 with cache.reading(video) as group:
                     if how == "copy":
+                        inside = packed.create_group(name)
+                        inside.attrs.update(group.attrs)
                         for item in group:
-                            group.copy(item, packed.require_group(name))
+                            group.copy(item, inside)
                 if how == "links":
                     relative = os.path.relpath(cache.path.resolve() / name, target.parent.resolve())
                     packed[name] = h5py.ExternalLink(relative, "/")

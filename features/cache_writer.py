@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from ..errors import FeatureError
-from .recipe import Recipe, write_attributes
+from .recipe import Recipe, digest, write_attributes
 
 SUFFIX = ".h5"
 _UNFINISHED = ".unfinished-"
@@ -150,6 +150,7 @@ class FeatureWriter:
         if centre_frame is not None:
             self._file["centre_frame"] = np.asarray(centre_frame, np.int64)
         write_attributes(self._file.create_group("recipe"), recipe)
+        self._file.attrs["recipe_digest"] = digest(recipe)  # so that a rerun need not read the whole recipe
         details = {"duration_seconds": float(duration_seconds)} | dict(source or {})
         write_attributes(self._file.create_group("source"), details)
         self._file.flush()

@@ -1,8 +1,8 @@
 """Frames of a video by their number in its frame table, each decoded once, in order.
 
-Two decoders: decord, where its timeline equals the table and jumping is safe, and PyAV everywhere else. On ordinary
-files they give the same bytes. Neither may give a wrong frame in silence: PyAV is told to stop at damage, and what
-the libraries say on stderr while decoding counts as damage too.
+Two decoders: decord, where its timeline equals the table, jumping is safe and the video is small, and PyAV everywhere
+else. On ordinary files they give the same bytes. Neither may give a wrong frame in silence: PyAV is told to stop at
+damage, and what the libraries say on stderr while decoding counts as damage too.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from .video import FrameTable, UnreadableVideo, Watch, _reason, opened
 
 Decoder = Literal["auto", "decord", "pyav"]
 
+# decord decodes ahead of its reader without limit, one thread or not: 836 MB of a long 320x240 video whose reader took
+# 2 ms a frame. So it is given those that fit whole.
+_DECORD_WHOLE_BYTES = 128 << 20
 # Frames fetched from decord at a time: enough to spread a call's cost, few enough to bound memory.
-_DECORD_BLOCK_BYTES = 16 << 20
+_DECORD_BLOCK_BYTES = 4 << 20
 
 
 def decode_frames(
@@ -36,7 +39,8 @@ def decode_frames(
         path: The video.
         table: Its frame table, by `scan_video`.
         wanted: Numbers of frames in the table, rising.
-        decoder: "auto" takes decord where it is to be trusted and PyAV elsewhere; the others insist.
+        decoder: "auto" takes decord where it is to be trusted and PyAV elsewhere; the others insist. decord may take
+            the memory of all of the video's frames.
         watch: Returns what the libraries printed since the last call; anything is taken as damage.
         used: Filled with `decoder`, `decoder_version` and, where auto did not take decord, `decoder_reason`.
 
@@ -52,7 +56,11 @@ def decode_frames(
     used = {} if used is None else used
     given = 0
     if decoder != "pyav":
-        reader, why = _open_decord(path, table)
+        whole = 3 * len(table) * table.width * table.height
+        if decoder == "auto" and whole > _DECORD_WHOLE_BYTES:
+            reader, why = None, f"it reads ahead without limit, and the video has {whole >> 20} MB of frames"
+        else:
+            reader, why = _open_decord(path, table)
         if watch().strip():
             reader, why = None, why or "it complained about the file"
         if reader is None and decoder == "decord":
@@ -134,7 +142,6 @@ def _pyav_frames(path: Path, table: FrameTable, wanted: np.ndarray, watch: Watch
     from av.error import FFmpegError
     from av.video.reformatter import VideoReformatter
 
-    numbers = {int(stamp): number for number, stamp in enumerate(table.stamps)}
     reformatter = VideoReformatter()  # one for all frames: making it costs as much as using it
     decoded, at = 0, 0
 
@@ -153,7 +160,7 @@ def _pyav_frames(path: Path, table: FrameTable, wanted: np.ndarray, watch: Watch
                 raise failed(complaint or "the decoder marks a frame as damaged")
             if frame is None:
                 break
-            number = decoded if table.counted else numbers.get(frame.pts if frame.pts is not None else -1)
+            number = decoded if table.counted else _number(table.stamps, frame.pts)
             decoded += 1
             if number is None:
                 continue  # not shown: before an edit list's start
@@ -167,6 +174,14 @@ def _pyav_frames(path: Path, table: FrameTable, wanted: np.ndarray, watch: Watch
             if at == len(wanted):
                 return
     raise failed(f"it ends before frame {wanted[at]} of {len(table)}")
+
+
+def _number(stamps: np.ndarray, stamp: int | None) -> int | None:
+    """Which frame of the table has a time stamp; None if none has."""
+    if stamp is None:
+        return None
+    place = int(np.searchsorted(stamps, stamp))
+    return place if place < len(stamps) and stamps[place] == stamp else None
 
 
 def _complaint(watch: Watch) -> str:

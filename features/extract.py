@@ -53,7 +53,7 @@ class ExtractionSettings:
         stored: "float32" or "float16", the type in the files.
         compress: Gzip the files.
         keep_partial: Keep what precedes the damage in a damaged video; its file is marked.
-        batch: Clips in the network at once, over all its lanes. C3D gains nothing beyond 8 on two cores.
+        batch: Clips in the network at once, over all its lanes; None for what is quick and small in memory.
     """
 
     backbone: str = "c3d"
@@ -69,7 +69,7 @@ class ExtractionSettings:
     stored: Literal["float32", "float16"] = "float32"
     compress: bool = False
     keep_partial: bool = False
-    batch: int = 8
+    batch: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("snippets", "stride_frames", "length_frames", "frame_step", "fps", "batch"):
@@ -252,8 +252,10 @@ def check_cache(out: Path, recipe: Mapping[str, Any], videos: Mapping[str, Path]
         return set()
     present = [video for video in videos if video in cache]
     for video in present or list(cache)[:1]:
-        lines = difference(recipe, cache.recipe_of(video))
-        if lines:
+        if not cache.has_recipe(video, recipe):
+            lines = difference(recipe, cache.recipe_of(video))
+            if not lines:
+                continue
             raise FeatureError(
                 f"{out} holds features of another recipe than this run's ({video} is one)",
                 why="this run and the cache differ in " + "; ".join(lines),

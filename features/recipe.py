@@ -5,6 +5,8 @@ Two caches agree when their recipes do. Versions are written down too, but an up
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +32,16 @@ def difference(mine: Recipe, other: Recipe, *, versions: bool = False) -> list[s
         if here != there:
             lines.append(f"{key}: {here!r} and {there!r}")
     return lines
+
+
+def digest(recipe: Recipe) -> str:
+    """A short text that is equal for recipes that do not differ, versions aside.
+
+    >>> digest({"a": 1, "b": [1.0], "x_version": 1}) == digest({"b": (1.0,), "a": 1, "x_version": 2})
+    True
+    """
+    counting = {key: _plain(recipe[key]) for key in sorted(recipe) if not key.endswith(_INFORMATIVE)}
+    return hashlib.sha256(json.dumps(counting, default=str).encode()).hexdigest()[:32]
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ Times are seconds from the first shown frame.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -169,7 +170,8 @@ class _Packets:
     """What the packets of a file say.
 
     Attributes:
-        rows: (stamp, span) of each shown frame, in the order of decoding.
+        shown: Stamp of each shown frame, in the order of decoding.
+        spans: Its duration.
         timeless: A packet carries no stamp.
         jumpable: No frame is shown before the key frame that it follows.
         last_second: When the last packet of any stream ends.
@@ -177,7 +179,8 @@ class _Packets:
         sound_before: Frames with an earlier stamp came before the complaint.
     """
 
-    rows: list[tuple[int, int]] = field(default_factory=list)
+    shown: array[int] = field(default_factory=lambda: array("q"))
+    spans: array[int] = field(default_factory=lambda: array("q"))
     timeless: bool = False
     jumpable: bool = True
     last_second: float = 0.0
@@ -186,12 +189,12 @@ class _Packets:
 
     def stamps(self) -> np.ndarray | None:
         """In the order of showing; None where they do not tell the frames apart."""
-        stamps = np.unique(np.array([stamp for stamp, _ in self.rows], dtype=np.int64))
-        return None if self.timeless or len(stamps) < len(self.rows) else stamps
+        stamps = np.unique(np.frombuffer(self.shown, dtype=np.int64)) if self.shown else np.empty(0, np.int64)
+        return None if self.timeless or len(stamps) < len(self.shown) else stamps
 
     def last_span(self) -> int:
         """Of the frame that is shown last."""
-        return max(self.rows)[1]
+        return self.spans[int(np.argmax(np.frombuffer(self.shown, dtype=np.int64)))]
 
 
 def _read_packets(container: Any, stream: av.VideoStream, watch: Watch) -> _Packets:
@@ -218,7 +221,8 @@ def _read_packets(container: Any, stream: av.VideoStream, watch: Watch) -> _Pack
             # Shown before the key frame that it follows: it needs frames from before a jump.
             found.jumpable = False
         if not packet.is_discard:
-            found.rows.append((packet.pts, packet.duration or 0))
+            found.shown.append(packet.pts)
+            found.spans.append(packet.duration or 0)
     return found
 
 
