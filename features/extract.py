@@ -269,7 +269,7 @@ def _distinct_files(videos: Mapping[str, Path]) -> None:
     """Refuse names that a file system without upper and lower case would take for one."""
     seen: dict[str, str] = {}
     for video in videos:
-        other = seen.setdefault(file_name(video), video)
+        other = seen.setdefault(file_name(video).lower(), video)
         if other != video:
             raise UsageError(f"videos {other!r} and {video!r} would share a file", next="rename one", subject=video)
 

@@ -178,6 +178,17 @@ def test_failures_are_listed_and_tried_again(tmp_path, weights, videos):
     assert not (out / "failed.csv").exists()
 
 
+def test_odd_names(tmp_path, weights, videos):
+    odd = {}
+    for name in ("a b", "..", "line\nbreak", "-x", "ü%41"):
+        odd[name] = tmp_path / f"{name}.mp4"
+        odd[name].write_bytes(videos["tiny"].read_bytes())
+    result = extract_dataset(odd, tmp_path / "cache", settings=DENSE, weights=weights)
+    assert set(result.done) == set(odd)
+    assert set(FeatureCache(tmp_path / "cache")) == set(odd)
+    assert len(list(tmp_path.iterdir())) == len(odd) + 1
+
+
 @pytest.fixture
 def truncated(tmp_path):
     path = write_video(tmp_path / "cut.mkv", 100, fps=10, options={"preset": "ultrafast", "crf": "18"})

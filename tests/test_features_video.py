@@ -70,6 +70,29 @@ def test_times_begin_with_the_first_shown_frame(tmp_path):
     assert table.missing_seconds < 0.1
 
 
+def test_what_an_edit_list_cuts_off_is_not_shown(tmp_path):
+    import av
+
+    source = write_video(tmp_path / "source.mp4", 60, fps=10, options={"g": "20", "bf": "0"})
+    options = {"use_editlist": "1", "avoid_negative_ts": "disabled"}
+    with av.open(str(source)) as whole, av.open(str(tmp_path / "edit.mp4"), "w", options=options) as cut:
+        stream = whole.streams.video[0]
+        copy = cut.add_stream_from_template(stream)
+        for packet in whole.demux(stream):
+            if packet.size:
+                packet.pts -= int(1.5 / stream.time_base)
+                packet.dts -= int(1.5 / stream.time_base)
+                packet.stream = copy
+                cut.mux(packet)
+    table, used = scan_video(tmp_path / "edit.mp4"), {}
+    assert len(table) == 45
+    assert table.duration_seconds == pytest.approx(4.5, abs=0.01)
+    frames = decode_frames(tmp_path / "edit.mp4", table, range(45), used=used)
+    assert [number_of(frame) for frame in frames] == list(range(15, 60))
+    assert used["decoder"] == "pyav"
+    assert used["decoder_reason"] == "it counts 60 frames where the packets show 45"
+
+
 def test_the_two_decoders_give_the_same_bytes(tmp_path):
     for name in ("a.mp4", "a.mkv"):
         path = write_video(tmp_path / name, 40, options={"bf": "2", "g": "12", "preset": "fast"})
