@@ -59,7 +59,7 @@ def assess(
     detections: Segments,
     annotations: Annotations,
     *,
-    iou: Sequence[float] = DEFAULT_IOU,
+    iou: Sequence[float] | np.ndarray = DEFAULT_IOU,
     protocol: str = "activitynet",
     known_labels: bool = False,
     videos: Collection[str] | None = None,

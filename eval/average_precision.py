@@ -70,7 +70,7 @@ def evaluate(
     detections: Segments,
     annotations: Annotations,
     *,
-    iou: Sequence[float] = DEFAULT_IOU,
+    iou: Sequence[float] | np.ndarray = DEFAULT_IOU,
     protocol: ProtocolName | str = "activitynet",
     known_labels: bool = False,
     videos: Collection[str] | None = None,
@@ -115,7 +115,7 @@ def evaluate(
     return score(ranking, prepared, known_labels=known_labels)
 
 
-def check_thresholds(iou: Sequence[float]) -> np.ndarray:
+def check_thresholds(iou: Sequence[float] | np.ndarray) -> np.ndarray:
     """The thresholds as an array, or a UsageError."""
     thresholds = np.asarray(iou, dtype=np.float64).reshape(-1)
     if len(thresholds) == 0 or not ((thresholds >= 0) & (thresholds <= 1)).all():

@@ -67,7 +67,7 @@ def tiles(annotations: Annotations, *, length_seconds: float | None, seed: int =
 def baselines(
     annotations: Annotations,
     *,
-    iou: Sequence[float] = DEFAULT_IOU,
+    iou: Sequence[float] | np.ndarray = DEFAULT_IOU,
     protocol: str = "activitynet",
     tile_seconds: Sequence[float] = TILE_SECONDS,
     draws: int = 3,

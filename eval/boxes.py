@@ -44,8 +44,9 @@ class BoxTruth:
         if len(self.image) != len(self.box):
             raise DataError(f"{len(self.box)} boxes name {len(self.image)} images", next="name one image a box")
         _check_boxes(self.box)
-        if len(self.image) and (self.image.min() < 0 or self.image.max() >= images):
-            raise DataError(f"a box is in image {self.image.max()} of {images}", next="number the images from 0")
+        strange = self.image[(self.image < 0) | (self.image >= images)]
+        if len(strange):
+            raise DataError(f"a box is in image {strange[0]} of {images}", next="number the images from 0")
         bare = np.flatnonzero(np.bincount(self.image, minlength=images) == 0)
         if len(bare):
             raise DataError(

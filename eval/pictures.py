@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Colours that stay apart for colour-blind readers (Okabe & Ito 2008).
 _COLOURS = ("#009E73", "#56B4E9", "#CC79A7", "#E69F00", "#D55E00", "#F0E442", "#8a6d9b", "#999999")
 
+_MOST_CLASSES = 40
+
 
 def draw(explanation: Explanation, assessment: Assessment, folder: Path) -> list[Path]:
     """Write errors.png, actions.png and classes.png into a folder, which is made.
@@ -25,10 +27,11 @@ def draw(explanation: Explanation, assessment: Assessment, folder: Path) -> list
         The files.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    shown = min(_MOST_CLASSES, int((assessment.ranking.positives > 0).sum()))
     return [
         _save(folder / "errors.png", (11, 4), [_profile, _prices], explanation),
         _save(folder / "actions.png", (11, 4), [_met, _groups], explanation),
-        _save(folder / "classes.png", (11, 4), [_classes, _curve], assessment),
+        _save(folder / "classes.png", (11, max(4.0, 0.16 * shown + 1)), [_classes, _curve], assessment),
     ]
 
 
@@ -63,7 +66,7 @@ def _prices(axes: Axes, explanation: Explanation) -> None:
     names = sorted(gains, key=lambda name: gains[name])
     colours = dict(zip(KINDS, _COLOURS, strict=True)) | {"missed actions": "#444444"}
     axes.barh(names, [gains[name] for name in names], color=[colours[name] for name in names])
-    axes.set(xlabel="points of mAP", title=f"What each error costs (mAP is {100 * errors.map:.1f})")
+    axes.set(xlabel=f"points of mAP, from {100 * errors.map:.1f} (activitynet)", title="What each error costs")
 
 
 def _met(axes: Axes, explanation: Explanation) -> None:
@@ -98,10 +101,14 @@ def _classes(axes: Axes, assessment: Assessment) -> None:
     scores = assessment.scores
     present = np.flatnonzero(assessment.ranking.positives)
     mean = 100 * scores.ap[:, present].mean(axis=0)
-    order = np.argsort(mean, kind="stable")[-40:]
+    order, title = np.argsort(mean, kind="stable"), scores.protocol
+    if len(order) > _MOST_CLASSES:
+        half = _MOST_CLASSES // 2
+        title = f"{scores.protocol}, the {half} best and the {half} worst of {len(order)} classes"
+        order = np.concatenate([order[:half], order[-half:]])
     axes.barh([scores.classes[present[i]] for i in order], mean[order], color=_COLOURS[1])
     axes.tick_params(axis="y", labelsize=7)
-    axes.set(xlabel="AP (%), mean over the thresholds", title=scores.protocol)
+    axes.set(xlabel="AP (%), mean over the thresholds", title=title)
 
 
 def _curve(axes: Axes, assessment: Assessment) -> None:

@@ -19,7 +19,7 @@ from .ranking import Ranking
 LENGTH_SECONDS = (2.0, 5.0, 10.0, 30.0)
 COVERAGE = (0.02, 0.05, 0.1, 0.3)
 INSTANCES = (1, 4, 10, 20)
-THIRDS = ("first third of the video", "middle third", "last third")
+THIRDS = ("first third", "middle third", "last third")
 
 
 @dataclass(frozen=True)

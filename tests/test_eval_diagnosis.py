@@ -170,3 +170,19 @@ def test_nearly_nothing_can_be_diagnosed(rows):
     explanation = explain(assess(detections, TRUTH), TRUTH)
     assert summary(explanation)
     assert explanation.to_json()["map"] == pytest.approx(0.25 * rows)
+
+
+def test_the_picture_of_many_classes_shows_the_worst_too():
+    from matplotlib.figure import Figure
+
+    from thas.eval.pictures import _classes
+
+    names = [f"class {i:02}" for i in range(50)]
+    truth = Segments(["v"] * 50, names, range(50), range(1, 51))
+    found = truth[np.arange(50) < 30]
+    found = Segments(found.video, found.label, found.start_seconds, found.end_seconds, np.linspace(0, 1, 30))
+    axes = Figure().add_subplot()
+    _classes(axes, assess(found, Annotations(truth, tuple(names)), iou=[0.5]))
+    widths = [bar.get_width() for bar in axes.patches]
+    assert (widths.count(0), widths.count(100)) == (20, 20)
+    assert "20 worst of 50" in axes.get_title()
