@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import PIL.Image
 
+from ..runs import point_latest
 from .demo_images import make_demo_images
 from .evaluate import Evaluation, evaluate, picture_of, spread_rows
+from .loading import cores
 from .pictures import overlay, save_picture, side_by_side
 from .runs import ROOT
 from .session import open_localizer, train_run
@@ -64,23 +68,42 @@ def run_demo(*, data_root: Path, runs: Path = ROOT, stage: Stage, seed: int = 0,
     with stage("drawing creatures", 1, "set") as advance:
         make_demo_images(folder, training=images, testing=max(4, images // 5), seed=seed)
         advance(1)
-    where: dict[str, Path] = {}
-    evaluations: dict[str, Evaluation] = {}
-    for arm, probability in ARMS.items():
-        changes = {"hide.probability": probability, "train.seed": seed}
-        settings = ImageSettings.preset("image-demo").updated(changes)
-        with stage(f"training, {arm}", settings.train.epochs, "epochs") as advance:
-            result = train_run(
-                str(folder),
-                settings=settings,
-                runs=runs,
-                data_root=data_root,
-                on_epoch=lambda epoch, advance=advance: advance(1, f"{epoch.images_per_second:.0f} images/s"),
-            )
-        where[arm] = result.run
-        evaluations[arm] = evaluate([result.run], runs=runs)
+    where = _train_both(folder, data_root=data_root, runs=runs, seed=seed, stage=stage)
+    evaluations = {arm: evaluate([run], runs=runs) for arm, run in where.items()}
+    point_latest(runs, where["Hide-and-Seek"])
     sheet = _sheet(where, evaluations, runs)
     return DemoResult(evaluations, where, sheet, time.perf_counter() - start)
+
+
+def _train_both(folder: Path, *, data_root: Path, runs: Path, seed: int, stage: Stage) -> dict[str, Path]:
+    """Both arms at once, each in a process with its share of the cores: so small a network gains nothing from more."""
+    epochs = len(ARMS) * ImageSettings.preset("image-demo").train.epochs
+    logs = runs / folder.name
+    before = set(logs.glob("*/log.jsonl"))
+    with (
+        ProcessPoolExecutor(min(len(ARMS), cores()), mp_context=get_context("forkserver")) as pool,
+        stage("training without and with hiding", epochs, "epochs") as advance,
+    ):
+        arms = {
+            arm: pool.submit(_train_arm, folder, probability, data_root, runs, seed)
+            for arm, probability in ARMS.items()
+        }
+        shown = 0
+        while wait(arms.values(), timeout=0.5).not_done:
+            done = sum(len(log.read_text().splitlines()) for log in set(logs.glob("*/log.jsonl")) - before)
+            advance(done - shown)
+            shown = done
+        found = {arm: future.result() for arm, future in arms.items()}
+        advance(epochs - shown)
+    return found
+
+
+def _train_arm(folder: Path, probability: float, data_root: Path, runs: Path, seed: int) -> Path:
+    import torch
+
+    torch.set_num_threads(max(1, cores() // len(ARMS)))
+    settings = ImageSettings.preset("image-demo").updated({"hide.probability": probability, "train.seed": seed})
+    return train_run(str(folder), settings=settings, runs=runs, data_root=data_root).run
 
 
 def _sheet(where: dict[str, Path], evaluations: dict[str, Evaluation], runs: Path) -> Path:
