@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from .backbones import Backbone, register
     from .c3d import C3D
     from .cache import FeatureCache, Features, write_features
-    from .extract import ExtractionResult, ExtractionSettings, extract_dataset
+    from .extract import extract_dataset
+    from .extraction_settings import ExtractionResult, ExtractionSettings
     from .importing import import_features
     from .preprocessing import Preprocessing
     from .recipe import Recipe
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Backbone": "backbones",
     "C3D": "c3d",
-    "ExtractionResult": "extract",
-    "ExtractionSettings": "extract",
+    "ExtractionResult": "extraction_settings",
+    "ExtractionSettings": "extraction_settings",
     "FeatureCache": "cache",
     "Features": "cache",
     "FrameTable": "video",

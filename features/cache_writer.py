@@ -18,6 +18,8 @@ from .recipe import Recipe, digest, write_attributes
 
 SUFFIX = ".h5"
 _UNFINISHED = ".unfinished-"
+# What must be free beyond the rows that are written: for the tables and attributes of the files that are open.
+_MARGIN_BYTES = 4 << 20
 
 
 def _quoted(text: str) -> str:
@@ -78,6 +80,7 @@ class FeatureWriter:
         self.video = video
         self._path = folder / file_name(video)
         self._temporary = folder / f"{_UNFINISHED}{os.getpid()}-{self._path.name}"
+        self._need(0)
         self._file: h5py.File | None = h5py.File(self._temporary, "w", libver=("v110", "v110"))
         options: dict[str, Any] = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if compress else {}
         if compress:
@@ -106,7 +109,15 @@ class FeatureWriter:
                 next="check the weights and the preprocessing, or store float32",
                 subject=self.video,
             )
+        self._need(stored.nbytes)
         self._features[row : row + len(stored)] = stored
+
+    def _need(self, count: int) -> None:
+        # HDF5 that meets a full disk while closing a file can take the process down with it: better not to go there.
+        if hasattr(os, "statvfs"):
+            free = os.statvfs(self._path.parent)
+            if free.f_bavail * free.f_frsize < count + _MARGIN_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
 
     def commit(
         self,
@@ -143,7 +154,9 @@ class FeatureWriter:
         rows: int | None,
     ) -> Path:
         assert self._file is not None, "already committed or discarded"
+        self._need(0)
         if rows is not None and rows < len(self._features):
+            self._need(rows * self._features.shape[1] * self._features.dtype.itemsize)
             self._shorten(rows)
         self._file["start_seconds"] = np.asarray(start_seconds, np.float64)
         self._file["end_seconds"] = np.asarray(end_seconds, np.float64)

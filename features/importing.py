@@ -15,7 +15,7 @@ from ..errors import DataError, FeatureError, UsageError, listing
 from ..files import cannot_write
 from .cache import Features, write_features
 from .cache_writer import remove_unfinished
-from .extract import ExtractionResult, Progress
+from .extraction_settings import ExtractionResult, Progress
 from .failures import Failure, write_failures
 from .pickles import load_array
 from .snippets import SnippetGrid

@@ -18,7 +18,7 @@ from thas.features import pool
 from thas.features.cache import FeatureCache, Features, write_features
 from thas.features.cache_tools import verify_cache
 from thas.features.cache_writer import remove_unfinished
-from thas.features.extract import refuse_damaged
+from thas.features.extraction_run import refuse_damaged
 from thas.features.pool import Closed, Decoding, Opened
 from thas.features.preprocessing import square
 from thas.features.transport_stream import transport_stream_damage
@@ -225,6 +225,21 @@ except OSError as error:
     assert done.stdout.startswith("refused"), done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["small.h5"]
     assert len(FeatureCache(tmp_path)["small"]) == 10
+
+
+def test_a_nearly_full_disk_is_refused_before_hdf5_meets_it(tmp_path, monkeypatch):
+    free = os.statvfs(tmp_path)
+
+    class Nearly:
+        f_frsize, f_bavail = free.f_frsize, (5 << 20) // free.f_frsize
+
+    write_features(tmp_path, _features(0), recipe={})
+    monkeypatch.setattr(os, "statvfs", lambda path: Nearly)
+    write_features(tmp_path, _features(1), recipe={})
+    large = Features("large", np.ones((5000, 64)), np.arange(5000), np.arange(5000) + 1.0, 5001)
+    with pytest.raises(OSError, match="No space left"):
+        write_features(tmp_path, large, recipe={})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.h5", "1.h5"]
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path):

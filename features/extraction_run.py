@@ -1,0 +1,270 @@
+"""One extraction under way: files being written, the batch being filled, and what became of the videos before.
+
+Batches are filled across videos: short ones cost the same a clip as long ones. Each video's rows go to its file as they
+come, so that memory does not depend on a video's length.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import FeatureError
+from ..files import cannot_write
+from .cache_writer import FeatureWriter
+from .clips import ClipPlan, plan_clips
+from .extraction_settings import ExtractionSettings, Progress, clip_of
+from .failures import Failure
+from .pool import Clips, Closed, Decoding, Event, Opened
+from .video import FrameTable, UnreadableVideo
+
+if TYPE_CHECKING:
+    from .runner import Runner
+    from .weights import LoadedBackbone
+
+# A container may claim a little more than its last packet's end without anything being lost.
+_TOLERATED_SECONDS = 0.5
+
+
+def refuse_damaged(name: str, table: FrameTable) -> None:
+    """Raise an UnreadableVideo for a file whose container is damaged or ends early."""
+    why = table.damage
+    if table.missing_seconds > _TOLERATED_SECONDS:
+        claimed = table.duration_seconds + table.missing_seconds
+        why = f"truncated: the container says {claimed:.1f} s, its frames end at {table.duration_seconds:.1f} s"
+    if why:
+        advice = "replace the file, or take what precedes the damage with --keep-partial"
+        raise UnreadableVideo(name, stage="scan", why=why, next=advice)
+
+
+@dataclass(eq=False)
+class _Open:
+    """A video whose rows are being written."""
+
+    writer: FeatureWriter
+    table: FrameTable
+    plan: ClipPlan
+    rows: int = 0  # seen by the network
+    arrived: int = 0  # come from the decoder
+    closed: Closed | None = None
+    shares: float = 0.0
+
+
+class ExtractionRun:
+    """The state of one extraction; use it in a `with` block.
+
+    Attributes:
+        done: Videos whose files have their final names.
+        partial: Of those, the ones that hold only a part.
+        failed: Videos that gave nothing.
+        clips: Clips that the network saw.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        recipe: dict[str, Any],
+        settings: ExtractionSettings,
+        loaded: LoadedBackbone,
+        runner: Runner,
+        progress: Progress,
+    ) -> None:
+        self._out, self._recipe, self._settings, self._runner = out, recipe, settings, runner
+        self._loaded, self._progress = loaded, progress
+        self._open: dict[str, _Open] = {}
+        self._waiting: deque[tuple[str, int, np.ndarray]] = deque()
+        self._count = 0
+        # Syncing a file to the disk takes as long as some clips of a small network do; it happens beside them.
+        self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._commits: deque[tuple[str, Future[Path], float]] = deque()
+        self._running: deque[tuple[Future[np.ndarray], list[tuple[str, int, slice]]]] = deque()
+        self.done: list[str] = []
+        self.partial: list[str] = []
+        self.failed: list[Failure] = []
+        self.clips = 0
+
+    def __enter__(self) -> ExtractionRun:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._committer.shutdown(wait=True)
+        for video in self._open.values():
+            video.writer.discard()
+
+    def plan(self, name: str, table: FrameTable) -> ClipPlan:
+        """The clips of a video; called by the decoding lanes."""
+        settings = self._settings
+        if not settings.keep_partial:
+            refuse_damaged(name, table)
+        frames, step = clip_of(settings, self._loaded)
+        return plan_clips(
+            table.start_seconds,
+            table.end_seconds,
+            length_frames=frames,
+            frame_step=step,
+            snippets=settings.snippets,
+            stride_frames=settings.stride_frames,
+            fps=settings.fps,
+            sampler=settings.sampler,
+        )
+
+    def consume(self, events: Iterator[Event] | Decoding) -> None:
+        """Take the decoders' events until there are no more."""
+        try:
+            for event in events:
+                self._take(event)
+            while self._count:
+                self._flush()
+            while self._running:
+                self._collect()
+            self._settle(waiting=0)
+        except OSError as error:
+            raise cannot_write(self._out, error) from error
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Opened):
+            writer = FeatureWriter(
+                self._out,
+                video=event.video,
+                rows=len(event.plan),
+                dimension=self._loaded.backbone.dimension,
+                dtype=self._settings.stored,
+                compress=self._settings.compress,
+            )
+            self._open[event.video] = _Open(writer, event.table, event.plan)
+        elif isinstance(event, Clips):
+            self._waiting.append((event.video, event.row, event.clips))
+            self._count += len(event.clips)
+            self._open[event.video].arrived += len(event.clips)
+            while self._count >= self._runner.batch:
+                self._flush()
+        else:
+            self._close(event)
+
+    def _close(self, event: Closed) -> None:
+        if event.error is not None and not isinstance(event.error, UnreadableVideo):
+            raise event.error
+        video = self._open.get(event.video)
+        if video is not None:
+            video.closed = event
+            if event.error is not None and not (self._settings.keep_partial and video.arrived):
+                self._waiting = deque(waiting for waiting in self._waiting if waiting[0] != event.video)
+                self._count = sum(len(clips) for _, _, clips in self._waiting)
+                del self._open[event.video]
+                video.writer.discard()
+                self._fail(event, video)
+            else:
+                self._finish(event.video)
+        else:
+            self._fail(event, None)
+
+    def _fail(self, event: Closed, video: _Open | None) -> None:
+        error = event.error
+        assert isinstance(error, UnreadableVideo)
+        self.failed.append(Failure(event.video, error.stage, " ".join(error.why.split()), error.frames))
+        self._progress(1.0 - (video.shares if video else 0.0))
+
+    def _flush(self) -> None:
+        """Give the network one batch of the clips that wait; full, unless there are too few."""
+        batch: list[np.ndarray] = []
+        places: list[tuple[str, int, slice]] = []
+        size = 0
+        while self._waiting and size < self._runner.batch:
+            video, row, clips = self._waiting.popleft()
+            taken = clips[: self._runner.batch - size]
+            if len(taken) < len(clips):
+                self._waiting.appendleft((video, row + len(taken), clips[len(taken) :]))
+            batch.append(taken)
+            places.append((video, row, slice(size, size + len(taken))))
+            size += len(taken)
+        self._count -= size
+        clips = batch[0] if len(batch) == 1 else np.concatenate(batch)
+        self._running.append((self._runner.submit(clips), places))
+        # One more than there are lanes, so that none waits for this thread.
+        while len(self._running) > self._runner.lanes + 1:
+            self._collect()
+
+    def _collect(self) -> None:
+        """Write the rows of the oldest batch."""
+        future, places = self._running.popleft()
+        features = future.result()
+        self.clips += len(features)
+        for name, row, rows in places:
+            video = self._open.get(name)
+            if video is None:
+                continue
+            try:
+                video.writer.write(row, features[rows])
+            except FeatureError as error:
+                del self._open[name]
+                video.writer.discard()
+                why = UnreadableVideo(name, stage="network", why=error.why, frames=row)
+                self._fail(Closed(name, {}, why), video)
+                continue
+            count = rows.stop - rows.start
+            video.rows += count
+            share = count / len(video.plan)
+            video.shares += share
+            self._progress(share)
+            self._finish(name)
+
+    def _finish(self, name: str) -> None:
+        """Give a video its final name, once it is decoded and all its rows are written."""
+        video = self._open[name]
+        if video.closed is None or video.rows < video.arrived:
+            return
+        table, plan, rows = video.table, video.plan, video.rows
+        source: dict[str, Any] = {
+            "frames": len(table),
+            "average_fps": table.fps,
+            "container": table.container,
+            "codec": table.codec,
+            "width": table.width,
+            "height": table.height,
+            "repeated_frames": plan.repeated,
+            "unshown_seconds": table.missing_seconds,
+            "partial": False,
+            **video.closed.details,
+        }
+        error = video.closed.error
+        if error is not None or table.damage or table.missing_seconds > _TOLERATED_SECONDS:
+            why = getattr(error, "why", "") or table.damage
+            why = why or f"the container says {table.missing_seconds:.1f} s more than there is"
+            source |= {"partial": True, "lost": why, "lost_rows": len(plan) - rows}
+            source |= {
+                "lost_seconds": table.missing_seconds + table.duration_seconds - float(plan.end_seconds[rows - 1])
+            }
+            self.partial.append(name)
+        commit = partial(
+            video.writer.commit,
+            rows=rows,
+            start_seconds=plan.start_seconds[:rows],
+            end_seconds=plan.end_seconds[:rows],
+            centre_frame=plan.centre_frame[:rows],
+            duration_seconds=table.duration_seconds,
+            recipe=self._recipe,
+            source=source,
+        )
+        del self._open[name]
+        self._commits.append((name, self._committer.submit(_committed, video.writer, commit), 1.0 - video.shares))
+        self._settle(waiting=8)
+
+    def _settle(self, *, waiting: int) -> None:
+        """Note the videos that are on the disk; leave no more than so many to come."""
+        while self._commits and (len(self._commits) > waiting or self._commits[0][1].done()):
+            name, future, share = self._commits.popleft()
+            future.result()
+            self.done.append(name)
+            self._progress(share)
+
+
+def _committed(writer: FeatureWriter, commit: Callable[[], Path]) -> Path:
+    with writer:
+        return commit()

@@ -1,0 +1,83 @@
+"""How features are extracted, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ..errors import UsageError
+from .clips import Sampler
+from .failures import Failure
+
+if TYPE_CHECKING:
+    from .weights import LoadedBackbone
+
+Progress = Callable[[float], object]
+
+
+@dataclass(frozen=True)
+class ExtractionSettings:
+    """How features are made. What the paper leaves unsaid is marked; everything here ends up in the recipe.
+
+    Attributes:
+        backbone: A name of `thas list backbones`. C3D in the paper.
+        layer: None for the backbone's first; fc7 of C3D in the paper.
+        snippets: At most so many clips a video, spread evenly. 2000 is said of the paper, unverified.
+        stride_frames: Frames from one clip's start to the next one's, instead of `snippets`.
+        length_frames: Frames that the network is given; None for the backbone's own, 16 of C3D.
+        frame_step: Frames from one of these to the next; None for the backbone's own, 1 of C3D.
+        fps: Sample the video at this rate first; None keeps its own frames.
+        sampler: "frames", or "pytorchvideo" for that library's UniformClipSampler.
+        precision: "fp32", or on a GPU the faster "tf32" or "bf16".
+        decoder: "auto", "decord" or "pyav".
+        stored: "float32" or "float16", the type in the files.
+        compress: Gzip the files.
+        keep_partial: Keep what precedes the damage in a damaged video; its file is marked.
+        batch: Clips in the network at once, over all its lanes; None for what is quick and small in memory.
+    """
+
+    backbone: str = "c3d"
+    layer: str | None = None
+    snippets: int = 2000
+    stride_frames: int | None = None
+    length_frames: int | None = None
+    frame_step: int | None = None
+    fps: float | None = None
+    sampler: Sampler = "frames"
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
+    decoder: Literal["auto", "decord", "pyav"] = "auto"
+    stored: Literal["float32", "float16"] = "float32"
+    compress: bool = False
+    keep_partial: bool = False
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("snippets", "stride_frames", "length_frames", "frame_step", "fps", "batch"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise UsageError(f"{name} must be above 0, but is {value}", next="correct it", subject=name)
+
+
+@dataclass(frozen=True)
+class ExtractionResult:
+    """What became of the videos.
+
+    Attributes:
+        done: Extracted in this run.
+        skipped: Were there already.
+        failed: Gave nothing; also in `failed.csv`.
+        partial: Of those done or skipped now, extracted in part only.
+        clips: Clips that the network saw in this run.
+    """
+
+    done: tuple[str, ...]
+    skipped: tuple[str, ...]
+    failed: tuple[Failure, ...]
+    partial: tuple[str, ...] = ()
+    clips: int = 0
+
+
+def clip_of(settings: ExtractionSettings, loaded: LoadedBackbone) -> tuple[int, int]:
+    """Frames of a clip and the step between them: the settings', else the backbone's."""
+    return settings.length_frames or loaded.backbone.clip_frames, settings.frame_step or loaded.backbone.frame_step
