@@ -90,10 +90,14 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
         tokens: What was typed after `thas`.
         debug: Let errors through with their traceback.
     """
+    from rich.console import Console
+
     from .console import err, print_error
 
+    # A console of its own: without wrapping, the panel around a wrong option would be cropped.
+    usage = Console(stderr=True)
     try:
-        result = build_app()(list(tokens), exit_on_error=False, print_error=True, error_console=err)
+        result = build_app()(list(tokens), exit_on_error=False, print_error=True, error_console=usage)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except cyclopts.CycloptsError:

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+
+from thas.errors import DataError
+from thas.files import cannot_write, write_atomically
+
+
+def test_a_file_is_written_whole_with_its_folder(tmp_path):
+    path = tmp_path / "deep" / "down" / "file.txt"
+    write_atomically(path, "first")
+    write_atomically(path, b"second")
+    assert path.read_bytes() == b"second"
+    assert os.listdir(path.parent) == ["file.txt"], "nothing is left behind"
+
+
+def test_what_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file.txt"
+    write_atomically(path, "old")
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match="could not be written") as caught:
+        write_atomically(path, "new")
+    assert "disk is full" in caught.value.why
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_read_only_files_and_folders_are_respected(tmp_path):
+    path = tmp_path / "folder" / "file.txt"
+    write_atomically(path, "old")
+    path.chmod(0o444)
+    with pytest.raises(DataError, match="could not be written"):
+        write_atomically(path, "new")
+    path.chmod(0o644)
+    path.parent.chmod(0o555)
+    try:
+        with pytest.raises(DataError, match="could not be written"):
+            write_atomically(path, "new")
+    finally:
+        path.parent.chmod(0o755)
+    assert path.read_text() == "old"
+
+
+def test_the_message_names_the_file_and_the_cause(tmp_path):
+    error = cannot_write(tmp_path / "x", PermissionError(errno.EACCES, "Permission denied"))
+    assert str(tmp_path / "x") in str(error)
+    assert "Permission denied" in str(error)
