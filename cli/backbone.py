@@ -48,7 +48,7 @@ def train_backbone(
     For those without pretrained weights, or far from what they were trained on. Random clips take their video's
     labels; segments are never read. The file then serves as any other: thas extract-features --weights FILE.
 
-    Example:
+    For example:
 
         thas train-backbone --dataset my_videos --out backbone.safetensors
 

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ..errors import PartialFailure, UsageError
-from .console import note, out, print_json, progress, warn
+from .console import err, note, out, print_json, progress, warn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..image_has.images import Problem
     from ..image_has.scores import ImageScores
+    from ..image_has.train import Epoch
 
 _SET = Parameter(name="--set", negative=(), consume_multiple=True)
 _FLAG = Parameter(negative=())
@@ -41,6 +44,30 @@ def _finish(problems: list[Problem], what: str) -> None:
         )
 
 
+class _TrainingBar:
+    """Moves with every batch on a terminal, since an epoch of ILSVRC takes long; elsewhere with every epoch."""
+
+    def __init__(self, advance: Callable[..., None], epochs: int) -> None:
+        self.advance, self.epochs = advance, epochs
+        self.images_an_epoch, self.done = 1.0, 0.0
+
+    def start(self, epochs_done: int, images: int) -> None:
+        self.images_an_epoch = max(1, images)
+        self._move_to(epochs_done)
+
+    def batch(self, images: int) -> None:
+        if err.is_terminal:
+            self._move_to(self.done + images / self.images_an_epoch)
+
+    def epoch(self, line: Epoch) -> None:
+        note = f"loss {line.loss:.3f}, right {line.accuracy:.0%}, {line.images_per_second:.0f} images/s"
+        self._move_to(line.epoch, note)
+
+    def _move_to(self, place: float, note: str = "") -> None:
+        self.advance(place - self.done, note)
+        self.done = place
+
+
 def image_train(
     *,
     dataset: str,
@@ -67,7 +94,7 @@ def image_train(
     The defaults are the paper's AlexNet-GAP on ILSVRC with cells of mixed sizes. Boxes are never read in training. For
     several GPUs or nodes start it with torchrun (needs Lightning Fabric).
 
-    Example:
+    For example:
 
         thas image train --dataset ilsvrc
 
@@ -132,6 +159,7 @@ def image_train(
     from ..image_has.session import train_run
 
     with progress(f"training on {dataset}", total=settings.train.epochs, unit="epochs") as advance:
+        bar = _TrainingBar(advance, settings.train.epochs)
         result = train_run(
             dataset,
             settings=settings,
@@ -142,9 +170,9 @@ def image_train(
             runs=runs,
             resume=resume,
             run=run,
-            on_epoch=lambda e: advance(
-                1, f"loss {e.loss:.3f}, right {e.accuracy:.0%}, {e.images_per_second:.0f} images/s"
-            ),
+            on_start=bar.start,
+            on_batch=bar.batch,
+            on_epoch=bar.epoch,
             warn=warn,
         )
     if json:
@@ -175,7 +203,7 @@ def image_eval(
 ) -> None:
     """Score boxes: GT-known Loc, Top-1 Loc, Top-1 Clas, the best threshold's, and the boxes that see no image.
 
-    Example:
+    For example:
 
         thas image eval
 
@@ -290,7 +318,7 @@ def image_localize(
 ) -> None:
     """Find objects in photographs: boxes as JSON, and pictures with map, box, label and score.
 
-    Example:
+    For example:
 
         thas image localize holiday/*.jpg
 
@@ -362,7 +390,7 @@ def image_demo(
     Draws creatures with a telling head and a plain body, trains the same small network without and with hiding on their
     labels alone, scores both and draws what each looked at.
 
-    Example:
+    For example:
 
         thas image demo
 
