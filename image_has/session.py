@@ -67,7 +67,7 @@ def train_run(
     runs: Path = ROOT,
     resume: bool = False,
     run: Path | None = None,
-    on_start: Callable[[int], None] = lambda images: None,
+    on_start: Callable[[int, int], None] = lambda epochs_done, images: None,
     on_batch: Callable[[int], None] | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     warn: Warn = lambda message: None,
@@ -84,7 +84,7 @@ def train_run(
         runs: Where runs lie.
         resume: Continue the newest run of the data set, or `run`.
         run: The run to resume.
-        on_start: Called with the number of images still to be seen, over all epochs.
+        on_start: Called with the epochs already done and the number of training images.
         on_batch: Called after each batch with its number of images.
         on_epoch: Called after each epoch.
         warn: Called with each warning.
@@ -117,7 +117,7 @@ def train_run(
             write_settings(folder, settings, data, origins or {})
     epochs: list[Epoch] = []
     done = len((folder / "log.jsonl").read_text().splitlines()) if (folder / "log.jsonl").exists() else 0
-    on_start(max(0, settings.train.epochs - done) * len(table))
+    on_start(done, len(table))
 
     def keep(epoch: Epoch) -> None:
         epochs.append(epoch)
