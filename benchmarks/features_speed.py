@@ -165,7 +165,9 @@ def pipeline(snippets: int = 128) -> None:
                 compute = time.perf_counter() - begin
             begin = time.perf_counter()
             out = folder / str(len(label))
-            extract_dataset({"v": video}, out, settings=settings, weights=weights, random_weights=weights is None)
+            extract_dataset(
+                {"v": video}, out, settings=settings, weights=weights, random_weights=weights is None, workers=1
+            )
             whole = time.perf_counter() - begin
             print(
                 f"{label}: {clips} clips; decoding {decode:.1f} s, network {compute:.1f} s, whole {whole:.1f} s, ",
