@@ -30,15 +30,24 @@ def runs_above(mask: np.ndarray) -> np.ndarray:
     return np.stack([np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)], axis=1)
 
 
-def close_gaps(runs: np.ndarray, *, positions: int) -> np.ndarray:
-    """Join runs that no more than `positions` lie between.
+def close_gaps(runs: np.ndarray, edges_seconds: np.ndarray, *, gap_seconds: float) -> np.ndarray:
+    """Join runs that no more than `gap_seconds` lie between.
 
-    >>> close_gaps(np.array([[0, 2], [3, 4], [9, 10]]), positions=1).tolist()
+    Args:
+        runs: (N, 2) int, as `runs_above` gives them.
+        edges_seconds: (T + 1,) the instants that divide the video among its snippets.
+        gap_seconds: 0 joins nothing.
+
+    Returns:
+        (N', 2) int.
+
+    >>> close_gaps(np.array([[0, 2], [3, 4], [9, 10]]), np.arange(11.0), gap_seconds=1.0).tolist()
     [[0, 4], [9, 10]]
     """
-    if len(runs) == 0 or positions == 0:
+    if len(runs) == 0 or gap_seconds == 0:
         return runs
-    apart = runs[1:, 0] - runs[:-1, 1] > positions
+    # A millisecond of tolerance: a third of a second is no binary fraction.
+    apart = edges_seconds[runs[1:, 0]] - edges_seconds[runs[:-1, 1]] > gap_seconds + 1e-3
     return np.stack([runs[np.append(True, apart), 0], runs[np.append(apart, True), 1]], axis=1)
 
 
@@ -132,14 +141,13 @@ def localize(
     sequence = sequence.upsampled(upsample)
     edges = sequence.edges_seconds
     thresholds = [threshold] if isinstance(threshold, int | float) else list(threshold)
-    step_seconds = max((edges[-1] - edges[0]) / len(sequence.logits), 1e-9)
     found: list[Segments] = []
     for label in sorted(set(labels), key=sequence.classes.index):
         activation = sequence.of(label)
         if activation.max() <= 0:
             continue
         pieces = [
-            close_gaps(runs_above(activation > fraction * activation.max()), positions=int(gap_seconds / step_seconds))
+            close_gaps(runs_above(activation > fraction * activation.max()), edges, gap_seconds=gap_seconds)
             for fraction in thresholds
         ]
         runs = np.unique(np.concatenate(pieces), axis=0)
