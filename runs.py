@@ -68,7 +68,8 @@ def find_run(
         )
     if dataset is None and (root / "latest" / SETTINGS).exists():
         return (root / "latest").resolve()
-    found = sorted((path.parent for path in root.glob(f"{dataset or '*'}/*/{SETTINGS}")), key=lambda path: path.name)
+    found = [path.parent for path in root.glob(f"{dataset or '*'}/*/{SETTINGS}") if path.parent.name != "latest"]
+    found.sort(key=lambda path: path.name)
     if not found:
         raise UsageError(
             f"there is no run in {root}" + (f" of data set {dataset}" if dataset else ""),

@@ -47,11 +47,9 @@ def test_the_mean_of_the_run_and_the_contrast_to_its_surroundings():
 
 
 def test_gaps_are_closed():
-    assert close_gaps(np.array([[0, 2], [3, 4], [6, 7]]), np.arange(8) / 3, gap_seconds=0.34).tolist() == [
-        [0, 4],
-        [6, 7],
-    ]
-    assert close_gaps(np.array([[0, 2], [3, 4], [6, 7]]), np.arange(8) / 3, gap_seconds=0.667).tolist() == [[0, 7]]
+    runs, edges = np.array([[0, 2], [3, 4], [6, 7]]), np.arange(8) / 3
+    assert close_gaps(runs, edges, gap_seconds=0.34).tolist() == [[0, 4], [6, 7]]
+    assert close_gaps(runs, edges, gap_seconds=0.667).tolist() == [[0, 7]]
     drawn = sequence([3.0, 0, 3.0, 0, 0, 3.0])
     assert len(localize(drawn, labels=["a"])) == 3
     assert localize(drawn, labels=["a"], gap_seconds=1.0).end_seconds.tolist() == [3.0, 6.0]
