@@ -41,7 +41,7 @@ class Backbone:
         clip_frames: Frames that it is given.
         frame_step: Frames of the video from one of them to the next.
         preprocessing: What happens to the frames before.
-        licence: Of the code and of the published weights.
+        licence: Of the code, and what the published weights were trained on.
         origin: Where weights come from, in words.
         build: Makes the network for a layer: (B, 3, clip_frames, H, W) float -> (B, D), without weights of its own.
         layers: The layers that features can be taken from; the first is the default.
@@ -125,8 +125,8 @@ register(
         clip_frames=16,
         frame_step=1,
         preprocessing=C3D_ORIGINAL,
-        licence="weights: as published with C3D (Sports-1M)",
-        origin="a file: c3d.pickle, mmaction2's c3d_sports1m_pretrain_*.pth, c3d-pretrained.pth, or train-backbone's",
+        licence="its authors', Sports-1M",
+        origin="a file: c3d.pickle, c3d_sports1m_pretrain_*.pth, c3d-pretrained.pth, or of train-backbone",
         build=_c3d,
         layers=("fc7", "fc6"),
     )
@@ -151,8 +151,8 @@ def _torchvision(name: str, weights: str, size: Preprocessing, dimension: int, f
             clip_frames=frames,
             frame_step=step,
             preprocessing=size,
-            licence="BSD-3-Clause code; weights trained on Kinetics-400",
-            origin=f"torchvision, {weights}",
+            licence="BSD-3-Clause, Kinetics-400",
+            origin="torchvision",
             build=build,
             url=url,
         )
@@ -177,8 +177,8 @@ def _pytorchvideo(name: str, dimension: int, frames: int, step: int) -> None:
             clip_frames=frames,
             frame_step=step,
             preprocessing=Preprocessing(256, None, 256, 256, value_range=1.0, mean=(0.45,) * 3, std=(0.225,) * 3),
-            licence="Apache-2.0 code; weights trained on Kinetics-400",
-            origin="pytorchvideo's model zoo",
+            licence="Apache-2.0, Kinetics-400",
+            origin="pytorchvideo",
             build=build,
             url=url,
         )

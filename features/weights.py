@@ -174,7 +174,7 @@ def _file(backbone: Backbone, weights: str | Path | None, digest: str | None) ->
     if not address:
         raise CheckpointError(
             f"backbone {backbone.name} needs weights",
-            why=f"none come with thas; they are {backbone.origin}",
+            why=f"none come with thas; take {backbone.origin}",
             next="--weights FILE, or make your own with `thas train-backbone`, or insist with --random-weights",
             subject=backbone.name,
         )
