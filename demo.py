@@ -201,7 +201,7 @@ def _score(run: Path, iou: Sequence[float]) -> np.ndarray:
 
 
 def _draw(folder: Path, dataset: Dataset, runs: Mapping[str, Path]) -> list[Path]:
-    """Timelines of the first two test videos, not of chosen ones, and the mean activation over all instances."""
+    """The mean activation over all instances, and timelines of the first test video of each class, none chosen."""
     from .segments import Segments
     from .temporal_has.results import DETECTIONS, SEQUENCES, read_detections, read_sequences
     from .temporal_has.timeline import draw_profile, draw_timeline
@@ -212,7 +212,7 @@ def _draw(folder: Path, dataset: Dataset, runs: Mapping[str, Path]) -> list[Path
     by_video = truth.by_video()
     nothing = Segments.empty(scored=True)
     written = []
-    for video in sorted(by_video)[:2]:
+    for video in sorted(by_video)[: len(dataset.classes)]:
         path = folder / f"{video}.png"
         draw_timeline(
             path,
@@ -222,4 +222,4 @@ def _draw(folder: Path, dataset: Dataset, runs: Mapping[str, Path]) -> list[Path
         )
         written.append(path)
     draw_profile(folder / "activation_over_instances.png", sequences, truth)
-    return [*written, folder / "activation_over_instances.png"]
+    return [folder / "activation_over_instances.png", *written]

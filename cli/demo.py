@@ -83,9 +83,9 @@ def _print(result: DemoResult, *, short: bool) -> None:
     out.print(table)
     if short:
         out.print("A short demo shows that everything works; it is too small to tell the arms apart.")
-    out.print("pictures:")
-    for path in result.pictures:
-        out.print(f"  {path}", markup=False)
+    profile, *timelines = result.pictures
+    out.print(f"what each network responds to: {profile}", markup=False)
+    out.print(f"timelines, one a class: {timelines[0]} and {len(timelines) - 1} more beside it", markup=False)
     note("seconds: " + ", ".join(f"{name} {value:g}" for name, value in result.seconds.items()))
     out.print("try next:")
     for command in (
