@@ -52,9 +52,9 @@ def build_app() -> cyclopts.App:
     add("doctor", "doctor:doctor")
 
     features = cyclopts.App(name="features", sort_key=next(order), help="Check, compare and pack feature caches.")
-    add("verify", "features:features_verify", features)
-    add("diff", "features:features_diff", features)
-    add("pack", "features:features_pack", features)
+    add("verify", "cache:features_verify", features)
+    add("diff", "cache:features_diff", features)
+    add("pack", "cache:features_pack", features)
     app.command(features)
 
     data = cyclopts.App(name="data", sort_key=next(order), help="Look after data sets.")
@@ -62,7 +62,7 @@ def build_app() -> cyclopts.App:
     app.command(data)
 
     listing = cyclopts.App(name="list", sort_key=next(order), help="List what thas knows.")
-    add("backbones", "features:list_backbones", listing)
+    add("backbones", "cache:list_backbones", listing)
     add("datasets", "temporal:list_datasets", listing)
     app.command(listing)
 

@@ -132,7 +132,7 @@ def test_a_damaged_cache_is_not_packed(tmp_path):
 
 
 def test_the_command_line(tmp_path, capsys):
-    from thas.cli.features import features_diff, features_pack, features_verify
+    from thas.cli.cache import features_diff, features_pack, features_verify
 
     cache = tmp_path / "cache"
     _write(cache, "a")

@@ -1,0 +1,206 @@
+"""`thas features verify|diff|pack` and `thas list backbones`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ..errors import PartialFailure, listing
+from .console import note, out, print_json, progress, warn
+
+_FLAG = Parameter(negative=())
+
+
+def features_verify(
+    cache: Path,
+    *,
+    dataset: str | None = None,
+    data_root: Path = Path("data"),
+    remove: Annotated[bool, _FLAG] = False,
+    json: Annotated[bool, _FLAG] = False,
+) -> int:
+    """Check every file of a feature cache: whole, finite, times in order, one recipe.
+
+    For example:
+
+        thas features verify data/thumos14/features --dataset thumos14
+
+    Parameters
+    ----------
+    cache
+        A folder of features, or a packed file.
+    dataset
+        Also check that it holds all videos of this data set.
+    data_root
+        The folder that holds data sets called by name.
+    remove
+        Remove faulty files, so that the next extraction makes them anew.
+    json
+        Print one JSON object.
+    """
+    from ..features.cache import FeatureCache
+    from ..features.cache_tools import damaged_files, verify_cache
+
+    expected: Sequence[str] = ()
+    if dataset:
+        from ..dataset import open_dataset
+
+        expected = open_dataset(dataset, data_root=data_root).videos
+    with progress("verifying", len(FeatureCache(cache)), "videos") as advance:
+        found = verify_cache(cache, expected=expected, progress=advance)
+    if json:
+        print_json(
+            {
+                "videos": found.videos,
+                "rows": found.rows,
+                "faults": found.faults,
+                "partial": list(found.partial),
+                "missing": list(found.missing),
+            }
+        )
+    else:
+        out.print(f"{found.videos} videos, {found.rows} rows, {len(found.faults)} faulty: {cache}", markup=False)
+        for video, why in found.faults.items():
+            out.print(f"  {video}: {why}", markup=False)
+    if found.partial:
+        warn(f"{len(found.partial)} videos are there in part: {listing(found.partial)}")
+    if found.missing:
+        warn(f"{len(found.missing)} videos of the data set are not there: {listing(found.missing)}")
+    if found.faults and remove and cache.is_dir():
+        for file in damaged_files(found, cache):
+            file.unlink(missing_ok=True)
+        note("the faulty files are removed; run the same extraction again")
+    if found.faults:
+        raise PartialFailure(
+            f"{len(found.faults)} files of {cache} are faulty: {listing(found.faults)}",
+            why=next(iter(found.faults.values())),
+            next="run the same extraction again" if remove else f"thas features verify {cache} --remove",
+        )
+    return 0
+
+
+def features_diff(first: Path, second: Path, *, json: Annotated[bool, _FLAG] = False) -> int:
+    """Say why two feature caches differ: by their recipes and by their numbers. Exit code 1 if they do.
+
+    For example:
+
+        thas features diff data/thumos14/features old/features
+
+    Parameters
+    ----------
+    first
+        A folder of features, or a packed file.
+    second
+        Another one.
+    json
+        Print one JSON object.
+    """
+    from ..features.cache import FeatureCache
+    from ..features.cache_tools import compare_caches
+
+    with progress("comparing", len(FeatureCache(first)), "videos") as advance:
+        found = compare_caches(first, second, progress=advance)
+    if json:
+        print_json({"same": found.same} | vars(found))
+        return 0 if found.same else 1
+    for line in found.recipe:
+        out.print(f"recipe   {line}", markup=False)
+    for line in found.versions:
+        out.print(f"version  {line}", markup=False)
+    for name, videos in (("only in the first", found.only_first), ("only in the second", found.only_second)):
+        if videos:
+            out.print(f"videos   {len(videos)} {name}: {listing(videos)}", markup=False)
+    if found.shapes:
+        video, (one, two) = next(iter(found.shapes.items()))
+        out.print(f"shapes   {len(found.shapes)} videos differ, {video}: {one} and {two}", markup=False)
+    if found.times:
+        video = max(found.times, key=lambda name: found.times[name])
+        out.print(f"times    {len(found.times)} videos differ, most {video}: {found.times[video]:.3g} s", markup=False)
+    if found.values:
+        video = max(found.values, key=lambda name: found.values[name][0])
+        most, share = found.values[video]
+        out.print(
+            f"numbers  {len(found.values)} videos differ, most {video}: by {most:.3g}, {share:.2g} of its largest",
+            markup=False,
+        )
+    for video, why in found.failed.items():
+        out.print(f"damaged  {video}: {why}", markup=False)
+    out.print(f"equal    {len(found.equal)} videos to the last bit", markup=False)
+    return 0 if found.same else 1
+
+
+def features_pack(
+    cache: Path,
+    target: Path,
+    *,
+    links: Annotated[bool, _FLAG] = False,
+) -> int:
+    """Make one HDF5 file of a feature cache; it is read like the folder.
+
+    For example:
+
+        thas features pack data/thumos14/features thumos14.h5
+
+    Parameters
+    ----------
+    cache
+        A folder of features.
+    target
+        The file to write.
+    links
+        Point to the folder's files instead of copying them; they must stay where they are.
+    """
+    from ..features.cache import FeatureCache
+    from ..features.cache_tools import pack_cache
+
+    with progress("packing", len(FeatureCache(cache)), "videos") as advance:
+        count = pack_cache(cache, target, how="links" if links else "copy", progress=advance)
+    out.print(f"{count} videos in {target}", markup=False)
+    return 0
+
+
+def list_backbones(*, json: Annotated[bool, _FLAG] = False) -> int:
+    """List the backbones: dimension, clip, input, licence and where weights come from.
+
+    For example:
+
+        thas list backbones
+
+    Parameters
+    ----------
+    json
+        Print one JSON object.
+    """
+    from ..features.backbones import backbone_names, get_backbone
+
+    rows = []
+    for name in backbone_names():
+        one = get_backbone(name)
+        how = one.preprocessing
+        rows.append(
+            {
+                "name": name,
+                "dimension": one.dimension,
+                "layers": list(one.layers),
+                "clip_frames": one.clip_frames,
+                "frame_step": one.frame_step,
+                "input": f"{how.crop_height}x{how.crop_width} {how.colour}",
+                "licence": one.licence,
+                "weights": one.origin,
+            }
+        )
+    if json:
+        print_json({"backbones": rows})
+        return 0
+    from rich.table import Table
+
+    table = Table("name", "D", "clip", "input", "weights", "licence", box=None, pad_edge=False)
+    for row in rows:
+        clip = f"{row['clip_frames']} x {row['frame_step']}"
+        table.add_row(row["name"], str(row["dimension"]), clip, row["input"], row["weights"], row["licence"])
+    out.print(table)
+    note("clip: frames that the network is given x the step between them. D: length of a feature vector.")
+    return 0
