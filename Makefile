@@ -18,7 +18,7 @@ check: $(VENV)/.installed
 	$(BIN)/pyright
 
 # Installed anew whenever the sources change: what runs is what a user would get from `pip install .`.
-SOURCES := pyproject.toml $(shell git ls-files '*.py' '*.toml' 2>/dev/null | grep -v '^tests/')
+SOURCES := $(wildcard pyproject.toml $(shell git ls-files '*.py' '*.toml' 2>/dev/null | grep -v '^tests/'))
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -12,7 +12,7 @@ Training sees `labels` and nothing else; segments are read by evaluation alone.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -215,11 +215,39 @@ def read_labels(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]
     return {video: tuple(found) for video, found in labels.items()}, subsets
 
 
-def _pick_subset(names: Iterable[str], wanted: str | None, order: tuple[str, ...]) -> str:
-    names = set(names)
+def _pick_subset(names: set[str], wanted: str | None, order: tuple[str, ...]) -> str:
+    """The subset meant: the preset's, else the first usual name there is, however it is capitalised; "" if unclear."""
     if wanted is not None and wanted in names:
         return wanted
-    return next((name for name in order if name in names), sorted(names)[0] if names else "")
+    folded = {name.casefold(): name for name in sorted(names, reverse=True)}
+    found = next((folded[name] for name in order if name in folded), None)
+    return found if found is not None else (next(iter(names)) if len(names) == 1 else "")
+
+
+def _pick_subsets(
+    names: set[str], typed: tuple[str | None, str | None], preset: Mapping[str, Any], subject: str
+) -> tuple[str, str]:
+    """The subsets to train on and to score.
+
+    Raises:
+        UsageError: One was typed that is not there, or none is known by its name.
+    """
+    known = listing(map(repr, sorted(names)), 10)
+    for option, name in zip(("--train-subset", "--test-subset"), typed, strict=True):
+        if name is not None and name not in names:
+            raise UsageError(
+                f"data set {subject} has no subset {name!r}", why=f"its subsets are {known}", next=f"{option} NAME"
+            )
+    train = typed[0] if typed[0] is not None else _pick_subset(names, preset.get("train_subset"), _TRAIN_NAMES)
+    test = typed[1] if typed[1] is not None else _pick_subset(names, preset.get("test_subset"), _TEST_NAMES)
+    for option, name in (("--train-subset", train), ("--test-subset", test)):
+        if name not in names:
+            raise UsageError(
+                f"it is not clear which subset of {subject} is {'trained on' if 'train' in option else 'scored'}",
+                why=f"its subsets are {known}, none of them called training or test",
+                next=f"{option} NAME, or call them training and test in labels.csv",
+            )
+    return train, test
 
 
 def dataset_presets() -> list[str]:
@@ -243,7 +271,7 @@ def open_dataset(
         test_subset: Instead of the preset's, or of test, testing, validation in this order.
 
     Raises:
-        UsageError: It is neither a preset nor a folder.
+        UsageError: It is neither a preset nor a folder, or it is not clear which subset is which.
         DataError: It has neither labels nor annotations, or they are malformed.
     """
     presets = dataset_presets()
@@ -273,6 +301,7 @@ def open_dataset(
             subject=str(folder),
         )
     found = {label for known in labels.values() for label in known}
+    train, test = _pick_subsets(set(subsets.values()), (train_subset, test_subset), preset, str(name_or_folder))
     order = [label for label in preset.get("classes", ()) if label in found]
     return Dataset(
         name=str(name_or_folder) if preset else folder.resolve().name,
@@ -280,8 +309,8 @@ def open_dataset(
         labels=labels,
         subsets=subsets,
         classes=(*order, *sorted(found - set(order))),
-        train_subset=_pick_subset(subsets.values(), train_subset or preset.get("train_subset"), _TRAIN_NAMES),
-        test_subset=_pick_subset(subsets.values(), test_subset or preset.get("test_subset"), _TEST_NAMES),
+        train_subset=train,
+        test_subset=test,
         annotations_path=annotations_path,
         ignore_label=preset.get("ignore_label", "Ambiguous"),
         bad_videos=preset.get("bad_videos", {}),

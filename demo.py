@@ -196,8 +196,8 @@ def _score(run: Path, iou: Sequence[float]) -> np.ndarray:
     from .eval.average_precision import evaluate
     from .temporal_has.runs import prepare_evaluation
 
-    detections, truth, _ = prepare_evaluation(run)
-    return evaluate(detections, truth, iou=iou).map
+    scoring = prepare_evaluation(run)
+    return evaluate(scoring.detections, scoring.truth, iou=iou).map
 
 
 def _draw(folder: Path, dataset: Dataset, runs: Mapping[str, Path]) -> list[Path]:

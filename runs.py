@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import platform
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -43,6 +45,29 @@ def point_latest(root: Path, folder: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def remove_run(root: Path, folder: Path) -> None:
+    """Remove a run that came to nothing, and point `latest` to the newest of the others."""
+    shutil.rmtree(folder, ignore_errors=True)
+    link = root / "latest"
+    if link.is_symlink() and not link.exists():
+        link.unlink()
+        others = _runs_below(root, "*")
+        if others:
+            point_latest(root, others[-1])
+
+
+def _runs_below(root: Path, dataset: str) -> list[Path]:
+    """Runs, the newest last; -10 comes after -2."""
+
+    def age(run: Path) -> tuple[str, int]:
+        day, time_of_day, *attempt = run.name.split("-")
+        return f"{day}-{time_of_day}", int(attempt[0]) if attempt and attempt[0].isdigit() else 1
+
+    pattern = "*" if dataset == "*" else glob.escape(dataset)
+    found = [path.parent for path in root.glob(f"{pattern}/*-*/{SETTINGS}")]
+    return sorted(found, key=age)
+
+
 def find_run(
     folder: Path | None, *, root: Path = Path("runs"), dataset: str | None = None, command: str = "thas train"
 ) -> Path:
@@ -68,8 +93,7 @@ def find_run(
         )
     if dataset is None and (root / "latest" / SETTINGS).exists():
         return (root / "latest").resolve()
-    found = [path.parent for path in root.glob(f"{dataset or '*'}/*/{SETTINGS}") if path.parent.name != "latest"]
-    found.sort(key=lambda path: path.name)
+    found = _runs_below(root, dataset or "*")
     if not found:
         raise UsageError(
             f"there is no run in {root}" + (f" of data set {dataset}" if dataset else ""),

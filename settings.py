@@ -64,7 +64,7 @@ class NetworkSettings:
 class TrainSettings:
     """How it learns."""
 
-    seed: int = setting(0, "of the weights, the order of the videos and the hiding", "ours", low=0)
+    seed: int = setting(0, "of the weights, the order of the videos and the hiding", "ours", low=0, high=2**62)
     epochs: int = setting(100, "passes over the training videos", "ours", low=1)
     batch_size: int = setting(16, "videos", "ours", low=1)
     learning_rate: float = setting(1e-4, "of Adam", "ours", low=0)
@@ -120,6 +120,17 @@ class Settings(SettingsTable):
     train: TrainSettings = field(default_factory=TrainSettings)
     localize: LocalizeSettings = field(default_factory=LocalizeSettings)
     eval: EvalSettings = field(default_factory=EvalSettings)
+
+    def check(self, origin: str) -> None:
+        """Raise a UsageError where a value makes no sense."""
+        problems = {
+            "network.kernel_size must be odd, so that a snippet is at its centre": self.network.kernel_size % 2 == 0,
+            "localize.threshold needs at least one value": not self.localize.threshold,
+            "eval.iou needs at least one value": not self.eval.iou,
+        }
+        for problem, there in problems.items():
+            if there:
+                raise UsageError(f"{origin}: {problem}", next=f"--set {problem.split()[0]}=VALUE")
 
 
 def preset_names() -> list[str]:

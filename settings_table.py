@@ -139,9 +139,9 @@ def _parsed(key: str, value: Any, description: Description, origin: str) -> Any:
         return str(value)
     try:
         number = kind(value)
-        if isinstance(value, bool) or float(number) != float(value):
+        if isinstance(value, bool) or float(number) != float(value) or abs(float(number)) == float("inf"):
             raise ValueError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise refuse("a whole number" if kind is int else "a number") from None
     low, high = description.low, description.high
     if not (low is None or number >= low) or not (high is None or number <= high):
@@ -165,7 +165,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise UsageError(f"there is no settings file {path}", next="check the path", subject=str(path)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(

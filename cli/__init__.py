@@ -7,6 +7,7 @@ Commands are registered by the name of their function, whose docstring is their 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from itertools import count
@@ -75,6 +76,13 @@ def build_app() -> cyclopts.App:
     return app
 
 
+def _resolve(app: cyclopts.App) -> None:
+    """Import all commands, so that their help tells what each is for."""
+    for name in app:
+        if not name.startswith("-") and isinstance(command := app[name], cyclopts.App):
+            _resolve(command)
+
+
 def main(arguments: Sequence[str] | None = None) -> Any:
     """Run one command and leave with its exit code."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
@@ -97,7 +105,10 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
     # A console of its own: without wrapping, the panel around a wrong option would be cropped.
     usage = Console(stderr=True)
     try:
-        result = build_app()(list(tokens), exit_on_error=False, print_error=True, error_console=usage)
+        app = build_app()
+        if not tokens or {"--help", "-h"} & set(tokens):
+            _resolve(app)
+        result = app(list(tokens), exit_on_error=False, print_error=True, error_console=usage)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except cyclopts.CycloptsError:
@@ -108,8 +119,9 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
         print_error(error)
         return error.exit_code
     except KeyboardInterrupt:
-        typed = " ".join(["thas", *tokens])
-        again = f"{typed} --resume" if tokens[:1] == ["train"] and "--resume" not in tokens else typed
+        typed = shlex.join(["thas", *tokens])
+        resumable = list(tokens[:1]) == ["train"] or list(tokens[:2]) == ["image", "train"]
+        again = f"{typed} --resume" if resumable and "--resume" not in tokens else typed
         err.print("\ninterrupted: what was finished is kept", markup=False)
         err.print(f"  next: {again}", markup=False)
         return 130
@@ -123,4 +135,11 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
         err.print(f"[bold red]error:[/] {error.filename or 'a file'} could not be used", markup=True)
         err.print(f"  why:  {error.strerror or error}", markup=False)
         err.print("  next: correct that and run the same command again; --debug shows where it happened")
+        return 1
+    except Exception as error:
+        if debug:
+            raise
+        err.print(f"[bold red]error:[/] thas failed in a way it did not foresee: {type(error).__name__}", markup=True)
+        err.print(f"  why:  {error}; that is a fault of thas", markup=False)
+        err.print(f"  next: {shlex.join(['thas', *tokens])} --debug, and report what it prints", markup=False)
         return 1

@@ -34,6 +34,7 @@ def data_check(dataset: str, /, *, data_root: Path = Path("data"), json: bool = 
     if json:
         print_json(report.to_json())
         return 3 if report.problems else 0
+    from rich.markup import escape
     from rich.table import Table
 
     hours = sum(report.duration_seconds.values()) / 3600
@@ -43,7 +44,7 @@ def data_check(dataset: str, /, *, data_root: Path = Path("data"), json: bool = 
     subsets = sorted(report.videos)
     table = Table("videos of", *(name or "all" for name in subsets))
     for label, counts in report.class_videos.items():
-        table.add_row(label, *(str(counts[name]) for name in subsets))
+        table.add_row(escape(label), *(str(counts[name]) for name in subsets))
     table.add_section()
     table.add_row("all", *(str(report.videos[name]) for name in subsets))
     table.add_row("true segments", *(str(report.segments[name]) for name in subsets))

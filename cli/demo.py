@@ -11,6 +11,8 @@ from .console import note, out, print_json
 from .datasets import stage
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..demo import DemoResult
 
 
@@ -58,28 +60,26 @@ def demo(
     if json:
         print_json(result.to_json())
     else:
-        _print(result, short=short)
+        _print(result, short=short, data_root=data_root, runs=runs)
 
 
-def _print(result: DemoResult, *, short: bool) -> None:
+def _print(result: DemoResult, *, short: bool, data_root: Path, runs: Path) -> None:
     from rich.table import Table
 
     from ..demo import ARMS
 
     seeds = len(next(iter(result.scores.values())))
     spread = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
-    table = Table(title=f"mAP (%) at temporal IoU, test videos, predicted labels, {spread}", title_justify="left")
-    table.add_column("hide.probability")
-    for threshold in result.iou:
-        table.add_column(f"{threshold:g}", justify="right")
-    table.add_column("mean", justify="right")
-    for arm, scores in result.scores.items():
-        cells = [*(scores.T), scores.mean(axis=1)]
-        shown = [
-            f"{100 * cell.mean():.1f} ± {100 * cell.std(ddof=1):.1f}" if seeds > 1 else f"{100 * cell.mean():.1f}"
-            for cell in cells
-        ]
-        table.add_row(f"{ARMS[arm]:g}  ({arm})", *shown)
+    table = Table(
+        title=f"mAP (%) at temporal IoU, test videos, predicted labels, {spread}", title_justify="left", box=None
+    )
+    table.add_column("temporal IoU")
+    for arm in result.scores:
+        table.add_column(f"{arm}\nhide.probability {ARMS[arm]:g}", justify="right")
+    rows = [f"{threshold:g}" for threshold in result.iou]
+    for k, name in enumerate([*rows, "mean"]):
+        cells = [scores[:, k] if k < len(rows) else scores.mean(axis=1) for scores in result.scores.values()]
+        table.add_row(name, *(_cell(cell) for cell in cells))
     out.print(table)
     if short:
         out.print("A short demo shows that everything works; it is too small to tell the arms apart.")
@@ -87,11 +87,21 @@ def _print(result: DemoResult, *, short: bool) -> None:
     out.print(f"what each network responds to: {profile}", markup=False)
     out.print(f"timelines, one a class: {timelines[0]} and {len(timelines) - 1} more beside it", markup=False)
     note("seconds: " + ", ".join(f"{name} {value:g}" for name, value in result.seconds.items()))
-    out.print("try next:")
+    root = data_root / "short" if short else data_root
+    at = "" if root == Path("data") else f" --data-root {root}"
+    run = result.runs["Video-HaS"][0]
+    newest = "" if runs == Path("runs") else f" {run}"
+    out.print("try next (. .venv/bin/activate first, if thas is not on your path):")
     for command in (
-        "thas eval --iou 0.1 0.3 0.5 --diagnose",
-        "thas localize data/demo/videos/video_test_0000001.mp4",
-        "thas train --dataset demo --hide-probability 0.25",
+        f"thas eval{newest} --iou 0.1 0.3 0.5 --diagnose",
+        f"thas localize {root / 'demo' / 'videos' / 'video_test_0000001.mp4'}" + (f" --run {run}" if newest else ""),
+        f"thas train --dataset demo{at} --hide-probability 0.25",
         "thas train --help",
     ):
         out.print(f"  {command}", markup=False)
+
+
+def _cell(values: np.ndarray) -> str:
+    """Mean and, of several seeds, standard deviation, in per cent."""
+    mean = f"{100 * values.mean():.1f}"
+    return mean if len(values) == 1 else f"{mean} ± {100 * values.std(ddof=1):.1f}"

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from ..errors import UsageError
-from .console import note, out, print_json
+from .console import note, out, print_json, warn
 from .eval_output import diagnosis, one_score, pair_score, seeds_score, side_by_side
 
 if TYPE_CHECKING:
     from ..eval.annotations import Annotations
     from ..eval.assessment import Assessment
+    from ..settings import EvalSettings
 
 _FLAG = Parameter(negative=())
 _MANY = Parameter(negative=(), consume_multiple=True)
@@ -30,7 +31,7 @@ def eval_(
     data_root: Path = Path("data"),
     subset: str | None = None,
     iou: Annotated[list[float] | None, _MANY] = None,
-    protocol: Literal["activitynet", "thumos14", "thumos14-11point", "wtalc", "all"] = "activitynet",
+    protocol: Literal["activitynet", "thumos14", "thumos14-11point", "wtalc", "all"] | None = None,
     videos: str | None = None,
     known_labels: Annotated[bool, _FLAG] = False,
     drop_unknown_labels: Annotated[bool, _FLAG] = False,
@@ -74,9 +75,10 @@ def eval_(
     subset
         The subset to score; if left out, the one that the detections lie in.
     iou
-        Thresholds, as fractions; 0.1 to 0.7 if left out.
+        Thresholds, as fractions; if left out those of the run's settings, or 0.1 to 0.7.
     protocol
         How AP is computed; the same detections differ by up to 13 points between them. `all` shows them side by side.
+        If left out that of the run's settings, or activitynet.
     videos
         Score these alone: thumos14-213, -212, -211, -210, or a text file with a name on each line.
     known_labels
@@ -120,13 +122,11 @@ def eval_(
             "a mean over seeds needs two or more sets of detections", next="thas eval FILE FILE ... --seeds"
         )
     diagnose = diagnose or pictures is not None
-    names = list(PROTOCOLS) if protocol == "all" else [protocol]
-    if len(names) > 1 and (len(files) > 1 or diagnose):
+    if protocol == "all" and (len(files) > 1 or diagnose):
         raise UsageError(
             "--protocol all goes with one set of detections and without --diagnose", next="name one protocol"
         )
     options: dict[str, Any] = {
-        "iou": iou or list(DEFAULT_IOU),
         "known_labels": known_labels,
         "unknown_labels": "drop" if drop_unknown_labels else None,
         "clean_truth": clean_truth,
@@ -138,6 +138,9 @@ def eval_(
     }
     truth = _Truth(annotations, dataset, data_root, subset, videos)
     sources = [Source(path, truth, class_ids) for path in files]
+    wanted = sources[0].settings
+    options["iou"] = iou or list(wanted.iou if wanted else DEFAULT_IOU)
+    names = list(PROTOCOLS) if protocol == "all" else [protocol or (wanted.protocol if wanted else "activitynet")]
     groups = [[source.assess(name, options) for name in names] for source in sources]
     for source, group in zip(sources, groups, strict=True):
         source.keep_scores(group)
@@ -178,7 +181,13 @@ class _Truth:
         from ..dataset import open_dataset
 
         found = open_dataset(self.dataset, data_root=self.data_root)
-        return found.annotations() if self.subset is not None else found.annotations().subset(found.test_subset)
+        return found.annotations(None if self.subset is not None else found.test_subset)
+
+    def dataset_name(self) -> str | None:
+        """The name that the runs of the data set are kept under."""
+        from ..dataset import open_dataset
+
+        return None if self.dataset is None else open_dataset(self.dataset, data_root=self.data_root).name
 
 
 class Source:
@@ -188,17 +197,22 @@ class Source:
         from ..eval.assessment import choose_subset, read_video_list
 
         self.run: Path | None = None
+        self.settings: EvalSettings | None = None
         given = truth.read() if path is not None or truth.annotations is not None else None
         if path is None or path.is_dir():
             from ..runs import find_run
             from ..temporal_has.runs import prepare_evaluation
 
-            self.run = find_run(path, dataset=truth.dataset)
+            self.run = find_run(path, dataset=truth.dataset_name())
             if truth.subset is not None and given is None:
                 raise UsageError(
                     "a run is scored on its own test subset", next="leave --subset out, or give --annotations too"
                 )
-            self.detections, own, self.title = prepare_evaluation(self.run)
+            scoring = prepare_evaluation(self.run)
+            self.detections, own, self.title = scoring.detections, scoring.truth, scoring.title
+            self.settings = scoring.settings
+            for sentence in scoring.warnings:
+                warn(sentence)
         else:
             from ..eval.detections import read_detections
 

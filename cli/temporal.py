@@ -12,6 +12,7 @@ from .console import note, out, print_json, progress, warn
 
 if TYPE_CHECKING:
     from ..settings import Settings
+    from ..temporal_has.log import Epoch
 
 _SET = Parameter(name="--set", negative=(), consume_multiple=True)
 
@@ -130,6 +131,21 @@ def train(
         return 0
     from ..temporal_has.session import train_run
 
+    if resume or run is not None:
+        from ..dataset import open_dataset
+        from ..runs import find_run
+        from ..temporal_has.session import resumed_settings
+
+        name = open_dataset(dataset, data_root=data_root).name
+        run = find_run(run, root=runs, dataset=name)
+        settings = resumed_settings(run, settings, origins)
+    shown = 0
+
+    def on_epoch(epoch: Epoch) -> None:
+        nonlocal shown
+        advance(epoch.number - shown, f"loss {epoch.loss:.3f}, videos right {epoch.accuracy:.0%}")
+        shown = epoch.number
+
     with progress(f"training on {dataset}", total=settings.train.epochs, unit="epochs") as advance:
         result = train_run(
             dataset,
@@ -143,17 +159,18 @@ def train(
             resume=resume,
             run=run,
             skip_missing=skip_missing,
-            on_epoch=lambda epoch: advance(1, f"loss {epoch.loss:.3f}, videos right {epoch.accuracy:.0%}"),
+            on_epoch=on_epoch,
             warn=warn,
         )
     if json:
         print_json(result.to_json())
     else:
         out.print(result.summary(), markup=False)
-        note(f"next: thas eval --iou 0.1 0.3 0.5   (scores {result.run})")
+        where = "" if runs == Path("runs") else f"{result.run} "
+        note(f"next: thas eval {where}--iou 0.1 0.3 0.5   (scores {result.run})")
     if result.skipped or result.untested:
         raise PartialFailure(
-            f"{len(result.skipped)} training and {len(result.untested)} test videos have no features: "
+            f"{len(result.skipped)} training and {len(result.untested)} test videos have no usable features: "
             + listing([*result.skipped, *result.untested]),
             why="the run was made without them",
             next=f"thas extract-features --dataset {dataset}",
@@ -227,18 +244,23 @@ def localize(
 
     folder = find_run(run, root=runs)
     changes = parse_set(set_ or []) | ({"localize.labels": labels} if labels else {})
+    other = [key for key in changes if not key.startswith("localize.")]
+    if other:
+        raise UsageError(
+            f"{other[0]} has no effect on localization", why="the network is trained", next="--set localize.NAME=VALUE"
+        )
     settings = read_settings(folder)[0].updated(changes, origin="option").localize
     if inputs:
         if dataset or subset:
             raise UsageError("name video files or a data set, not both", next="thas localize --help")
-        with progress("localizing", total=len(inputs), unit="videos") as advance:
+        with progress("extracting", total=len(inputs), unit="videos") as advance:
             result = localize_files(
                 [Path(name) for name in inputs],
                 run=folder,
                 settings=settings,
                 weights=weights,
                 device=device,
-                on_video=lambda: advance(1),
+                progress=advance,
             )
         target = out_ or Path()
     else:
@@ -253,7 +275,10 @@ def localize(
                 device=device,
                 on_video=lambda: advance(1),
             )
-        target = out_ or folder
+        # Other videos than the run is scored on must not take the place of those it is.
+        own = (read_settings(folder)[1].open().name, read_settings(folder)[1].test_subset)
+        of = (result.facts["dataset"], result.facts["subset"])
+        target = out_ or (folder if of == own else folder / "-".join(filter(None, of)))
     written = write_result(target, result, pictures=pictures)
     if json:
         print_json({"results": result.detections.sorted_by_score().to_activitynet(), "failed": result.failed})

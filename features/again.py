@@ -18,7 +18,7 @@ def settings_of_recipe(recipe: Recipe) -> ExtractionSettings:
     Raises:
         FeatureError: The features were imported, not extracted.
     """
-    if recipe.get("backbone") in {None, "imported"}:
+    if recipe.get("backbone") in {None, "imported"} or recipe.get("clip_frames") is None:
         raise FeatureError(
             "the run was trained on features that thas did not extract",
             why="an imported cache does not say how to make features of another video",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import FeatureError
+from ..errors import FeatureError, UsageError
 from ..features.cache import FeatureCache
 from ..features.recipe import difference
 from ..segments import Segments
@@ -87,8 +87,8 @@ def localize_videos(
     *,
     labels: Mapping[str, Sequence[str]] | None = None,
     on_video: Callable[[], None] | None = None,
-) -> tuple[Segments, list[ClassActivationSequence]]:
-    """Detections and sequences of several videos.
+) -> tuple[Segments, list[ClassActivationSequence], dict[str, str]]:
+    """Detections and sequences of several videos; one that cannot be localized does not stop the others.
 
     Args:
         localizer: The network and its rules.
@@ -96,12 +96,18 @@ def localize_videos(
         videos: Which, in this order.
         labels: Known labels by video; a video without any takes those predicted.
         on_video: Called after each.
+
+    Returns:
+        Detections, sequences, and the videos that could not be localized, each with the reason.
     """
-    sequences, found = [], []
+    sequences, found, failed = [], [], {}
     for video in videos:
-        sequence = localizer.sequence(features[video])
-        sequences.append(sequence)
-        found.append(localizer.segments(sequence, (labels or {}).get(video) or None))
+        try:
+            sequence = localizer.sequence(features[video])
+            found.append(localizer.segments(sequence, (labels or {}).get(video) or None))
+            sequences.append(sequence)
+        except (FeatureError, UsageError) as error:
+            failed[video] = " ".join(part for part in (error.what, error.why) if part)
         if on_video is not None:
             on_video()
-    return (Segments.concat(found) if found else Segments.empty(scored=True)), sequences
+    return (Segments.concat(found) if found else Segments.empty(scored=True)), sequences, failed

@@ -7,13 +7,14 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .._version import __version__
+from ..dataset import Dataset
 from ..errors import DataError
 from ..files import cannot_write, write_atomically
 from ..segments import Segments
@@ -33,14 +34,14 @@ class LocalizeResult:
         sequences: A class activation sequence a video.
         failed: Videos that could not be localized, each with the reason.
         facts: What is written beside the detections.
-        truth: Ground truth for the pictures, where there is any.
+        dataset: The data set they are of, whose ground truth the pictures show; None for mere files.
     """
 
     detections: Segments
     sequences: list[ClassActivationSequence]
     failed: dict[str, str]
     facts: dict[str, Any]
-    truth: Segments = field(default_factory=Segments.empty)
+    dataset: Dataset | None = None
 
     def lines(self, *, most: int) -> Iterator[str]:
         """The surest detections of each video, a line each, as a person reads them."""
@@ -68,7 +69,9 @@ def write_result(folder: Path, result: LocalizeResult, *, pictures: bool = False
     if pictures:
         from .timeline import draw_timeline
 
-        detections, truth = result.detections.by_video(), result.truth.by_video()
+        detections, truth = result.detections.by_video(), {}
+        if result.dataset is not None and result.dataset.annotations_path is not None:
+            truth = result.dataset.annotations().segments.by_video()
         for sequence in result.sequences:
             path = folder / "timelines" / f"{sequence.video}.png"
             draw_timeline(

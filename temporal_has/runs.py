@@ -10,15 +10,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..dataset import Dataset, open_dataset
 from ..errors import CheckpointError, listing
 from ..files import write_atomically
 from ..runs import ENVIRONMENT, SETTINGS, environment, find_run
 from ..segments import Segments
-from ..settings import Settings
+from ..settings import EvalSettings, Settings
 from ..settings_table import flatten, read_toml
+from .log import LOG, read_log
 from .results import DETECTIONS, read_detections
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class RunData:
 
 def write_settings(run: Path, settings: Settings, data: RunData, origins: Mapping[str, str]) -> None:
     """Write settings.toml and environment.json."""
-    lines = ["[data]", *(f"{name} = {json.dumps(value)}" for name, value in vars(data).items()), ""]
+    lines = ["[data]", *(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in vars(data).items()), ""]
     write_atomically(run / SETTINGS, "\n".join(lines) + "\n" + settings.to_toml(origins))
     write_atomically(run / ENVIRONMENT, json.dumps(environment(), indent=2) + "\n")
 
@@ -73,26 +74,55 @@ def read_settings(run: Path) -> tuple[Settings, RunData]:
     return Settings().updated(flatten(tables), origin=str(run / SETTINGS)), data
 
 
-def prepare_evaluation(folder: Path | None) -> tuple[Segments, Annotations, str]:
-    """What `thas eval` needs of a run: its detections, the truth of its test videos, and a line about both.
+@dataclass(frozen=True)
+class RunScoring:
+    """What is needed to score a run.
 
-    A run that was not localized yet is localized first.
+    Attributes:
+        detections: In its test videos.
+        truth: Of its test videos.
+        title: A line about both.
+        settings: How the run wants to be scored.
+        warnings: What a reader of the score should know.
     """
+
+    detections: Segments
+    truth: Annotations
+    title: str
+    settings: EvalSettings
+    warnings: list[str]
+
+
+def prepare_evaluation(folder: Path | None) -> RunScoring:
+    """What `thas eval` needs of a run; one that was not localized yet, or elsewhere, is localized first."""
     run = find_run(folder)
     settings, data = read_settings(run)
     dataset = data.open()
     truth = dataset.annotations(data.test_subset)
-    if not (run / DETECTIONS).exists():
+    found = read_detections(run / DETECTIONS) if (run / DETECTIONS).exists() else None
+    if found is None or not _are_of(found[1], dataset.name, data.test_subset):
         from .results import write_result
         from .session import localize_dataset
 
         write_result(run, localize_dataset(run, settings=settings.localize))
-    detections, facts = read_detections(run / DETECTIONS)
-    missing = [video for video in truth.videos if video not in set(facts.get("videos", truth.videos))]
-    absent = f"; {len(missing)} of them had no features and count as missed: {listing(missing, 3)}" if missing else ""
+        found = read_detections(run / DETECTIONS)
+    detections, facts = found
+    warnings = []
+    scored = set(facts.get("videos", truth.videos))
+    missing = [video for video in truth.videos if video not in scored]
+    if missing:
+        warnings.append(f"{len(missing)} test videos had no usable features and count as missed: {listing(missing)}")
+    log = read_log(run / LOG)
+    if log and log[-1]["number"] < settings.train.epochs:
+        warnings.append(
+            f"training stopped after {log[-1]['number']} of {settings.train.epochs} epochs; "
+            f"thas train --dataset {data.dataset} --resume goes on"
+        )
     labels = facts.get("labels", settings.localize.labels)
-    return (
-        detections,
-        truth,
-        f"{dataset.name} {data.test_subset}, {len(truth.videos)} videos{absent}; labels {labels}; run {run}",
-    )
+    title = f"{dataset.name} {data.test_subset}, {len(truth.videos)} videos; labels {labels}; run {run}"
+    return RunScoring(detections, truth, title, settings.eval, warnings)
+
+
+def _are_of(facts: Mapping[str, Any], dataset: str, subset: str) -> bool:
+    """Whether detections are those of a data set's subset, as far as the facts beside them tell."""
+    return facts.get("dataset", dataset) == dataset and facts.get("subset", subset) == subset

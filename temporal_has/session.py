@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..dataset import open_dataset
-from ..errors import FeatureError, UsageError, listing
+from ..dataset import dataset_presets, open_dataset
+from ..errors import FeatureError, ThasError, UsageError, listing
 from ..features.cache import FeatureCache
-from ..runs import find_run, new_run
+from ..runs import find_run, new_run, remove_run
 from ..segments import Segments
 from ..settings import LocalizeSettings, Settings
 from .localizer import Localizer, localize_videos
+from .log import LOG, Epoch, convergence, read_log
 from .results import LocalizeResult, write_result
 from .runs import RunData, read_settings, write_settings
-from .train import LOG, MAY_CHANGE, Epoch, convergence, read_log, train
+from .train import CHECKPOINT, MAY_CHANGE, train
 
 Warn = Callable[[str], None]
 
@@ -34,7 +35,7 @@ class TrainResult:
         accuracy: Of the last epoch.
         detections: Number of detections in the test videos; None if none had features.
         skipped: Training videos without features, left out.
-        untested: Test videos without features.
+        untested: Test videos without usable features.
     """
 
     run: Path
@@ -98,13 +99,13 @@ def train_run(
     """
     opened = open_dataset(dataset, data_root=data_root, train_subset=train_subset, test_subset=test_subset)
     data = RunData(
-        dataset=dataset if dataset == opened.name else str(Path(dataset).resolve()),
+        dataset=dataset if dataset in dataset_presets() else str(Path(dataset).resolve()),
         data_root=str(Path(data_root).resolve()),
         features=str(Path(features or opened.features_folder).resolve()),
         train_subset=opened.train_subset,
         test_subset=opened.test_subset,
     )
-    cache = FeatureCache(data.features)
+    cache = _open_features(Path(data.features), dataset)
     videos = opened.videos_of(opened.train_subset)
     if opened.train_subset == opened.test_subset:
         warn(f"{opened.name} has one subset: it is trained on and scored on the same videos")
@@ -120,37 +121,44 @@ def train_run(
             subject=missing[0],
         )
     labels = {video: opened.labels[video] for video in videos if video in cache}
+    taught = {label for known in labels.values() for label in known}
+    untaught = [label for label in opened.classes if label not in taught]
+    if untaught:
+        warn(f"{len(untaught)} classes have no training video and will not be found: {listing(untaught)}")
     resuming = resume or run is not None
     if resuming:
         folder = find_run(run, root=runs, dataset=opened.name)
-        settings = _resumed_settings(folder, settings, origins or {})
+        settings = resumed_settings(folder, settings, origins or {})
     else:
         folder = new_run(runs, opened.name)
         write_settings(folder, settings, data, origins or {})
-    model = train(
-        cache,
-        labels,
-        classes=opened.classes,
-        settings=settings,
-        recipe=cache.recipe,
-        folder=folder,
-        resume=resuming,
-        on_epoch=on_epoch,
-    )
+    try:
+        model = train(
+            cache,
+            labels,
+            classes=opened.classes,
+            settings=settings,
+            recipe=cache.recipe,
+            folder=folder,
+            resume=resuming,
+            on_epoch=on_epoch,
+        )
+    except ThasError:
+        if not resuming and not (folder / CHECKPOINT).exists():
+            remove_run(runs, folder)  # or it would be the newest, and hide a good one
+        raise
     log = read_log(folder / LOG)
     fall = convergence(log)
     if fall > 0.1 and log[-1]["loss"] > 0.1 * log[0]["loss"]:
         warn(f"the loss still fell by {fall:.0%} over the last ten epochs; more epochs may help (--epochs)")
     test_videos = opened.videos_of(opened.test_subset)
-    detections = None
-    untested = tuple(video for video in test_videos if video not in cache)
-    if len(untested) < len(test_videos):
+    detections, untested = None, ()
+    if any(video in cache for video in test_videos):
         result = localize_dataset(folder, settings=settings.localize, device=settings.train.device)
         write_result(folder, result)
-        detections = len(result.detections)
+        detections, untested = len(result.detections), tuple(result.failed)
     else:
         warn(f"no {opened.test_subset} video has features yet; thas localize finds their actions once they have")
-        untested = ()
     return TrainResult(
         run=folder,
         videos=sum(bool(known) for known in labels.values()),
@@ -163,10 +171,22 @@ def train_run(
     )
 
 
-def _resumed_settings(run: Path, given: Settings, origins: Mapping[str, str]) -> Settings:
-    """The run's own settings, and those options of now that may change between a training and its resumption."""
+def _open_features(folder: Path, dataset: str) -> FeatureCache:
+    try:
+        return FeatureCache(folder)
+    except FeatureError as error:
+        error.next = f"thas extract-features --dataset {dataset}; or name them with --features FOLDER"
+        raise
+
+
+def resumed_settings(run: Path, given: Settings, origins: Mapping[str, str]) -> Settings:
+    """The run's own settings, and those options of now that may change between a training and its resumption.
+
+    Raises:
+        UsageError: Something else was asked for than the run was begun with.
+    """
     kept = read_settings(run)[0]
-    typed = {key: value for key, value in given.flat().items() if origins.get(key) == "option"}
+    typed = {key: value for key, value in given.flat().items() if not origins.get(key, "preset").startswith("preset")}
     other = [key for key, value in typed.items() if key not in MAY_CHANGE and value != kept.flat()[key]]
     if other:
         raise UsageError(
@@ -197,21 +217,28 @@ def localize_dataset(
     opened = open_dataset(dataset, data_root=data_root) if dataset else data.open()
     subset = subset or (opened.test_subset if dataset else data.test_subset)
     videos = opened.videos_of(subset)
-    cache = FeatureCache(features or (opened.features_folder if dataset else Path(data.features)))
+    cache = _open_features(
+        features or (opened.features_folder if dataset else Path(data.features)), dataset or data.dataset
+    )
     localizer = Localizer.from_run(run, device=device, settings=settings)
     localizer.check_recipe(cache)
     present = [video for video in videos if video in cache]
     known = opened.labels if settings.labels == "known" else None
-    detections, sequences = localize_videos(localizer, cache, present, labels=known, on_video=on_video)
-    failed = {video: f"no features in {cache.path}" for video in videos if video not in cache}
+    detections, sequences, failed = localize_videos(localizer, cache, present, labels=known, on_video=on_video)
+    failed |= {video: f"no features in {cache.path}" for video in videos if video not in cache}
     if not present:
         raise FeatureError(
             f"none of the {len(videos)} {subset} videos of {opened.name} has features in {cache.path}",
             next=f"thas extract-features --dataset {dataset or data.dataset}",
         )
-    facts = {"labels": settings.labels, "subset": subset, "videos": present, "settings": vars(settings)}
-    truth = opened.annotations().segments if opened.annotations_path else Segments.empty()
-    return LocalizeResult(detections, sequences, failed, facts, truth)
+    facts = {
+        "labels": settings.labels,
+        "dataset": opened.name,
+        "subset": subset,
+        "videos": [sequence.video for sequence in sequences],
+        "settings": vars(settings),
+    }
+    return LocalizeResult(detections, sequences, failed, facts, opened)
 
 
 def localize_files(
@@ -221,7 +248,7 @@ def localize_files(
     settings: LocalizeSettings,
     weights: Path | None = None,
     device: str = "auto",
-    on_video: Callable[[], None] | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> LocalizeResult:
     """Localize video files: features are extracted exactly as the run's training features were.
 
@@ -237,13 +264,14 @@ def localize_files(
             raise UsageError(f"two videos are called {path.stem}", next="localize them one by one")
         videos[path.stem] = path
     with tempfile.TemporaryDirectory(prefix="thas-") as folder:
-        result = extract_like(videos, Path(folder), recipe=localizer.model.recipe, weights=weights, device=device)
+        recipe = localizer.model.recipe
+        result = extract_like(videos, Path(folder), recipe=recipe, weights=weights, device=device, progress=progress)
         failed = {failure.video: failure.reason for failure in result.failed}
         present = [video for video in videos if video not in failed]
         if not present:
             detections, sequences = Segments.empty(scored=True), []
         else:
-            cache = FeatureCache(Path(folder))
-            detections, sequences = localize_videos(localizer, cache, present, on_video=on_video)
+            detections, sequences, more = localize_videos(localizer, FeatureCache(Path(folder)), present)
+            failed |= more
     facts = {"labels": "predicted", "videos": present, "settings": vars(settings)}
     return LocalizeResult(detections, sequences, failed, facts)

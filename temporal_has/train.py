@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..errors import CheckpointError, DataError, UsageError, listing
+from ..errors import CheckpointError, DataError, ThasError, UsageError, listing
 from ..settings import HideSettings, Settings
 from .data import TrainingFeatures, pad
 from .hide import hide_mask, segment_size
+from .log import LOG, Epoch, append_log
 from .model import Model, build_network, load_model
 
 if TYPE_CHECKING:
     from ..features.cache import Features
 
 CHECKPOINT = "checkpoint.safetensors"
-LOG = "log.jsonl"
 # Settings that leave the bytes of a training as they are, so that it can be resumed with others.
 MAY_CHANGE = frozenset({"train.epochs", "train.checkpoint_epochs", "train.memory_gigabytes", "train.device"})
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one pass over the training videos gave.
-
-    Attributes:
-        number: From 1.
-        loss: Mean over the videos.
-        accuracy: Fraction of videos whose likeliest class is one of their labels, while hidden as in training.
-        seconds: Wall time.
-    """
-
-    number: int
-    loss: float
-    accuracy: float
-    seconds: float
 
 
 def video_loss(video_logits: Tensor, labels: Tensor, *, loss: str) -> Tensor:
@@ -122,6 +102,12 @@ def train(
     if not videos:
         raise DataError("no training video has a label", next="write the labels into labels.csv")
     column = {label: i for i, label in enumerate(classes)}
+    if len(classes) < 2 and settings.train.loss == "softmax":
+        raise DataError(
+            f"there is only one class, {listing(classes)}, and a softmax over one class learns nothing",
+            why="a video of anything else would teach what the action is not",
+            next="add videos of another class, or --set train.loss=sigmoid",
+        )
     unknown = sorted({label for video in videos for label in labels[video]} - set(column))
     if unknown:
         raise DataError(f"labels outside the classes: {listing(unknown)}", next="name them in `classes`")
@@ -141,18 +127,12 @@ def train(
             trainer.restore(folder / CHECKPOINT)
         for epoch in trainer.run():
             if folder is not None:
-                _append(folder / LOG, epoch)
+                append_log(folder / LOG, epoch)
                 if epoch.number % settings.train.checkpoint_epochs == 0 or epoch.number == settings.train.epochs:
                     trainer.save(folder / CHECKPOINT)
             if on_epoch is not None:
                 on_epoch(epoch)
     return model
-
-
-def _append(path: Path, epoch: Epoch) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(json.dumps(vars(epoch)) + "\n")
 
 
 class _Trainer:
@@ -192,6 +172,12 @@ class _Trainer:
         target = self.targets[batch].to(self.model.device)
         video_logits = self._video_logits([self.data[int(i)] for i in batch])
         losses = video_loss(video_logits, target, loss=settings.train.loss)
+        if not torch.isfinite(losses).all():
+            raise ThasError(
+                f"training diverged: the loss became {float(losses.detach().mean())} in epoch {self.epochs_done + 1}",
+                why=f"the learning rate of {settings.train.learning_rate:g} is too high for these features",
+                next="--set train.learning_rate=1e-5, or --set input.normalise=standard",
+            )
         self.optimiser.zero_grad(set_to_none=True)
         losses.mean().backward()
         self.optimiser.step()
@@ -247,24 +233,3 @@ class _Trainer:
         if "random.cuda" in extra and self.model.device.type == "cuda":
             torch.cuda.set_rng_state(extra["random.cuda"], self.model.device)
         self.epochs_done = int(description["epoch"])
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The epochs of a run; after a resumption the last word on each counts."""
-    if not path.exists():
-        return []
-    epochs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-    return [epoch for _, epoch in sorted({epoch["number"]: epoch for epoch in epochs}.items())]
-
-
-def convergence(log: Sequence[Mapping[str, Any]], *, window: int = 10) -> float:
-    """How far the loss still fell: its mean over the last `window` epochs against the `window` before, as a fraction.
-
-    >>> convergence([{"loss": 2.0}] * 10 + [{"loss": 1.0}] * 10)
-    0.5
-    """
-    losses = np.array([epoch["loss"] for epoch in log])
-    if len(losses) < 2 * window:
-        return float("nan")
-    before, last = losses[-2 * window : -window].mean(), losses[-window:].mean()
-    return float((before - last) / max(abs(before), 1e-12))

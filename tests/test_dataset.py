@@ -51,6 +51,17 @@ def test_without_subsets_all_videos_are_both(folder):
     assert dataset.videos_of("") == ("a", "b")
 
 
+def test_subsets_are_known_however_they_are_written(folder):
+    (folder / "labels.csv").write_text("video,label,subset\na,Run,Train\nb,Run,Test\n")
+    dataset = open_dataset(folder)
+    assert (dataset.train_subset, dataset.test_subset) == ("Train", "Test")
+    (folder / "labels.csv").write_text("video,label,subset\na,Run,x\nb,Run,y\n")
+    with pytest.raises(UsageError, match="not clear which subset"):
+        open_dataset(folder)
+    dataset = open_dataset(folder, train_subset="x", test_subset="y")
+    assert (dataset.train_subset, dataset.test_subset) == ("x", "y")
+
+
 def test_an_unknown_subset_is_named(folder):
     with pytest.raises(UsageError, match="no videos in subset 'test'"):
         open_dataset(folder).videos_of("test")

@@ -21,7 +21,7 @@ from thas.temporal_has.results import (
 from thas.temporal_has.runs import RunData, read_settings, write_settings
 from thas.temporal_has.timeline import draw_profile, draw_timeline, mean_profile
 
-DATA = RunData('a "quoted" name', "data", "features", "training", "test")
+DATA = RunData('a "quoted" name \U0001f3bf', "data", "features", "training", "test")
 
 
 def sequence(video: str = "v", values=(0.0, 2.0, 4.0, 0.0)) -> ClassActivationSequence:
@@ -39,7 +39,7 @@ def test_a_new_run_is_empty_and_the_newest(tmp_path):
         write_settings(run, Settings(), DATA, {})
     assert find_run(None, root=tmp_path) == second.resolve()
     assert find_run(first, root=tmp_path) == first.resolve()
-    assert find_run(None, root=tmp_path, dataset="mine") in {first.resolve(), second.resolve()}
+    assert find_run(None, root=tmp_path, dataset="mine") == second.resolve()
     (tmp_path / "latest").unlink()
     assert find_run(None, root=tmp_path).parent == first.parent.resolve()
 

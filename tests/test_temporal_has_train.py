@@ -8,8 +8,9 @@ from thas.errors import CheckpointError, DataError, FeatureError, UsageError
 from thas.settings import Settings
 from thas.temporal_has.data import TrainingFeatures
 from thas.temporal_has.localizer import Localizer
+from thas.temporal_has.log import Epoch, append_log, read_log
 from thas.temporal_has.model import load_model
-from thas.temporal_has.train import CHECKPOINT, pick_device, read_log, train, video_loss
+from thas.temporal_has.train import CHECKPOINT, pick_device, train, video_loss
 
 from .conftest import make_features, planted_videos
 
@@ -187,3 +188,19 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(CheckpointError, match="is not a run's checkpoint"):
         load_model(path)
+
+
+def test_a_log_line_that_was_cut_off_costs_nothing(tmp_path):
+    path = tmp_path / "log.jsonl"
+    append_log(path, Epoch(1, 0.5, 1.0, 0.1))
+    with open(path, "a") as file:
+        file.write('{"number": 2, "lo')
+    append_log(path, Epoch(2, 0.25, 1.0, 0.1))
+    append_log(path, Epoch(2, 0.125, 1.0, 0.1))
+    assert [(epoch["number"], epoch["loss"]) for epoch in read_log(path)] == [(1, 0.5), (2, 0.125)]
+
+
+def test_one_class_is_refused():
+    features, _, _ = planted_videos(videos=3)
+    with pytest.raises(DataError, match="only one class"):
+        train(features, {"video_00": ("a",)}, classes=("a",), settings=small())
