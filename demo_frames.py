@@ -171,7 +171,7 @@ class _Thing:
             self.size, self.opacity = draw.uniform(36, 44), draw.uniform(0.9, 1.0)
             self.reach, self.rate = draw.uniform(16, 24), draw.uniform(1.6, 2.2)
         else:
-            self.size, self.opacity = draw.uniform(24, 28), draw.uniform(0.6, 0.75)
+            self.size, self.opacity = draw.uniform(24, 28), draw.uniform(0.45, 0.6)
             self.reach, self.rate = draw.uniform(7, 10), draw.uniform(1.3, 1.8)
         # The camera follows what happens, roughly.
         self.centre = draw.uniform(48, SIZE - 48, 2)
