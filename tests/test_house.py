@@ -20,7 +20,7 @@ PACKAGES = ("cli", "eval", "features", "image_has", "temporal_has")
 # Each room, and those it may import; all may import the modules of the first line.
 GROUND = {"_lazy", "_version", "errors", "files", "runs", "segments", "settings", "settings_table"}
 MAY_IMPORT = {
-    **dict.fromkeys(GROUND, set[str]()),
+    **{module: set[str]() for module in GROUND},
     "data_check": {"dataset"},
     "demo": {"dataset", "demo_videos", "eval", "features", "temporal_has"},
     "demo_videos": {"demo_frames"},
