@@ -87,11 +87,11 @@ class _Lines:
 
     def __init__(self, description: str, total: int | None, unit: str) -> None:
         self.description, self.total, self.unit = description, total, unit
-        self.done, self.printed = 0.0, 0
+        self.done, self.printed, self.said = 0.0, 0, 0
 
     def __call__(self, n: float = 1, note: str = "") -> None:
         self.done += n
         tenth = int(10 * self.done / self.total + 1e-9) if self.total else 0
-        if tenth > self.printed:
-            self.printed = tenth
+        if tenth > self.printed and int(self.done + 1e-9) > self.said:
+            self.printed, self.said = tenth, int(self.done + 1e-9)
             err.print(f"{self.description}: {self.done:.0f} of {self.total} {self.unit} {note}".rstrip())

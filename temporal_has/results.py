@@ -51,7 +51,7 @@ class LocalizeResult:
                 yield f"... and {len(self.sequences) - most} more videos"
                 return
             rows = by_video.get(sequence.video, Segments.empty(scored=True))
-            yield f"{sequence.video}: {len(rows)} detections"
+            yield f"{sequence.video}: {len(rows)} {'detection' if len(rows) == 1 else 'detections'}"
             for _, label, start, end, score in rows[:5]:
                 yield f"    {clock(start)} to {clock(end)}  {label}  {score:.3f}"
 
