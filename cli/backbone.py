@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ..errors import DataError, PartialFailure, listing
+from ..errors import PartialFailure, listing
 from .console import note, out, print_json, progress, warn
 
 if TYPE_CHECKING:
-    from ..dataset import Dataset
-    from ..features.failures import Failure
+    pass
 
 _FLAG = Parameter(negative=())
 
@@ -102,11 +101,12 @@ def train_backbone(
     json
         Print one JSON object.
     """
-    from ..dataset import dataset_presets, open_dataset
+    from ..dataset import dataset_presets
     from ..settings import preset_table
+    from .datasets import open_with_videos, video_files
 
-    opened = open_dataset(dataset, data_root=data_root, train_subset=train_subset)
-    videos, missing = _files(opened)
+    opened = open_with_videos(dataset, data_root)
+    videos, missing = video_files(opened, opened.videos_of(train_subset or opened.train_subset))
     given = {
         "width": width,
         "input_size": input_size,
@@ -164,21 +164,3 @@ def train_backbone(
             subject=first.video,
         )
     return 0
-
-
-def _files(dataset: Dataset) -> tuple[dict[str, Path], list[Failure]]:
-    """The training videos' files, and those that have none."""
-    from ..features.failures import Failure
-
-    files: dict[str, Path] = {}
-    missing: list[Failure] = []
-    first: DataError | None = None
-    for video in dataset.videos_of(dataset.train_subset):
-        try:
-            files[video] = dataset.video_path(video)
-        except DataError as error:
-            first = first or error
-            missing.append(Failure(video, "find", error.why or error.what))
-    if not files and first is not None:
-        raise first
-    return files, missing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ..dataset import Dataset
+    from ..features.failures import Failure
 
 
 def stage(title: str, total: int, unit: str) -> AbstractContextManager:
@@ -30,3 +32,26 @@ def open_with_videos(name: str, data_root: Path, *, backbone: bool = False) -> D
         note("the demo's backbone is trained first; thas train-backbone --dataset demo is the same")
         prepare_backbone(dataset, stage=stage)
     return dataset
+
+
+def video_files(dataset: Dataset, videos: Sequence[str]) -> tuple[dict[str, Path], list[Failure]]:
+    """The files of a data set's videos, and those videos that have none.
+
+    Raises:
+        DataError: Not one has a file.
+    """
+    from ..errors import DataError
+    from ..features.failures import Failure
+
+    files: dict[str, Path] = {}
+    missing: list[Failure] = []
+    first: DataError | None = None
+    for video in videos:
+        try:
+            files[video] = dataset.video_path(video)
+        except DataError as error:
+            first = first or error
+            missing.append(Failure(video, "find", error.why or error.what))
+    if not files and first is not None:
+        raise first
+    return files, missing

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ..errors import DataError, PartialFailure, UsageError, listing
+from ..errors import PartialFailure, UsageError, listing
 from .console import err, note, out, print_json, progress, warn
 
 if TYPE_CHECKING:
@@ -135,12 +135,12 @@ def extract_features(
     preset: dict[str, Any] = {}
     if dataset:
         from ..settings import preset_table
-        from .datasets import open_with_videos
+        from .datasets import open_with_videos, video_files
 
         opened = open_with_videos(dataset, data_root, backbone=weights is None and not random_weights)
         if snippets is None and stride_frames is None:
             preset = preset_table(dataset, "features")
-        files, missing = _dataset_files(opened)
+        files, missing = video_files(opened, opened.videos)
         folder = out or opened.features_folder
         if weights is None and not random_weights and backbone == "c3d" and opened.default_weights:
             weights = str(opened.default_weights)
@@ -189,24 +189,6 @@ def extract_features(
 
 def _announce(estimate: Estimate) -> None:
     err.print(estimate.sentence(), markup=False)
-
-
-def _dataset_files(dataset: Any) -> tuple[dict[str, Path], list[Failure]]:
-    """The data set's video files, and those that have none."""
-    from ..features.failures import Failure
-
-    files: dict[str, Path] = {}
-    missing: list[Failure] = []
-    first: DataError | None = None
-    for video in dataset.videos:
-        try:
-            files[video] = dataset.video_path(video)
-        except DataError as error:
-            first = first or error
-            missing.append(Failure(video, "find", error.why or error.what))
-    if not files and first is not None:
-        raise first
-    return files, missing
 
 
 def _files(paths: Sequence[Path]) -> dict[str, Path]:
