@@ -21,9 +21,9 @@ import torch
 from scipy import ndimage
 from torch.nn import functional
 
+from thas.devices import choose_device
 from thas.eval.components import components
 from thas.image_has.activation import activation_map, upsampled
-from thas.image_has.devices import choose_device
 from thas.image_has.hide import hide
 from thas.image_has.loading import TrainingLoader, flipped, normalised
 from thas.image_has.localize import localize

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from ..temporal_has.log import Epoch
 
-_SET = Parameter(name="--set", negative=(), consume_multiple=True)
+_SET = Parameter(name="--set", consume_multiple=True)
 
 
 def parse_set(pairs: list[str]) -> dict[str, str]:
@@ -46,7 +46,7 @@ def _settings(
 def train(
     *,
     dataset: str,
-    preset: Annotated[list[str] | None, Parameter(negative=())] = None,
+    preset: list[str] | None = None,
     config: Path | None = None,
     set_: Annotated[list[str] | None, _SET] = None,
     hide_probability: float | None = None,
@@ -59,11 +59,11 @@ def train(
     data_root: Path = Path("data"),
     runs: Path = Path("runs"),
     device: str | None = None,
-    resume: Annotated[bool, Parameter(negative=())] = False,
+    resume: bool = False,
     run: Path | None = None,
-    skip_missing: Annotated[bool, Parameter(negative=())] = False,
-    print_config: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    skip_missing: bool = False,
+    print_config: bool = False,
+    json: bool = False,
 ) -> int:
     """Train a temporal network from video-level labels, with hiding, and localize the test videos.
 
@@ -136,8 +136,8 @@ def train(
         from ..runs import find_run
         from ..temporal_has.session import resumed_settings
 
-        name = open_dataset(dataset, data_root=data_root).name
-        run = find_run(run, root=runs, dataset=name)
+        opened = open_dataset(dataset, data_root=data_root, train_subset=train_subset, test_subset=test_subset)
+        run = find_run(run, root=runs, dataset=opened.name)
         settings = resumed_settings(run, settings, origins)
     shown = 0
 
@@ -179,7 +179,7 @@ def train(
 
 
 def localize(
-    inputs: Annotated[list[str] | None, Parameter(name="VIDEO", negative=())] = None,
+    inputs: Annotated[list[str] | None, Parameter(name="VIDEO")] = None,
     /,
     *,
     run: Path | None = None,
@@ -193,8 +193,8 @@ def localize(
     runs: Path = Path("runs"),
     data_root: Path = Path("data"),
     device: str = "auto",
-    pictures: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    pictures: bool = False,
+    json: bool = False,
 ) -> int:
     """Find when actions happen: a run and videos (or a data set) in, intervals out.
 
@@ -296,7 +296,7 @@ def localize(
     return 0
 
 
-def list_datasets(*, json: Annotated[bool, Parameter(negative=())] = False) -> None:
+def list_datasets(*, json: bool = False) -> None:
     """The data sets that --dataset knows by name.
 
     For example:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from ..devices import choose_device
 from ..errors import UsageError
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
@@ -166,21 +167,3 @@ def choose_runner(device: str, precision: str) -> Runner:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return SeveralDevices(chosen.type, precision)
     return OneDevice(chosen, precision)
-
-
-def choose_device(name: str) -> torch.device:
-    """A device by name; auto takes a GPU if there is one.
-
-    Raises:
-        UsageError: There is no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UsageError(f"there is no device {name!r}", next="use cpu, cuda, cuda:1 or auto", subject=name) from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        found = torch.cuda.device_count()
-        raise UsageError(f"there is no device {name!r}", why=f"torch sees {found} GPUs", next="use cpu or auto")
-    return device

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..devices import choose_device
 from ..errors import UsageError
 from .activation import activation_map, upsampled
-from .devices import choose_device
 from .loading import normalised, seed_of
 from .settings import ImageSettings
 from .train import dropped

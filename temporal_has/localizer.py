@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..devices import choose_device
 from ..errors import FeatureError, UsageError
 from ..features.cache import FeatureCache
 from ..features.recipe import difference
@@ -13,7 +14,7 @@ from ..segments import Segments
 from ..settings import LocalizeSettings
 from .localize import localize
 from .model import Model, load_model
-from .train import CHECKPOINT, pick_device
+from .train import CHECKPOINT
 
 if TYPE_CHECKING:
     from ..features.cache import Features
@@ -35,7 +36,7 @@ class Localizer:
     @classmethod
     def from_run(cls, run: Path | str, *, device: str = "auto", settings: LocalizeSettings | None = None) -> Localizer:
         """From a run's folder, such as `runs/latest`."""
-        model, _, _ = load_model(Path(run) / CHECKPOINT, device=pick_device(device))
+        model, _, _ = load_model(Path(run) / CHECKPOINT, device=choose_device(device))
         return cls(model, settings=settings)
 
     def sequence(self, features: Features) -> ClassActivationSequence:

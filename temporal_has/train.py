@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..errors import CheckpointError, DataError, ThasError, UsageError, listing
+from ..devices import choose_device
+from ..errors import CheckpointError, DataError, ThasError, listing
 from ..settings import HideSettings, Settings
 from .data import TrainingFeatures, pad
 from .hide import hide_mask, segment_size
@@ -48,22 +49,6 @@ def hidden_snippets(count: int, *, settings: HideSettings, generator: torch.Gene
     """(T,) bool: which of a video's `count` snippets are hidden this time."""
     size = settings.size or (segment_size(count, settings.segments),)
     return hide_mask((1, count), size=size, probability=settings.probability, generator=generator)[0]
-
-
-def pick_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU.
-
-    Raises:
-        UsageError: The device is not there.
-    """
-    try:
-        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(
-            f"there is no device {name!r}", why=str(error).splitlines()[0], next="thas doctor lists the devices"
-        ) from None
-    return device
 
 
 def train(
@@ -117,7 +102,7 @@ def train(
     targets = torch.zeros(len(videos), len(classes))
     for row, video in enumerate(videos):
         targets[row, [column[label] for label in labels[video]]] = 1
-    device = pick_device(settings.train.device)
+    device = choose_device(settings.train.device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(settings.train.seed)
         network = build_network(data.dimension, len(classes), settings.network).to(device)

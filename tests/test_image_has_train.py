@@ -8,9 +8,9 @@ import PIL.Image
 import pytest
 import torch
 
+from thas.devices import choose_device
 from thas.errors import CheckpointError, DataError, UsageError
 from thas.image_has.colours import measured_colours
-from thas.image_has.devices import choose_device
 from thas.image_has.folder import read_folder
 from thas.image_has.images import ImageTable
 from thas.image_has.loading import TrainingLoader, crop_corner, epoch_order, flipped, normalised, whole_batches

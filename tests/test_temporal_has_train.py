@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from thas.devices import choose_device
 from thas.errors import CheckpointError, DataError, FeatureError, UsageError
 from thas.settings import Settings
 from thas.temporal_has.data import TrainingFeatures
 from thas.temporal_has.localizer import Localizer
 from thas.temporal_has.log import Epoch, append_log, read_log
 from thas.temporal_has.model import load_model
-from thas.temporal_has.train import CHECKPOINT, pick_device, train, video_loss
+from thas.temporal_has.train import CHECKPOINT, train, video_loss
 
 from .conftest import make_features, planted_videos
 
@@ -165,7 +166,7 @@ def test_bad_inputs_are_named():
     with pytest.raises(FeatureError, match="features of wide have 9 numbers"):
         model.sequence(wide["wide"])
     with pytest.raises(UsageError, match="no device 'tpu9'"):
-        pick_device("tpu9")
+        choose_device("tpu9")
 
 
 def test_a_model_comes_back_as_it_was(tmp_path):
