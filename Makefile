@@ -15,7 +15,7 @@ test: check
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # Installed anew whenever the sources change: what runs is what a user would get from `pip install .`.
 SOURCES := $(wildcard pyproject.toml $(shell git ls-files '*.py' '*.toml' 2>/dev/null | grep -v '^tests/'))
