@@ -33,6 +33,9 @@ class InputSettings:
     normalise: Literal["none", "standard"] = setting(
         "none", "features as they come, or zero mean and unit variance over the training set", "paper"
     )
+    dropout: Literal["none", "training", "always"] = setting(
+        "none", "drop single values with hide.probability instead of segments; always: at test time too", "paper"
+    )
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,12 @@ class HideSettings:
     size: tuple[int, ...] = setting(
         (), "F_segment in snippets, instead of `segments`; of several each video draws one", "ours", low=0
     )
-    fill: Literal["mean", "zero"] = setting("mean", "hidden snippets take the training set's mean feature", "paper")
+    layer: int = setting(
+        0, "hide in the features (0) or in the maps of the first convolution (1)", "paper", low=0, high=1
+    )
+    fill: Literal["mean", "zero"] = setting(
+        "mean", "hidden snippets take the training set's mean feature (maps: their mean over the batch), or 0", "paper"
+    )
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,7 @@ class Settings(SettingsTable):
         """Raise a UsageError where a value makes no sense."""
         problems = {
             "network.kernel_size must be odd, so that a snippet is at its centre": self.network.kernel_size % 2 == 0,
+            "hide.layer and input.dropout exclude each other": self.hide.layer > 0 and self.input.dropout != "none",
             "localize.threshold needs at least one value": not self.localize.threshold,
             "eval.iou needs at least one value": not self.eval.iou,
         }

@@ -7,7 +7,8 @@ test time. The image half hides patches with the same verb (`thas.image_has.hide
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -94,6 +95,65 @@ def hide(
     """
     mask = hide_mask((x.shape[0], x.shape[1]), size=size, probability=probability, generator=generator, device=x.device)
     return torch.where(mask[..., None], torch.as_tensor(fill, dtype=x.dtype, device=x.device), x)
+
+
+class Hiding(NamedTuple):
+    """What to hide in the first layer's maps instead of the features; the image half hides "at conv1" by the same name.
+
+    Attributes:
+        mask: (B, T) bool, True where hidden, as `hide_mask` draws it.
+        fill: "mean" takes each map's mean over the batch, "zero" takes 0.
+        total: Sums a tensor over the processes that share the batch; None where one has it whole.
+    """
+
+    mask: Tensor
+    fill: Literal["mean", "zero"] = "mean"
+    total: Callable[[Tensor], Tensor] | None = None
+
+
+def hide_maps(maps: Tensor, hiding: Hiding, valid: Tensor | None = None) -> Tensor:
+    """A copy of a layer's maps with segments hidden.
+
+    The mean feature is known before training, the mean of maps changes with every step. So hidden snippets take each
+    map's mean over the batch, hidden snippets included and padding left out; no gradient flows through it.
+
+    Args:
+        maps: (B, T, M); not changed.
+        hiding: What and how.
+        valid: (B, T) bool, False on padding; None if there is none.
+
+    Returns:
+        (B, T, M).
+
+    >>> maps = torch.tensor([[[1.0], [3.0], [8.0]]])
+    >>> hide_maps(maps, Hiding(torch.tensor([[True, False, False]])))[0, :, 0].tolist()
+    [4.0, 3.0, 8.0]
+    """
+    fill = maps.new_zeros(())
+    if hiding.fill == "mean":
+        weight = torch.ones_like(hiding.mask) if valid is None else valid
+        sums = (maps.detach().float() * weight[..., None]).sum(dim=(0, 1))
+        both = torch.cat([sums, weight.sum().to(sums)[None]])
+        both = both if hiding.total is None else hiding.total(both)
+        fill = (both[:-1] / both[-1]).to(maps.dtype)
+    return torch.where(hiding.mask[..., None], fill, maps)
+
+
+def dropped(x: Tensor, *, probability: float, generator: torch.Generator) -> Tensor:
+    """Dropout of single values, the rest scaled up as dropout does: the paper's baseline to hiding whole segments.
+
+    Args:
+        x: Of any shape; not changed.
+        probability: With which each value becomes 0.
+        generator: The only source of randomness; on the CPU a draw does not depend on the device of `x`.
+
+    >>> dropped(torch.ones(4), probability=0.0, generator=torch.Generator()).tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
+    if probability >= 1:
+        return torch.zeros_like(x)
+    kept = torch.rand(x.shape, generator=generator, device=generator.device) >= probability
+    return x * kept.to(x.device) / (1 - probability)
 
 
 class HideSegments(torch.nn.Module):

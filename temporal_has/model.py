@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..settings import NetworkSettings, Settings
 from ..settings_table import flatten
 from .activation import ClassActivationSequence
 from .data import sample_positions
+from .hide import dropped
 from .network import HasNetwork
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Model:
 
     @torch.inference_mode()
     def sequence(self, features: Features) -> ClassActivationSequence:
-        """The class activation sequence of one video; nothing is hidden.
+        """The class activation sequence of one video; nothing is hidden (dropout `always` drops here, too).
 
         Raises:
             FeatureError: The features are of another width than those trained on.
@@ -75,8 +77,13 @@ class Model:
             )
         rows = sample_positions(len(features.data), self.settings.input.snippets)
         x = torch.from_numpy(np.ascontiguousarray(features.data[rows], dtype=np.float32)).to(self.device)
+        x = self.normalised(x)
+        if self.settings.input.dropout == "always":  # drawn by the video's name, whichever others are localized
+            seed = self.settings.train.seed + zlib.crc32(features.video.encode())
+            generator = torch.Generator().manual_seed(seed)
+            x = dropped(x, probability=self.settings.hide.probability, generator=generator)
         self.network.eval()
-        output = self.network(self.normalised(x)[None])
+        output = self.network(x[None])
         video_logits = output.video_logits[0]
         probabilities = (
             video_logits.softmax(0) if self.settings.train.loss == "softmax" else torch.sigmoid(video_logits)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .activation import activation_map
+from .hide import Hiding, hide_maps
 
 Pooling = Literal["max", "mean"]
 
@@ -94,9 +95,9 @@ class HasNetwork(nn.Module):
         """Whether no snippet's maps depend on its neighbours, nor on chance."""
         return all(c.kernel_size == (1,) for c in self.convolutions) and (self.dropout.p == 0 or not self.training)
 
-    def _maps(self, x: Tensor, valid: Tensor | None) -> Tensor:
+    def _maps(self, x: Tensor, valid: Tensor | None, hiding: Hiding | None = None) -> Tensor:
         maps = x
-        for convolution in self.convolutions:
+        for layer, convolution in enumerate(self.convolutions):
             assert isinstance(convolution, nn.Conv1d)
             if convolution.kernel_size == (1,):  # the same numbers as the convolution, without turning the axes round
                 maps = nn.functional.linear(maps, convolution.weight[:, :, 0], convolution.bias)
@@ -105,6 +106,8 @@ class HasNetwork(nn.Module):
                     maps = maps * valid[..., None]
                 maps = convolution(maps.transpose(1, 2)).transpose(1, 2)
             maps = torch.relu(maps)
+            if hiding is not None and layer == 0:
+                maps = hide_maps(maps, hiding, valid)
         return self.dropout(maps)
 
     def video_logits_of_visible(self, visible: Sequence[Tensor], hidden: Sequence[int], fill: Tensor) -> Tensor:
@@ -138,8 +141,8 @@ class HasNetwork(nn.Module):
                 pooled.append(torch.maximum(top, fill_map[0]) if count else top)
         return self.classifier(torch.stack(pooled))
 
-    def forward(self, x: Tensor, valid: Tensor | None = None) -> NetworkOutput:
-        """(B, T, D) features, (B, T) bool valid or None -> NetworkOutput."""
-        maps = self._maps(x, valid)
+    def forward(self, x: Tensor, valid: Tensor | None = None, hiding: Hiding | None = None) -> NetworkOutput:
+        """(B, T, D) features, (B, T) bool valid or None, what to hide after the first layer -> NetworkOutput."""
+        maps = self._maps(x, valid, hiding)
         video_logits = self.classifier(pool(maps, valid, pooling=self.pooling))
         return NetworkOutput(video_logits, maps, activation_map(maps, self.classifier.weight))

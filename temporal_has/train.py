@@ -15,7 +15,7 @@ from ..devices import choose_device
 from ..errors import CheckpointError, DataError, ThasError, listing
 from ..settings import HideSettings, Settings
 from .data import TrainingFeatures, pad
-from .hide import hide_mask, segment_size
+from .hide import Hiding, dropped, hide_mask, segment_size
 from .log import LOG, Epoch, append_log
 from .model import Model, build_network, load_model
 
@@ -171,8 +171,29 @@ class _Trainer:
 
     def _video_logits(self, videos: list[Tensor]) -> Tensor:
         model, settings = self.model, self.model.settings.hide
+        if model.settings.input.dropout != "none":
+            # A seed a video, so that what one loses does not depend on how long the others are.
+            seeds = torch.randint(2**62, (len(videos),), generator=self.hiding).tolist()
+            x, valid = (
+                tensor.to(model.device)
+                for tensor in pad(
+                    [
+                        dropped(
+                            model.normalised(x),
+                            probability=settings.probability,
+                            generator=torch.Generator().manual_seed(s),
+                        )
+                        for x, s in zip(videos, seeds, strict=True)
+                    ]
+                )
+            )
+            return model.network(x, valid).video_logits
         fill = model.mean if settings.fill == "mean" else torch.zeros_like(model.mean)
         masks = [hidden_snippets(len(x), settings=settings, generator=self.hiding) for x in videos]
+        if settings.layer > 0:
+            x, valid = (tensor.to(model.device) for tensor in pad(videos))
+            hiding = Hiding(pad(masks)[0].to(model.device), settings.fill)
+            return model.network(model.normalised(x), valid, hiding).video_logits
         if model.network.sees_single_snippets:
             visible = [
                 model.normalised((x[~mask] if mask.any() else x).to(model.device))

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thas.temporal_has.hide import HideSegments, hide, hide_mask, segment_size
+from thas.temporal_has.hide import HideSegments, Hiding, dropped, hide, hide_maps, hide_mask, segment_size
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -84,3 +84,32 @@ def test_the_module_hides_in_training_only():
     x = torch.ones(4, 20, 3)
     assert (module(x) == 0).any()
     assert torch.equal(module.eval()(x), x)
+
+
+def test_hidden_maps_take_the_mean_of_the_batch_without_its_padding():
+    # Two videos of three and one snippets: the mean of the four is 5; the padding's 100 must not count.
+    maps = torch.tensor([[[1.0], [3.0], [8.0]], [[8.0], [100.0], [100.0]]], requires_grad=True)
+    valid = torch.tensor([[True, True, True], [True, False, False]])
+    mask = torch.tensor([[True, False, False], [True, False, False]])
+    shown = hide_maps(maps, Hiding(mask), valid)
+    assert shown[..., 0].tolist() == [[5.0, 3.0, 8.0], [5.0, 100.0, 100.0]]
+    assert hide_maps(maps, Hiding(mask, "zero"), valid)[..., 0].tolist() == [[0.0, 3.0, 8.0], [0.0, 100.0, 100.0]]
+    shown.sum().backward()
+    assert maps.grad is not None
+    assert maps.grad[..., 0].tolist() == [[0, 1, 1], [0, 1, 1]], "nothing is learnt through what is hidden"
+
+
+def test_the_mean_of_a_shared_batch_is_that_of_all_its_parts():
+    maps, mask = torch.tensor([[[2.0], [4.0]]]), torch.tensor([[True, False]])
+    others = torch.tensor([10.0, 2.0])  # elsewhere two snippets whose maps sum to 10
+    assert hide_maps(maps, Hiding(mask, total=lambda mine: mine + others))[0, :, 0].tolist() == [4.0, 4.0]
+
+
+@given(st.floats(0, 1), st.integers(0, 100))
+def test_dropout_scales_what_it_keeps(probability, seed):
+    x = torch.full((5, 4), 3.0)
+    y = dropped(x, probability=probability, generator=generator(seed))
+    kept = y != 0
+    assert torch.allclose(y[kept] * (1 - probability), x[kept])
+    assert torch.equal(y, dropped(x, probability=probability, generator=generator(seed)))
+    assert (x == 3).all()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from thas.temporal_has.activation import activation_map
 from thas.temporal_has.data import pad, sample_positions
+from thas.temporal_has.hide import Hiding, hide_maps
 from thas.temporal_has.network import HasNetwork, pool
 
 
@@ -113,3 +114,18 @@ def test_sampling_is_even_and_within_the_video(count, most):
     assert rows[-1] < count
     steps = rows[1:] - rows[:-1]
     assert len(steps) == 0 or (steps.min() >= 1 and steps.max() - steps.min() <= 1)
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_hiding_after_the_first_layer(kernel_size):
+    """The first layer sees everything; what follows sees its maps with segments hidden."""
+    net = network(kernel_size=kernel_size)
+    x, valid = pad([torch.randn(7, 4), torch.randn(4, 4)])
+    mask = torch.zeros(2, 7, dtype=torch.bool)
+    assert torch.equal(net(x, valid, Hiding(mask)).video_logits, net(x, valid).video_logits)
+    mask[0, 2:4] = mask[1, :2] = True
+    first, second = net.convolutions
+    maps = hide_maps(torch.relu(first(x.mT)).mT, Hiding(mask), valid) * valid[..., None]
+    maps = torch.relu(second(maps.mT)).mT
+    by_hand = net.classifier(pool(maps, valid, pooling="max"))
+    assert torch.allclose(net(x, valid, Hiding(mask)).video_logits, by_hand, atol=1e-6)

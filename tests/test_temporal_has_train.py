@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -61,7 +63,15 @@ def test_training_leaves_the_global_generator_alone():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"network.dropout": 0.5}, {"network.kernel_size": 3}, {"train.loss": "sigmoid"}]
+    "options",
+    [
+        {},
+        {"network.dropout": 0.5},
+        {"network.kernel_size": 3},
+        {"train.loss": "sigmoid"},
+        {"hide.layer": 1},
+        {"input.dropout": "training"},
+    ],
 )
 def test_resuming_gives_the_bytes_of_an_uninterrupted_training(tmp_path, options):
     features, labels, _ = planted_videos(videos=6)
@@ -111,6 +121,36 @@ def test_hiding_changes_neither_the_start_nor_the_order(tmp_path):
         first[probability] = losses
     assert first[0.0][0].loss == pytest.approx(first[0.0][1].loss)
     assert first[0.5][0].loss != first[0.0][0].loss
+
+
+def test_hiding_after_the_first_layer_and_dropout_are_other_trainings():
+    features, labels, _ = planted_videos(videos=6)
+    variants = [{}, {"hide.layer": 1}, {"input.dropout": "training"}, {"hide.layer": 1, "hide.fill": "zero"}]
+    models = [
+        train(features, labels, classes=CLASSES, settings=small(train__epochs=2).updated(options))
+        for options in variants
+    ]
+    assert len({bytes_of(model) for model in models}) == len(variants)
+    nothing = [
+        train(features, labels, classes=CLASSES, settings=small(train__epochs=2, hide__probability=0).updated(options))
+        for options in variants
+    ]
+    for model in nothing[1:]:  # hiding nothing is the same wherever it happens
+        for one, other in zip(model.network.parameters(), nothing[0].network.parameters(), strict=True):
+            assert torch.allclose(one, other, atol=1e-5)
+    with pytest.raises(UsageError, match="exclude each other"):
+        small(hide__layer=1, input__dropout="training")
+
+
+def test_dropout_at_test_time_too_is_drawn_by_the_videos_name():
+    features, labels, _ = planted_videos(videos=3)
+    one, other = features["video_00"], replace(features["video_00"], video="other")
+    for choice, drops in (("training", False), ("always", True)):
+        settings = small(train__epochs=1, input__dropout=choice)
+        model = train(features, labels, classes=CLASSES, settings=settings)
+        logits = model.sequence(one).logits
+        assert np.array_equal(logits, model.sequence(one).logits)
+        assert np.array_equal(logits, model.sequence(other).logits) != drops
 
 
 def test_the_fill_is_the_mean_of_the_training_features():
