@@ -93,13 +93,22 @@ class LocalizeSettings:
         "predicted", "look for a video's true labels (the paper; it flatters) or for those predicted", "ours"
     )
     class_threshold: float = setting(0.1, "probability from which a class counts as predicted", "ours", low=0, high=1)
-    threshold: tuple[float, ...] = setting(
-        (0.5,), "of the sequence's maximum; several are pooled", "unverified", low=0, high=1
+    threshold: tuple[float, ...] = setting((0.5,), "by threshold_rule; the runs at several are pooled", "unverified")
+    threshold_rule: Literal["max", "range", "fixed"] = setting(
+        "max", "a fraction of the sequence's maximum or of its range (0 to 1), or an activation itself", "unverified"
     )
     score: Literal["max", "mean", "outer-inner"] = setting("mean", "of a run, times its class's probability", "ours")
+    margin: float = setting(0.25, "of the outer-inner score, in lengths of the run", "ours", low=0)
     gap_seconds: float = setting(0.0, "runs no further apart are joined", "ours", low=0)
     minimum_seconds: float = setting(0.0, "shorter detections are dropped", "ours", low=0)
     upsample: int = setting(1, "interpolate the sequence to so many times its moments", "ours", low=1)
+    nms: Literal["none", "nms", "soft", "soft-linear"] = setting(
+        "none", "of detections of a class that overlap a surer one: keep, drop, or lower their scores", "ours"
+    )
+    nms_iou: float = setting(
+        0.5, "overlap from which they are dropped (nms) or lowered (soft-linear)", "ours", low=0, high=1
+    )
+    nms_sigma: float = setting(0.5, "of soft's Gaussian decay, smaller is stricter", "ours", low=1e-6)
 
 
 @dataclass(frozen=True)
@@ -135,7 +144,9 @@ class Settings(SettingsTable):
             "network.kernel_size must be odd, so that a snippet is at its centre": self.network.kernel_size % 2 == 0,
             "hide.layer and input.dropout exclude each other": self.hide.layer > 0 and self.input.dropout != "none",
             "localize.threshold needs at least one value": not self.localize.threshold,
-            "eval.iou needs at least one value": not self.eval.iou,
+            "localize.threshold must be from 0 to 1 unless localize.threshold_rule is fixed": (
+                self.localize.threshold_rule != "fixed" and any(not 0 <= t <= 1 for t in self.localize.threshold)
+            ),
         }
         for problem, there in problems.items():
             if there:

@@ -77,6 +77,20 @@ class ClassActivationSequence:
         """(T,) float32, the sequence of one class."""
         return self.logits[:, self.classes.index(label)]
 
+    def of_classes(self, columns: np.ndarray) -> ClassActivationSequence:
+        """The same sequence of some of the classes.
+
+        Args:
+            columns: (C',) int, which, in this order.
+        """
+        return replace(
+            self,
+            logits=self.logits[:, columns],
+            video_logits=self.video_logits[columns],
+            probabilities=self.probabilities[columns],
+            classes=tuple(self.classes[column] for column in columns.tolist()),
+        )
+
     def upsampled(self, times: int) -> ClassActivationSequence:
         """The same sequence at `times` as many moments, linear between the snippets' centres.
 
@@ -87,5 +101,10 @@ class ClassActivationSequence:
         edges = self.edges_seconds
         fine = np.interp(np.arange(len(self.logits) * times + 1) / times, np.arange(len(edges)), edges)
         centres, at = (edges[1:] + edges[:-1]) / 2, (fine[1:] + fine[:-1]) / 2
-        logits = np.stack([np.interp(at, centres, column) for column in self.logits.T], axis=1)
+        # np.interp for all columns at once; before the first centre and after the last the sequence is constant.
+        values = self.logits.astype(np.float64)
+        slopes = np.diff(values, axis=0, append=values[-1:]) / np.diff(centres, append=centres[-1] + 1)[:, None]
+        at = at.clip(centres[0], centres[-1])
+        before = np.searchsorted(centres, at, side="right") - 1
+        logits = slopes[before] * (at - centres[before])[:, None] + values[before]
         return replace(self, logits=logits.astype(np.float32), start_seconds=fine[:-1], end_seconds=fine[1:])

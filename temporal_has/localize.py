@@ -1,4 +1,7 @@
-"""From a class activation sequence to segments: threshold, runs, scores."""
+"""From class activation sequences to segments: levels, runs, gaps, scores, and what is left of overlapping ones.
+
+Every step is a function of arrays that treats all classes (and all thresholds) of a video at once.
+"""
 
 from __future__ import annotations
 
@@ -10,74 +13,114 @@ import numpy as np
 from ..errors import UsageError, suggestion
 from ..segments import Segments
 from .activation import ClassActivationSequence
+from .suppress import Suppression, suppress
 
 ScoreRule = Literal["max", "mean", "outer-inner"]
+ThresholdRule = Literal["max", "range", "fixed"]
+
+
+def levels(sequences: np.ndarray, thresholds: Sequence[float], *, rule: ThresholdRule) -> np.ndarray:
+    """The activation from which a moment counts, of each class and at each threshold.
+
+    Args:
+        sequences: (C, T) activation of each class.
+        thresholds: K numbers.
+        rule: `max`: thresholds are fractions of a class's maximum (Hide-and-Seek section 3.3); a class that nowhere
+            exceeds zero gets an infinite level. `range`: fractions of the way from its minimum to its maximum, so that
+            the sign does not matter, and a constant sequence exceeds no level. `fixed`: the level itself, the same for
+            all classes and videos.
+
+    Returns:
+        (K, C), of the sequences' type.
+
+    >>> levels(np.array([[1.0, 5.0], [-3.0, -1.0]]), [0.5], rule="max").tolist()
+    [[2.5, inf]]
+    >>> levels(np.array([[1.0, 5.0], [-3.0, -1.0]]), [0.5], rule="range").tolist()
+    [[3.0, -2.0]]
+    """
+    fraction = np.asarray(thresholds, dtype=sequences.dtype)[:, None]
+    if rule == "fixed":
+        return np.repeat(fraction, len(sequences), axis=1)
+    top = sequences.max(axis=1)
+    if rule == "max":
+        return np.where(top > 0, fraction * top, np.array(np.inf, dtype=sequences.dtype))
+    bottom = sequences.min(axis=1)
+    return bottom + fraction * (top - bottom)
 
 
 def runs_above(mask: np.ndarray) -> np.ndarray:
-    """The runs of True in a mask.
+    """The runs of True in each row of a mask.
 
     Args:
-        mask: (T,) bool.
+        mask: (R, T) bool.
 
     Returns:
-        (N, 2) int: the first position of each run and the one after its last.
+        (N, 3) int: row, first position, and the position after the last; by row and position.
 
-    >>> runs_above(np.array([True, True, False, True])).tolist()
-    [[0, 2], [3, 4]]
+    >>> runs_above(np.array([[True, True, False, True]])).tolist()
+    [[0, 0, 2], [0, 3, 4]]
     """
-    steps = np.diff(mask.astype(np.int8), prepend=0, append=0)
-    return np.stack([np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)], axis=1)
+    steps = np.diff(mask.astype(np.int8), prepend=0, append=0, axis=1)
+    (row, first), (_, end) = np.nonzero(steps == 1), np.nonzero(steps == -1)
+    return np.stack([row, first, end], axis=1)
 
 
 def close_gaps(runs: np.ndarray, edges_seconds: np.ndarray, *, gap_seconds: float) -> np.ndarray:
-    """Join runs that no more than `gap_seconds` lie between.
+    """Join runs of a row that no more than `gap_seconds` lie between.
 
     Args:
-        runs: (N, 2) int, as `runs_above` gives them.
+        runs: (N, 3) int, as `runs_above` gives them.
         edges_seconds: (T + 1,) the instants that divide the video among its snippets.
         gap_seconds: 0 joins nothing.
 
     Returns:
-        (N', 2) int.
+        (N', 3) int.
 
-    >>> close_gaps(np.array([[0, 2], [3, 4], [9, 10]]), np.arange(11.0), gap_seconds=1.0).tolist()
-    [[0, 4], [9, 10]]
+    >>> close_gaps(np.array([[0, 0, 2], [0, 3, 4], [0, 9, 10]]), np.arange(11.0), gap_seconds=1.0).tolist()
+    [[0, 0, 4], [0, 9, 10]]
     """
     if len(runs) == 0 or gap_seconds == 0:
         return runs
+    row, first, end = runs.T
     # A millisecond of tolerance: a third of a second is no binary fraction.
-    apart = edges_seconds[runs[1:, 0]] - edges_seconds[runs[:-1, 1]] > gap_seconds + 1e-3
-    return np.stack([runs[np.append(True, apart), 0], runs[np.append(apart, True), 1]], axis=1)
+    apart = (edges_seconds[first[1:]] - edges_seconds[end[:-1]] > gap_seconds + 1e-3) | (row[1:] != row[:-1])
+    begins, ends = np.append(True, apart), np.append(apart, True)
+    return np.stack([row[begins], first[begins], end[ends]], axis=1)
 
 
-def run_scores(sequence: np.ndarray, runs: np.ndarray, *, rule: ScoreRule, margin: float = 0.25) -> np.ndarray:
-    """One number a run, from the sequence alone.
+def run_scores(sequences: np.ndarray, runs: np.ndarray, *, rule: ScoreRule, margin: float = 0.25) -> np.ndarray:
+    """One number a run, from its class's sequence alone.
 
     Args:
-        sequence: (T,) activation of one class.
-        runs: (N, 2) int, first position and the one after the last.
+        sequences: (C, T) activation of each class.
+        runs: (N, 3) int: class, first position, and the position after the last.
         rule: The largest value of the run, its mean, or the mean inside less the mean of a margin outside
             (outer-inner contrast: Shou et al., "AutoLoc", ECCV 2018).
-        margin: Length of that margin on either side, as a fraction of the run's.
+        margin: Length of that margin on either side, as a fraction of the run's; a snippet at least.
 
     Returns:
         (N,) float64.
 
-    >>> run_scores(np.array([0.0, 2.0, 4.0, 0.0]), np.array([[1, 3]]), rule="mean").tolist()
+    >>> run_scores(np.array([[0.0, 2.0, 4.0, 0.0]]), np.array([[0, 1, 3]]), rule="mean").tolist()
     [3.0]
     """
+    count, (row, first, end) = sequences.shape[1], runs.T
+    if len(runs) == 0:
+        return np.zeros(0)
     if rule == "max":
-        return np.array([sequence[slice(*run)].max() for run in runs.tolist()], dtype=np.float64)
-    sums = np.concatenate([[0.0], np.cumsum(sequence, dtype=np.float64)])
-    first, end = runs[:, 0], runs[:, 1]
-    inside = (sums[end] - sums[first]) / (end - first)
+        # All rows on end and a number to close the last; every other slice of `reduceat` is a run.
+        line = np.append(sequences.ravel(), -np.inf)
+        slices = (runs[:, 1:] + row[:, None] * count).ravel()
+        return np.maximum.reduceat(line, slices)[::2].astype(np.float64)
+    sums = np.zeros((len(sequences), count + 1))
+    np.cumsum(sequences, axis=1, dtype=np.float64, out=sums[:, 1:])
+    inside = (sums[row, end] - sums[row, first]) / (end - first)
     if rule == "mean":
         return inside
     reach = np.maximum(1, np.rint((end - first) * margin).astype(int))
-    left, right = np.maximum(0, first - reach), np.minimum(len(sequence), end + reach)
+    left, right = np.maximum(0, first - reach), np.minimum(count, end + reach)
     outer_length = (first - left) + (right - end)
-    outer = sums[first] - sums[left] + sums[right] - sums[end]
+    outer = sums[row, first] - sums[row, left] + sums[row, right] - sums[row, end]
     return inside - np.where(outer_length > 0, outer / np.maximum(outer_length, 1), 0.0)
 
 
@@ -98,27 +141,35 @@ def localize(
     labels: Iterable[str] | None = None,
     class_threshold: float = 0.1,
     threshold: float | Sequence[float] = 0.5,
+    threshold_rule: ThresholdRule = "max",
     score: ScoreRule = "mean",
+    margin: float = 0.25,
     gap_seconds: float = 0.0,
     minimum_seconds: float = 0.0,
     upsample: int = 1,
+    nms: Suppression = "none",
+    nms_iou: float = 0.5,
+    nms_sigma: float = 0.5,
 ) -> Segments:
     """When the actions of one video happen.
 
-    For each class, moments whose activation exceeds a fraction of the class's maximum are kept, and each run of them is
-    one detection (Hide-and-Seek section 3.3). The maximum is taken over this video. A class whose activation nowhere
-    exceeds zero has no moment that speaks for it, and gives no detection.
+    For each class, moments whose activation exceeds a level are kept, and each run of them is one detection
+    (Hide-and-Seek section 3.3, where the level is half of the class's maximum in this video).
 
     Args:
         sequence: The video's class activation sequence.
         labels: The classes to look for, where the video's labels are known; None for those predicted.
         class_threshold: Probability from which a class counts as predicted; the likeliest always does.
-        threshold: Fraction of the class's maximum, 0 to 1; of several, the runs at each are pooled, exact repeats left
-            out.
+        threshold: By `threshold_rule`; of several, the runs at each are pooled, and of exact repeats one is kept.
+        threshold_rule: What a threshold is a fraction of, or that it is a level itself: see `levels`.
         score: How a run is scored; the result is multiplied by the class's video-level probability.
+        margin: Of the score `outer-inner`, as a fraction of the run's length.
         gap_seconds: Runs no further apart than this are joined.
         minimum_seconds: Shorter detections are dropped.
         upsample: Interpolate the sequence to so many times its moments first.
+        nms: What becomes of detections of one class that overlap a surer one: see `suppress`.
+        nms_iou: From which overlap on.
+        nms_sigma: Of Gaussian decay.
 
     Returns:
         Detections, in seconds, by class and start.
@@ -126,11 +177,46 @@ def localize(
     Raises:
         UsageError: A label is none of the network's classes, or a rule is unknown.
     """
-    if score not in get_args(ScoreRule):
-        raise UsageError(f"there is no score rule {score!r}", next=suggestion(score, get_args(ScoreRule)))
+    for name, rule, known in (
+        ("score", score, get_args(ScoreRule)),
+        ("threshold", threshold_rule, get_args(ThresholdRule)),
+        ("suppression", nms, get_args(Suppression)),
+    ):
+        if rule not in known:
+            raise UsageError(f"there is no {name} rule {rule!r}", next=suggestion(rule, known))
     if labels is None:
         labels = predicted_labels(sequence.probabilities, sequence.classes, class_threshold=class_threshold)
-    unknown = [label for label in labels if label not in sequence.classes]
+    columns = _columns(sequence, labels)
+    sequence = sequence.of_classes(columns).upsampled(upsample)
+    edges, activation = sequence.edges_seconds, np.ascontiguousarray(sequence.logits.T)
+    thresholds = [threshold] if isinstance(threshold, int | float) else list(threshold)
+    level = levels(activation, thresholds, rule=threshold_rule)
+    mask = activation > level[..., None]
+    runs = close_gaps(runs_above(mask.reshape(-1, mask.shape[-1])), edges, gap_seconds=gap_seconds)
+    runs = _pooled(runs, len(columns), len(edges))
+    row, (start, end) = runs[:, 0], edges[runs[:, 1:]].T
+    long = (end - start >= minimum_seconds) & (end > start)
+    runs, row, start, end = runs[long], row[long], start[long], end[long]
+    scores = run_scores(activation, runs, rule=score, margin=margin) * sequence.probabilities[row].astype(np.float64)
+    if nms != "none":
+        kept, scores = suppress(start, end, scores, group=row, rule=nms, iou=nms_iou, sigma=nms_sigma)
+        row, start, end, scores = row[kept], start[kept], end[kept], scores[kept]
+    names = np.array(sequence.classes, dtype=object)[row]
+    return Segments([sequence.video] * len(row), names, start, end, scores)
+
+
+def _pooled(runs: np.ndarray, classes: int, edges: int) -> np.ndarray:
+    """The runs of rows threshold x class as runs of classes, each once: a repeat scores the same at any threshold."""
+    row, first, end = runs.T
+    key = np.unique((row % max(classes, 1) * edges + first) * edges + end)
+    return np.stack([key // edges**2, key // edges % edges, key % edges], axis=1)
+
+
+def _columns(sequence: ClassActivationSequence, labels: Iterable[str]) -> np.ndarray:
+    """The columns of the classes asked for, each once, in the network's order."""
+    place = {name: column for column, name in enumerate(sequence.classes)}
+    labels = list(labels)
+    unknown = [label for label in labels if label not in place]
     if unknown:
         raise UsageError(
             f"{sequence.video} is labelled {unknown[0]!r}, which the network never learned",
@@ -138,23 +224,4 @@ def localize(
             next="correct the label, or train on a data set that has it",
             subject=sequence.video,
         )
-    sequence = sequence.upsampled(upsample)
-    edges = sequence.edges_seconds
-    thresholds = [threshold] if isinstance(threshold, int | float) else list(threshold)
-    found: list[Segments] = []
-    for label in sorted(set(labels), key=sequence.classes.index):
-        activation = sequence.of(label)
-        if activation.max() <= 0:
-            continue
-        pieces = [
-            close_gaps(runs_above(activation > fraction * activation.max()), edges, gap_seconds=gap_seconds)
-            for fraction in thresholds
-        ]
-        runs = np.unique(np.concatenate(pieces), axis=0)
-        start, end = edges[runs[:, 0]], edges[runs[:, 1]]
-        probability = float(sequence.probabilities[sequence.classes.index(label)])
-        scores = run_scores(activation, runs, rule=score) * probability
-        keep = (end - start >= minimum_seconds) & (end > start)
-        n = int(keep.sum())
-        found.append(Segments([sequence.video] * n, [label] * n, start[keep], end[keep], scores[keep]))
-    return Segments.concat(found) if found else Segments.empty(scored=True)
+    return np.array(sorted({place[label] for label in labels}), dtype=int)

@@ -50,16 +50,8 @@ class Localizer:
             sequence: Of one video.
             labels: The classes to look for, where known; None for those predicted.
         """
-        return localize(
-            sequence,
-            labels=labels,
-            class_threshold=self.settings.class_threshold,
-            threshold=self.settings.threshold,
-            score=self.settings.score,
-            gap_seconds=self.settings.gap_seconds,
-            minimum_seconds=self.settings.minimum_seconds,
-            upsample=self.settings.upsample,
-        )
+        rules = {name: value for name, value in vars(self.settings).items() if name != "labels"}
+        return localize(sequence, labels=labels, **rules)
 
     def __call__(self, features: Features, labels: Iterable[str] | None = None) -> Segments:
         """Detections in one video."""

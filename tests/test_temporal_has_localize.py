@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from thas.errors import UsageError
 from thas.temporal_has.activation import ClassActivationSequence
-from thas.temporal_has.localize import close_gaps, localize, predicted_labels, run_scores, runs_above
+from thas.temporal_has.localize import close_gaps, levels, localize, predicted_labels, run_scores, runs_above
 
 
 def sequence(*columns, probabilities=None, seconds=1.0) -> ClassActivationSequence:
@@ -37,19 +37,19 @@ def test_each_run_above_half_of_the_maximum_is_a_detection():
 
 
 def test_the_mean_of_the_run_and_the_contrast_to_its_surroundings():
-    values = np.array([0.0, 0.0, 2.0, 4.0, 0.0, 1.0])
+    values = np.array([[0.0, 0.0, 2.0, 4.0, 0.0, 1.0]])
     runs = runs_above(values > 1.5)
-    assert runs.tolist() == [[2, 4]]
+    assert runs.tolist() == [[0, 2, 4]]
     assert run_scores(values, runs, rule="mean").tolist() == [3.0]
     assert run_scores(values, runs, rule="outer-inner").tolist() == [3.0]
-    assert run_scores(values, np.array([[3, 4]]), rule="outer-inner").tolist() == [4.0 - (2.0 + 0.0) / 2]
-    assert run_scores(values, np.array([[0, 6]]), rule="outer-inner").tolist() == pytest.approx([7 / 6])
+    assert run_scores(values, np.array([[0, 3, 4]]), rule="outer-inner").tolist() == [4.0 - (2.0 + 0.0) / 2]
+    assert run_scores(values, np.array([[0, 0, 6]]), rule="outer-inner").tolist() == pytest.approx([7 / 6])
 
 
 def test_gaps_are_closed():
-    runs, edges = np.array([[0, 2], [3, 4], [6, 7]]), np.arange(8) / 3
-    assert close_gaps(runs, edges, gap_seconds=0.34).tolist() == [[0, 4], [6, 7]]
-    assert close_gaps(runs, edges, gap_seconds=0.667).tolist() == [[0, 7]]
+    runs, edges = np.array([[0, 0, 2], [0, 3, 4], [0, 6, 7], [1, 6, 7]]), np.arange(8) / 3
+    assert close_gaps(runs, edges, gap_seconds=0.34).tolist() == [[0, 0, 4], [0, 6, 7], [1, 6, 7]]
+    assert close_gaps(runs, edges, gap_seconds=0.667).tolist() == [[0, 0, 7], [1, 6, 7]]
     drawn = sequence([3.0, 0, 3.0, 0, 0, 3.0])
     assert len(localize(drawn, labels=["a"])) == 3
     assert localize(drawn, labels=["a"], gap_seconds=1.0).end_seconds.tolist() == [3.0, 6.0]
@@ -64,6 +64,67 @@ def test_several_thresholds_pool_their_runs_without_repeats():
     drawn = sequence([0.0, 1.0, 4.0, 1.0, 0.0])
     found = localize(drawn, labels=["a"], threshold=(0.1, 0.2, 0.5))
     assert sorted(zip(found.start_seconds, found.end_seconds, strict=True)) == [(1.0, 4.0), (2.0, 3.0)]
+
+
+def test_a_threshold_is_of_the_maximum_of_the_range_or_the_activation_itself():
+    both = np.array([[-2.0, 0.0, 6.0, 2.0], [-9.0, -5.0, -3.0, -1.0]])
+    assert levels(both, [0.25, 0.5], rule="max").tolist() == [[1.5, np.inf], [3.0, np.inf]]
+    assert levels(both, [0.25, 0.5], rule="range").tolist() == [[0.0, -7.0], [2.0, -5.0]]
+    assert levels(both, [-4.0, 2.5], rule="fixed").tolist() == [[-4.0, -4.0], [2.5, 2.5]]
+    drawn = sequence(*both)
+
+    def found(**rules):
+        return [(label, start, end) for _, label, start, end, _ in localize(drawn, labels=["a", "b"], **rules)]
+
+    assert found(threshold=0.25) == [("a", 2, 4)]
+    assert found(threshold=0.5, threshold_rule="range") == [("a", 2, 3), ("b", 2, 4)]
+    assert found(threshold=(-4.0, 2.5), threshold_rule="fixed") == [("a", 0, 4), ("a", 2, 3), ("b", 2, 4)]
+
+
+def test_nothing_stands_out_of_a_constant_sequence_by_its_range():
+    assert len(localize(sequence([2.0, 2.0]), labels=["a"], threshold_rule="range")) == 0
+    assert len(localize(sequence([2.0, 2.0]), labels=["a"], threshold=2.5, threshold_rule="fixed")) == 0
+
+
+def test_the_margin_of_the_contrast_is_a_setting():
+    drawn = sequence([1.0, 0.0, 4.0, 4.0, 4.0, 4.0, 0.0, 1.0])
+    scores = [localize(drawn, labels=["a"], score="outer-inner", margin=m).score.tolist() for m in (0.25, 0.5)]
+    assert scores == [[4.0], [3.5]]
+
+
+def test_overlapping_detections_of_a_class_give_way():
+    drawn = sequence([0.0, 1.0, 4.0, 2.0, 0.0, 3.0], [0.0, 1.0, 4.0, 2.0, 0.0, 3.0])
+    rules = {"labels": ["a", "b"], "threshold": (0.1, 0.3), "score": "outer-inner"}
+    assert len(localize(drawn, **rules)) == 6, "1 to 4, 2 to 4 and 5 to 6, of each class"
+    assert localize(drawn, **rules, nms="nms").start_seconds.tolist() == [2, 5, 2, 5]
+    assert len(localize(drawn, **rules, nms="nms", nms_iou=0.7)) == 6
+    soft = localize(drawn, **rules, nms="soft-linear")
+    plain = localize(drawn, **rules)
+    assert soft.score[plain.start_seconds == 1] == pytest.approx(plain.score[plain.start_seconds == 1] * (1 - 2 / 3))
+    assert soft.score[plain.start_seconds != 1].tolist() == plain.score[plain.start_seconds != 1].tolist()
+
+
+def test_all_classes_at_once_is_each_class_by_itself():
+    draw = np.random.default_rng(0)
+    many = sequence(*draw.standard_normal((7, 60)).cumsum(axis=1), probabilities=draw.random(7))
+    rules = {"threshold": (0.2, 0.5, 0.8), "gap_seconds": 1.0, "minimum_seconds": 2.0, "upsample": 3, "nms": "soft"}
+    for score in ("max", "mean", "outer-inner"):
+        together = localize(many, labels=many.classes, score=score, **rules)
+        alone = [row for label in many.classes for row in localize(many, labels=[label], score=score, **rules)]
+        assert list(together) == alone
+
+
+def test_upsampling_is_linear_interpolation():
+    draw = np.random.default_rng(0)
+    start = np.cumsum(draw.random(40))
+    drawn = replace(
+        sequence(*draw.random((3, 40))), start_seconds=start, end_seconds=start + 0.4, duration_seconds=50.0
+    )
+    fine = drawn.upsampled(5)
+    centres = (drawn.edges_seconds[1:] + drawn.edges_seconds[:-1]) / 2
+    at = (fine.start_seconds + fine.end_seconds) / 2
+    for column, values in zip(fine.logits.T, drawn.logits.T, strict=True):
+        assert np.allclose(column, np.interp(at, centres, values), atol=1e-6)
 
 
 def test_labels_known_and_predicted():
@@ -114,6 +175,10 @@ def test_unknown_labels_and_rules_are_named():
         localize(sequence([1.0]), labels=["z"])
     with pytest.raises(UsageError, match="no score rule"):
         localize(sequence([1.0]), labels=["a"], score="median")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="no threshold rule"):
+        localize(sequence([1.0]), labels=["a"], threshold_rule="median")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="no suppression rule"):
+        localize(sequence([1.0]), labels=["a"], nms="hard")  # type: ignore[arg-type]
 
 
 values = st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=30)
@@ -134,11 +199,11 @@ def test_scaling_the_axis_or_the_activation_scales_the_result(column, factor, th
 
 @given(values)
 def test_runs_are_the_mask_again(column):
-    mask = np.asarray(column) > 0
+    mask = np.stack([np.asarray(column) > 0, np.asarray(column) > 1])
     rebuilt = np.zeros_like(mask)
-    for first, end in runs_above(mask):
-        assert mask[first:end].all()
-        rebuilt[first:end] = True
+    for row, first, end in runs_above(mask):
+        assert mask[row, first:end].all()
+        rebuilt[row, first:end] = True
     assert np.array_equal(rebuilt, mask)
 
 
