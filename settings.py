@@ -150,7 +150,8 @@ class Settings(SettingsTable):
         }
         for problem, there in problems.items():
             if there:
-                raise UsageError(f"{origin}: {problem}", next=f"--set {problem.split()[0]}=VALUE")
+                key = problem.split()[0]
+                raise UsageError(f"{origin}: {problem}", next=f"--set {key}=VALUE", subject=key)
 
 
 def preset_names() -> list[str]:
