@@ -58,17 +58,29 @@ def test_a_cell_is_hidden_with_the_probability_asked_for():
     assert float(mask[:, ::8, ::8].float().mean()) == pytest.approx(0.33, abs=0.01)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize(
     "dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.uint8, torch.int64]
 )
-def test_the_fast_way_is_bit_equal_to_a_plain_select(dtype: torch.dtype):
-    x = (torch.randn(3, 2, 9, 11) * 50).to(dtype)
+def test_the_fast_way_is_bit_equal_to_a_plain_select(dtype: torch.dtype, layout: torch.memory_format):
+    x = (torch.randn(3, 2, 9, 11) * 50).to(dtype).contiguous(memory_format=layout)
     if dtype.is_floating_point:
         x[0, 0, :3] = torch.tensor([torch.nan, torch.inf, -0.0])[:, None].to(dtype)
     mask = hide_mask((3, 9, 11), size=4, probability=0.5, generator=seeded())
     for fill in (0, 5, torch.tensor([3, 0])):
         plain = torch.where(mask[:, None], torch.as_tensor(fill).to(dtype).reshape(1, -1, 1, 1), x)
-        assert torch.equal(filled(x, mask, fill=fill).view(torch.uint8), plain.view(torch.uint8))
+        found = filled(x, mask, fill=fill)
+        assert found.is_contiguous(memory_format=layout)
+        assert torch.equal(found.contiguous().view(torch.uint8), plain.contiguous().view(torch.uint8))
+
+
+def test_a_part_of_a_larger_batch_is_filled_as_a_copy_of_it_would_be():
+    larger = torch.randn(4, 3, 12, 12)
+    mask = hide_mask((2, 9, 7), size=4, probability=0.5, generator=seeded())
+    part, fill = larger[1:3, :, 2:11, 3:10], torch.tensor([1.0, 2.0, 3.0])
+    before = larger.clone()
+    assert torch.equal(filled(part, mask, fill=fill), filled(part.contiguous(), mask, fill=fill))
+    assert torch.equal(larger, before)
 
 
 def test_gradients_reach_what_is_visible_and_nothing_else():
