@@ -127,9 +127,10 @@ def _parsed(key: str, value: Any, description: Description, origin: str) -> Any:
             raise refuse("true or false")
         return str(value).lower() == "true"
     if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise refuse("one of " + ", ".join(get_args(kind)))
-        return value
+        choices = {str(choice): choice for choice in get_args(kind)}
+        if str(value) not in choices:
+            raise refuse("one of " + ", ".join(choices))
+        return choices[str(value)]
     if get_origin(kind) is tuple:
         parts = value.replace(",", " ").split() if isinstance(value, str) else value
         parts = parts if isinstance(parts, Iterable) else [parts]

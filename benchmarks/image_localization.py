@@ -1,7 +1,7 @@
 """Does hiding help to localize? Arms times seeds on one data set of images, with paired intervals and pictures.
 
     python benchmarks/image_localization.py --dataset ../shared/data/imagenette-128 --seeds 3 --out results
-    python benchmarks/image_localization.py --dataset ... --network resnet18 --arms none mixed 32 --set train.epochs=60
+    python benchmarks/image_localization.py --dataset ... --network resnet18 --cosine 0.05 --set train.epochs=60
 
 Each arm is trained by `thas.image_has.session.train_run` and differs from the others in what is hidden alone. A run
 already in the output folder is not trained again, and an interrupted one is continued. Writes results.json and
@@ -41,10 +41,23 @@ def settings_of(arm: str, seed: int, arguments: argparse.Namespace) -> ImageSett
     """The preset, the options, and what the arm hides."""
     options = dict(arguments.set) | {"network.name": arguments.network, "train.seed": seed}
     settings = ImageSettings.preset(arguments.preset).updated(options)
+    if arguments.cosine:
+        epochs = settings.train.epochs
+        schedule = {
+            "train.stages": tuple(range(1, epochs)),
+            "train.learning_rate": cosine(arguments.cosine, epochs=epochs),
+        }
+        settings = settings.updated(schedule | {"train.weight_decay": settings.train.weight_decay[:1]})
     changes = dict(ARMS[arm])
     if "hide.size" in changes:
         changes["hide.size"] = tuple(round(size * settings.input.size / 224) for size in changes["hide.size"])
     return settings.updated(changes)
+
+
+def cosine(highest: float, *, epochs: int) -> tuple[float, ...]:
+    """A learning rate an epoch: one epoch to warm up, then half a cosine; few epochs come further so than in steps."""
+    falling = 0.5 * (1 + np.cos(np.pi * (np.arange(epochs) + 0.5) / epochs))
+    return tuple(np.round(highest * np.concatenate([[0.2], falling[1:]]), 6).tolist())
 
 
 def trained(arm: str, seed: int, arguments: argparse.Namespace) -> Path:
@@ -76,6 +89,7 @@ def main() -> None:
     parser.add_argument("--network", default="alexnet")
     parser.add_argument("--arms", nargs="+", default=["none", "mixed", "32"], choices=list(ARMS))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--cosine", type=float, metavar="RATE", help="warm up to this learning rate, fall as a cosine")
     parser.add_argument("--set", nargs="*", type=lambda pair: tuple(pair.split("=", 1)), default=[])
     arguments = parser.parse_args()
     found: dict[str, list[Evaluation]] = {}

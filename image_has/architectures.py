@@ -125,17 +125,40 @@ def vgg16(*, batch_norm: bool = True) -> tuple[nn.Sequential, int]:
     return nn.Sequential(layers), 1024
 
 
-def resnet(depth: int) -> tuple[nn.Sequential, int]:
-    """ResNet-18 or -50 with stride 1 in the last stage: 14 x 14 maps instead of 7 x 7, with the same weights."""
-    from torchvision import models
+def resnet(depth: int, *, width: float = 1.0, cell_pixels: int = 16) -> tuple[nn.Sequential, int]:
+    """ResNet-18 or -50 (He et al., CVPR 2016) with larger maps than its own: 14 x 14 instead of 7 x 7.
 
-    body = {18: models.resnet18, 50: models.resnet50}[depth](weights=None)
-    for module in body.layer4.modules():
-        if isinstance(module, nn.Conv2d) and module.stride == (2, 2):
-            module.stride = (1, 1)
-    # The names of torchvision's submodules are kept inside `conv1`, `bn1` and so on; conv1's maps are its plain output.
-    names = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
-    return nn.Sequential(OrderedDict((name, getattr(body, name)) for name in names)), body.fc.in_features
+    Its last stages keep the maps' size where the original halves it; torchvision's names and weights fit at width 1.
+
+    Args:
+        depth: 18 or 50.
+        width: Times the number of kernels.
+        cell_pixels: Side of a cell of the last maps, in pixels of the image: 8, 16, or 32 as in the original.
+    """
+    from torchvision.models.resnet import BasicBlock, Bottleneck
+
+    blocks, counts = {18: (BasicBlock, (2, 2, 2, 2)), 50: (Bottleneck, (3, 4, 6, 3))}[depth]
+    n_in = max(8, round(width * 64 / 8) * 8)
+    layers = OrderedDict[str, nn.Module](
+        conv1=nn.Conv2d(
+            3, n_in, 7, stride=2, padding=3, bias=False
+        ),  # 112 x 112; hidden "at conv1" is this plain output
+        bn1=nn.BatchNorm2d(n_in),
+        relu=nn.ReLU(inplace=True),
+        maxpool=nn.MaxPool2d(3, 2, padding=1),  # 56 x 56
+    )
+    for stage, count in enumerate(counts):
+        planes = max(8, round(width * (64 << stage) / 8) * 8)
+        stride = 2 if stage and 4 << stage <= cell_pixels else 1
+        several = nn.Sequential()
+        for _ in range(count):
+            n_out, shortcut = planes * blocks.expansion, None
+            if stride != 1 or n_in != n_out:
+                shortcut = nn.Sequential(nn.Conv2d(n_in, n_out, 1, stride=stride, bias=False), nn.BatchNorm2d(n_out))
+            several.append(blocks(n_in, planes, stride, shortcut))
+            n_in, stride = n_out, 1
+        layers[f"layer{stage + 1}"] = several
+    return nn.Sequential(layers), n_in
 
 
 def small(*, width: float = 1.0) -> tuple[nn.Sequential, int]:

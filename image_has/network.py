@@ -163,10 +163,9 @@ def build_network(settings: NetworkSettings, *, classes: int, seed: int | None =
         features, channels = _features(settings, kernel5)
         dropout = 0.5 if settings.name == "alexnet" else 0.0
         network = CamNetwork(features, channels, classes, pooling=settings.pooling, dropout=dropout)
-        if settings.name != "resnet50" and settings.name != "resnet18":
-            for module in network.modules():
-                if isinstance(module, nn.Conv2d):
-                    nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     return network
 
 
@@ -178,9 +177,7 @@ def _features(settings: NetworkSettings, kernel5: int) -> tuple[nn.Sequential, i
             return architectures.googlenet(batch_norm=settings.batch_norm, kernel5=kernel5)
         case "vgg16":
             return architectures.vgg16(batch_norm=settings.batch_norm)
-        case "resnet50":
-            return architectures.resnet(50)
-        case "resnet18":
-            return architectures.resnet(18)
+        case "resnet50" | "resnet18":
+            return architectures.resnet(int(settings.name[-2:]), width=settings.width, cell_pixels=settings.cell_pixels)
         case "small":
             return architectures.small(width=settings.width)

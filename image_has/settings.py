@@ -59,9 +59,14 @@ class NetworkSettings:
     )
     pooling: Literal["average", "max"] = setting("average", "of the last maps, over the image", "paper")
     batch_norm: bool = setting(True, "after each convolution (alexnet, googlenet, vgg16)", "unverified")
-    width: float = setting(1.0, "times the paper's number of kernels (alexnet, small)", "ours", low=0.01)
+    width: float = setting(
+        1.0, "times the usual number of kernels (alexnet, resnet18, resnet50, small)", "ours", low=0.01
+    )
     stride: int = setting(
         4, "of the first convolution (alexnet); 2 keeps the paper's map size for 128 pixels", "paper", low=1
+    )
+    cell_pixels: Literal[8, 16, 32] = setting(
+        16, "side of a cell of the last maps, in pixels of the image (resnet18, resnet50)", "ours"
     )
     weights: str = setting("", "a file of weights to start from, torchvision's or ours; empty: from scratch", "paper")
 
@@ -171,7 +176,7 @@ class ImageSettings(SettingsTable):
 PRESETS: dict[str, dict[str, Any]] = {
     "ilsvrc": {},
     "googlenet": {"network.name": "googlenet", "train.epochs": 40, "localize.threshold": 0.3, "hide.size": 32},
-    # A short side of 128 pixels: cells scaled by 128 / 224, the paper's map size by a first stride of 2.
+    # A short side of 128 pixels: hidden cells scaled by 128 / 224; smaller strides keep the paper's map size.
     "images-128": {
         "input.mean": (),
         "input.std": (),
@@ -179,6 +184,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "input.resize": 128,
         "hide.size": (0, 8, 16, 22, 28),
         "network.stride": 2,
+        "network.cell_pixels": 8,
         "train.epochs": 30,
         "train.stages": (18, 26),
         "train.learning_rate": (1e-2, 1e-3, 1e-4),

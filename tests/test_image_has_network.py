@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
 from torchvision import models
 
+from thas.image_has import architectures
 from thas.image_has.network import CamNetwork, Hiding, OwnNetwork, build_network, pool
 from thas.image_has.settings import ImageSettings, NetworkSettings
 
@@ -51,6 +54,26 @@ def test_the_other_networks_keep_a_sixteenth_of_the_side(name: str, maps: tuple[
         output = network(torch.zeros(1, 3, 64, 64))
     assert output.maps.shape[1:] == maps
     assert output.logits.shape == (1, 3)
+
+
+@pytest.mark.parametrize(("cell_pixels", "side"), [(8, 12), (16, 6), (32, 3)])
+def test_a_narrow_resnet_keeps_the_map_as_large_as_asked(cell_pixels: int, side: int):
+    settings = ImageSettings().updated(
+        {"network.name": "resnet18", "network.width": 0.25, "network.cell_pixels": cell_pixels}
+    )
+    assert shapes_of(build_network(settings.network, classes=10), 96)["layer4"] == (128, side, side)
+
+
+@pytest.mark.parametrize(("depth", "theirs"), [(18, models.resnet18), (50, models.resnet50)])
+def test_with_cells_of_32_pixels_a_resnet_is_torchvisions(depth: int, theirs: Callable[..., torch.nn.Module]):
+    model = theirs(weights=None).eval()
+    features, _ = architectures.resnet(depth, cell_pixels=32)
+    state = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("fc.")}
+    features.eval().load_state_dict(state)
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        logits = model.get_submodule("fc")(pool(features(x), pooling="average"))
+        assert torch.allclose(logits, model(x), atol=1e-5)
 
 
 def test_half_the_width_and_stride_keep_about_the_papers_map_size_at_112_pixels():
