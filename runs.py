@@ -19,6 +19,11 @@ SETTINGS = "settings.toml"
 ENVIRONMENT = "environment.json"
 
 
+def first_process() -> bool:
+    """Whether this process is the one that writes and prints, of those that torchrun started; alone it is."""
+    return int(os.environ.get("WORLD_SIZE", "1")) <= 1 or int(os.environ.get("RANK", "0")) == 0
+
+
 def new_run(root: Path, name: str) -> Path:
     """Make an empty run folder and point `latest` to it."""
     stamp = time.strftime("%Y%m%d-%H%M%S")

@@ -11,27 +11,33 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
+from ..runs import first_process
+
 if TYPE_CHECKING:
     from ..errors import ThasError
 
 # Soft wrapping, so that a path in a message can be copied whole; NO_COLOR and non-terminals are rich's to obey.
-out = Console(soft_wrap=True, highlight=False)
+# Of the processes of torchrun one speaks; only errors are told by all.
+out = Console(soft_wrap=True, highlight=False, quiet=not first_process())
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def print_json(value: Any) -> None:
     """One JSON object on stdout. NaN, which JSON lacks, must have become null before."""
-    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    if first_process():
+        sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def warn(message: str) -> None:
     """A warning on stderr."""
-    err.print(f"[yellow]warning:[/] {escape(message)}")
+    if first_process():
+        err.print(f"[yellow]warning:[/] {escape(message)}")
 
 
 def note(message: str) -> None:
     """Advice on stderr."""
-    err.print(f"[dim]{escape(message)}[/]")
+    if first_process():
+        err.print(f"[dim]{escape(message)}[/]")
 
 
 def print_error(error: ThasError) -> None:
@@ -50,6 +56,9 @@ def progress(description: str, total: int | None = None, unit: str = "") -> Iter
     Yields:
         `advance(n=1, note="")`: `n` more are done; `note` stands beside the bar.
     """
+    if not first_process():
+        yield lambda n=1, note="": None
+        return
     if not err.is_terminal:
         yield _Lines(description, total, unit)
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 
 from ..errors import DataError, UsageError
 from ..files import write_atomically
-from ..runs import new_run
+from ..runs import first_process, new_run
 from .colours import measured_colours
 from .datasets import open_images
 from .decode import read_image
@@ -102,7 +101,7 @@ def train_run(
         settings = _resumed(folder, settings, origins or {})
     else:
         # Of torchrun's processes only the first writes; the others' folder is never touched.
-        folder = new_run(runs, opened.name) if _first_process() else runs / opened.name
+        folder = new_run(runs, opened.name) if first_process() else runs / opened.name
         data = {
             "dataset": str(opened.folder.resolve()),
             "data_root": str(Path(data_root).resolve()),
@@ -113,7 +112,7 @@ def train_run(
             mean, std = measured_colours(table)
             settings = settings.updated({"input.mean": mean, "input.std": std})
             origins = dict(origins or {}) | dict.fromkeys(("input.mean", "input.std"), "measured")
-        if _first_process():
+        if first_process():
             write_settings(folder, settings, data, origins or {})
     epochs: list[Epoch] = []
     done = len((folder / "log.jsonl").read_text().splitlines()) if (folder / "log.jsonl").exists() else 0
@@ -127,10 +126,6 @@ def train_run(
         table, settings=settings, folder=folder, resume=resume or run is not None, on_epoch=keep, on_batch=on_batch
     )
     return TrainResult(folder, len(table) - len(failed), len(table.classes), tuple(epochs), tuple(failed))
-
-
-def _first_process() -> bool:
-    return int(os.environ.get("RANK", "0")) == 0
 
 
 def _resumed(run: Path, given: ImageSettings, origins: Mapping[str, str]) -> ImageSettings:

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ..errors import CheckpointError, DataError, UsageError
 from ..files import write_atomically
-from .devices import Runner, choose_runner
+from ..runners import Runner, choose_runner
 from .hide import hide
 from .images import ImageTable, Problem
 from .loading import Batch, TrainingLoader, flipped, normalised, seed_of

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from ..devices import choose_device
-from ..errors import UsageError
+from .devices import choose_device
+from .errors import UsageError
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
@@ -30,8 +30,8 @@ class Runner(Protocol):
         """The arithmetic's precision."""
         ...
 
-    def step(self, loss: Tensor, optimizer: Any) -> None:
-        """Backpropagate and change the weights."""
+    def step(self, loss: Tensor, optimizer: Any, *, clip_norm: float = 0.0) -> None:
+        """Backpropagate and change the weights, by gradients no longer than `clip_norm` all together; 0 for any."""
         ...
 
     def total(self, values: Tensor) -> Tensor:
@@ -70,9 +70,12 @@ class OneDevice:
         """Mixed precision, if asked for."""
         return torch.autocast(self.device.type, dtype=self._kind) if self._kind else nullcontext()
 
-    def step(self, loss: Tensor, optimizer: Any) -> None:
+    def step(self, loss: Tensor, optimizer: Any, *, clip_norm: float = 0.0) -> None:
         """Backpropagate and change the weights."""
         self._scaler.scale(loss).backward()
+        if clip_norm:
+            self._scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip_norm)
         self._scaler.step(optimizer)
         self._scaler.update()
 
@@ -101,6 +104,7 @@ class SeveralDevices:
     def __init__(self, accelerator: str, precision: str) -> None:
         fabric_class = _fabric()
         local = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
+        self._network: Any = None
         self.fabric: Any = fabric_class(
             accelerator=accelerator,
             devices=local,
@@ -115,15 +119,18 @@ class SeveralDevices:
 
     def set_up(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Any, Any]:
         """Wrapped by Fabric, which averages the gradients and sets the precision."""
-        return self.fabric.setup(network, optimizer)
+        self._network, wrapped = self.fabric.setup(network, optimizer)
+        return self._network, wrapped
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Nothing more to do: Fabric's network does it."""
         return nullcontext()
 
-    def step(self, loss: Tensor, optimizer: Any) -> None:
+    def step(self, loss: Tensor, optimizer: Any, *, clip_norm: float = 0.0) -> None:
         """Backpropagate, average over the processes and change the weights."""
         self.fabric.backward(loss)
+        if clip_norm:  # of 16-bit gradients some are infinite, and the scaler leaves such a step out
+            self.fabric.clip_gradients(self._network, optimizer, max_norm=clip_norm, error_if_nonfinite=False)
         optimizer.step()
 
     def total(self, values: Tensor) -> Tensor:
@@ -131,11 +138,13 @@ class SeveralDevices:
         return self.fabric.all_reduce(values, reduce_op="sum")
 
     def state(self) -> dict[str, Any]:
-        """Nothing: the scale of 16-bit gradients finds itself again within some steps."""
-        return {}
+        """The scale of 16-bit gradients; empty for other precisions."""
+        return self.fabric.strategy.precision.state_dict()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Nothing to restore."""
+        """Continue with that scale."""
+        if state:
+            self.fabric.strategy.precision.load_state_dict(state)
 
 
 def _fabric() -> Any:
@@ -148,7 +157,7 @@ def _fabric() -> Any:
             raise UsageError(
                 "training on several devices needs Lightning Fabric",
                 why="torchrun started several processes, and neither lightning nor lightning_fabric is installed",
-                next="pip install lightning",
+                next="pip install 'thas[several-devices]'",
             ) from None
     return Fabric
 
