@@ -68,10 +68,10 @@ def build_app() -> cyclopts.App:
     app.command(listing)
 
     image = cyclopts.App(name="image", sort_key=next(order), help="The image half: boxes from image labels.")
-    add("demo", "image:image_demo", image)
-    add("train", "image:image_train", image)
-    add("localize", "image:image_localize", image)
-    add("eval", "image:image_eval", image)
+    add("demo", "image_eval:image_demo", image)
+    add("train", "image_train:image_train", image)
+    add("localize", "image_localize:image_localize", image)
+    add("eval", "image_eval:image_eval", image)
     app.command(image)
     return app
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from ..temporal_has.log import Epoch
 
-_SET = Parameter(name="--set", consume_multiple=True)
+SET = Parameter(name="--set", consume_multiple=True)
 
 
 def parse_set(pairs: list[str]) -> dict[str, str]:
@@ -48,7 +48,7 @@ def train(
     dataset: str,
     preset: list[str] | None = None,
     config: Path | None = None,
-    set_: Annotated[list[str] | None, _SET] = None,
+    set_: Annotated[list[str] | None, SET] = None,
     hide_probability: float | None = None,
     epochs: int | None = None,
     seed: int | None = None,
@@ -188,7 +188,7 @@ def localize(
     features: Path | None = None,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     labels: Literal["known", "predicted"] | None = None,
-    set_: Annotated[list[str] | None, _SET] = None,
+    set_: Annotated[list[str] | None, SET] = None,
     weights: Path | None = None,
     runs: Path = Path("runs"),
     data_root: Path = Path("data"),

@@ -1,0 +1,154 @@
+"""`thas image eval` and `thas image demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from .console import note, out, print_json, progress, warn
+from .image_output import account_for, score_table
+from .temporal import SET, parse_set
+
+_SEVERAL = Parameter(consume_multiple=True)
+_RUNS = Path("runs/image")
+
+
+def image_eval(
+    runs_or_weights: list[Path] | None = None,
+    *,
+    boxes: Path | None = None,
+    maps: Path | None = None,
+    dataset: str | None = None,
+    subset: str | None = None,
+    map_members: Annotated[list[int] | None, _SEVERAL] = None,
+    threshold: float | None = None,
+    ten_crop: bool = False,
+    set_: Annotated[list[str] | None, SET] = None,
+    pictures: Path | None = None,
+    device: str = "auto",
+    data_root: Path = Path("data"),
+    runs: Path = _RUNS,
+    json: bool = False,
+) -> None:
+    """Score boxes: GT-known Loc, Top-1 Loc, Top-1 Clas, the best threshold's, and the boxes that see no image.
+
+    For example:
+
+        thas image eval
+
+        thas image eval --dataset ilsvrc --boxes theirs.csv --json
+
+        thas image eval runs/image/ilsvrc/A runs/image/ilsvrc/B runs/image/ilsvrc/C --map-members 0 1
+
+    Parameters
+    ----------
+    runs_or_weights
+        Runs' folders or files of weights; the newest run if none is named. Several are averaged, as in the paper's
+        ensemble.
+    boxes
+        A file of boxes instead: CSV image,label,x0,y0,x1,y1,score, or JSON as `thas image localize --json` prints it.
+    maps
+        A folder of maps of the true class instead, one .npy an image.
+    dataset
+        The images; those of the run by default.
+    subset
+        Of the data set; val by default.
+    map_members
+        Which of several networks give the maps, counted from 0; all by default.
+    threshold
+        Fraction of a map's maximum.
+    ten_crop
+        Average maps and probabilities over ten crops.
+    set_
+        Any setting, as section.name=value.
+    pictures
+        A folder for overlays of some images.
+    device
+        cpu, cuda, cuda:1 or auto.
+    data_root
+        The folder that holds data sets called by name.
+    runs
+        The folder that holds runs.
+    json
+        Print one JSON object.
+    """
+    from ..image_has.evaluate import evaluate
+    from ..image_has.images import problem_lines
+
+    changes: dict[str, Any] = dict(parse_set(set_ or []))
+    if threshold is not None:
+        changes["localize.threshold"] = threshold
+    if ten_crop:
+        changes["localize.ten_crop"] = True
+    with progress("localizing", unit="images") as advance:
+        result = evaluate(
+            runs_or_weights or [],
+            boxes=boxes,
+            maps=maps,
+            dataset=dataset,
+            subset=subset,
+            data_root=data_root,
+            runs=runs,
+            device=device,
+            changes=changes,
+            map_members=map_members,
+            pictures=pictures,
+            on_batch=lambda n: advance(n),
+        )
+    for line in problem_lines(result.problems):
+        warn(line)
+    if json:
+        print_json(result.to_json())
+    else:
+        out.print(result.of, markup=False)
+        out.print(score_table({"": result.scores}))
+    account_for(list(result.predictions.failed), "images could not be localized and count as missed")
+
+
+def image_demo(
+    *,
+    data_root: Path = Path("data"),
+    runs: Path = _RUNS,
+    seed: int = 0,
+    images: int = 300,
+    json: bool = False,
+) -> None:
+    """See it work on generated images, in less than three minutes.
+
+    Draws creatures with a telling head and a plain body, trains the same small network without and with hiding on their
+    labels alone, scores both and draws what each looked at.
+
+    For example:
+
+        thas image demo
+
+    Parameters
+    ----------
+    data_root
+        The images go to its folder image-demo.
+    runs
+        The folder that holds runs.
+    seed
+        Of the images and both networks.
+    images
+        To train on, a class.
+    json
+        Print one JSON object.
+    """
+    from ..image_has.demo import run_demo
+
+    result = run_demo(
+        data_root=data_root,
+        runs=runs,
+        seed=seed,
+        images=images,
+        stage=lambda title, total, unit: progress(title, total=total, unit=unit),
+    )
+    if json:
+        print_json(result.to_json())
+        return
+    out.print(score_table({arm: evaluation.scores for arm, evaluation in result.evaluations.items()}))
+    out.print(f"pictures: {result.sheet}", markup=False)
+    note(f"{result.seconds:.0f} s; next: thas image localize {data_root}/image-demo/val --top 1")

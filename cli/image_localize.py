@@ -1,0 +1,89 @@
+"""`thas image localize`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from ..errors import UsageError
+from .console import note, out, print_json, progress
+from .image_output import account_for
+
+_SEVERAL = Parameter(consume_multiple=True)
+_RUNS = Path("runs/image")
+
+
+def image_localize(
+    photos: list[Path],
+    *,
+    run: Annotated[list[Path] | None, _SEVERAL] = None,
+    output: Path = Path("localized"),
+    top: int = 1,
+    threshold: float | None = None,
+    ten_crop: bool = False,
+    no_pictures: bool = False,
+    device: str = "auto",
+    runs: Path = _RUNS,
+    json: bool = False,
+) -> None:
+    """Find objects in photographs: boxes as JSON, and pictures with map, box, label and score.
+
+    For example:
+
+        thas image localize holiday/*.jpg
+
+        thas image localize bird.jpg --run runs/image/birds/20260101-120000 --top 3 --json
+
+    Parameters
+    ----------
+    photos
+        Image files, or folders of them.
+    run
+        A run's folder or a file of weights; the newest run by default; several are averaged.
+    output
+        The folder for boxes.json and the pictures.
+    top
+        So many of the likeliest classes are boxed.
+    threshold
+        Fraction of a map's maximum.
+    ten_crop
+        Average maps and probabilities over ten crops.
+    no_pictures
+        Write boxes only.
+    device
+        cpu, cuda, cuda:1 or auto.
+    runs
+        The folder that holds runs.
+    json
+        Print one JSON object.
+    """
+    from ..image_has.images import IMAGE_SUFFIXES
+    from ..image_has.session import localize_photographs, open_localizer, write_photographs
+
+    if top < 1:
+        raise UsageError(f"--top must be 1 or more, but is {top}", next="--top 1")
+    files: list[Path] = []
+    for path in photos:
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES) if path.is_dir() else [path]
+        if not inside:
+            raise UsageError(f"{path} holds no images", next="name image files, or a folder of them", subject=str(path))
+        files += inside
+    changes: dict[str, Any] = {} if threshold is None else {"localize.threshold": threshold}
+    changes |= {"localize.ten_crop": True} if ten_crop else {}
+    localizer, _, _ = open_localizer(run or [], runs=runs, device=device, changes=changes)
+    with progress("localizing", total=len(files), unit="photographs") as advance:
+        found, failed = localize_photographs(
+            files, localizer, top=top, pictures=None if no_pictures else output, on_photo=lambda: advance(1)
+        )
+    write_photographs(output / "boxes.json", found)
+    if json:
+        print_json({"images": [one.to_json() for one in found], "failed": {p.subject: p.detail for p in failed}})
+    else:
+        for one in found:
+            for label, probability, box in one.boxes:
+                corners = " ".join(f"{corner:.0f}" for corner in box)
+                out.print(f"{one.path}: {label} {probability:.3f} at {corners}", markup=False)
+        note(f"boxes{'' if no_pictures else ' and pictures'} are in {output}")
+    account_for(failed, "photographs could not be read")

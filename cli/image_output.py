@@ -1,0 +1,49 @@
+"""What the commands of the image half print alike: the table of scores, and what went wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import PartialFailure
+
+if TYPE_CHECKING:
+    from ..image_has.images import Problem
+    from ..image_has.scores import ImageScores
+
+
+def account_for(problems: list[Problem], what: str) -> None:
+    """Warn of each kind of problem, and end with exit code 3 if inputs failed."""
+    from ..image_has.images import problem_lines
+
+    if problems:
+        lines = problem_lines(problems)
+        raise PartialFailure(
+            f"{len(problems)} {what}", why="; ".join(lines), next="correct or remove them; the rest is done"
+        )
+
+
+def score_table(arms: dict[str, ImageScores]) -> Any:
+    """A row a score, a column a network."""
+    from rich.table import Table
+
+    first = next(iter(arms.values()))
+    table = Table(title=f"per cent of {first.images} images, IoU above {first.iou:g}", title_justify="left")
+    table.add_column("")
+    for arm in arms:
+        table.add_column(arm, justify="right")
+
+    def cent(value: Any) -> str:
+        return "-" if value is None else f"{100 * value:.1f}"
+
+    rows = {
+        "GT-known Loc": lambda one: cent(one.gt_known_loc),
+        "Top-1 Loc": lambda one: cent(one.top1_loc),
+        "Top-1 Clas": lambda one: cent(one.top1_clas),
+        "MaxBoxAcc (threshold chosen on these images)": lambda one: cent(one.swept.get("max_box_acc")),
+        "MaxBoxAccV2": lambda one: cent(one.swept.get("max_box_acc_v2")),
+        "whole image, no network": lambda one: cent(one.baselines.get("whole_image")),
+        "best centred box, no network": lambda one: cent(one.baselines.get("centred_box")),
+    }
+    for name, value in rows.items():
+        table.add_row(name, *(value(one) for one in arms.values()))
+    return table

@@ -1,0 +1,160 @@
+"""`thas image train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from .console import err, note, out, print_json, progress, warn
+from .image_output import account_for
+from .temporal import SET, parse_set
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..image_has.train import Epoch
+
+_SEVERAL = Parameter(consume_multiple=True)
+_RUNS = Path("runs/image")
+
+
+class _TrainingBar:
+    """Moves with every batch on a terminal, since an epoch of ILSVRC takes long; elsewhere with every epoch."""
+
+    def __init__(self, advance: Callable[..., None], epochs: int) -> None:
+        self.advance, self.epochs = advance, epochs
+        self.images_an_epoch, self.done = 1.0, 0.0
+
+    def start(self, epochs_done: int, images: int) -> None:
+        self.images_an_epoch = max(1, images)
+        self._move_to(epochs_done)
+
+    def batch(self, images: int) -> None:
+        if err.is_terminal:
+            self._move_to(self.done + images / self.images_an_epoch)
+
+    def epoch(self, line: Epoch) -> None:
+        note = f"loss {line.loss:.3f}, right {line.accuracy:.0%}, {line.images_per_second:.0f} images/s"
+        self._move_to(line.epoch, note)
+
+    def _move_to(self, place: float, note: str = "") -> None:
+        self.advance(place - self.done, note)
+        self.done = place
+
+
+def image_train(
+    *,
+    dataset: str,
+    preset: str = "ilsvrc",
+    config: Path | None = None,
+    set_: Annotated[list[str] | None, SET] = None,
+    network: str | None = None,
+    hide_probability: float | None = None,
+    hide_size: Annotated[list[int] | None, _SEVERAL] = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    train_subset: str = "train",
+    test_subset: str | None = None,
+    data_root: Path = Path("data"),
+    runs: Path = _RUNS,
+    resume: bool = False,
+    run: Path | None = None,
+    print_config: bool = False,
+    json: bool = False,
+) -> None:
+    """Train a network from image labels, with hiding.
+
+    The defaults are the paper's AlexNet-GAP on ILSVRC with cells of mixed sizes. Boxes are never read in training. For
+    several GPUs or nodes start it with torchrun (needs Lightning Fabric).
+
+    For example:
+
+        thas image train --dataset ilsvrc
+
+        thas image train --dataset my_photos --preset images-128 --network resnet18 --hide-size 0 8 16
+
+        torchrun --nproc-per-node 8 -m thas image train --dataset ilsvrc --set train.precision=bf16
+
+    Parameters
+    ----------
+    dataset
+        `ilsvrc`, which lies in the data root, or a folder with train/CLASS/IMAGE and val/CLASS/IMAGE.
+    preset
+        Settings by name: ilsvrc, googlenet, images-128, image-demo.
+    config
+        A TOML file of settings, such as a run's settings.toml.
+    set_
+        Any setting, as section.name=value; several after one --set.
+    network
+        alexnet, googlenet, vgg16, resnet50, resnet18 or small.
+    hide_probability
+        Probability of hiding a cell; 0 trains without hiding.
+    hide_size
+        Side of a cell in pixels; of several each image draws one, 0 hides nothing.
+    epochs
+        Passes over the training images.
+    seed
+        Of weights, order, crops and hiding.
+    device
+        cpu, cuda, cuda:1 or auto.
+    train_subset
+        The subset to learn from.
+    test_subset
+        The subset that `thas image eval` scores.
+    data_root
+        The folder that holds data sets called by name.
+    runs
+        The folder that holds runs.
+    resume
+        Continue the newest run of this data set, or the one named with --run.
+    run
+        The run to resume.
+    print_config
+        Print all settings and where each comes from, then stop.
+    json
+        Print one JSON object.
+    """
+    from ..image_has.settings import resolve_image_settings
+
+    options: dict[str, Any] = {
+        "network.name": network,
+        "hide.probability": hide_probability,
+        "hide.size": hide_size,
+        "train.epochs": epochs,
+        "train.seed": seed,
+        "train.device": device,
+    }
+    given = {key: value for key, value in options.items() if value is not None}
+    settings, origins = resolve_image_settings(preset=preset, config=config, options=parse_set(set_ or []) | given)
+    if print_config:
+        print(settings.to_toml(origins), end="")
+        return
+    from ..image_has.session import train_run
+
+    with progress(f"training on {dataset}", total=settings.train.epochs, unit="epochs") as advance:
+        bar = _TrainingBar(advance, settings.train.epochs)
+        result = train_run(
+            dataset,
+            settings=settings,
+            origins=origins,
+            train_subset=train_subset,
+            test_subset=test_subset,
+            data_root=data_root,
+            runs=runs,
+            resume=resume,
+            run=run,
+            on_start=bar.start,
+            on_batch=bar.batch,
+            on_epoch=bar.epoch,
+            warn=warn,
+        )
+    if json:
+        print_json(result.to_json())
+    else:
+        last = f", loss {result.epochs[-1].loss:.3f}" if result.epochs else ", already trained"
+        out.print(f"{result.run}: {result.images} images, {result.classes} classes{last}", markup=False)
+        note(f"next: thas image eval {result.run}")
+    account_for(list(result.failed), "training images could not be read and were left out")
