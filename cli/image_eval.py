@@ -127,7 +127,7 @@ def image_demo(
     Parameters
     ----------
     data_root
-        The images go to its folder image-demo.
+        The images go to `<data-root>/image-demo`.
     runs
         The folder that holds runs.
     seed

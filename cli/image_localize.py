@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from ..errors import UsageError
-from .console import note, out, print_json, progress
+from ..errors import UsageError, listing
+from .console import note, out, print_json, progress, warn
 from .image_output import account_for
 
 _SEVERAL = Parameter(consume_multiple=True)
@@ -66,7 +66,11 @@ def image_localize(
         raise UsageError(f"--top must be 1 or more, but is {top}", next="--top 1")
     files: list[Path] = []
     for path in photos:
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES) if path.is_dir() else [path]
+        everything = sorted(p for p in path.rglob("[!.]*") if p.is_file()) if path.is_dir() else [path]
+        inside = [p for p in everything if p.suffix.lower() in IMAGE_SUFFIXES] if path.is_dir() else [path]
+        if len(inside) < len(everything):
+            others = [p.name for p in everything if p.suffix.lower() not in IMAGE_SUFFIXES]
+            warn(f"{len(others)} files in {path} are no images by their names: {listing(others)}")
         if not inside:
             raise UsageError(f"{path} holds no images", next="name image files, or a folder of them", subject=str(path))
         files += inside

@@ -81,7 +81,7 @@ def image_train(
     Parameters
     ----------
     dataset
-        `ilsvrc`, which lies in the data root, or a folder with train/CLASS/IMAGE and val/CLASS/IMAGE.
+        `ilsvrc`, which lies in `<data-root>/ilsvrc`, or a folder with train/CLASS/IMAGE and val/CLASS/IMAGE.
     preset
         Settings by name: ilsvrc, googlenet, images-128, image-demo.
     config

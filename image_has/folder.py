@@ -29,7 +29,7 @@ def read_folder(root: Path) -> dict[str, ImageTable]:
     root = Path(root)
     if not root.is_dir():
         raise DataError(f"there is no folder {root}", next="check the path", subject=str(root))
-    subsets = _subsets(root)
+    subsets, others = _subsets(root)
     classes = tuple(sorted({name for found in subsets.values() for name in found}))
     if not any(files for found in subsets.values() for files in found.values()):
         raise DataError(
@@ -56,23 +56,26 @@ def read_folder(root: Path) -> dict[str, ImageTable]:
             boxes={path: boxes[path] for path in paths if path in boxes},
             problems=(
                 *(Problem(f"{subset}/{name}", "class without images") for name in classes if not found.get(name)),
+                *(Problem(path, "file that is no image by its name, left out") for path in others.get(subset, ())),
                 *(problem for problem in (*unreadable, *problems) if problem.subject in mine),
             ),
         )
     return tables
 
 
-def _subsets(root: Path) -> dict[str, dict[str, list[str]]]:
-    """Subset -> class -> paths below `root`."""
+def _subsets(root: Path) -> tuple[dict[str, dict[str, list[str]]], dict[str, list[str]]]:
+    """Subset -> class -> paths of images below `root`; and subset -> paths of other files."""
     folders = [entry for entry in sorted(root.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
     if any(path.suffix.lower() in IMAGE_SUFFIXES for folder in folders for path in folder.iterdir()):
-        return {"train": class_folders(root)}  # images right below these folders: they are classes
-    nested = {folder.name: class_folders(folder) for folder in folders}
-    return {
-        subset: {name: [f"{subset}/{path}" for path in files] for name, files in found.items()}
-        for subset, found in nested.items()
-        if any(found.values())
-    }
+        images, others = class_folders(root)  # images right below these folders: they are classes
+        return {"train": images}, {"train": others}
+    subsets, strangers = {}, {}
+    for subset in (folder.name for folder in folders):
+        images, others = class_folders(root / subset)
+        if any(images.values()):
+            subsets[subset] = {name: [f"{subset}/{path}" for path in files] for name, files in images.items()}
+            strangers[subset] = [f"{subset}/{path}" for path in others]
+    return subsets, strangers
 
 
 def read_boxes(path: Path, labels: Mapping[str, str]) -> dict[str, list[tuple[float, float, float, float]]]:

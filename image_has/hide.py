@@ -51,11 +51,13 @@ def hide_mask(
     finest = min((s for s in sizes if s > 0), default=max(height, width, 1))
     rows, columns = -(-height // finest), -(-width // finest)
     hidden = torch.rand(images, rows, columns, generator=generator, device=at) < probability
+    # Only the few cells travel to another device; they become pixels there.
+    hidden, drawn = hidden.to(device, non_blocking=True), drawn.to(device, non_blocking=True)
     hidden &= drawn[..., None] > 0
-    row_of_pixel = torch.arange(height, device=at) // drawn.clamp(min=finest)
-    column_of_pixel = torch.arange(width, device=at) // drawn.clamp(min=finest)
+    row_of_pixel = torch.arange(height, device=device) // drawn.clamp(min=finest)
+    column_of_pixel = torch.arange(width, device=device) // drawn.clamp(min=finest)
     stripes = hidden.gather(1, row_of_pixel[:, :, None].expand(-1, -1, columns))
-    return stripes.gather(2, column_of_pixel[:, None, :].expand(-1, height, -1)).to(device, non_blocking=True)
+    return stripes.gather(2, column_of_pixel[:, None, :].expand(-1, height, -1))
 
 
 def hide(

@@ -101,7 +101,8 @@ def _validation_table(root: Path, data: Path, classes: tuple[str, ...]) -> Image
     names = _image_names(data / "val")
     by_stem = {name.rsplit(".", 1)[0]: f"val/{name}" for name in names}
     solution = _file(root, SOLUTION)
-    folder = _first(root, "ILSVRC/Annotations/CLS-LOC", "Annotations/CLS-LOC", ".", needs=("val",)) / "val"
+    folders = [root / place / "val" for place in ("ILSVRC/Annotations/CLS-LOC", "Annotations/CLS-LOC", ".")]
+    folder = next((place for place in folders if place.is_dir()), folders[0])
     if solution.exists():
         rows, sizes, problems = _read_solution(solution), {}, []
     else:

@@ -11,7 +11,9 @@ import numpy as np
 
 from ..errors import DataError, listing
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
+)
 
 
 @dataclass(frozen=True)
@@ -156,11 +158,18 @@ def clean_boxes(
     return cleaned, problems
 
 
-def class_folders(folder: Path) -> dict[str, list[str]]:
-    """Class -> sorted image files, of a folder of class folders; other files are not images and not listed."""
-    found = {}
+def class_folders(folder: Path) -> tuple[dict[str, list[str]], list[str]]:
+    """The images of a folder of class folders.
+
+    Returns:
+        Class -> sorted image files, below `folder`; and the files of other kinds beside them, hidden ones left out.
+    """
+    found: dict[str, list[str]] = {}
+    others: list[str] = []
     for entry in sorted(folder.iterdir()):
         if entry.is_dir() and not entry.name.startswith("."):
-            files = (path for path in entry.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-            found[entry.name] = sorted(path.relative_to(folder).as_posix() for path in files)
-    return found
+            files = sorted(path for path in entry.rglob("*") if path.is_file() and not path.name.startswith("."))
+            names = {path: path.relative_to(folder).as_posix() for path in files}
+            found[entry.name] = sorted(names[path] for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
+            others += [names[path] for path in files if path.suffix.lower() not in IMAGE_SUFFIXES]
+    return found, others

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,8 @@ def image(path: Path, size: tuple[int, int] = (20, 10)) -> None:
 
 @pytest.fixture
 def animals(tmp_path: Path) -> Path:
-    for name in ("train/cat/1.png", "train/dog/2.png", "val/cat/3.png", "val/dog/4.png", "val/cat/notes.txt"):
-        image(tmp_path / name) if name.endswith("png") else (tmp_path / name).write_text("not an image")
+    for name in ("train/cat/1.png", "train/dog/2.png", "val/cat/3.png", "val/dog/4.png"):
+        image(tmp_path / name)
     return tmp_path
 
 
@@ -47,6 +48,13 @@ def test_class_folders_alone_are_training_images(tmp_path: Path):
     table = read_folder(tmp_path)["train"]
     assert table.paths == ("cat/1.PNG", "dog/deeper/2.png")
     assert problem_lines(table.problems) == ["1 x class without images: train/bird"]
+
+
+def test_files_that_are_no_images_by_their_names_are_named(animals: Path):
+    (animals / "train/cat/5.heic").touch()
+    (animals / "train/cat/.hidden").touch()
+    problems = read_folder(animals)["train"].problems
+    assert problem_lines(problems) == ["1 x file that is no image by its name, left out: train/cat/5.heic"]
 
 
 def test_boxes_outside_their_image_are_cut_or_left_out_and_reported(animals: Path):
@@ -187,6 +195,8 @@ def test_the_official_layout_by_solution_file(ilsvrc: Path):
     val = read_ilsvrc(ilsvrc / "ILSVRC", training=False)["val"]
     assert val.boxes["val/ILSVRC2012_val_00000003.JPEG"].tolist() == [[1, 2, 4, 5], [5, 5, 10, 10]]
     assert len(val) == 1
+    shutil.rmtree(ilsvrc / "ILSVRC/Annotations")
+    assert len(read_ilsvrc(ilsvrc, training=False)["val"]) == 1, "the solution file does without the XML files"
 
 
 def test_a_wrong_line_of_the_solution_or_the_mapping_is_named(ilsvrc: Path):
@@ -201,6 +211,9 @@ def test_a_wrong_line_of_the_solution_or_the_mapping_is_named(ilsvrc: Path):
 def test_another_layout_and_missing_labels_are_named(ilsvrc: Path, tmp_path: Path):
     for path in (ilsvrc / "ILSVRC/Annotations/CLS-LOC/val").iterdir():
         path.unlink()
+    with pytest.raises(DataError, match="no validation image"):
+        read_ilsvrc(ilsvrc)
+    shutil.rmtree(ilsvrc / "ILSVRC/Annotations")
     with pytest.raises(DataError, match="no validation image"):
         read_ilsvrc(ilsvrc)
     (tmp_path / "other").mkdir()
