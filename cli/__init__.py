@@ -47,7 +47,7 @@ def build_app() -> cyclopts.App:
     add("extract-features", "features:extract_features")
     add("import-features", "features:import_features")
     add("train", "temporal:train")
-    add("localize", "temporal:localize")
+    add("localize", "localize:localize")
     add("eval", "eval:eval_")
     add("convert", "eval:convert")
     add("doctor", "doctor:doctor")

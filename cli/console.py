@@ -28,6 +28,12 @@ def print_json(value: Any) -> None:
         sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def print_json_line(value: Any) -> None:
+    """A JSON object on a line of its own on stdout, at once: for what goes on and on."""
+    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
 def warn(message: str) -> None:
     """A warning on stderr."""
     if first_process():

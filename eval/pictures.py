@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..plots import drawing
 from .assessment import Assessment
 from .diagnosis import KINDS, TRUTH_KINDS
 from .explanation import Explanation
@@ -39,11 +40,12 @@ def _save(path: Path, size: tuple[float, float], panels: list[Any], subject: Any
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    for i, panel in enumerate(panels, 1):
-        panel(figure.add_subplot(1, len(panels), i), subject)
-    figure.savefig(path, dpi=110)
+    with drawing():
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        for i, panel in enumerate(panels, 1):
+            panel(figure.add_subplot(1, len(panels), i), subject)
+        figure.savefig(path, dpi=110)
     return path
 
 

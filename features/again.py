@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckpointError, FeatureError
+from ..errors import CheckpointError, FeatureError, VideoError
+from .cache import FeatureCache, Features
 from .extract import ExtractionResult, ExtractionSettings, Progress, extract_dataset, recipe_of
 from .recipe import Recipe, difference
 
@@ -34,57 +36,76 @@ def settings_of_recipe(recipe: Recipe) -> ExtractionSettings:
     return ExtractionSettings(length_frames=int(recipe["clip_frames"]), **values)
 
 
-def extract_like(
-    videos: Mapping[str, Path],
-    out: Path,
-    *,
-    recipe: Recipe,
-    weights: str | Path | None = None,
-    device: str | None = None,
-    progress: Progress | None = None,
-) -> ExtractionResult:
-    """Extract features that a network trained on `recipe` can take.
+class Extractor:
+    """Makes features that a network trained on `recipe` can take. The backbone is loaded once.
 
     Args:
-        videos: Name and file of each.
-        out: The cache.
         recipe: Of the features that the network was trained on.
         weights: The backbone's weights; None looks where the recipe found them.
-        device: As for `extract_dataset`.
-        progress: As for `extract_dataset`.
+        device: As for `extract_dataset`; "auto" is None.
 
     Raises:
-        FeatureError: The features were imported, or came out by another recipe.
+        FeatureError: The features were imported, or would come out by another recipe.
         CheckpointError: The weights are no longer where they were, or are others.
     """
-    from .weights import load_backbone
 
-    settings = settings_of_recipe(recipe)
-    random_weights = recipe.get("weights_source") == "random"
-    if recipe.get("mean_cube") is not None:
-        raise FeatureError(
-            "the run's features were made with a mean cube, which a recipe records but does not hold",
-            next="thas extract-features VIDEO --mean-cube FILE.npy --out FOLDER, then thas localize --features FOLDER",
-        )
-    if not random_weights:
-        weights = weights or str(recipe.get("weights_source") or "")
-        if "://" not in str(weights) and not Path(weights).is_file():
-            raise CheckpointError(
-                "the backbone's weights that the run's features were made with are not at hand",
-                why=f"they lay at {weights or 'an unknown place'}, SHA-256 {str(recipe.get('weights_sha256'))[:16]}",
-                next="name them with --weights FILE",
-                subject=str(weights),
+    def __init__(self, recipe: Recipe, *, weights: str | Path | None = None, device: str | None = None) -> None:
+        from .weights import load_backbone
+
+        self.settings = settings_of_recipe(recipe)
+        self._device = None if device == "auto" else device
+        if recipe.get("mean_cube") is not None:
+            raise FeatureError(
+                "the run's features were made with a mean cube, which a recipe records but does not hold",
+                next="thas extract-features VIDEO --mean-cube FILE.npy --out FOLDER, "
+                "then thas localize --features FOLDER",
             )
-    pool5 = json.loads(str(recipe.get("architecture") or "{}")).get("pool5")
-    options: dict[str, Any] = {"weights": None if random_weights else weights, "random_weights": random_weights}
-    options["pool5"] = pool5 if settings.backbone == "c3d" else None
-    loaded = load_backbone(settings.backbone, layer=settings.layer, **options)
-    lines = difference(recipe, recipe_of(settings, loaded))
-    if lines:
-        raise FeatureError(
-            "features like the run's cannot be made with these weights",
-            why="the run's and these differ in " + "; ".join(lines),
-            next="name the weights that the run's features were made with: --weights FILE",
+        random_weights = recipe.get("weights_source") == "random"
+        if not random_weights:
+            weights = weights or str(recipe.get("weights_source") or "")
+            if "://" not in str(weights) and not Path(weights).is_file():
+                digest = str(recipe.get("weights_sha256"))[:16]
+                raise CheckpointError(
+                    "the backbone's weights that the run's features were made with are not at hand",
+                    why=f"they lay at {weights or 'an unknown place'}, SHA-256 {digest}",
+                    next="name them with --weights FILE",
+                    subject=str(weights),
+                )
+        pool5 = json.loads(str(recipe.get("architecture") or "{}")).get("pool5")
+        self._loaded = load_backbone(
+            self.settings.backbone,
+            layer=self.settings.layer,
+            weights=None if random_weights else weights,
+            random_weights=random_weights,
+            pool5=pool5 if self.settings.backbone == "c3d" else None,
         )
-    device = None if device == "auto" else device
-    return extract_dataset(videos, out, settings=settings, device=device, progress=progress, **options)
+        lines = difference(recipe, recipe_of(self.settings, self._loaded))
+        if lines:
+            raise FeatureError(
+                "features like the run's cannot be made with these weights",
+                why="the run's and these differ in " + "; ".join(lines),
+                next="name the weights that the run's features were made with: --weights FILE",
+            )
+
+    def __call__(self, videos: Mapping[str, Path], out: Path, *, progress: Progress | None = None) -> ExtractionResult:
+        """Extract videos, by name, into the cache `out`."""
+        return extract_dataset(
+            videos, out, settings=self.settings, loaded=self._loaded, device=self._device, progress=progress
+        )
+
+    def features(self, path: Path, *, progress: Progress | None = None) -> Features:
+        """The features of one video file, under its name without suffix.
+
+        Raises:
+            VideoError: It gave none.
+        """
+        with tempfile.TemporaryDirectory(prefix="thas-") as folder:
+            result = self({path.stem: path}, Path(folder), progress=progress)
+            if result.failed:
+                raise VideoError(
+                    f"{path} gave no features",
+                    why=result.failed[0].reason,
+                    next="replace the file, or leave it out",
+                    subject=path.stem,
+                )
+            return FeatureCache(Path(folder))[path.stem]

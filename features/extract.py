@@ -35,6 +35,7 @@ def extract_dataset(
     random_weights: bool = False,
     mean_cube: Path | None = None,
     pool5: Literal["caffe", "port"] | None = None,
+    loaded: LoadedBackbone | None = None,
     device: str | None = None,
     compile: bool = False,
     workers: int | None = None,
@@ -54,6 +55,7 @@ def extract_dataset(
         random_weights: Draw weights from seed 0 instead.
         mean_cube: The original C3D's mean cube, a .npy file.
         pool5: Overrides the pool5 that goes with a C3D checkpoint.
+        loaded: The backbone that `settings` name, loaded already; nothing said of weights counts then.
         device: "cpu", "cuda", ...; None takes a GPU if there is one.
         compile: Compile the network first.
         workers: Decoding processes; None for one a core, at most 16.
@@ -81,7 +83,7 @@ def extract_dataset(
         remove_unfinished(out)
     except OSError as error:
         raise cannot_write(out, error) from error
-    loaded = load_backbone(
+    loaded = loaded or load_backbone(
         settings.backbone,
         weights=weights,
         weights_sha256=weights_sha256,

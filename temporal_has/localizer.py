@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from .model import Model, load_model
 from .train import CHECKPOINT
 
 if TYPE_CHECKING:
+    from ..features.again import Extractor
     from ..features.cache import Features
     from .activation import ClassActivationSequence
 
@@ -27,21 +29,61 @@ class Localizer:
     Args:
         model: The network.
         settings: How segments are made of sequences; the model's own if None.
+        weights: Of the backbone, for video files; None looks where the run's features found them.
+        device: On which features are extracted, "cpu", "cuda", "cuda:1" or "auto".
     """
 
-    def __init__(self, model: Model, *, settings: LocalizeSettings | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        settings: LocalizeSettings | None = None,
+        weights: Path | str | None = None,
+        device: str = "auto",
+    ) -> None:
         self.model = model
         self.settings = settings or model.settings.localize
+        self._weights, self._device = weights, device
 
     @classmethod
-    def from_run(cls, run: Path | str, *, device: str = "auto", settings: LocalizeSettings | None = None) -> Localizer:
+    def from_run(
+        cls,
+        run: Path | str,
+        *,
+        device: str = "auto",
+        settings: LocalizeSettings | None = None,
+        weights: Path | str | None = None,
+    ) -> Localizer:
         """From a run's folder, such as `runs/latest`."""
         model, _, _ = load_model(Path(run) / CHECKPOINT, device=choose_device(device))
-        return cls(model, settings=settings)
+        return cls(model, settings=settings, weights=weights, device=device)
 
-    def sequence(self, features: Features) -> ClassActivationSequence:
-        """The class activation sequence of one video."""
-        return self.model.sequence(features)
+    @cached_property
+    def extractor(self) -> Extractor:
+        """Makes features as the training features were made; its backbone is loaded when first used.
+
+        Raises:
+            ThasError: The run's features were not extracted by thas, or its backbone's weights are not at hand.
+        """
+        from ..features.again import Extractor
+
+        return Extractor(self.model.recipe, weights=self._weights, device=self._device)
+
+    def sequence(
+        self, video: Features | Path | str, *, progress: Callable[[float], object] | None = None
+    ) -> ClassActivationSequence:
+        """The class activation sequence of one video.
+
+        Args:
+            video: Its features, or its file: features are then extracted exactly as the training features were.
+            progress: Called with the share of a file that was just finished.
+
+        Raises:
+            ThasError: The features do not fit, or cannot be extracted.
+        """
+        if isinstance(video, Path | str):
+            video = self.extractor.features(Path(video), progress=progress)
+        return self.model.sequence(video)
 
     def segments(self, sequence: ClassActivationSequence, labels: Iterable[str] | None = None) -> Segments:
         """Detections from a sequence, by this localizer's settings.
@@ -53,9 +95,9 @@ class Localizer:
         rules = {name: value for name, value in vars(self.settings).items() if name != "labels"}
         return localize(sequence, labels=labels, **rules)
 
-    def __call__(self, features: Features, labels: Iterable[str] | None = None) -> Segments:
-        """Detections in one video."""
-        return self.segments(self.sequence(features), labels)
+    def __call__(self, video: Features | Path | str, labels: Iterable[str] | None = None) -> Segments:
+        """Detections in one video: its features, or its file."""
+        return self.segments(self.sequence(video), labels)
 
     def check_recipe(self, cache: FeatureCache) -> None:
         """Refuse features that were made otherwise than those the network was trained on.

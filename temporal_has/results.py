@@ -51,19 +51,26 @@ class LocalizeResult:
                 yield f"... and {len(self.sequences) - most} more videos"
                 return
             rows = by_video.get(sequence.video, Segments.empty(scored=True))
-            yield f"{sequence.video}: {len(rows)} {'detection' if len(rows) == 1 else 'detections'}"
-            for _, label, start, end, score in rows[:5]:
-                yield f"    {clock(start)} to {clock(end)}  {label}  {score:.3f}"
+            yield from detection_lines(sequence.video, rows, most=5)
+
+
+def detection_lines(video: str, detections: Segments, *, most: int) -> Iterator[str]:
+    """A video's name and its surest detections, a line each.
+
+    >>> list(detection_lines("match", Segments(["match"], ["Run"], [61.0], [75.5], [0.5]), most=5))
+    ['match: 1 detection', '    01:01.0 to 01:15.5  Run  0.500']
+    """
+    yield f"{video}: {len(detections)} {'detection' if len(detections) == 1 else 'detections'}"
+    for _, label, start, end, score in detections.sorted_by_score()[:most]:
+        yield f"    {clock(start)} to {clock(end)}  {label}  {score:.3f}"
+    if len(detections) > most:
+        yield f"    ... and {len(detections) - most} less sure"
 
 
 def write_result(folder: Path, result: LocalizeResult, *, pictures: bool = False) -> list[Path]:
     """Write detections.json, detections.csv, sequences.h5 and, if asked for, a timeline a video; returns the paths."""
     write_detections(folder / DETECTIONS, result.detections, result.facts)
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["video", "label", "start_seconds", "end_seconds", "score"])
-    rows.writerows(result.detections.sorted_by_score())
-    write_atomically(folder / DETECTIONS_TABLE, text.getvalue())
+    write_table(folder / DETECTIONS_TABLE, result.detections)
     write_sequences(folder / SEQUENCES, result.sequences)
     written = [folder / DETECTIONS, folder / DETECTIONS_TABLE, folder / SEQUENCES]
     if pictures:
@@ -82,6 +89,16 @@ def write_result(folder: Path, result: LocalizeResult, *, pictures: bool = False
             )
             written.append(path)
     return written
+
+
+def write_table(path: Path, detections: Segments) -> None:
+    """Write detections as CSV: video, label, start_seconds, end_seconds, score."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["video", "label", "start_seconds", "end_seconds", "score"])
+    rows.writerows(detections.sorted_by_score())
+    # A file name may hold bytes that are no text.
+    write_atomically(path, text.getvalue().encode(errors="surrogateescape"))
 
 
 def write_sequences(path: Path, sequences: Iterable[ClassActivationSequence]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ from ..dataset import dataset_presets, open_dataset
 from ..errors import FeatureError, ThasError, UsageError, listing
 from ..features.cache import FeatureCache
 from ..runs import find_run, new_run, remove_run
-from ..segments import Segments
 from ..settings import LocalizeSettings, Settings
 from .localizer import Localizer, localize_videos
 from .log import LOG, Epoch, convergence, read_log
@@ -239,39 +237,3 @@ def localize_dataset(
         "settings": vars(settings),
     }
     return LocalizeResult(detections, sequences, failed, facts, opened)
-
-
-def localize_files(
-    paths: list[Path],
-    *,
-    run: Path,
-    settings: LocalizeSettings,
-    weights: Path | None = None,
-    device: str = "auto",
-    progress: Callable[[float], None] | None = None,
-) -> LocalizeResult:
-    """Localize video files: features are extracted exactly as the run's training features were.
-
-    Raises:
-        ThasError: The run's features were not extracted by thas, or its backbone's weights are not at hand.
-    """
-    from ..features.again import extract_like
-
-    localizer = Localizer.from_run(run, device=device, settings=settings)
-    videos: dict[str, Path] = {}
-    for path in paths:
-        if path.stem in videos:
-            raise UsageError(f"two videos are called {path.stem}", next="localize them one by one")
-        videos[path.stem] = path
-    with tempfile.TemporaryDirectory(prefix="thas-") as folder:
-        recipe = localizer.model.recipe
-        result = extract_like(videos, Path(folder), recipe=recipe, weights=weights, device=device, progress=progress)
-        failed = {failure.video: failure.reason for failure in result.failed}
-        present = [video for video in videos if video not in failed]
-        if not present:
-            detections, sequences = Segments.empty(scored=True), []
-        else:
-            detections, sequences, more = localize_videos(localizer, FeatureCache(Path(folder)), present)
-            failed |= more
-    facts = {"labels": "predicted", "videos": present, "settings": vars(settings)}
-    return LocalizeResult(detections, sequences, failed, facts)

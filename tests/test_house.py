@@ -18,7 +18,7 @@ import thas
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("cli", "eval", "features", "image_has", "temporal_has")
 # Each room, and those it may import; all may import the modules of the first line.
-GROUND = {"_lazy", "_version", "devices", "errors", "files", "runners", "runs"}
+GROUND = {"_lazy", "_version", "devices", "errors", "files", "plots", "runners", "runs"}
 GROUND |= {"segments", "settings", "settings_table"}
 MAY_IMPORT = {
     **{module: set[str]() for module in GROUND},

@@ -1,0 +1,218 @@
+"""`thas localize`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from ..errors import PartialFailure, UsageError, listing
+from .console import note, out, print_json, print_json_line, progress, warn
+from .temporal import SET, parse_set
+
+if TYPE_CHECKING:
+    from ..settings import LocalizeSettings
+    from ..temporal_has.video_results import VideoResult
+
+
+def localize(
+    inputs: Annotated[list[str] | None, Parameter(name="VIDEO")] = None,
+    /,
+    *,
+    run: Path | None = None,
+    watch: Path | None = None,
+    once: bool = False,
+    dataset: str | None = None,
+    subset: str | None = None,
+    features: Path | None = None,
+    out_: Annotated[Path | None, Parameter(name="--out")] = None,
+    labels: Literal["known", "predicted"] | None = None,
+    set_: Annotated[list[str] | None, SET] = None,
+    weights: Path | None = None,
+    runs: Path = Path("runs"),
+    data_root: Path = Path("data"),
+    device: str = "auto",
+    pictures: Annotated[bool | None, Parameter(negative="--no-pictures")] = None,
+    json: bool = False,
+) -> int:
+    """Find when actions happen: a run and videos (or a data set) in, intervals out.
+
+    Of each video file it writes detections/VIDEO.json (ActivityNet's form), .csv and .png, a timeline. They replace
+    nothing but the same result: anything else of that name stays, and the new files are called VIDEO-2. Running it
+    again takes what was found before. Of a data set it writes detections.json, detections.csv and sequences.h5.
+
+    For example:
+
+        thas localize match.mp4 training.mp4 --run runs/latest
+
+        thas localize --watch incoming --out found
+
+        thas localize --dataset my_videos --subset test --pictures
+
+    Parameters
+    ----------
+    inputs
+        Video files; their features are extracted as the run's were. Without any, the test videos of the data set.
+    run
+        The run's folder; the newest by default.
+    watch
+        Localize the videos in this folder and, until Ctrl-C, those that are put there, each once it has been copied
+        whole. With --json it prints an object a line.
+    once
+        With --watch: localize what is there, then stop.
+    dataset
+        Localize this data set instead of the run's own.
+    subset
+        Its subset; the run's test subset by default.
+    features
+        The feature cache; the data set's by default.
+    out_
+        The folder of the results: by default `detections` for video files, the run's folder for a data set.
+    labels
+        Take the data set's labels as known, or those predicted.
+    set_
+        Any localize setting, as localize.threshold=0.3,0.5.
+    weights
+        The backbone's weights, for video files, if they no longer lie where the run found them.
+    runs
+        The folder that holds runs.
+    data_root
+        The folder that holds data sets called by name.
+    device
+        cpu, cuda, cuda:1 or auto.
+    pictures
+        Draw a timeline of every video: by default of video files, not of a data set's videos.
+    json
+        Print the detections as one JSON object.
+    """
+    from ..runs import find_run
+    from ..temporal_has.runs import read_settings
+
+    if (inputs or watch) and (dataset or subset or features):
+        raise UsageError("name video files or a data set, not both", next="thas localize --help")
+    if inputs and watch:
+        raise UsageError("name video files or a folder to watch, not both", next="thas localize --watch FOLDER")
+    if once and not watch:
+        raise UsageError("--once goes with --watch", next="thas localize --watch FOLDER --once")
+    folder = find_run(run, root=runs)
+    changes = parse_set(set_ or []) | ({"localize.labels": labels} if labels else {})
+    other = [key for key in changes if not key.startswith("localize.")]
+    if other:
+        raise UsageError(
+            f"{other[0]} has no effect on localization", why="the network is trained", next="--set localize.NAME=VALUE"
+        )
+    settings = read_settings(folder)[0].updated(changes, origin="option").localize
+    if inputs or watch:
+        if labels == "known":
+            raise UsageError(
+                "the labels of mere files are not known",
+                why="--labels known takes them from a data set",
+                next="thas localize --dataset FOLDER --labels known, or leave --labels out",
+            )
+        draw = pictures is not False
+        files = _files(folder, settings, weights=weights, device=device, folder=out_, pictures=draw)
+        if watch:
+            return _watch(watch, files, once=once, json=json)
+        return _videos([Path(name) for name in inputs or []], files, json=json)
+    return _dataset(
+        folder,
+        settings,
+        out_=out_,
+        pictures=bool(pictures),
+        json=json,
+        dataset=dataset,
+        data_root=data_root,
+        subset=subset,
+        features=features,
+        device=device,
+    )
+
+
+def _files(
+    run: Path, settings: LocalizeSettings, *, weights: Path | None, device: str, folder: Path | None, pictures: bool
+) -> Callable[..., VideoResult]:
+    from ..temporal_has.localizer import Localizer
+    from ..temporal_has.video_results import FileLocalizer
+
+    localizer = Localizer.from_run(run, device=device, settings=settings, weights=weights)
+    return FileLocalizer(localizer, run=run, out=folder or Path("detections"), pictures=pictures)
+
+
+def _videos(paths: list[Path], localize_file: Callable[..., VideoResult], *, json: bool) -> int:
+    results: list[VideoResult] = []
+    with progress("localizing", total=len(paths), unit="videos") as advance:
+        for path in paths:
+            result = localize_file(path, progress=advance)
+            results.append(result)
+            if not json:
+                _show(result)
+    failed = {str(result.path): result.failed for result in results if result.failed}
+    if json:
+        print_json({"videos": [result.to_json() for result in results], "failed": failed})
+    _refuse(failed, len(results))
+    return 0
+
+
+def _watch(folder: Path, localize_file: Callable[..., VideoResult], *, once: bool, json: bool) -> int:
+    from ..temporal_has.watch import watch
+
+    results: Iterator[VideoResult] = watch(folder, localize_file, once=once)
+    failed: dict[str, str] = {}
+    count = 0
+    note(f"watching {folder}" + ("" if once else "; Ctrl-C ends it, and the same command goes on"))
+    for result in results:
+        count += 1
+        if result.failed:
+            failed[str(result.path)] = result.failed
+        if json:
+            print_json_line(result.to_json())
+        else:
+            _show(result)
+    _refuse(failed, count)
+    return 0
+
+
+def _show(result: VideoResult) -> None:
+    if result.failed:
+        warn(next(result.lines()))
+        return
+    for line in result.lines():
+        out.print(line, markup=False)
+    written = ", ".join(str(path) for path in result.written)
+    note(("found before, in " if result.found_before else "written: ") + written)
+
+
+def _dataset(
+    run: Path, settings: LocalizeSettings, *, out_: Path | None, pictures: bool, json: bool, **where: Any
+) -> int:
+    from ..temporal_has.results import write_result
+    from ..temporal_has.runs import read_settings
+    from ..temporal_has.session import localize_dataset
+
+    with progress("localizing", unit="videos") as advance:
+        result = localize_dataset(run, settings=settings, on_video=lambda: advance(1), **where)
+    # Other videos than the run is scored on must not take the place of those it is.
+    own = (read_settings(run)[1].open().name, read_settings(run)[1].test_subset)
+    of = (result.facts["dataset"], result.facts["subset"])
+    written = write_result(out_ or (run if of == own else run / "-".join(filter(None, of))), result, pictures=pictures)
+    if json:
+        print_json({"results": result.detections.sorted_by_score().to_activitynet(), "failed": result.failed})
+    else:
+        for line in result.lines(most=20):
+            out.print(line, markup=False)
+        shown = [str(path) for path in written if path.suffix != ".png"]
+        note("written: " + ", ".join(shown) + (f" and {len(written) - len(shown)} timelines" if pictures else ""))
+    _refuse(result.failed, len(result.failed) + len(result.sequences))
+    return 0
+
+
+def _refuse(failed: dict[str, str], count: int) -> None:
+    """Raise a PartialFailure if any failed."""
+    if failed:
+        raise PartialFailure(
+            f"{len(failed)} of {count} videos could not be localized: {listing(failed)}",
+            why=next(iter(failed.values())),
+            next="correct or replace them and run the same command again",
+        )

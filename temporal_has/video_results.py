@@ -1,0 +1,185 @@
+"""Results of video files: `<video>.json`, `.csv` and `.png` in one folder, never in the place of others.
+
+A result is replaced only by a result of the same file, localized by the same network with the same settings. Anything
+else of that name stays, and the new one is called `<video>-2`, `<video>-3` and so on.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._version import __version__
+from ..errors import DataError, FeatureError, VideoError
+from ..features.weights import sha256
+from ..segments import Segments
+from .activation import ClassActivationSequence
+from .results import detection_lines, read_detections, write_detections, write_table
+from .train import CHECKPOINT
+
+if TYPE_CHECKING:
+    from ..settings import LocalizeSettings
+    from .localizer import Localizer
+
+_SAME = ("source", "bytes", "modified_seconds", "checkpoint_sha256", "settings", "thas_version")
+
+
+@dataclass(frozen=True)
+class VideoResult:
+    """What was found in one video file.
+
+    Attributes:
+        path: The file.
+        detections: In it.
+        written: The files that say so.
+        failed: Why nothing is known of it; empty if all went well.
+        found_before: Whether an earlier result of the same file, network and settings was taken.
+    """
+
+    path: Path
+    detections: Segments
+    written: tuple[Path, ...] = ()
+    failed: str = ""
+    found_before: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "video": self.path.stem,
+            "source": str(self.path),
+            "results": self.detections.sorted_by_score().to_activitynet().get(self.path.stem, []),
+            "written": [str(path) for path in self.written],
+            "failed": self.failed,
+        }
+
+    def lines(self, *, most: int = 20) -> Iterator[str]:
+        """The surest detections, a line each, as a person reads them."""
+        if self.failed:
+            yield f"{self.path}: could not be localized: {self.failed}"
+            return
+        yield from detection_lines(self.path.stem, self.detections, most=most)
+
+
+def run_facts(run: Path, settings: LocalizeSettings) -> dict[str, Any]:
+    """What a result says of how it was made: the run, its network and the settings."""
+    return {
+        "labels": "predicted",
+        "run": str(run),
+        "checkpoint_sha256": sha256(run / CHECKPOINT),
+        "settings": json.loads(json.dumps(vars(settings))),
+        "thas_version": __version__,
+    }
+
+
+def video_facts(path: Path) -> dict[str, Any]:
+    """What a result says of the file it is of."""
+    about = path.stat()
+    return {"source": str(path.resolve()), "bytes": about.st_size, "modified_seconds": about.st_mtime}
+
+
+def find_result(folder: Path, name: str, facts: Mapping[str, Any]) -> Path | None:
+    """The JSON file of an earlier result of the same file, network and settings, if there is one."""
+    pattern = re.compile(re.escape(name) + r"(-\d+)?\.json")
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if pattern.fullmatch(path.name):
+            try:
+                found = read_detections(path)[1]
+            except DataError:
+                continue
+            if all(found.get(key) == facts.get(key) for key in _SAME):
+                return path
+    return None
+
+
+def place_for(folder: Path, name: str, facts: Mapping[str, Any]) -> Path:
+    """Where a result belongs, without suffix: that of the same request, else the first name that is free."""
+    earlier = find_result(folder, name, facts)
+    if earlier is not None:
+        return earlier.with_suffix("")
+    names = (name if number == 1 else f"{name}-{number}" for number in count(1))
+    return next(folder / one for one in names if not any(path.exists() for path in _files(folder / one)))
+
+
+def _files(place: Path) -> tuple[Path, Path, Path]:
+    """The files of a result: JSON, CSV and picture."""
+    json_, csv, picture = (place.with_name(place.name + suffix) for suffix in (".json", ".csv", ".png"))
+    return json_, csv, picture
+
+
+def write_video_result(
+    folder: Path, sequence: ClassActivationSequence, detections: Segments, facts: Mapping[str, Any], *, pictures: bool
+) -> tuple[Path, ...]:
+    """Write the detections in one video as ActivityNet's JSON and as CSV, and draw its timeline.
+
+    Args:
+        folder: Made if absent.
+        sequence: The video's.
+        detections: In the video.
+        facts: Of the run and the file, written beside the detections; see `run_facts` and `video_facts`.
+        pictures: Whether to draw.
+
+    Returns:
+        The files written. The JSON is written last: where it is, the others are.
+    """
+    data, table, picture = _files(place_for(folder, sequence.video, facts))
+    write_table(table, detections)
+    if pictures:
+        from .timeline import draw_timeline
+
+        rules = facts["settings"]
+        threshold, rule = rules["threshold"][0], rules["threshold_rule"]
+        draw_timeline(picture, {"": sequence}, {"": detections}, threshold=threshold, threshold_rule=rule)
+    write_detections(data, detections, {**facts, "videos": [sequence.video]})
+    return (data, table, picture) if pictures else (data, table)
+
+
+class FileLocalizer:
+    """Localizes video files, one by one, and writes what it finds; nothing is done twice.
+
+    Args:
+        localizer: The network and its rules. Its backbone is loaded at once.
+        run: The run that it is of.
+        out: The folder of the results.
+        pictures: Whether to draw timelines.
+
+    Raises:
+        ThasError: The run's features were not extracted by thas, or its backbone's weights are not at hand.
+    """
+
+    def __init__(self, localizer: Localizer, *, run: Path, out: Path, pictures: bool = True) -> None:
+        self._localizer, self._out, self._pictures = localizer, out, pictures
+        self._facts = run_facts(run, localizer.settings)
+        _ = localizer.extractor
+
+    def __call__(self, path: Path, *, progress: Callable[[float], object] | None = None) -> VideoResult:
+        """Localize a file. What is wrong with the file does not raise; it is in the result.
+
+        Raises:
+            DataError: The results cannot be written.
+        """
+        nothing = Segments.empty(scored=True)
+        try:
+            facts = {**self._facts, **video_facts(path)}
+            earlier = find_result(self._out, path.stem, facts)
+            if earlier is not None:
+                files = _files(earlier.with_suffix(""))[: 3 if self._pictures else 2]
+                if all(file.exists() for file in files):
+                    if progress is not None:
+                        progress(1.0)
+                    return VideoResult(path, read_detections(earlier)[0], files, found_before=True)
+            sequence = self._localizer.sequence(path, progress=progress)
+            if video_facts(path) != {key: facts[key] for key in video_facts(path)}:
+                return VideoResult(path, nothing, failed="it changed while it was read")
+        except (VideoError, FeatureError) as error:
+            return VideoResult(path, nothing, failed=error.why or error.what)
+        except OSError as error:
+            return VideoResult(path, nothing, failed=error.strerror or str(error))
+        detections = self._localizer.segments(sequence)
+        return VideoResult(
+            path, detections, write_video_result(self._out, sequence, detections, facts, pictures=self._pictures)
+        )
