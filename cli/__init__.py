@@ -49,6 +49,7 @@ def build_app() -> cyclopts.App:
     add("train", "temporal:train")
     add("localize", "localize:localize")
     add("eval", "eval:eval_")
+    add("sweep", "sweep:sweep")
     add("convert", "eval:convert")
     add("doctor", "doctor:doctor")
 
@@ -65,6 +66,7 @@ def build_app() -> cyclopts.App:
     listing = cyclopts.App(name="list", sort_key=next(order), help="List what thas knows.")
     add("backbones", "cache:list_backbones", listing)
     add("datasets", "temporal:list_datasets", listing)
+    add("experiments", "sweep:list_experiments", listing)
     app.command(listing)
 
     image = cyclopts.App(name="image", sort_key=next(order), help="The image half: boxes from image labels.")

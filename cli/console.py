@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
+from rich.measure import Measurement
 
 from ..runs import first_process
 
@@ -32,6 +33,12 @@ def print_json_line(value: Any) -> None:
     """A JSON object on a line of its own on stdout, at once: for what goes on and on."""
     sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
     sys.stdout.flush()
+
+
+def print_wide(table: RenderableType) -> None:
+    """A table on stdout with all its columns whole, however narrow the terminal is thought to be."""
+    needed = Measurement.get(out, out.options.update(max_width=1000), table).maximum
+    Console(width=max(out.width, needed), soft_wrap=True, highlight=False).print(table)
 
 
 def warn(message: str) -> None:

@@ -70,6 +70,7 @@ def train_run(
     runs: Path = Path("runs"),
     resume: bool = False,
     run: Path | None = None,
+    into: Path | None = None,
     skip_missing: bool = False,
     on_epoch: Callable[[Epoch], None] | None = None,
     warn: Warn = lambda message: None,
@@ -87,6 +88,7 @@ def train_run(
         runs: Where runs lie.
         resume: Continue the newest run of the data set, or `run`.
         run: The run to resume.
+        into: Train into this folder instead of a new run, from its checkpoint where it holds one; `latest` stays.
         skip_missing: Leave out training videos without features instead of refusing.
         on_epoch: Called after each epoch.
         warn: Called with each warning.
@@ -124,7 +126,10 @@ def train_run(
     if untaught:
         warn(f"{len(untaught)} classes have no training video and will not be found: {listing(untaught)}")
     resuming = resume or run is not None
-    if resuming:
+    if into is not None:
+        folder, resuming = into, (into / CHECKPOINT).exists()
+        write_settings(folder, settings, data, origins or {})
+    elif resuming:
         folder = find_run(run, root=runs, dataset=opened.name)
         settings = resumed_settings(folder, settings, origins or {})
     else:
@@ -142,7 +147,7 @@ def train_run(
             on_epoch=on_epoch,
         )
     except ThasError:
-        if not resuming and not (folder / CHECKPOINT).exists():
+        if into is None and not resuming and not (folder / CHECKPOINT).exists():
             remove_run(runs, folder)  # or it would be the newest, and hide a good one
         raise
     log = read_log(folder / LOG)

@@ -18,8 +18,8 @@ import thas
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("cli", "eval", "features", "image_has", "temporal_has")
 # Each room, and those it may import; all may import the modules of the first line.
-GROUND = {"_lazy", "_version", "devices", "errors", "files", "plots", "runners", "runs"}
-GROUND |= {"segments", "settings", "settings_table"}
+GROUND = {"_lazy", "_version", "devices", "errors", "files", "plots", "processes", "runners", "runs"}
+GROUND |= {"segments", "settings", "settings_table", "sweep_half", "sweep_plan"}
 MAY_IMPORT = {
     **{module: set[str]() for module in GROUND},
     "data_check": {"dataset"},
@@ -27,6 +27,10 @@ MAY_IMPORT = {
     "demo_videos": {"demo_frames"},
     "demo_frames": set(),
     "doctor": set(),
+    "sweep": {"sweep_table"},
+    "sweep_table": {"eval", "sweep_picture"},
+    "sweep_picture": {"sweep_table"},
+    "sweep_report": {"sweep_table"},
     "eval": {"dataset"},
     "dataset": {"eval"},
     "features": {"dataset"},

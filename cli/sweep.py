@@ -1,0 +1,273 @@
+"""`thas sweep`, `thas image sweep` and `thas list experiments`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from ..errors import PartialFailure, ThasError, UsageError, listing
+from .console import note, out, print_json, print_wide, progress, warn
+
+if TYPE_CHECKING:
+    from ..sweep import Plan
+    from ..sweep_half import Half
+    from ..sweep_plan import Experiment
+    from ..sweep_table import SweepScores
+
+_SET = Parameter(name="--set", consume_multiple=True)
+_FLAG = Parameter(negative=())
+
+
+def sweep(
+    experiment: str | None = None,
+    /,
+    *,
+    dataset: str,
+    set_: Annotated[list[str] | None, _SET] = None,
+    seeds: int | None = None,
+    reference: str | None = None,
+    preset: list[str] | None = None,
+    config: Path | None = None,
+    features: Path | None = None,
+    train_subset: str | None = None,
+    test_subset: str | None = None,
+    workers: int | None = None,
+    draws: int = 1000,
+    name: str | None = None,
+    data_root: Path = Path("data"),
+    runs: Path | None = None,
+    dry_run: Annotated[bool, _FLAG] = False,
+    json: Annotated[bool, _FLAG] = False,
+) -> int:
+    """Train with several settings and several seeds each, and compare them.
+
+    What is trained is kept: run again it continues, and another sweep takes what it shares with this one.
+
+    For example:
+
+        thas sweep --dataset my_videos --set hide.probability=0,0.25,0.5,0.75 --seeds 5
+
+        thas sweep --dataset my_videos --set 'hide.size=[5,10],[0,5,10],5' network.pooling=max,mean
+
+        thas sweep hide_probability --dataset my_videos
+
+        thas sweep my_own.toml --dataset my_videos --dry-run
+
+    Parameters
+    ----------
+    experiment
+        A TOML file of arms, or the name of one that comes with thas (`thas list experiments`).
+    dataset
+        A data set's name (`thas list datasets`) or its folder.
+    set_
+        Settings, as section.name=value,value; one of a single value is the same for all arms, of several every
+        combination is an arm. A value that is itself a list stands in brackets.
+    seeds
+        Runs of each arm; 3 unless the experiment says otherwise.
+    reference
+        The arm that the others are compared with; the first by default.
+    preset
+        Settings by name, as in `thas train`.
+    config
+        A TOML file of settings, such as a run's settings.toml.
+    features
+        The feature cache; `<data set>/features` by default.
+    train_subset
+        The subset to learn from.
+    test_subset
+        The subset to localize and score.
+    workers
+        Processes; one a GPU, or one a core, by default.
+    draws
+        Of the bootstrap that gives the intervals.
+    name
+        For the folder of the results; the experiment's, or the settings', by default.
+    data_root
+        The folder that holds data sets called by name.
+    runs
+        The folder that holds runs: `runs`, for images `runs/image`, by default.
+    dry_run
+        Print what would be trained, then stop.
+    json
+        Print one JSON object.
+    """
+    return _sweep(
+        _experiment(experiment, set_ or [], name, "temporal"),
+        dataset=dataset,
+        set_=set_ or [],
+        seeds=seeds,
+        reference=reference,
+        preset=preset or [],
+        config=config,
+        features=features,
+        subsets=(train_subset, test_subset),
+        workers=workers,
+        draws=draws,
+        data_root=data_root,
+        runs=runs,
+        dry_run=dry_run,
+        json=json,
+    )
+
+
+def _experiment(
+    given: str | None, pairs: list[str], name: str | None, half: Literal["temporal", "image"]
+) -> Experiment:
+    """The experiment of a file, or an empty one that --set fills."""
+    from dataclasses import replace
+
+    from ..sweep_plan import Experiment, find_experiment, parse_options, read_experiment
+
+    if given is not None:
+        found = read_experiment(find_experiment(given))
+        found = found if name is None else replace(found, name=name)
+    else:
+        several = [key for key, values in parse_options(pairs).items() if len(values) > 1]
+        if not several:
+            raise UsageError(
+                "there is nothing to compare",
+                why="neither an experiment nor a setting of several values was given",
+                next="--set hide.probability=0,0.5; or thas list experiments",
+            )
+        found = Experiment(name or "+".join(several), half=half)
+    if "/" in found.name or found.name in ("trained", "measured", "", ".", ".."):
+        raise UsageError(f"{found.name!r} cannot be the name of a folder of results", next="--name NAME")
+    return found
+
+
+def _sweep(
+    experiment: Experiment,
+    *,
+    dataset: str,
+    set_: list[str],
+    seeds: int | None,
+    reference: str | None,
+    preset: list[str],
+    config: Path | None,
+    features: Path | None,
+    subsets: tuple[str | None, str | None],
+    workers: int | None,
+    draws: int,
+    data_root: Path,
+    runs: Path | None,
+    dry_run: bool,
+    json: bool,
+) -> int:
+    from ..sweep import make_plan, run_sweep
+    from ..sweep_plan import parse_options
+
+    for option, value in (("--seeds", seeds), ("--workers", workers), ("--draws", draws)):
+        if value is not None and value < 1:
+            raise UsageError(f"{option} must be 1 or more, but is {value}", next=f"{option} 3")
+    half = _half(experiment.half, dataset, data_root, runs, features, subsets)
+    plan = make_plan(
+        half,
+        experiment,
+        presets=preset,
+        config=config,
+        typed=parse_options(set_),
+        seeds=seeds,
+        reference=reference,
+    )
+    if dry_run:
+        _print_plan(plan, json=json)
+        return 0
+    scores = run_sweep(
+        plan,
+        workers=workers,
+        draws=draws,
+        stage=lambda title, total, unit: progress(title, total=total, unit=unit),
+        warn=warn,
+    )
+    if json:
+        print_json(scores.to_json())
+    else:
+        _print_scores(scores)
+    if scores.failed:
+        whole = all(not arm.seeds for arm in scores.arms)
+        error = ThasError if whole else PartialFailure
+        raise error(
+            f"{len(scores.failed)} of {len(scores.arms) * scores.seeds} runs failed: {listing(scores.failed, 10)}",
+            why=next(iter(scores.failed.values())),
+            next="correct it and run the same command again: what is finished is kept",
+        )
+    return 0
+
+
+def _half(
+    kind: str,
+    dataset: str,
+    data_root: Path,
+    runs: Path | None,
+    features: Path | None,
+    subsets: tuple[str | None, str | None],
+) -> Half:
+    from ..temporal_has.sweep import TemporalHalf
+
+    return TemporalHalf(dataset, data_root, runs or Path("runs"), features, *subsets)
+
+
+def _print_plan(plan: Plan, *, json: bool) -> None:
+    """What would be trained, and what is there already."""
+    from ..sweep_plan import shown
+
+    rows = []
+    for one in plan.trainings:
+        state = "finished" if one.done else f"epoch {one.epochs_done}" if one.epochs_done else "to be trained"
+        wanted = [f"{label}, seed {number}" for label, number in one.wanted_by]
+        rows.append({"folder": str(one.folder), "state": state, "for": wanted})
+    if json:
+        arms = [
+            {"label": a.label, "settings": {k: shown(v) for k, v in a.values.items()}, "ensemble": list(a.ensemble)}
+            for a in plan.arms
+        ]
+        print_json({"reference": plan.reference, "arms": arms, "trainings": rows})
+        return
+    runs = len(plan.arms) * plan.experiment.seeds
+    out.print(f"{len(plan.arms)} arms, {plan.experiment.seeds} seeds: {runs} runs of {len(rows)} networks")
+    for arm in plan.arms:
+        made = f", the mean of {listing(arm.ensemble, 20)}" if arm.ensemble else ""
+        mark = " (reference)" if arm.label == plan.reference else ""
+        out.print(f"  {arm.label}{made}{mark}", markup=False)
+    for row in rows:
+        out.print(f"{row['folder']}: {row['state']}; {listing(row['for'], 3)}", markup=False)
+
+
+def _print_scores(scores: SweepScores) -> None:
+    from ..sweep_report import difference_table, score_table, score_title
+
+    if scores.title:
+        out.print(f"{scores.title}{f' ({scores.source})' if scores.source else ''}", markup=False)
+    out.print(score_title(scores), markup=False)
+    print_wide(score_table(scores))
+    table = difference_table(scores)
+    if table is not None:
+        out.print(f"difference from {scores.reference}, points", markup=False)
+        print_wide(table)
+        out.print(f"brackets: {scores.interval_means}; * the interval leaves out 0", markup=False)
+    note("written: " + ", ".join(str(scores.folder / name) for name in ("sweep.json", "sweep.csv", "sweep.png")))
+
+
+def list_experiments(*, json: Annotated[bool, _FLAG] = False) -> None:
+    """The experiments that `thas sweep` knows by name: the tables of the paper, and more.
+
+    For example:
+
+        thas list experiments
+
+    Parameters
+    ----------
+    json
+        Print one JSON object.
+    """
+    from ..sweep_plan import experiment_names, find_experiment, read_experiment
+
+    found: dict[str, Any] = {name: read_experiment(find_experiment(name)) for name in experiment_names()}
+    if json:
+        print_json({name: {"half": one.half, "title": one.title, "source": one.source} for name, one in found.items()})
+        return
+    for name, one in found.items():
+        out.print(f"{name}: {one.title} ({one.half} half)", markup=False)
+        out.print(f"    {one.source}", markup=False)

@@ -1,0 +1,174 @@
+"""Jobs spread over processes: one that fails or is killed takes nothing with it but itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from .errors import ThasError
+
+# Called with a job, the device it is to use ("" for any) and a function that reports one more step done.
+Work = Callable[[Any, str, Callable[[], None]], Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What became of a job that failed.
+
+    Attributes:
+        what: The error.
+        why: Its cause, as far as it is known.
+        next: What to do.
+    """
+
+    what: str
+    why: str = ""
+    next: str = ""
+
+    def __str__(self) -> str:
+        return "; ".join(part for part in (self.what, self.why) if part)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_jobs(
+    work: Work,
+    jobs: Sequence[Any],
+    *,
+    workers: int = 1,
+    devices: Sequence[str] = (),
+    on_step: Callable[[int], None] = lambda job: None,
+) -> Iterator[tuple[int, Any]]:
+    """Do jobs in any order, in this process or in several others.
+
+    Args:
+        work: A function of a module (it is named to the other processes, not sent).
+        jobs: Each is pickled.
+        workers: Processes; with one, the jobs are done here, one after the other.
+        devices: Given to the workers in turn; none are given out if empty.
+        on_step: Called with a job's number whenever it reports a step.
+
+    Yields:
+        A job's number and what it returned, or a `Failure`, as they come.
+    """
+    workers = min(workers, len(jobs))
+    if workers <= 1:
+        for i, job in enumerate(jobs):
+            yield i, _attempt(work, job, devices[0] if devices else "", lambda i=i: on_step(i))
+        return
+    threads = max(1, cores() // workers)
+    pool = [_Worker(work, devices[i % len(devices)] if devices else "", threads) for i in range(workers)]
+    left = list(enumerate(jobs))[::-1]
+    try:
+        for worker in pool:
+            worker.give(*left.pop())
+        while busy := {worker.pipe: worker for worker in pool if worker.job is not None}:
+            for pipe in wait(list(busy)):
+                worker = busy[pipe]  # type: ignore[index]
+                done, result = worker.answer()
+                job = worker.job
+                assert job is not None
+                if not done:
+                    on_step(job)
+                    continue
+                worker.job = None
+                if left:
+                    worker.give(*left.pop())
+                yield job, result
+    finally:
+        for worker in pool:
+            worker.end()
+
+
+class _Worker:
+    """A process that does one job after the other, and is replaced when it dies."""
+
+    def __init__(self, work: Work, device: str, threads: int) -> None:
+        self.work, self.device, self.threads = work, device, threads
+        self.job: int | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        context = get_context("spawn")  # a forked process cannot use CUDA, nor trust torch's threads
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, self.work, self.device, self.threads, os.getpid()))
+        self.process.start()
+        theirs.close()
+
+    def give(self, number: int, job: Any) -> None:
+        self.job = number
+        if not self.process.is_alive():
+            self._begin()
+        self.pipe.send(job)
+
+    def answer(self) -> tuple[bool, Any]:
+        """Whether the job is done, and its result."""
+        try:
+            return self.pipe.recv()
+        except (EOFError, ConnectionError):
+            self.process.join()
+            code = self.process.exitcode
+            killed = "it was killed, perhaps because memory ran out" if code == -signal.SIGKILL else ""
+            return True, Failure(f"its process ended with code {code}", killed, "run it again, with fewer --workers")
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.join()
+        self.pipe.close()
+
+
+def _serve(pipe: Connection, work: Work, device: str, threads: int, parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a typed Ctrl-C reaches all; the parent ends the others
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads it when it is imported, by the first job
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+    while True:
+        try:
+            job = pipe.recv()
+        except (EOFError, ConnectionError):
+            return
+        pipe.send((True, _attempt(work, job, device, lambda: pipe.send((False, None)))))
+
+
+def _leave_with(parent: int) -> None:
+    """End this process once its parent is gone: nobody waits for its results, and nobody would end it."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def _attempt(work: Work, job: Any, device: str, step: Callable[[], None]) -> Any:
+    try:
+        return work(job, device, step)
+    except ThasError as error:
+        return Failure(error.what, error.why, error.next)
+    except Exception as error:  # one job's fault must not cost the others
+        return Failure(f"{type(error).__name__}: {error}", "thas did not foresee this", "run it alone with thas train")
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold a folder, which is made, against other processes that would hold it; wait for the one that does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        yield
+        return
+    with open(folder / ".lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

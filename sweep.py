@@ -1,0 +1,335 @@
+"""Sweeps: arms trained with several seeds each, kept, and compared on the same draws of the test data.
+
+A training is found again by a digest of its settings, its data and the version of thas; arms that differ in
+localization or evaluation alone share one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import CheckpointError, UsageError, listing
+from .files import write_atomically
+from .processes import Failure, cores, only_one, run_jobs
+from .sweep_half import Half, Outcome, digest
+from .sweep_plan import Arm, Experiment
+from .sweep_table import ArmScores, SweepScores
+
+DONE = "done.json"
+TRAINED, MEASURED = "trained", "measured"
+# Progress of one stage: called with a title, a total and a unit, it yields a function that advances it.
+Stage = Callable[[str, int, str], AbstractContextManager[Callable[..., None]]]
+
+
+@dataclass(frozen=True)
+class Training:
+    """One network to be trained.
+
+    Attributes:
+        half: Its data.
+        settings: Of the first arm that wants it, seed included.
+        folder: Where it is kept.
+        wanted_by: The arms that want it, with the number of the seed.
+    """
+
+    half: Half
+    settings: Any
+    folder: Path
+    wanted_by: tuple[tuple[str, int], ...]
+
+    @property
+    def done(self) -> bool:
+        """Whether it came to its end."""
+        return (self.folder / DONE).exists()
+
+    @property
+    def epochs_done(self) -> int:
+        """How far it is."""
+        log = self.folder / "log.jsonl"
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        return min(len(lines), self.settings.train.epochs)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One arm's run of one seed, to be localized and scored."""
+
+    half: Half
+    settings: Any
+    members: tuple[Path, ...]
+    map_members: tuple[int, ...]
+    draws: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep will do.
+
+    Attributes:
+        half: Its data.
+        experiment: What it compares.
+        arms: All of them.
+        settings: Of each arm.
+        trainings: Each network once, the first seed of all arms first.
+        reference: The arm that the others are compared with.
+    """
+
+    half: Half
+    experiment: Experiment
+    arms: tuple[Arm, ...]
+    settings: Mapping[str, Any]
+    trainings: tuple[Training, ...]
+    reference: str
+
+    def members(self, arm: Arm) -> tuple[str, ...]:
+        """The arms whose networks an arm uses: its own, or those of its ensemble."""
+        return arm.ensemble or (arm.label,)
+
+    def training(self, label: str, seed: int) -> Training:
+        """The network of an arm and a seed."""
+        return next(one for one in self.trainings if (label, seed) in one.wanted_by)
+
+
+def make_plan(
+    half: Half,
+    experiment: Experiment,
+    *,
+    presets: Sequence[str] = (),
+    config: Path | None = None,
+    typed: Mapping[str, Sequence[Any]] | None = None,
+    seeds: int | None = None,
+    reference: str | None = None,
+) -> Plan:
+    """What is to be trained and compared; nothing is written.
+
+    Args:
+        half: With its data set.
+        experiment: What to compare.
+        presets: Settings by name.
+        config: A file of settings.
+        typed: Values by dotted key; of several the grid is made.
+        seeds: Instead of the experiment's.
+        reference: Instead of the experiment's.
+
+    Raises:
+        UsageError: A setting is wrong, two arms are called alike, or there is no such reference.
+    """
+    experiment = replace(experiment.with_options(typed or {}), seeds=seeds or experiment.seeds)
+    base = half.settings(experiment, presets=presets, config=config, typed={})
+    single = {key: values[0] for key, values in (typed or {}).items() if len(values) == 1}
+    base = base.updated(single, origin="option")
+    arms = experiment.all_arms()
+    labels = [arm.label for arm in arms]
+    repeated = {label for label in labels if labels.count(label) > 1}
+    if repeated:
+        raise UsageError(f"two arms are called {min(repeated)}", next="name each value once")
+    chosen = reference or experiment.reference or labels[0]
+    if chosen not in labels:
+        raise UsageError(
+            f"there is no arm {chosen!r} to compare with",
+            why=f"the arms are {listing(map(repr, labels), 20)}",
+            next="--reference with one of them",
+        )
+    settings: dict[str, Any] = {arm.label: base.updated(arm.values, origin=f"arm {arm.label}") for arm in arms}
+    if len({half.measures(one) for one in settings.values()}) > 1:
+        raise UsageError("the arms differ in eval.iou, and have no measure in common", next="give all the same")
+    data = digest(half.data())
+    found: dict[str, Training] = {}
+    for number in range(experiment.seeds):
+        for arm in arms:
+            if arm.ensemble:
+                continue
+            own = settings[arm.label]
+            own = own.updated({"train.seed": own.train.seed + number})
+            key = digest([data, {name: value for name, value in own.flat().items() if half.teaches(name)}])
+            one = found.get(key) or Training(half, own, half.folder() / TRAINED / key, ())
+            found[key] = replace(one, wanted_by=(*one.wanted_by, (arm.label, number)))
+    return Plan(half, experiment, arms, settings, tuple(found.values()), chosen)
+
+
+def run_sweep(
+    plan: Plan, *, workers: int | None = None, draws: int = 1000, stage: Stage, warn: Callable[[str], None]
+) -> SweepScores:
+    """Train what is not trained yet, localize, score and compare; writes sweep.json, sweep.csv and sweep.png.
+
+    Args:
+        plan: From `make_plan`.
+        workers: Processes; by default one a GPU, or one a core.
+        draws: Of the bootstrap.
+        stage: Shows progress.
+        warn: Called with each warning.
+
+    Returns:
+        All that was found; what failed is named in it.
+    """
+    half, started = plan.half, time.perf_counter()
+    truth = half.truth()  # asked for first: without it, hours of training could not be scored
+    devices = gpus() if all(one.settings.train.device == "auto" for one in plan.trainings) else []
+    workers = workers or len(devices) or cores()
+    failed = _train(plan, workers=workers, devices=devices, stage=stage, warn=warn)
+    jobs, reasons = _measurements(plan, failed, draws=draws, truth=digest(truth))
+    outcomes: dict[tuple[str, int], Outcome] = {}
+    keys = list(jobs)
+    with stage("localizing and scoring", len(keys), "runs") as advance:
+        for i, result in run_jobs(_measure, list(jobs.values()), workers=workers, devices=devices):
+            if isinstance(result, Failure):
+                reasons[keys[i]] = str(result)
+            else:
+                outcomes[keys[i]] = result
+            advance(1)
+    for line in sorted({text for outcome in outcomes.values() for text in outcome.facts.get("strangers", ())}):
+        warn(line)
+    first = plan.settings[plan.reference]
+    scores = SweepScores(
+        name=plan.experiment.name,
+        title=plan.experiment.title,
+        source=plan.experiment.source,
+        dataset=half.name(),
+        kind=half.kind,
+        things=half.things,
+        measure_title=half.title,
+        measures=half.measures(first),
+        main=half.main,
+        seeds=plan.experiment.seeds,
+        reference=plan.reference,
+        swept=plan.experiment.swept,
+        arms=tuple(_arm_scores(plan, arm, outcomes, reasons) for arm in plan.arms),
+        baselines=half.baselines(first),
+        draws=draws,
+        seconds=round(time.perf_counter() - started, 1),
+        folder=_new_folder(half.folder() / plan.experiment.name),
+    )
+    scores.write()
+    return scores
+
+
+def gpus() -> list[str]:
+    """The CUDA devices by name."""
+    import torch
+
+    return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+
+
+def _train(
+    plan: Plan, *, workers: int, devices: Sequence[str], stage: Stage, warn: Callable[[str], None]
+) -> dict[Path, str]:
+    """Train what is not trained yet; returns the folders of those that failed, with the reason."""
+    failed: dict[Path, str] = {}
+    jobs = [one for one in plan.trainings if not one.done]
+    if not jobs:
+        return failed
+    left = [one.settings.train.epochs - one.epochs_done for one in jobs]
+    said: set[str] = set()
+    with stage(f"training {len(jobs)} of {len(plan.trainings)} networks", sum(left), "epochs") as advance:
+
+        def on_step(i: int) -> None:
+            left[i] -= 1
+            advance(1)
+
+        for i, result in run_jobs(_train_one, jobs, workers=workers, devices=devices, on_step=on_step):
+            one = jobs[i]
+            if isinstance(result, Failure):
+                failed[one.folder] = str(result)
+                warn(f"{_who(one)} failed: {result}")
+            else:
+                for text in set(result.get("warnings", ())) - said:
+                    warn(text)
+                said |= set(result.get("warnings", ()))
+            advance(left[i], _who(one))
+    return failed
+
+
+def _who(training: Training) -> str:
+    """The first arm that wants it."""
+    label, number = training.wanted_by[0]
+    return f"{label}, seed {number}"
+
+
+def _train_one(job: Training, device: str, step: Callable[[], None]) -> dict[str, Any]:
+    with only_one(job.folder):
+        if job.done:  # another sweep was quicker
+            return json.loads((job.folder / DONE).read_text(encoding="utf-8"))
+        settings = job.settings
+        if device and settings.train.device == "auto":
+            settings = settings.updated({"train.device": device})
+        started = time.perf_counter()
+        facts = job.half.train(settings, job.folder, on_epoch=step)
+        facts["seconds"] = round(time.perf_counter() - started, 1)
+        write_atomically(job.folder / DONE, json.dumps(facts, indent=1) + "\n")
+        return facts
+
+
+def _measurements(
+    plan: Plan, failed: Mapping[Path, str], *, draws: int, truth: str
+) -> tuple[dict[tuple[str, int], Measurement], dict[tuple[str, int], str]]:
+    """What is to be measured, and what cannot be, with the reason."""
+    jobs: dict[tuple[str, int], Measurement] = {}
+    reasons: dict[tuple[str, int], str] = {}
+    for number in range(plan.experiment.seeds):
+        for arm in plan.arms:
+            names = plan.members(arm)
+            members = tuple(plan.training(label, number).folder for label in names)
+            lost = [label for label, folder in zip(names, members, strict=True) if folder in failed]
+            if lost:
+                reasons[arm.label, number] = f"its member {lost[0]} failed" if arm.ensemble else failed[members[0]]
+                continue
+            own = plan.settings[arm.label]
+            scoring = {key: value for key, value in own.flat().items() if key.startswith(("localize.", "eval."))}
+            maps = tuple(names.index(label) for label in arm.map_members)
+            key = digest([truth, [folder.name for folder in members], maps, scoring, draws])
+            path = plan.half.folder() / MEASURED / f"{key}.npz"
+            jobs[arm.label, number] = Measurement(plan.half, own, members, maps, draws, path)
+    return jobs, reasons
+
+
+def _measure(job: Measurement, device: str, step: Callable[[], None]) -> Outcome:
+    kept = Outcome.load(job.path)
+    if kept is not None:
+        return kept
+    settings = job.settings
+    if device and settings.train.device == "auto":
+        settings = settings.updated({"train.device": device})
+    # The same draws for every run: what is compared is drawn alike.
+    found = job.half.measure(job.members, settings, map_members=job.map_members, draws=job.draws, seed=0)
+    found.save(job.path)
+    return found
+
+
+def _arm_scores(
+    plan: Plan, arm: Arm, outcomes: Mapping[tuple[str, int], Outcome], reasons: Mapping[tuple[str, int], str]
+) -> ArmScores:
+    numbers = [number for number in range(plan.experiment.seeds) if (arm.label, number) in outcomes]
+    found = [outcomes[arm.label, number] for number in numbers]
+    runs = {n: [str(plan.training(label, n).folder) for label in plan.members(arm)] for n in numbers}
+    return ArmScores(
+        label=arm.label,
+        settings=dict(arm.values),
+        ensemble=arm.ensemble,
+        seeds=tuple(numbers),
+        values=np.stack([one.values for one in found]) if found else np.zeros((0, 0)),
+        draws=np.stack([one.draws for one in found]) if found else np.zeros((0, 0, 0)),
+        runs=runs,
+        failed={n: reasons[arm.label, n] for n in range(plan.experiment.seeds) if (arm.label, n) in reasons},
+    )
+
+
+def _new_folder(parent: Path) -> Path:
+    """A folder for the results, never one that is there."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for attempt in range(1, 1000):
+        folder = parent / (stamp if attempt == 1 else f"{stamp}-{attempt}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise CheckpointError(f"no new folder could be made in {parent}")

@@ -1,0 +1,255 @@
+"""What a sweep compares: arms, a grid of settings, and the files in experiments/ that describe them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+from .errors import UsageError, listing, suggestion
+from .settings_table import flatten, read_toml
+
+EXPERIMENTS_FOLDER = Path(__file__).parent / "experiments"
+_KEYS = ("title", "source", "half", "preset", "seeds", "reference", "settings", "grid", "arms")
+_ARM_KEYS = ("ensemble", "map_members")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One of the things compared.
+
+    Attributes:
+        label: Its name in the table.
+        values: The settings that make it, by dotted key.
+        ensemble: Other arms whose networks are averaged, each seed with its like; nothing is trained then.
+        map_members: Which of these give maps, the rest probabilities alone; all if empty.
+    """
+
+    label: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    ensemble: tuple[str, ...] = ()
+    map_members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A comparison, before it is known on which data.
+
+    Attributes:
+        name: For the folder of its results.
+        arms: Those named; one without a name where only the grid makes arms.
+        grid: Values by dotted key; every arm is run with every combination.
+        settings: What all arms have, by dotted key.
+        presets: Settings by name, below `settings`.
+        half: Whose settings they are.
+        seeds: Runs of each arm.
+        reference: The arm the others are compared with; the first if empty.
+        title: In a few words.
+        source: The paper and its table.
+    """
+
+    name: str
+    arms: tuple[Arm, ...] = (Arm(""),)
+    grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    presets: tuple[str, ...] = ()
+    half: Literal["temporal", "image"] = "temporal"
+    seeds: int = 3
+    reference: str = ""
+    title: str = ""
+    source: str = ""
+
+    def with_options(self, options: Mapping[str, Sequence[Any]]) -> Experiment:
+        """With what was typed after --set: a key of several values joins the grid, one of a single value is fixed.
+
+        Raises:
+            UsageError: An arm is made by the same setting.
+        """
+        for key in options:
+            arm = next((arm for arm in self.arms if key in arm.values), None)
+            if arm is not None:
+                raise UsageError(
+                    f"{key} is what the arms of {self.name} differ in",
+                    why=f"{arm.label} has it at {shown(arm.values[key])}",
+                    next=f"sweep it without the experiment: thas sweep --set {key}=...",
+                    subject=key,
+                )
+        several = {key: tuple(values) for key, values in options.items() if len(values) > 1}
+        single = {key: values[0] for key, values in options.items() if len(values) == 1}
+        grid = {key: values for key, values in self.grid.items() if key not in single} | several
+        fixed = {key: value for key, value in self.settings.items() if key not in several} | single
+        return replace(self, grid=grid, settings=fixed)
+
+    def all_arms(self) -> tuple[Arm, ...]:
+        """The arms at every point of the grid.
+
+        >>> [arm.label for arm in Experiment("x", grid={"hide.probability": (0, 0.5)}).all_arms()]
+        ['hide.probability=0', 'hide.probability=0.5']
+        """
+        points = [dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())]
+
+        def name(label: str, point: Mapping[str, Any]) -> str:
+            return ", ".join(filter(None, (label, *(f"{key}={shown(value)}" for key, value in point.items()))))
+
+        return tuple(
+            Arm(
+                name(arm.label, point),
+                {**arm.values, **point},
+                tuple(name(member, point) for member in arm.ensemble),
+                tuple(name(member, point) for member in arm.map_members),
+            )
+            for arm in self.arms
+            for point in points
+        )
+
+    @property
+    def swept(self) -> str:
+        """The one setting that is swept where there is just one and no named arm; else empty."""
+        return next(iter(self.grid)) if len(self.grid) == 1 and self.arms == (Arm(""),) else ""
+
+
+def shown(value: Any) -> str:
+    """A value as it can be typed after --set.
+
+    >>> shown([5, 10]), shown(0.5), shown("max")
+    ('[5,10]', '0.5', 'max')
+    """
+    if isinstance(value, list | tuple):
+        return f"[{','.join(shown(one) for one in value)}]"
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def split_values(text: str) -> list[Any]:
+    """The values of a setting, divided by commas; a value that is itself a list stands in brackets.
+
+    Raises:
+        UsageError: A value is empty, or brackets do not match.
+
+    >>> split_values("0,0.25,0.5")
+    ['0', '0.25', '0.5']
+    >>> split_values("[5,10],[0,5,10],5")
+    [['5', '10'], ['0', '5', '10'], '5']
+    """
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character == "[") - (character == "]")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+        if depth not in (0, 1):
+            break
+    values: list[Any] = []
+    for part in (part.strip() for part in parts):
+        inner = part[1:-1]
+        if depth != 0 or not part or part.startswith("[") != part.endswith("]") or {"[", "]"} & set(inner):
+            raise UsageError(
+                f"{text!r} is not a list of values",
+                why="values are divided by commas; one that is itself a list stands in brackets",
+                next="for example hide.probability=0,0.25,0.5 or 'hide.size=[5,10],[0,5,10],5'",
+                subject=text,
+            )
+        values.append([one.strip() for one in inner.split(",") if one.strip()] if part.startswith("[") else part)
+    return values
+
+
+def parse_options(pairs: Sequence[str]) -> dict[str, list[Any]]:
+    """["hide.probability=0,0.5"] -> {"hide.probability": ["0", "0.5"]}."""
+    found: dict[str, list[Any]] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise UsageError(f"--set {pair} has no value", next=f"--set {pair}=VALUE,VALUE,...")
+        found[key.strip()] = split_values(text)
+    return found
+
+
+def experiment_names() -> list[str]:
+    """The experiments that come with thas."""
+    return sorted(path.stem for path in EXPERIMENTS_FOLDER.glob("*.toml"))
+
+
+def find_experiment(name: str) -> Path:
+    """The file of an experiment: one that is there, or one that comes with thas.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    if name in experiment_names():
+        return EXPERIMENTS_FOLDER / f"{name}.toml"
+    raise UsageError(
+        f"there is no experiment {name!r}",
+        why=f"it is no file, and of those that come with thas: {suggestion(Path(name).stem, experiment_names())}",
+        next="thas list experiments",
+        subject=name,
+    )
+
+
+def read_experiment(path: Path) -> Experiment:
+    """An experiment's file.
+
+    Raises:
+        UsageError: It is not TOML, or not of an experiment's form.
+    """
+    tables = read_toml(path)
+
+    def refuse(what: str, why: str = "") -> UsageError:
+        return UsageError(f"{path}: {what}", why=why, next="docs/experiments.md shows the form", subject=str(path))
+
+    for key in tables:
+        if key not in _KEYS:
+            raise refuse(f"an experiment has no {key!r}", suggestion(key, _KEYS))
+    for key in ("settings", "grid", "arms"):
+        if not isinstance(tables.get(key, {}), Mapping):
+            raise refuse(f"{key} must be a table")
+    half, seeds = tables.get("half", "temporal"), tables.get("seeds", 3)
+    if half not in ("temporal", "image"):
+        raise refuse(f"half must be temporal or image, not {half!r}")
+    if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
+        raise refuse(f"seeds must be a whole number from 1, not {seeds!r}")
+    arms = tuple(_arm(label, table, refuse) for label, table in tables.get("arms", {}).items())
+    labels = [arm.label for arm in arms]
+    for arm in arms:
+        for member in (*arm.ensemble, *arm.map_members):
+            other = next((one for one in arms if one.label == member), None)
+            if other is None or other.ensemble:
+                raise refuse(
+                    f"arm {arm.label!r} is made of {member!r}, which is no arm with networks of its own",
+                    f"the arms are {listing(labels, 20)}",
+                )
+    grid = flatten(tables.get("grid", {}))
+    for key, values in grid.items():
+        if not isinstance(values, list) or not values:
+            raise refuse(f"grid.{key} must be a list of values, not {values!r}")
+    if not arms and not grid:
+        raise refuse("it compares nothing", "it has neither arms nor a grid")
+    presets = tables.get("preset", [])
+    return Experiment(
+        name=path.stem,
+        arms=arms or (Arm(""),),
+        grid={key: tuple(values) for key, values in grid.items()},
+        settings=flatten(tables.get("settings", {})),
+        presets=(presets,) if isinstance(presets, str) else tuple(presets),
+        half=half,
+        seeds=seeds,
+        reference=str(tables.get("reference", "")),
+        title=str(tables.get("title", "")),
+        source=str(tables.get("source", "")),
+    )
+
+
+def _arm(label: str, table: Any, refuse: Any) -> Arm:
+    if not isinstance(table, Mapping):
+        raise refuse(f"arm {label!r} must be a table of settings, not {table!r}")
+    values = flatten({key: value for key, value in table.items() if key not in _ARM_KEYS})
+    members = {key: table.get(key, []) for key in _ARM_KEYS}
+    for key, names in members.items():
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise refuse(f"{key} of arm {label!r} must be a list of arms' names, not {names!r}")
+    if set(members["map_members"]) - set(members["ensemble"]):
+        raise refuse(f"map_members of arm {label!r} must be among its ensemble")
+    return Arm(label, values, tuple(members["ensemble"]), tuple(members["map_members"]))

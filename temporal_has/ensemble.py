@@ -1,0 +1,63 @@
+"""Several networks at once: the mean of their class activation sequences and of their probabilities.
+
+The temporal twin of the paper's HaS ensemble, whose map is the mean over the networks and whose class is that of the
+mean probability (Hide-and-Seek section 4.2). The sequences are averaged as they are, as the paper's maps are, so that a
+video's score keeps its height against another's; a network whose activations are twice as high therefore counts twice.
+Networks of one kind, trained alike, are about equally high.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import UsageError
+from .activation import ClassActivationSequence
+
+Sequences = Mapping[str, ClassActivationSequence]
+
+
+def mean_sequence(
+    sequences: Sequence[ClassActivationSequence], *, map_members: Sequence[int] = ()
+) -> ClassActivationSequence:
+    """The mean of several networks' sequences of one video.
+
+    Args:
+        sequences: One a network, of the same classes and moments.
+        map_members: Those whose sequences are averaged, by position; all if empty. Probabilities and video logits are
+            averaged over all.
+
+    Raises:
+        UsageError: They are of other classes, or at other moments.
+    """
+    first = sequences[0]
+    for other in sequences[1:]:
+        if other.classes != first.classes or not np.array_equal(other.start_seconds, first.start_seconds):
+            raise UsageError(
+                f"the networks see {first.video} differently and cannot be averaged",
+                why="their classes differ" if other.classes != first.classes else "their snippets are at other times",
+                next="average networks trained on the same data set with the same input.snippets",
+                subject=first.video,
+            )
+    drawing = [sequences[i] for i in map_members] or sequences
+    return replace(
+        first,
+        logits=np.mean([one.logits for one in drawing], axis=0, dtype=np.float32),
+        video_logits=np.mean([one.video_logits for one in sequences], axis=0, dtype=np.float32),
+        probabilities=np.mean([one.probabilities for one in sequences], axis=0, dtype=np.float32),
+    )
+
+
+def averaged(members: Sequence[Sequences], *, map_members: Sequence[int] = ()) -> Sequences:
+    """The mean sequences of the videos that all networks have.
+
+    Args:
+        members: For each network its sequences by video.
+        map_members: See `mean_sequence`.
+    """
+    if len(members) == 1:
+        return members[0]
+    common = [video for video in members[0] if all(video in other for other in members)]
+    return {video: mean_sequence([one[video] for one in members], map_members=map_members) for video in common}

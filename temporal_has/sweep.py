@@ -1,0 +1,171 @@
+"""The temporal half, as a sweep needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..dataset import Dataset, dataset_presets, open_dataset
+from ..errors import DataError, UsageError
+from ..segments import Segments
+from ..settings import Settings, resolve_settings
+from ..sweep_half import Outcome
+from ..sweep_plan import Experiment
+
+_TRACELESS = frozenset({"train.checkpoint_epochs", "train.memory_gigabytes", "train.device"})
+
+
+@dataclass(frozen=True)
+class TemporalHalf:
+    """A data set of videos.
+
+    Attributes:
+        dataset: A name or a folder.
+        data_root: Where data sets called by name lie.
+        runs: Where runs lie.
+        features: The feature cache; the data set's own if None.
+        train_subset: Instead of the data set's.
+        test_subset: Instead of the data set's.
+    """
+
+    dataset: str
+    data_root: Path = Path("data")
+    runs: Path = Path("runs")
+    features: Path | None = None
+    train_subset: str | None = None
+    test_subset: str | None = None
+
+    kind: ClassVar[str] = "temporal"
+    things: ClassVar[str] = "videos"
+    title: ClassVar[str] = "mAP (%) at temporal IoU"
+    main: ClassVar[int] = -1
+
+    def settings(
+        self, experiment: Experiment, *, presets: Sequence[str], config: Path | None, typed: Mapping[str, Any]
+    ) -> Settings:
+        """Defaults < data set < experiment < presets < config < what was typed."""
+        preset = self.dataset if self.dataset in dataset_presets() else None
+        base, _ = resolve_settings(data_preset=preset, presets=experiment.presets)
+        base = base.updated(experiment.settings, origin=f"experiment {experiment.name}")
+        above, origins = resolve_settings(presets=presets, config=config)
+        return base.updated({key: above.flat()[key] for key in origins}).updated(typed, origin="option")
+
+    def name(self) -> str:
+        """The data set's name."""
+        return _open(self).name
+
+    def folder(self) -> Path:
+        """`runs/<data set>/sweeps`."""
+        return self.runs / self.name() / "sweeps"
+
+    def teaches(self, key: str) -> bool:
+        """All settings but those of localization, evaluation and mere convenience."""
+        return key.split(".")[0] not in ("localize", "eval") and key not in _TRACELESS
+
+    def data(self) -> Any:
+        """The labels, and the features by their recipe and the state of their files."""
+        from ..features.cache import FeatureCache
+        from ..features.cache_writer import file_name
+
+        opened = _open(self)
+        videos = {subset: opened.videos_of(subset) for subset in (opened.train_subset, opened.test_subset)}
+        path = Path(self.features or opened.features_folder)
+        if not path.exists():
+            raise DataError(
+                f"there are no features in {path}",
+                next=f"thas extract-features --dataset {self.dataset}; or name them with --features FOLDER",
+                subject=str(path),
+            )
+        cache = FeatureCache(path)
+        files = [path] if path.is_file() else [path / file_name(v) for vs in videos.values() for v in vs if v in cache]
+        return {
+            "labels": {video: opened.labels[video] for video in videos[opened.train_subset]},
+            "test": videos[opened.test_subset],
+            "classes": opened.classes,
+            "recipe": cache.recipe,
+            "files": [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files],
+        }
+
+    def truth(self) -> Any:
+        """The test videos' segments and labels."""
+        opened = _open(self)
+        truth = opened.annotations(opened.test_subset)
+        rows = [list(truth.segments), list(truth.ignored)]
+        return [rows, truth.videos, truth.durations, {v: opened.labels[v] for v in truth.videos if v in opened.labels}]
+
+    def measures(self, settings: Settings) -> tuple[str, ...]:
+        """The IoU thresholds and their mean."""
+        return (*(f"{threshold:g}" for threshold in settings.eval.iou), "mean")
+
+    def train(self, settings: Settings, folder: Path, *, on_epoch: Callable[[], None]) -> dict[str, Any]:
+        """Train into a folder, and keep the test videos' sequences there."""
+        from .session import train_run
+
+        warnings: list[str] = []
+        result = train_run(
+            self.dataset,
+            settings=settings,
+            features=self.features,
+            train_subset=self.train_subset,
+            test_subset=self.test_subset,
+            data_root=self.data_root,
+            runs=self.runs,
+            into=folder,
+            on_epoch=lambda epoch: on_epoch(),
+            warn=warnings.append,
+        )
+        facts = {"videos": result.videos, "loss": result.loss, "accuracy": result.accuracy, "warnings": warnings}
+        return facts | ({"untested": list(result.untested)} if result.untested else {})
+
+    def measure(
+        self, members: Sequence[Path], settings: Settings, *, map_members: Sequence[int], draws: int, seed: int
+    ) -> Outcome:
+        """Localize the test videos by the kept sequences, and score them."""
+        from ..eval.assessment import assess
+        from ..eval.bootstrap import video_weights, weighted_map
+        from .ensemble import averaged
+        from .localize import localize
+        from .results import SEQUENCES, read_sequences
+
+        opened = _open(self)
+        sequences = averaged([read_sequences(run / SEQUENCES) for run in members], map_members=map_members)
+        rules = {name: value for name, value in vars(settings.localize).items() if name != "labels"}
+        found, strangers = [Segments.empty(scored=True)], []
+        for video, sequence in sequences.items():
+            labels = (opened.labels.get(video) or None) if settings.localize.labels == "known" else None
+            try:
+                found.append(localize(sequence, labels=labels, **rules))
+            except UsageError as error:  # a label that no training video has
+                strangers.append(error.what)
+        truth = opened.annotations(opened.test_subset)
+        detections = Segments.concat(found)
+        ranking = assess(detections, truth, iou=settings.eval.iou, protocol=settings.eval.protocol).ranking
+        column = {video: i for i, video in enumerate(truth.videos)}
+        mine = [column[video] for video in ranking.videos]
+        once, weights = np.ones((1, len(column)), np.int16), video_weights(len(column), draws=draws, seed=seed)
+        both = weighted_map(ranking, np.concatenate([once, weights])[:, mine])
+        both = np.concatenate([both, both.mean(axis=1, keepdims=True)], axis=1)
+        facts = {"detections": len(detections), "videos": len(sequences), "strangers": strangers}
+        return Outcome(both[0], both[1:].astype(np.float32), facts)
+
+    def baselines(self, settings: Settings) -> dict[str, list[float | None]]:
+        """Blind tiles of the best length, and the whole video, with known labels."""
+        from ..eval.baselines import baselines
+
+        opened = _open(self)
+        truth = opened.annotations(opened.test_subset)
+        found = baselines(truth, iou=settings.eval.iou, protocol=settings.eval.protocol)
+        shown = (found[0], found[-1])
+        return {f"blind {one.name}": [*(float(value) for value in one.map), one.average] for one in shown}
+
+
+@lru_cache(maxsize=4)
+def _open(half: TemporalHalf) -> Dataset:
+    return open_dataset(
+        half.dataset, data_root=half.data_root, train_subset=half.train_subset, test_subset=half.test_subset
+    )
