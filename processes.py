@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -51,7 +51,7 @@ def run_jobs(
     workers: int = 1,
     devices: Sequence[str] = (),
     on_step: Callable[[int], None] = lambda job: None,
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any], None, None]:
     """Do jobs in any order, in this process or in several others.
 
     Args:

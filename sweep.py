@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,14 @@ class Training:
         settings: Of the first arm that wants it, seed included.
         folder: Where it is kept.
         wanted_by: The arms that want it, with the number of the seed.
+        cores: That it may use.
     """
 
     half: Half
     settings: Any
     folder: Path
     wanted_by: tuple[tuple[str, int], ...]
+    cores: int = 1
 
     @property
     def done(self) -> bool:
@@ -179,8 +181,11 @@ def run_sweep(
     jobs, reasons = _measurements(plan, failed, draws=draws, truth=digest(truth))
     outcomes: dict[tuple[str, int], Outcome] = {}
     keys = list(jobs)
-    with stage("localizing and scoring", len(keys), "runs") as advance:
-        for i, result in run_jobs(_measure, list(jobs.values()), workers=workers, devices=devices):
+    with (
+        stage("localizing and scoring", len(keys), "runs") as advance,
+        closing(run_jobs(_measure, list(jobs.values()), workers=workers, devices=devices)) as results,
+    ):
+        for i, result in results:
             if isinstance(result, Failure):
                 reasons[keys[i]] = str(result)
             else:
@@ -227,6 +232,7 @@ def _train(
     jobs = [one for one in plan.trainings if not one.done]
     if not jobs:
         return failed
+    jobs = [replace(one, cores=max(1, cores() // min(workers, len(jobs)))) for one in jobs]
     left = [one.settings.train.epochs - one.epochs_done for one in jobs]
     said: set[str] = set()
     with stage(f"training {len(jobs)} of {len(plan.trainings)} networks", sum(left), "epochs") as advance:
@@ -235,16 +241,17 @@ def _train(
             left[i] -= 1
             advance(1)
 
-        for i, result in run_jobs(_train_one, jobs, workers=workers, devices=devices, on_step=on_step):
-            one = jobs[i]
-            if isinstance(result, Failure):
-                failed[one.folder] = str(result)
-                warn(f"{_who(one)} failed: {result}")
-            else:
-                for text in set(result.get("warnings", ())) - said:
-                    warn(text)
-                said |= set(result.get("warnings", ()))
-            advance(left[i], _who(one))
+        with closing(run_jobs(_train_one, jobs, workers=workers, devices=devices, on_step=on_step)) as results:
+            for i, result in results:
+                one = jobs[i]
+                if isinstance(result, Failure):
+                    failed[one.folder] = str(result)
+                    warn(f"{_who(one)} failed: {result}")
+                else:
+                    for text in set(result.get("warnings", ())) - said:
+                        warn(text)
+                    said |= set(result.get("warnings", ()))
+                advance(left[i], _who(one))
     return failed
 
 
@@ -262,7 +269,7 @@ def _train_one(job: Training, device: str, step: Callable[[], None]) -> dict[str
         if device and settings.train.device == "auto":
             settings = settings.updated({"train.device": device})
         started = time.perf_counter()
-        facts = job.half.train(settings, job.folder, on_epoch=step)
+        facts = job.half.train(settings, job.folder, cores=job.cores, on_epoch=step)
         facts["seconds"] = round(time.perf_counter() - started, 1)
         write_atomically(job.folder / DONE, json.dumps(facts, indent=1) + "\n")
         return facts

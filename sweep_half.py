@@ -92,8 +92,8 @@ class Half(Protocol):
         """Names of the M measures."""
         ...
 
-    def train(self, settings: Any, folder: Path, *, on_epoch: Callable[[], None]) -> dict[str, Any]:
-        """Train into a folder, from its checkpoint where it holds one; returns facts."""
+    def train(self, settings: Any, folder: Path, *, cores: int, on_epoch: Callable[[], None]) -> dict[str, Any]:
+        """Train into a folder, from its checkpoint where it holds one, with so many cores; returns facts."""
         ...
 
     def measure(

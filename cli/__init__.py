@@ -74,6 +74,7 @@ def build_app() -> cyclopts.App:
     add("train", "image_train:image_train", image)
     add("localize", "image_localize:image_localize", image)
     add("eval", "image_eval:image_eval", image)
+    add("sweep", "sweep:image_sweep", image)
     app.command(image)
     return app
 

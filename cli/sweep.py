@@ -112,6 +112,91 @@ def sweep(
     )
 
 
+def image_sweep(
+    experiment: str | None = None,
+    /,
+    *,
+    dataset: str,
+    set_: Annotated[list[str] | None, _SET] = None,
+    seeds: int | None = None,
+    reference: str | None = None,
+    preset: list[str] | None = None,
+    config: Path | None = None,
+    train_subset: str | None = None,
+    test_subset: str | None = None,
+    workers: int | None = None,
+    draws: int = 1000,
+    name: str | None = None,
+    data_root: Path = Path("data"),
+    runs: Path | None = None,
+    dry_run: Annotated[bool, _FLAG] = False,
+    json: Annotated[bool, _FLAG] = False,
+) -> int:
+    """Train on images with several settings and several seeds each, and compare them.
+
+    As `thas sweep`, with the settings of `thas image train`; an experiment of the image half runs with either.
+
+    For example:
+
+        thas image sweep --dataset my_photos --preset images-128 --set 'hide.size=0,16,[0,8,16]' --seeds 3
+
+        thas image sweep image_sizes --dataset ilsvrc
+
+    Parameters
+    ----------
+    experiment
+        A TOML file of arms, or the name of one that comes with thas (`thas list experiments`).
+    dataset
+        `ilsvrc` (in <data-root>/ilsvrc), or a folder with train/CLASS/IMAGE and val/CLASS/IMAGE.
+    set_
+        Settings, as section.name=value,value; one of a single value is the same for all arms, of several every
+        combination is an arm. A value that is itself a list stands in brackets.
+    seeds
+        Runs of each arm; 3 unless the experiment says otherwise.
+    reference
+        The arm that the others are compared with; the first by default.
+    preset
+        Settings by name, as in `thas image train`.
+    config
+        A TOML file of settings, such as a run's settings.toml.
+    train_subset
+        The subset to learn from; train by default.
+    test_subset
+        The subset to localize and score; val by default.
+    workers
+        Processes; one a GPU, or one a core, by default.
+    draws
+        Of the bootstrap that gives the intervals.
+    name
+        For the folder of the results; the experiment's, or the settings', by default.
+    data_root
+        The folder that holds data sets called by name.
+    runs
+        The folder that holds runs; `runs/image` by default.
+    dry_run
+        Print what would be trained, then stop.
+    json
+        Print one JSON object.
+    """
+    return _sweep(
+        _experiment(experiment, set_ or [], name, "image"),
+        dataset=dataset,
+        set_=set_ or [],
+        seeds=seeds,
+        reference=reference,
+        preset=preset or [],
+        config=config,
+        features=None,
+        subsets=(train_subset, test_subset),
+        workers=workers,
+        draws=draws,
+        data_root=data_root,
+        runs=runs,
+        dry_run=dry_run,
+        json=json,
+    )
+
+
 def _experiment(
     given: str | None, pairs: list[str], name: str | None, half: Literal["temporal", "image"]
 ) -> Experiment:
@@ -122,6 +207,8 @@ def _experiment(
 
     if given is not None:
         found = read_experiment(find_experiment(given))
+        if half == "image" and found.half != half:
+            raise UsageError(f"{given} is an experiment on videos", next=f"thas sweep {given}")
         found = found if name is None else replace(found, name=name)
     else:
         several = [key for key, values in parse_options(pairs).items() if len(values) > 1]
@@ -204,6 +291,13 @@ def _half(
     features: Path | None,
     subsets: tuple[str | None, str | None],
 ) -> Half:
+    if kind == "image":
+        from ..image_has.runs import ROOT
+        from ..image_has.sweep import ImageHalf
+
+        if features is not None:
+            raise UsageError("--features goes with videos", why="this experiment is of the image half")
+        return ImageHalf(dataset, data_root, runs or ROOT, *subsets)
     from ..temporal_has.sweep import TemporalHalf
 
     return TemporalHalf(dataset, data_root, runs or Path("runs"), features, *subsets)

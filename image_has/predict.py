@@ -180,12 +180,12 @@ def read_boxes(path: Path, table: ImageTable) -> Predictions:
         known = next((row for row in found if row[0] == table.name_of(i)), None)
         if known is not None:
             result.probabilities[i, 1], result.known_boxes[i] = known[1:]
-    _note_sizes(result)
+    note_sizes(result)
     absent = [Problem(name, "image without a box in the file, counted as missed") for name in index if name not in rows]
     return replace(result, failed=tuple(absent))
 
 
-def _note_sizes(result: Predictions) -> None:
+def note_sizes(result: Predictions) -> None:
     """Fill in the images' sizes from the files; 0 where they cannot be read."""
     for i, name in enumerate(result.table.paths):
         if name in result.table.boxes:
@@ -247,7 +247,7 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
     """
     result = Predictions.nothing(table, np.arange(sweep) / sweep if sweep else None)
     failed: list[Problem] = []
-    _note_sizes(result)
+    note_sizes(result)
     for i, name in enumerate(table.paths):
         path = next((p for p in (folder / f"{name}.npy", (folder / name).with_suffix(".npy")) if p.exists()), None)
         if path is None:

@@ -24,7 +24,7 @@ from .localizer import Localizer
 from .pictures import overlay, save_picture
 from .runs import ROOT, find_image_run, read_settings, write_settings
 from .settings import ImageSettings
-from .train import MAY_CHANGE, WEIGHTS, Epoch, train
+from .train import CHECKPOINT, MAY_CHANGE, WEIGHTS, Epoch, train
 from .weights import TrainedNetwork, load_weights
 
 Warn = Callable[[str], None]
@@ -66,6 +66,7 @@ def train_run(
     runs: Path = ROOT,
     resume: bool = False,
     run: Path | None = None,
+    into: Path | None = None,
     on_start: Callable[[int, int], None] = lambda epochs_done, images: None,
     on_batch: Callable[[int], None] | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
@@ -83,6 +84,7 @@ def train_run(
         runs: Where runs lie.
         resume: Continue the newest run of the data set, or `run`.
         run: The run to resume.
+        into: Train into this folder instead of a new run, from its checkpoint where it holds one; `latest` stays.
         on_start: Called with the epochs already done and the number of training images.
         on_batch: Called after each batch with its number of images.
         on_epoch: Called after each epoch.
@@ -96,12 +98,14 @@ def train_run(
     table = opened.subset(train_subset)
     for line in problem_lines(opened.problems):
         warn(line)
-    if resume or run is not None:
+    resuming = resume or run is not None
+    if resuming and into is None:
         folder = find_image_run(run, root=runs, dataset=opened.name)
         settings = _resumed(folder, settings, origins or {})
     else:
         # Of torchrun's processes only the first writes; the others' folder is never touched.
-        folder = new_run(runs, opened.name) if first_process() else runs / opened.name
+        folder = into or (new_run(runs, opened.name) if first_process() else runs / opened.name)
+        resuming = into is not None and (into / CHECKPOINT).exists()
         data = {
             "dataset": str(opened.folder.resolve()),
             "data_root": str(Path(data_root).resolve()),
@@ -122,9 +126,7 @@ def train_run(
         epochs.append(epoch)
         on_epoch(epoch)
 
-    _, failed = train(
-        table, settings=settings, folder=folder, resume=resume or run is not None, on_epoch=keep, on_batch=on_batch
-    )
+    _, failed = train(table, settings=settings, folder=folder, resume=resuming, on_epoch=keep, on_batch=on_batch)
     return TrainResult(folder, len(table) - len(failed), len(table.classes), tuple(epochs), tuple(failed))
 
 

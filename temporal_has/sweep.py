@@ -102,7 +102,7 @@ class TemporalHalf:
         """The IoU thresholds and their mean."""
         return (*(f"{threshold:g}" for threshold in settings.eval.iou), "mean")
 
-    def train(self, settings: Settings, folder: Path, *, on_epoch: Callable[[], None]) -> dict[str, Any]:
+    def train(self, settings: Settings, folder: Path, *, cores: int, on_epoch: Callable[[], None]) -> dict[str, Any]:
         """Train into a folder, and keep the test videos' sequences there."""
         from .session import train_run
 

@@ -1,0 +1,185 @@
+"""The image half, as a sweep needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..settings_table import flatten, read_toml
+from ..sweep_half import Outcome
+from ..sweep_plan import Experiment
+from .datasets import ImageDataset, open_images
+from .images import ImageTable
+from .runs import ROOT
+from .settings import PRESETS, ImageSettings
+
+_TRACELESS = frozenset({"train.workers", "train.cache_gigabytes", "train.device", "train.checkpoint_epochs"})
+_MOST_FILES = 20_000  # looked at to see whether images changed
+_CELLS = 20_000_000  # weights of images held at once
+
+
+@dataclass(frozen=True)
+class ImageHalf:
+    """A data set of images.
+
+    Attributes:
+        dataset: `ilsvrc` or a folder.
+        data_root: Where data sets called by name lie.
+        runs: Where runs lie.
+        train_subset: To learn from; `train` if None.
+        test_subset: To score; the data set's own if None.
+    """
+
+    dataset: str
+    data_root: Path = Path("data")
+    runs: Path = ROOT
+    train_subset: str | None = None
+    test_subset: str | None = None
+
+    kind: ClassVar[str] = "image"
+    things: ClassVar[str] = "images"
+    title: ClassVar[str] = "per cent of the images"
+    main: ClassVar[int] = 1
+
+    def settings(
+        self, experiment: Experiment, *, presets: Sequence[str], config: Path | None, typed: Mapping[str, Any]
+    ) -> ImageSettings:
+        """Defaults < experiment < presets < config < what was typed."""
+        base = ImageSettings()
+        for name in experiment.presets:
+            base = _with_preset(base, name)
+        base = base.updated(experiment.settings, origin=f"experiment {experiment.name}")
+        for name in presets:
+            base = _with_preset(base, name)
+        written = flatten(read_toml(config)) if config is not None else {}
+        # A run's settings.toml begins with its data set, which is given here.
+        own = {key: value for key, value in written.items() if not key.startswith("data.")}
+        return base.updated(own, origin=str(config)).updated(typed, origin="option")
+
+    def name(self) -> str:
+        """The data set's name."""
+        return _open(self).name
+
+    def folder(self) -> Path:
+        """`runs/image/<data set>/sweeps`."""
+        return self.runs / self.name() / "sweeps"
+
+    def teaches(self, key: str) -> bool:
+        """All settings but those of localization, evaluation and mere convenience."""
+        return key.split(".")[0] not in ("localize", "eval") and key not in _TRACELESS
+
+    def data(self) -> Any:
+        """The training images' names and labels, and the state of their files, of very many a part."""
+        return _state(_open(self).subset(self.train_subset or "train"))
+
+    def truth(self) -> Any:
+        """The test images and their boxes."""
+        table = self._test()
+        return [_state(table), {path: boxes.tolist() for path, boxes in table.boxes.items()}]
+
+    def measures(self, settings: ImageSettings) -> tuple[str, ...]:
+        """The paper's three scores, and that of the best threshold."""
+        return ("Top-1 Clas", "GT-known Loc", "Top-1 Loc", "MaxBoxAcc")
+
+    def train(self, settings: ImageSettings, folder: Path, *, cores: int, on_epoch: Callable[[], None]) -> dict:
+        """Train into a folder."""
+        from .session import train_run
+
+        if settings.train.workers < 0:
+            settings = settings.updated({"train.workers": cores - 1})
+        warnings: list[str] = []
+        result = train_run(
+            self.dataset,
+            settings=settings,
+            train_subset=self.train_subset or "train",
+            test_subset=self.test_subset,
+            data_root=self.data_root,
+            runs=self.runs,
+            into=folder,
+            on_epoch=lambda epoch: on_epoch(),
+            warn=warnings.append,
+        )
+        unread = [f"{problem.subject} could not be read and taught nothing" for problem in result.failed]
+        return {"images": result.images, "warnings": warnings + unread[:3]}
+
+    def measure(
+        self, members: Sequence[Path], settings: ImageSettings, *, map_members: Sequence[int], draws: int, seed: int
+    ) -> Outcome:
+        """Box the test images, and score the boxes."""
+        from .predict import predict
+        from .scores import score
+        from .session import open_localizer
+
+        changes = {key: value for key, value in settings.flat().items() if key.startswith(("localize.", "eval."))}
+        localizer, own, _ = open_localizer(
+            members, runs=self.runs, device=settings.train.device, changes=changes, map_members=map_members or None
+        )
+        found = predict(localizer, self._test(), sweep=own.eval.thresholds, batch_size=own.train.batch_size)
+        scores = score(found, iou=own.eval.iou)
+        n = scores.images
+        rows = [i for i, name in enumerate(found.table.paths) if name in found.table.boxes]
+        hits = np.full((n, 3), np.nan)
+        for column, one in enumerate((scores.right, scores.known_hits, scores.top1_hits)):
+            if one is not None:
+                hits[:, column] = one
+        swept = (found.largest[rows] >= 0.5) if rows else np.full((n, 1), np.nan)
+        both = np.concatenate([hits, swept], axis=1).astype(np.float32)
+        facts = {"images": n, "without_boxes": scores.without_boxes, "unread": len(found.failed)}
+        values = _measured(np.full((1, n), 1.0, np.float32), both)[0]
+        return Outcome(values, _drawn(both, draws=draws, seed=seed), facts)
+
+    def baselines(self, settings: ImageSettings) -> dict[str, list[float | None]]:
+        """GT-known Loc of two boxes that see no image."""
+        from .predict import Predictions, note_sizes
+        from .scores import score
+
+        nothing = Predictions.nothing(self._test())
+        note_sizes(nothing)
+        found = score(nothing, iou=settings.eval.iou).baselines
+        names = {"whole_image": "blind whole image", "centred_box": "blind best centred box"}
+        return {names[key]: [None, found[key], None, None] for key in names if key in found}
+
+    def _test(self) -> ImageTable:
+        opened = _open(self)
+        return opened.subset(self.test_subset or opened.test_subset)
+
+
+def _with_preset(settings: ImageSettings, name: str) -> ImageSettings:
+    ImageSettings.preset(name)  # or it is named as unknown
+    return settings.updated(PRESETS[name], origin=f"preset {name}")
+
+
+@lru_cache(maxsize=4)
+def _open(half: ImageHalf) -> ImageDataset:
+    return open_images(half.dataset, data_root=half.data_root)
+
+
+def _state(table: ImageTable) -> Any:
+    """Names, labels, and size and time of the files, of every so-manieth where there are very many."""
+    step = 1 + len(table) // _MOST_FILES
+    files = [table.path(i) for i in range(0, len(table), step)]
+    states = [(f.stat().st_size, f.stat().st_mtime_ns) if f.exists() else None for f in files]
+    return [table.paths, table.labels.tolist(), table.classes, states]
+
+
+def _measured(weights: np.ndarray, hits: np.ndarray) -> np.ndarray:
+    """(B, 4) from (B, N) weights and (N, 3 + K) hits; the last is the best of the K thresholds."""
+    means = weights @ hits / hits.shape[0]
+    return np.concatenate([means[:, :3], means[:, 3:].max(axis=1, keepdims=True)], axis=1)
+
+
+def _drawn(hits: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
+    """(draws, 4) float32, on as many images drawn with replacement; the same images for the same number of them."""
+    from ..eval.bootstrap import video_weights
+
+    step = max(1, _CELLS // max(1, len(hits)))
+    parts = [
+        _measured(video_weights(len(hits), draws=min(step, draws - first), seed=seed + first).astype(np.float32), hits)
+        for first in range(0, draws, step)
+    ]
+    return np.concatenate(parts).astype(np.float32)
