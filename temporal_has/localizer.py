@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from ..segments import Segments
 from ..settings import LocalizeSettings
 from .localize import localize
 from .model import Model, load_model
+from .suppress import suppress_segments
 from .train import CHECKPOINT
 
 if TYPE_CHECKING:
@@ -136,13 +138,21 @@ def localize_videos(
         Detections, sequences, and the videos that could not be localized, each with the reason.
     """
     sequences, found, failed = [], [], {}
+    rules = localizer.settings
+    # Suppression works on all videos at once: as many rounds as the longest list needs, not their sum.
+    plain = Localizer(localizer.model, settings=replace(rules, nms="none"))
     for video in videos:
         try:
-            sequence = localizer.sequence(features[video])
-            found.append(localizer.segments(sequence, (labels or {}).get(video) or None))
+            sequence = plain.sequence(features[video])
+            found.append(plain.segments(sequence, (labels or {}).get(video) or None))
             sequences.append(sequence)
         except (FeatureError, UsageError) as error:
             failed[video] = " ".join(part for part in (error.what, error.why) if part)
         if on_video is not None:
             on_video()
-    return (Segments.concat(found) if found else Segments.empty(scored=True)), sequences, failed
+    detections = Segments.concat(found) if found else Segments.empty(scored=True)
+    return (
+        suppress_segments(detections, rule=rules.nms, iou=rules.nms_iou, sigma=rules.nms_sigma),
+        sequences,
+        failed,
+    )

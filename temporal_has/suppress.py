@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from ..eval.iou import paired_iou
+from ..segments import Segments
 
 Suppression = Literal["none", "nms", "soft", "soft-linear"]
 
@@ -75,3 +76,29 @@ def suppress(
         scores[left] = np.where(standing | (now <= 0), now, now * factor)
         left = left[~standing]
     return kept, scores
+
+
+def suppress_segments(
+    detections: Segments, *, rule: Suppression = "nms", iou: float = 0.5, sigma: float = 0.5
+) -> Segments:
+    """`suppress` among the detections of the same video and class, in the order they are in.
+
+    >>> detections = Segments(["v", "v", "w"], ["a", "a", "a"], [0, 1, 1], [4, 5, 5], [0.5, 0.9, 0.1])
+    >>> suppress_segments(detections).video.tolist()
+    ['v', 'w']
+    """
+    if rule == "none" or detections.score is None:
+        return detections
+    numbers: dict[tuple[str, str], int] = {}
+    group = [numbers.setdefault(key, len(numbers)) for key in zip(detections.video, detections.label, strict=True)]
+    kept, scores = suppress(
+        detections.start_seconds,
+        detections.end_seconds,
+        detections.score,
+        group=np.array(group, dtype=int),
+        rule=rule,
+        iou=iou,
+        sigma=sigma,
+    )
+    columns = (detections.video, detections.label, detections.start_seconds, detections.end_seconds, scores)
+    return Segments(*(column[kept] for column in columns))
