@@ -86,7 +86,21 @@ def check_dataset(dataset: Dataset, *, on_video: Callable[[], None] | None = Non
         truth = dataset.annotations()
         segments.update(dataset.subsets[video] for video in truth.segments.video)
         _check_segments(dataset, truth.segments, {**truth.durations, **durations}, problems, remarks)
-    return DataReport(Counter(dataset.subsets.values()), counts, durations, segments, problems, remarks)
+    videos = Counter(dataset.subsets.values())
+    _check_counts(dataset, videos, segments, remarks)
+    return DataReport(videos, counts, durations, segments, problems, remarks)
+
+
+def _check_counts(dataset: Dataset, videos: Counter[str], segments: Counter[str], remarks: list[str]) -> None:
+    """A published data set has so many videos and segments; another number means that a part is missing."""
+    for subset, expected in dataset.expected.items():
+        for what, found in (("videos", videos[subset]), ("segments", segments[subset])):
+            if what not in expected:
+                continue
+            if found == expected[what]:
+                remarks.append(f"{subset} has its {found} {what}")
+            else:
+                remarks.append(f"{subset} has {found} {what}, but is published with {expected[what]}")
 
 
 def _check_files(
@@ -116,6 +130,16 @@ def _check_files(
                 unreadable.append(fault)
             if on_video is not None:
                 on_video()
+    ready = _with_features(dataset)
+    if ready:
+        lacking = [video for video in dataset.videos if video not in ready]
+        remarks.append(
+            f"{len(dataset.videos) - len(lacking)} of {len(dataset.videos)} videos have features"
+            + (f"; not: {listing(lacking)}" if lacking else "")
+        )
+        if missing and not set(missing) & set(lacking):
+            remarks.append(f"{len(missing)} videos have no file, but features: nothing needs the file")
+            missing = []
     if missing:
         problems.append(
             f"{len(missing)} videos of the table have no file in {dataset.videos_folder}: {listing(missing)}"
@@ -130,6 +154,14 @@ def _check_files(
     if short:
         remarks.append(f"{len(short)} videos are shorter than a second: {listing(short)}")
     return durations
+
+
+def _with_features(dataset: Dataset) -> set[str]:
+    """The videos whose features lie with the data set."""
+    from .features.cache_writer import video_name
+
+    folder = dataset.features_folder
+    return {video_name(path.name) for path in folder.glob("[!.]*.h5")} if folder.is_dir() else set()
 
 
 def _check_labels(

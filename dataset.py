@@ -62,6 +62,8 @@ class Dataset:
     ignore_label: str = "Ambiguous"
     bad_videos: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    expected: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """For each subset the numbers of `videos` and `segments` it is published with, where known."""
 
     @property
     def videos(self) -> tuple[str, ...]:
@@ -279,7 +281,7 @@ def open_dataset(
     folder = Path(name_or_folder)
     if str(name_or_folder) in presets:
         preset = read_preset(str(name_or_folder))["data"]
-        folder = Path(data_root) / str(name_or_folder)
+        folder = Path(data_root) / preset.get("folder", str(name_or_folder))
     elif not folder.is_dir():
         raise UsageError(
             f"there is no data set {str(name_or_folder)!r}",
@@ -289,14 +291,19 @@ def open_dataset(
         )
     note = str(preset.get("note", "")).format(folder=folder)
     annotations_path = _annotations_path(folder)
-    if (folder / "labels.csv").exists():
-        labels, subsets = read_labels(folder / "labels.csv")
-    elif annotations_path is not None:
+    table = folder / preset.get("labels", "labels.csv")
+    if table.exists():
+        labels, subsets = read_labels(table)
+        if "labels" in preset:
+            labels, subsets = _with_annotated(labels, subsets, annotations_path, preset)
+    elif annotations_path is not None and "labels" not in preset:
         labels, subsets = _labels_of_annotations(annotations_path, preset)
     else:
         raise DataError(
             f"data set {name_or_folder} has no labels",
-            why=f"{folder} has neither labels.csv nor annotations",
+            why=f"{folder} has neither {table.name} nor annotations"
+            if "labels" not in preset
+            else f"there is no {table}",
             next=note or f"write {folder}/labels.csv with the columns video,label,subset",
             subject=str(folder),
         )
@@ -315,7 +322,21 @@ def open_dataset(
         ignore_label=preset.get("ignore_label", "Ambiguous"),
         bad_videos=preset.get("bad_videos", {}),
         note=note,
+        expected=preset.get("expected", {}),
     )
+
+
+def _with_annotated(
+    labels: dict[str, tuple[str, ...]], subsets: dict[str, str], annotations: Path | None, preset: Mapping[str, Any]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """A preset's table of training labels, completed by the annotated videos of the subsets that it does not name."""
+    subsets = {video: subset or preset["train_subset"] for video, subset in subsets.items()}
+    if annotations is None:
+        return labels, subsets
+    more, theirs = _labels_of_annotations(annotations, preset)
+    named = set(subsets.values())
+    new = [video for video in more if theirs[video] not in named and video not in labels]
+    return labels | {video: more[video] for video in new}, subsets | {video: theirs[video] for video in new}
 
 
 def _annotations_path(folder: Path) -> Path | None:

@@ -37,10 +37,16 @@ def data_check(dataset: str, /, *, data_root: Path = Path("data"), json: bool = 
     from rich.markup import escape
     from rich.table import Table
 
+    from ..temporal_has.results import clock
+
     hours = sum(report.duration_seconds.values()) / 3600
     out.print(
         f"{opened.name}: {len(opened.videos)} videos, {hours:.1f} hours, {len(opened.classes)} classes", markup=False
     )
+    seconds = sorted(report.duration_seconds.values())
+    if seconds:
+        median = seconds[len(seconds) // 2]
+        out.print(f"a video lasts {clock(seconds[0])} to {clock(seconds[-1])}, half of them {clock(median)} or more")
     subsets = sorted(report.videos)
     table = Table("videos of", *(name or "all" for name in subsets))
     for label, counts in report.class_videos.items():

@@ -7,6 +7,8 @@ import pytest
 from thas.dataset import dataset_presets, open_dataset, read_labels
 from thas.errors import DataError, UsageError
 
+from .conftest import shared_data
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -125,4 +127,32 @@ def test_a_table_from_a_spreadsheet(tmp_path):
 
 
 def test_presets_are_data_sets():
-    assert dataset_presets() == ["activitynet-1.2", "activitynet-1.3", "demo", "thumos14"]
+    assert dataset_presets() == ["activitynet-1.2", "activitynet-1.3", "demo", "thumos14", "thumos14-101"]
+
+
+def test_thumos14_with_101_classes_takes_its_test_videos_from_the_annotations(tmp_path):
+    folder = tmp_path / "thumos14" / "annotations"
+    folder.mkdir(parents=True)
+    (folder / "Diving_val.txt").write_text("video_validation_0000001  1.0 2.0\n")
+    (folder / "Diving_test.txt").write_text("video_test_0000001  1.0 2.0\n")
+    with pytest.raises(DataError, match="no labels") as caught:
+        open_dataset("thumos14-101", data_root=tmp_path)
+    assert "labels_101.csv" in str(caught.value)
+    rows = ["video,label", "video_validation_0000001,Diving", "video_validation_0000002,Archery"]
+    (tmp_path / "thumos14" / "labels_101.csv").write_text("\n".join(rows) + "\n")
+    opened = open_dataset("thumos14-101", data_root=tmp_path)
+    assert opened.classes == ("Archery", "Diving")
+    assert opened.videos_of("validation") == ("video_validation_0000001", "video_validation_0000002")
+    assert opened.videos_of("test") == ("video_test_0000001",)
+    assert opened.annotations("test").classes == ("Diving", "Archery")
+    assert open_dataset("thumos14", data_root=tmp_path).classes == ("Diving",)
+
+
+def test_the_counts_of_thumos14_are_the_published_ones(tmp_path):
+    from thas.data_check import check_dataset
+
+    (tmp_path / "thumos14").symlink_to(shared_data("thumos14"))
+    report = check_dataset(open_dataset("thumos14", data_root=tmp_path))
+    assert "validation has its 200 videos" in report.remarks
+    assert "test has its 3358 segments" in report.remarks
+    assert not any("published with" in remark for remark in report.remarks)

@@ -22,7 +22,7 @@ GROUND = {"_lazy", "_version", "devices", "errors", "files", "plots", "processes
 GROUND |= {"segments", "settings", "settings_table", "sweep_half", "sweep_plan"}
 MAY_IMPORT = {
     **{module: set[str]() for module in GROUND},
-    "data_check": {"dataset"},
+    "data_check": {"dataset", "features"},
     "demo": {"dataset", "demo_videos", "eval", "features", "temporal_has"},
     "demo_videos": {"demo_frames"},
     "demo_frames": set(),
