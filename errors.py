@@ -77,6 +77,15 @@ def listing(names: Iterable[str], most: int = 5) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
+def plural(count: int, one: str, many: str = "") -> str:
+    """A number with its noun, or more of a sentence.
+
+    >>> plural(1, "video"), plural(3, "video"), plural(0, "class is", "classes are")
+    ('1 video', '3 videos', '0 classes are')
+    """
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Say which known name was probably meant, else list some of them.
 

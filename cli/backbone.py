@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ..errors import PartialFailure, listing
+from ..errors import PartialFailure, listing, plural
 from .console import note, out, print_json, progress, warn
 
 if TYPE_CHECKING:
@@ -148,17 +148,18 @@ def train_backbone(
         print_json(result.to_json())
     else:
         out.print(
-            f"{target}: C3D of {result.parameters:,} weights from {result.videos} videos, "
+            f"{target}: C3D of {result.parameters:,} weights from {plural(result.videos, 'video')}, "
             f"{result.accuracy[-1]:.0%} of the last {result.clips // settings.epochs:,} clips right",
             markup=False,
         )
         note(f"next: thas extract-features --dataset {dataset}" + (f" --weights {target}" if out_ else ""))
     if result.streamed:
-        warn(f"{result.streamed} videos did not fit into --memory-gigabytes and were decoded again in every pass")
+        warn(f"{plural(result.streamed, 'video')} did not fit into --memory-gigabytes: decoded again in every pass")
     if result.failed:
         first = result.failed[0]
         raise PartialFailure(
-            f"{len(result.failed)} videos could not be read: {listing(failure.video for failure in result.failed)}",
+            f"{plural(len(result.failed), 'video')} could not be read: "
+            + listing(failure.video for failure in result.failed),
             why=f"{first.video}: {first.reason}",
             next="the backbone was trained without them; mend or remove them and run the same command again",
             subject=first.video,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from ..errors import PartialFailure, listing
+from ..errors import PartialFailure, listing, plural
 from .console import note, out, print_json, progress, warn
 
 _FLAG = Parameter(negative=())
@@ -62,13 +63,16 @@ def features_verify(
             }
         )
     else:
-        out.print(f"{found.videos} videos, {found.rows} rows, {len(found.faults)} faulty: {cache}", markup=False)
+        out.print(
+            f"{plural(found.videos, 'video')}, {plural(found.rows, 'row')}, {len(found.faults)} faulty: {cache}",
+            markup=False,
+        )
         for video, why in found.faults.items():
             out.print(f"  {video}: {why}", markup=False)
     if found.partial:
-        warn(f"{len(found.partial)} videos are there in part: {listing(found.partial)}")
+        warn(f"{plural(len(found.partial), 'video is', 'videos are')} there in part: {listing(found.partial)}")
     if found.missing:
-        warn(f"{len(found.missing)} videos of the data set are not there: {listing(found.missing)}")
+        warn(f"not there: {plural(len(found.missing), 'video')} of the data set, {listing(found.missing)}")
     if found.faults and remove and cache.is_dir():
         for file in damaged_files(found, cache):
             file.unlink(missing_ok=True)
@@ -106,6 +110,7 @@ def features_diff(first: Path, second: Path, *, json: Annotated[bool, _FLAG] = F
     if json:
         print_json({"same": found.same} | vars(found))
         return 0 if found.same else 1
+    differ = partial(plural, one="video differs", many="videos differ")
     for line in found.recipe:
         out.print(f"recipe   {line}", markup=False)
     for line in found.versions:
@@ -115,20 +120,26 @@ def features_diff(first: Path, second: Path, *, json: Annotated[bool, _FLAG] = F
             out.print(f"videos   {len(videos)} {name}: {listing(videos)}", markup=False)
     if found.shapes:
         video, (one, two) = next(iter(found.shapes.items()))
-        out.print(f"shapes   {len(found.shapes)} videos differ, {video}: {one} and {two}", markup=False)
+        out.print(
+            f"shapes   {differ(len(found.shapes))}, {video}: {one} and {two}",
+            markup=False,
+        )
     if found.times:
         video = max(found.times, key=lambda name: found.times[name])
-        out.print(f"times    {len(found.times)} videos differ, most {video}: {found.times[video]:.3g} s", markup=False)
+        out.print(
+            f"times    {differ(len(found.times))}, most {video}: {found.times[video]:.3g} s",
+            markup=False,
+        )
     if found.values:
         video = max(found.values, key=lambda name: found.values[name][0])
         most, share = found.values[video]
         out.print(
-            f"numbers  {len(found.values)} videos differ, most {video}: by {most:.3g}, {share:.2g} of its largest",
+            f"numbers  {differ(len(found.values))}, most {video}: by {most:.3g}, {share:.2g} of its largest",
             markup=False,
         )
     for video, why in found.failed.items():
         out.print(f"damaged  {video}: {why}", markup=False)
-    out.print(f"equal    {len(found.equal)} videos to the last bit", markup=False)
+    out.print(f"equal    {plural(len(found.equal), 'video')} to the last bit", markup=False)
     return 0 if found.same else 1
 
 
@@ -158,7 +169,7 @@ def features_pack(
 
     with progress("packing", len(FeatureCache(cache)), "videos") as advance:
         count = pack_cache(cache, target, how="links" if links else "copy", progress=advance)
-    out.print(f"{count} videos in {target}", markup=False)
+    out.print(f"{plural(count, 'video')} in {target}", markup=False)
     return 0
 
 
@@ -198,9 +209,16 @@ def list_backbones(*, json: Annotated[bool, _FLAG] = False) -> int:
     from rich.table import Table
 
     table = Table("name", "D", "clip", "input", "weights", "licence", box=None, pad_edge=False)
+    told: dict[str, str] = {}
     for row in rows:
         clip = f"{row['clip_frames']} x {row['frame_step']}"
-        table.add_row(row["name"], str(row["dimension"]), clip, row["input"], row["weights"], row["licence"])
+        # What is long stands below, or the table would not fit into 80 columns.
+        weights, colon, files = row["weights"].partition(": ")
+        licence, _, data = row["licence"].partition(", ")
+        told[row["name"] if colon else weights] = f"trained on {data}; {files}" if colon else f"trained on {data}"
+        table.add_row(row["name"], str(row["dimension"]), clip, row["input"], weights, licence)
     out.print(table)
+    for name, text in told.items():
+        note(f"{name}: {text}")
     note("clip: frames that the network is given x the step between them. D: length of a feature vector.")
     return 0

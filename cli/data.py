@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..errors import plural
 from .console import out, print_json, progress
 
 
@@ -41,7 +42,9 @@ def data_check(dataset: str, /, *, data_root: Path = Path("data"), json: bool = 
 
     hours = sum(report.duration_seconds.values()) / 3600
     out.print(
-        f"{opened.name}: {len(opened.videos)} videos, {hours:.1f} hours, {len(opened.classes)} classes", markup=False
+        f"{opened.name}: {plural(len(opened.videos), 'video')}, {hours:.1f} hours, "
+        + plural(len(opened.classes), "class", "classes"),
+        markup=False,
     )
     seconds = sorted(report.duration_seconds.values())
     if seconds:

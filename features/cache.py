@@ -18,7 +18,7 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
-from ..errors import FeatureError, listing
+from ..errors import FeatureError, listing, plural
 from .cache_writer import SUFFIX, FeatureWriter, file_name, video_name
 from .recipe import Recipe, difference, digest, read_attributes
 
@@ -158,7 +158,7 @@ class FeatureCache(Mapping[str, Features]):
             )
 
     def __repr__(self) -> str:
-        return f"<FeatureCache: {len(self)} videos in {self.path}>"
+        return f"<FeatureCache: {plural(len(self), 'video')} in {self.path}>"
 
     def __len__(self) -> int:
         return len(self._names)
@@ -260,7 +260,7 @@ def require(cache: Mapping[str, Features], videos: Iterable[str]) -> None:
     missing = [video for video in videos if video not in cache]
     if missing:
         raise FeatureError(
-            f"{len(missing)} videos have no features: {listing(missing)}",
+            f"{plural(len(missing), 'video has', 'videos have')} no features: {listing(missing)}",
             why=f"{cache!r} does not hold them",
             next="run thas extract-features again; it continues with what is missing",
             subject=missing[0],

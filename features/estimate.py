@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import plural
 from .clips import ClipPlan
 from .video import FrameTable, UnreadableVideo, scan_video
 
@@ -47,7 +48,8 @@ class Estimate:
         '2 videos, about 4000 snippets: about 35 min on cpu, 66 MB of disk (1.0 GB free)'
         """
         return (
-            f"{self.videos} videos, about {self.snippets} snippets: about {duration(self.seconds)} on {self.device}, "
+            f"{plural(self.videos, 'video')}, about {plural(self.snippets, 'snippet')}: "
+            f"about {duration(self.seconds)} on {self.device}, "
             f"{size(self.bytes)} of disk ({size(self.free_bytes)} free)"
         )
 

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from .._version import __version__
-from ..errors import DataError, UsageError, listing
+from ..errors import DataError, UsageError, listing, plural
 from ..files import cannot_write, write_atomically
 from .c3d import C3D
 from .failures import Failure
@@ -188,7 +188,7 @@ def train_backbone(
     if not clips.lengths:
         first = (*clips.failed, *missing)[0]
         raise DataError(
-            f"none of the {len(videos) + len(missing)} training videos can be read",
+            f"of {plural(len(videos) + len(missing), 'training video')} none can be read",
             why=f"{first.video}: {first.reason}",
             next="check that they are videos and play to their end",
             subject=first.video,
@@ -236,7 +236,7 @@ def _targets(
     bare = [video for video in videos if not labels.get(video)]
     if bare:
         raise DataError(
-            f"{len(bare)} training videos have no label: {listing(bare)}",
+            f"{plural(len(bare), 'training video has', 'training videos have')} no label: {listing(bare)}",
             why="a clip is learned by its video's label",
             next="write their labels into labels.csv, or remove their rows",
             subject=bare[0],

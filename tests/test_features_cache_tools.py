@@ -137,10 +137,10 @@ def test_the_command_line(tmp_path, capsys):
     cache = tmp_path / "cache"
     _write(cache, "a")
     assert features_verify(cache) == 0
-    assert capsys.readouterr().out == f"1 videos, 3 rows, 0 faulty: {cache}\n"
+    assert capsys.readouterr().out == f"1 video, 3 rows, 0 faulty: {cache}\n"
     assert features_pack(cache, tmp_path / "p.h5") == 0
     assert features_diff(cache, tmp_path / "p.h5") == 0
-    assert "equal    1 videos" in capsys.readouterr().out
+    assert "equal    1 video" in capsys.readouterr().out
     _spoil(_write(cache, "b"), _nan)
     with pytest.raises(PartialFailure, match=r"1 files of .* are faulty: b"):
         features_verify(cache, remove=True, json=True)
@@ -150,6 +150,6 @@ def test_the_command_line(tmp_path, capsys):
     assert features_diff(cache, tmp_path / "other") == 1
     printed = capsys.readouterr().out
     assert "recipe   layer: 'fc7' and 'fc6'" in printed
-    assert "numbers  1 videos differ, most a: by 11, 1 of its largest" in printed
+    assert "numbers  1 video differs, most a: by 11, 1 of its largest" in printed
     assert features_diff(cache, tmp_path / "other", json=True) == 1
     assert json.loads(capsys.readouterr().out)["same"] is False
