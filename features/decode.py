@@ -7,6 +7,7 @@ damage, and what the libraries say on stderr while decoding counts as damage too
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -132,8 +133,9 @@ def _decord_frames(path: Path, reader: Any, wanted: np.ndarray, watch: Watch) ->
 
 
 def _first_line(error: Exception) -> str:
+    """What an error says, without the time of day that decord begins with: the same video gives the same file."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
+    return re.sub(r"^\[[\d:]+\] \S+:\d+: ", "", lines[0])[:200]
 
 
 def _pyav_frames(path: Path, table: FrameTable, wanted: np.ndarray, watch: Watch) -> Iterator[np.ndarray]:
