@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ..errors import PartialFailure, UsageError, listing
+from ..errors import PartialFailure, UsageError, listing, plural
 from .console import err, note, out, print_json, progress, warn
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def extract_features(
     device: str | None = None,
     compile: Annotated[bool, _FLAG] = False,
     patience_seconds: float = 120.0,
+    engine: Literal["local", "ray"] = "local",
+    address: str | None = None,
     data_root: Path = Path("data"),
     json: Annotated[bool, _FLAG] = False,
 ) -> int:
@@ -60,6 +62,8 @@ def extract_features(
         thas extract-features clips/*.mp4 --out features --stride-frames 8 --weights c3d.pickle
 
         thas extract-features --dataset my_videos --backbone r3d_18 --precision bf16
+
+        thas extract-features --dataset thumos14 --weights c3d.pickle --engine ray --address auto
 
     Parameters
     ----------
@@ -115,6 +119,10 @@ def extract_features(
         Compile the network first: pays for long jobs.
     patience_seconds
         A decoder that is silent for so long is ended, and its video fails.
+    engine
+        ray takes all machines of a Ray cluster, which share the folders (pip install 'thas[ray]').
+    address
+        HOST:PORT of the cluster, or auto for the one this machine is in; without it Ray starts on this machine alone.
     data_root
         The folder that holds data sets called by name.
     json
@@ -183,6 +191,9 @@ def extract_features(
             missing=missing,
             progress=advance,
             announce=_announce,
+            engine=engine,
+            address=address,
+            warn=warn,
         )
     return _report(result, folder, "extracted", json=json)
 
@@ -227,18 +238,21 @@ def _report(result: ExtractionResult, folder: Path, verb: str, *, json: bool) ->
             }
         )
     else:
-        parts = [f"{len(result.done)} videos {verb}"]
+        parts = [f"{plural(len(result.done), 'video')} {verb}"]
         if result.skipped:
-            parts.append(f"{len(result.skipped)} were there already")
+            parts.append(f"{plural(len(result.skipped), 'was', 'were')} there already")
         if result.failed:
             parts.append(f"{len(result.failed)} failed")
         out.print(f"{', '.join(parts)}: {folder}", markup=False)
     if result.partial:
-        warn(f"{len(result.partial)} videos were damaged and kept in part: {listing(result.partial)}")
+        warn(
+            f"{plural(len(result.partial), 'video was', 'videos were')} damaged and kept in part: "
+            + listing(result.partial)
+        )
     if result.failed:
         first = result.failed[0]
         raise PartialFailure(
-            f"{len(result.failed)} videos failed: {listing(failure.video for failure in result.failed)}",
+            f"{plural(len(result.failed), 'video')} failed: {listing(failure.video for failure in result.failed)}",
             why=f"{first.video}: {first.reason}" + (f"; all reasons in {folder}/failed.csv" if folder.is_dir() else ""),
             next="run the same command again to retry them; what is done stays done",
         )

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..errors import CheckpointError, FeatureError, VideoError
 from .cache import FeatureCache, Features
-from .extract import ExtractionResult, ExtractionSettings, Progress, extract_dataset, recipe_of
+from .extract import ExtractionResult, ExtractionSettings, Progress, extract_dataset
+from .extraction_job import recipe_of
 from .recipe import Recipe, difference
 
 

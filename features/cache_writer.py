@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,9 +16,9 @@ import numpy as np
 
 from ..errors import FeatureError
 from .recipe import Recipe, digest, write_attributes
+from .unfinished import LONGEST_ADDITION, unfinished_path
 
 SUFFIX = ".h5"
-_UNFINISHED = ".unfinished-"
 # What must be free beyond the rows that are written: for the tables and attributes of the files that are open.
 _MARGIN_BYTES = 4 << 20
 
@@ -36,7 +37,7 @@ def file_name(video: str) -> str:
     if readable.startswith("."):
         readable = "%2E" + readable[1:]
     name = readable + SUFFIX
-    if not video or len(os.fsencode(name)) > 255 - len(_UNFINISHED) - 8:
+    if not video or len(os.fsencode(name)) > 255 - LONGEST_ADDITION:
         raise FeatureError(
             f"a video cannot be called {video[:60]!r}",
             why="its name is empty" if not video else f"a file name of {len(os.fsencode(name))} bytes is too long",
@@ -79,7 +80,7 @@ class FeatureWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self.video = video
         self._path = folder / file_name(video)
-        self._temporary = folder / f"{_UNFINISHED}{os.getpid()}-{self._path.name}"
+        self._temporary = unfinished_path(self._path)
         self._need(0)
         self._file: h5py.File | None = h5py.File(self._temporary, "w", libver=("v110", "v110"))
         options: dict[str, Any] = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if compress else {}
@@ -110,7 +111,10 @@ class FeatureWriter:
                 subject=self.video,
             )
         self._need(stored.nbytes)
-        self._features[row : row + len(stored)] = stored
+        try:
+            self._features[row : row + len(stored)] = stored
+        except (OSError, RuntimeError) as error:
+            raise system_error(error, self._path) from error
 
     def _need(self, count: int) -> None:
         # HDF5 that meets a full disk while closing a file can take the process down with it: better not to go there.
@@ -140,8 +144,7 @@ class FeatureWriter:
         try:
             return self._commit(start_seconds, end_seconds, duration_seconds, recipe, centre_frame, source, rows)
         except RuntimeError as error:  # what HDF5 raises when it cannot flush while closing
-            full = "No space left" in str(error)
-            raise OSError(errno.ENOSPC if full else errno.EIO, str(error), str(self._path)) from error
+            raise system_error(error, self._path) from error
 
     def _commit(
         self,
@@ -195,6 +198,18 @@ class FeatureWriter:
         self._temporary.unlink(missing_ok=True)
 
 
+def system_error(error: Exception, path: Path) -> OSError:
+    """The error of the system behind one of HDF5, which has its number in the text only.
+
+    >>> system_error(RuntimeError("file write failed: errno = 28, error message = 'No space left'"), Path("a.h5")).errno
+    28
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return error
+    told = re.search(r"errno = (\d+)", str(error))
+    return OSError(int(told.group(1)) if told else errno.EIO, str(error), str(path))
+
+
 def _options(dataset: Any, rows: int) -> dict[str, Any]:
     if dataset.chunks is None:
         return {}
@@ -208,26 +223,8 @@ def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some file systems of a network do not sync folders
+            raise
     finally:
         os.close(handle)
-
-
-def remove_unfinished(folder: Path | str) -> int:
-    """Remove what killed runs left in a cache; returns how many files. Those of processes still alive stay."""
-    removed = 0
-    for path in Path(folder).glob(f"{_UNFINISHED}*"):
-        pid = path.name.removeprefix(_UNFINISHED).split("-")[0]
-        if not (pid.isdigit() and int(pid) != os.getpid() and _alive(int(pid))):
-            path.unlink(missing_ok=True)
-            removed += 1
-    return removed
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

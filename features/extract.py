@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from .._version import __version__
 from ..errors import FeatureError, UsageError
 from ..files import cannot_write
 from .cache import FeatureCache
-from .cache_writer import file_name, remove_unfinished
-from .estimate import Estimate, estimate_job
+from .cache_writer import file_name
+from .estimate import Estimate
+from .extraction_job import Engine, Job
 from .extraction_run import ExtractionRun
-from .extraction_settings import ExtractionResult, ExtractionSettings, Progress, clip_of
+from .extraction_settings import ExtractionResult, ExtractionSettings, Progress
 from .failures import Failure, write_failures
-from .pool import Decoding
 from .recipe import difference
+from .unfinished import remove_unfinished
 
 if TYPE_CHECKING:
+    from .ray_engine import ClusterRun
     from .weights import LoadedBackbone
 
 __all__ = ["Estimate", "ExtractionResult", "ExtractionSettings", "Progress", "extract_dataset"]
@@ -43,6 +44,9 @@ def extract_dataset(
     missing: Sequence[Failure] = (),
     progress: Progress | None = None,
     announce: Callable[[Estimate], object] | None = None,
+    engine: Engine = "local",
+    address: str | None = None,
+    warn: Callable[[str], object] | None = None,
 ) -> ExtractionResult:
     """Extract the features of videos into the cache `out`.
 
@@ -63,6 +67,10 @@ def extract_dataset(
         missing: Videos that have no file; they join the failed ones.
         progress: Called with the share of a video that was just finished; the shares sum up to the number of videos.
         announce: Called with an estimate of time and disk before the work begins.
+        engine: "ray" takes all machines of a Ray cluster, each with its GPUs or cores. Videos and cache must lie in
+            folders that they share; `workers` and `device` are then of each part.
+        address: Of the Ray cluster, HOST:PORT or "auto"; None starts Ray on this machine alone.
+        warn: Called with what went wrong on the way without ending the work, as the loss of a machine.
 
     Returns:
         What became of each video. Failures do not raise: they are listed, and written to `failed.csv`.
@@ -71,9 +79,16 @@ def extract_dataset(
         FeatureError: The cache holds features of another recipe; the differing lines are named.
         CheckpointError: The weights are missing or do not fit.
         DataError: The cache cannot be written to. What was finished is kept.
+        UsageError: The engine is not installed, or does not go with another argument.
     """
     from .weights import load_backbone
 
+    if engine == "ray":
+        from .ray_engine import check_ray
+
+        check_ray(address, device)
+    elif address:
+        raise UsageError("an address is of a Ray cluster", next="thas extract-features --engine ray --address ...")
     settings = settings or ExtractionSettings()
     progress = progress or (lambda share: None)
     out = Path(out)
@@ -92,62 +107,31 @@ def extract_dataset(
         mean_cube=mean_cube,
         pool5=pool5,
     )
-    recipe = recipe_of(settings, loaded)
-    present = check_cache(out, recipe, videos)
+    job = Job(out, settings, loaded, device, compile, workers, patience_seconds)
+    present = check_cache(out, job.recipe, videos)
     todo = {video: Path(path) for video, path in videos.items() if video not in present}
     progress(float(len(present) + len(missing)))
     skipped = tuple(video for video in videos if video in present)
     if not todo:
         write_failures(out, missing)
         return ExtractionResult((), skipped, tuple(missing))
-    from .runner import Runner
+    run: ExtractionRun | ClusterRun
+    with ExitStack() as stack:
+        if engine == "ray":
+            from .ray_engine import ClusterRun
 
-    runner = Runner(loaded, device=device, precision=settings.precision, compile=compile, batch=settings.batch)
-    run = ExtractionRun(out, recipe, settings, loaded, runner, progress)
-    if announce is not None:
-        preparation = loaded.backbone.preprocessing
-        clip = (clip_of(settings, loaded)[0], preparation.crop_height, preparation.crop_width, 3)
-        row = loaded.backbone.dimension * (2 if settings.stored == "float16" else 4)
-        announce(estimate_job(todo, plan=run.plan, runner=runner, clip_shape=clip, row_bytes=row, folder=out))
-    count = min(workers or min(os.cpu_count() or 1, 16), len(todo))
-    decoding = Decoding(
-        todo.items(),
-        plan=lambda video, table: run.plan(todo[video].name, table),
-        preparation=loaded.backbone.preprocessing,
-        decoder=settings.decoder,
-        workers=count,
-        patience_seconds=patience_seconds,
-    )
-    try:
-        with runner, decoding, run:
-            run.consume(decoding)
-    finally:
-        write_failures(out, [*run.failed, *missing])
+            run = ClusterRun(job, progress, address=address, announce=announce, warn=warn)
+        else:
+            runner = stack.enter_context(job.runner())
+            run = ExtractionRun(job, runner, progress)
+            if announce is not None:
+                announce(job.estimate(todo, runner))
+        stack.callback(lambda: write_failures(out, [*run.failed, *missing]))
+        run.work(todo.items(), decoders=min(job.decoders(), len(todo)))
     order = {video: i for i, video in enumerate(videos)}
     done = tuple(sorted(run.done, key=order.__getitem__))
     failed = tuple(sorted(run.failed, key=lambda failure: order[failure.video]))
     return ExtractionResult(done, skipped, (*failed, *missing), tuple(sorted(run.partial)), run.clips)
-
-
-def recipe_of(settings: ExtractionSettings, loaded: LoadedBackbone) -> dict[str, Any]:
-    """What a cache writes down about how its features were made."""
-    from importlib.metadata import version
-
-    frames, step = clip_of(settings, loaded)
-    return {
-        **loaded.recipe,
-        "clip_frames": frames,
-        "frame_step": step,
-        "snippets": None if settings.stride_frames else settings.snippets,
-        "stride_frames": settings.stride_frames,
-        "fps": settings.fps,
-        "sampler": settings.sampler,
-        "precision": settings.precision,
-        "decoder": settings.decoder,
-        "stored": settings.stored,
-        "thas_version": __version__,
-        "torch_version": version("torch"),
-    }
 
 
 def check_cache(out: Path, recipe: Mapping[str, Any], videos: Mapping[str, Path]) -> set[str]:

@@ -7,7 +7,7 @@ come, so that memory does not depend on a video's length.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,29 +19,15 @@ import numpy as np
 from ..errors import FeatureError
 from ..files import cannot_write
 from .cache_writer import FeatureWriter
-from .clips import ClipPlan, plan_clips
-from .extraction_settings import ExtractionSettings, Progress, clip_of
+from .clips import ClipPlan
+from .extraction_job import TOLERATED_SECONDS, Job
+from .extraction_settings import Progress
 from .failures import Failure
 from .pool import Clips, Closed, Decoding, Event, Opened
 from .video import FrameTable, UnreadableVideo
 
 if TYPE_CHECKING:
     from .runner import Runner
-    from .weights import LoadedBackbone
-
-# A container may claim a little more than its last packet's end without anything being lost.
-_TOLERATED_SECONDS = 0.5
-
-
-def refuse_damaged(name: str, table: FrameTable) -> None:
-    """Raise an UnreadableVideo for a file whose container is damaged or ends early."""
-    why = table.damage
-    if table.missing_seconds > _TOLERATED_SECONDS:
-        claimed = table.duration_seconds + table.missing_seconds
-        why = f"truncated: the container says {claimed:.1f} s, its frames end at {table.duration_seconds:.1f} s"
-    if why:
-        advice = "replace the file, or take what precedes the damage with --keep-partial"
-        raise UnreadableVideo(name, stage="scan", why=why, next=advice)
 
 
 @dataclass(eq=False)
@@ -58,7 +44,7 @@ class _Open:
 
 
 class ExtractionRun:
-    """The state of one extraction; use it in a `with` block.
+    """The state of one extraction by this process.
 
     Attributes:
         done: Videos whose files have their final names.
@@ -67,17 +53,9 @@ class ExtractionRun:
         clips: Clips that the network saw.
     """
 
-    def __init__(
-        self,
-        out: Path,
-        recipe: dict[str, Any],
-        settings: ExtractionSettings,
-        loaded: LoadedBackbone,
-        runner: Runner,
-        progress: Progress,
-    ) -> None:
-        self._out, self._recipe, self._settings, self._runner = out, recipe, settings, runner
-        self._loaded, self._progress = loaded, progress
+    def __init__(self, job: Job, runner: Runner, progress: Progress) -> None:
+        self._job, self._runner, self._progress = job, runner, progress
+        self._recipe = job.recipe  # read once: it asks for the versions of packages
         self._open: dict[str, _Open] = {}
         self._waiting: deque[tuple[str, int, np.ndarray]] = deque()
         self._count = 0
@@ -98,22 +76,23 @@ class ExtractionRun:
         for video in self._open.values():
             video.writer.discard()
 
-    def plan(self, name: str, table: FrameTable) -> ClipPlan:
-        """The clips of a video; called by the decoding lanes."""
-        settings = self._settings
-        if not settings.keep_partial:
-            refuse_damaged(name, table)
-        frames, step = clip_of(settings, self._loaded)
-        return plan_clips(
-            table.start_seconds,
-            table.end_seconds,
-            length_frames=frames,
-            frame_step=step,
-            snippets=settings.snippets,
-            stride_frames=settings.stride_frames,
-            fps=settings.fps,
-            sampler=settings.sampler,
+    def work(self, videos: Iterable[tuple[str, Path]], *, decoders: int) -> None:
+        """Extract videos, given by name and file; begin each when there is a decoder for it.
+
+        Raises:
+            DataError: The cache cannot be written to.
+        """
+        job = self._job
+        decoding = Decoding(
+            videos,
+            plan=job.plan,
+            preparation=job.loaded.backbone.preprocessing,
+            decoder=job.settings.decoder,
+            workers=decoders,
+            patience_seconds=job.patience_seconds,
         )
+        with decoding, self:
+            self.consume(decoding)
 
     def consume(self, events: Iterator[Event] | Decoding) -> None:
         """Take the decoders' events until there are no more."""
@@ -126,17 +105,17 @@ class ExtractionRun:
                 self._collect()
             self._settle(waiting=0)
         except OSError as error:
-            raise cannot_write(self._out, error) from error
+            raise cannot_write(self._job.out, error) from error
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Opened):
             writer = FeatureWriter(
-                self._out,
+                self._job.out,
                 video=event.video,
                 rows=len(event.plan),
-                dimension=self._loaded.backbone.dimension,
-                dtype=self._settings.stored,
-                compress=self._settings.compress,
+                dimension=self._job.loaded.backbone.dimension,
+                dtype=self._job.settings.stored,
+                compress=self._job.settings.compress,
             )
             self._open[event.video] = _Open(writer, event.table, event.plan)
         elif isinstance(event, Clips):
@@ -154,7 +133,7 @@ class ExtractionRun:
         video = self._open.get(event.video)
         if video is not None:
             video.closed = event
-            if event.error is not None and not (self._settings.keep_partial and video.arrived):
+            if event.error is not None and not (self._job.settings.keep_partial and video.arrived):
                 self._waiting = deque(waiting for waiting in self._waiting if waiting[0] != event.video)
                 self._count = sum(len(clips) for _, _, clips in self._waiting)
                 del self._open[event.video]
@@ -234,7 +213,7 @@ class ExtractionRun:
             **video.closed.details,
         }
         error = video.closed.error
-        if error is not None or table.damage or table.missing_seconds > _TOLERATED_SECONDS:
+        if error is not None or table.damage or table.missing_seconds > TOLERATED_SECONDS:
             why = getattr(error, "why", "") or table.damage
             why = why or f"the container says {table.missing_seconds:.1f} s more than there is"
             source |= {"partial": True, "lost": why, "lost_rows": len(plan) - rows}

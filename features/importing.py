@@ -14,11 +14,11 @@ from .._version import __version__
 from ..errors import DataError, FeatureError, UsageError, listing
 from ..files import cannot_write
 from .cache import Features, write_features
-from .cache_writer import remove_unfinished
 from .extraction_settings import ExtractionResult, Progress
 from .failures import Failure, write_failures
 from .pickles import load_array
 from .snippets import SnippetGrid
+from .unfinished import remove_unfinished
 
 ARRAY_SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".h5", ".hdf5")
 # Tried in this order where a file holds several arrays and no key was named.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import string
 import tempfile
 
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from thas.errors import FeatureError
 from thas.features.cache import FeatureCache, Features, require, write_features
-from thas.features.cache_writer import FeatureWriter, file_name, remove_unfinished, video_name
+from thas.features.cache_writer import FeatureWriter, file_name, video_name
+from thas.features.unfinished import process_tag, remove_unfinished, remove_unfinished_of
 
 RECIPE = {"backbone": "c3d", "layer": "fc7", "mean": [90.0, 98.0, 102.0], "fps": None, "keep": False, "stride": 8}
 
@@ -77,11 +79,38 @@ def test_leaving_the_writer_early_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_remains_of_dead_processes_are_removed(tmp_path):
-    (tmp_path / ".unfinished-999999999-v.h5").write_bytes(b"x")
-    (tmp_path / ".unfinished-1-w.h5").write_bytes(b"x")  # process 1 lives
-    assert remove_unfinished(tmp_path) == 1
-    assert [p.name for p in tmp_path.iterdir()] == [".unfinished-1-w.h5"]
+def test_only_what_nobody_writes_any_more_is_removed(tmp_path):
+    machine = process_tag().partition(".")[0]
+    names = {
+        "dead": f".unfinished-{machine}.999999999-v.h5",
+        "alive": f".unfinished-{machine}.1-v.h5",
+        "elsewhere": ".unfinished-00000000.999999999-v.h5",
+        "left elsewhere": ".unfinished-00000000.999999998-v.h5",
+        "of an unknown kind": ".unfinished-12-v.h5",
+    }
+    for name in names.values():
+        (tmp_path / name).write_bytes(b"x")
+    for left in ("left elsewhere", "alive"):
+        os.utime(tmp_path / names[left], (0, 0))
+    assert remove_unfinished(tmp_path) == 2
+    kept = {names[key] for key in ("alive", "elsewhere", "of an unknown kind")}
+    assert {path.name for path in tmp_path.iterdir()} == kept
+    assert remove_unfinished_of(tmp_path, "00000000.999999999") == 1
+    assert remove_unfinished_of(tmp_path, "00000000.9") == 0
+
+
+def test_what_is_written_bears_the_name_of_machine_and_process(tmp_path):
+    with FeatureWriter(tmp_path, video="v", rows=1, dimension=1):
+        assert [path.name for path in tmp_path.iterdir()] == [f".unfinished-{process_tag()}-v.h5"]
+        assert process_tag().endswith(f".{os.getpid()}")
+    longest = "x" * 255
+    while True:  # the longest name that is allowed can be written
+        try:
+            file_name(longest)
+            break
+        except FeatureError:
+            longest = longest[1:]
+    FeatureWriter(tmp_path, video=longest, rows=1, dimension=1).discard()
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def test_the_command_line(tmp_path, weights, videos, capsys):
     assert extract_features([videos["long"], videos["tiny"]], **arguments) == 0
     assert capsys.readouterr().out == f"2 videos extracted: {folder}\n"
     (tmp_path / "bad.mp4").touch()
-    with pytest.raises(PartialFailure, match="1 videos failed: bad") as caught:
+    with pytest.raises(PartialFailure, match="1 video failed: bad") as caught:
         extract_features([videos["long"], tmp_path / "bad.mp4"], json=True, **arguments)
     assert caught.value.exit_code == 3
     printed = json.loads(capsys.readouterr().out)

@@ -225,7 +225,7 @@ def test_the_command_line(tmp_path, folder, capsys):
     _save(folder, "npy")
     arguments = {"length_frames": 16, "stride_frames": 8, "out": tmp_path / "c"}
     assert command(folder, fps="25", **arguments) == 0
-    assert capsys.readouterr().out == f"1 videos imported: {tmp_path / 'c'}\n"
+    assert capsys.readouterr().out == f"1 video imported: {tmp_path / 'c'}\n"
     (folder / "bad.npy").touch()
     with pytest.raises(PartialFailure):
         command(folder, fps="25", json=True, **arguments)

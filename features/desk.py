@@ -1,0 +1,89 @@
+"""Videos handed out to many extractors in small chunks, and what became of them.
+
+One desk stands between the machines of a cluster: extractors come and take videos, and tell what they finished. Of one
+that is lost, the desk knows what it had.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .failures import Failure
+
+
+@dataclass(frozen=True)
+class News:
+    """What an extractor did since it last told.
+
+    Attributes:
+        done: Videos whose files have their final names.
+        failed: Videos that gave nothing.
+        partial: Of those done, the ones that hold only a part.
+        clips: Clips that the network saw.
+        shares: Sum of the shares of videos that were finished.
+    """
+
+    done: tuple[str, ...] = ()
+    failed: tuple[Failure, ...] = ()
+    partial: tuple[str, ...] = ()
+    clips: int = 0
+    shares: float = 0.0
+
+
+class Desk:
+    """Hands out videos, each to one extractor.
+
+    Args:
+        videos: Names and files, in the order in which they are handed out.
+
+    >>> desk = Desk([("a", Path("a.mp4")), ("b", Path("b.mp4")), ("c", Path("c.mp4"))])
+    >>> [video for video, _ in desk.take(1, most=2)], [video for video, _ in desk.take(2, most=2)]
+    (['a', 'b'], ['c'])
+    >>> desk.tell(1, News(done=("a",)))
+    >>> desk.dismiss(1)
+    ['b']
+    """
+
+    def __init__(self, videos: Iterable[tuple[str, Path]]) -> None:
+        self._waiting = deque(videos)
+        self._held: dict[int, dict[str, Path]] = {}
+        self._gone: set[int] = set()
+        self._news: list[tuple[int, News]] = []
+
+    def take(self, who: int, *, most: int) -> list[tuple[str, Path]]:
+        """The next videos for an extractor; none if none wait, or if it was dismissed.
+
+        At most `most`, and fewer towards the end, so that all extractors end together.
+        """
+        if who in self._gone:
+            return []
+        held = self._held.setdefault(who, {})
+        count = min(most, -(-len(self._waiting) // (2 * len(self._held))), len(self._waiting))
+        taken = [self._waiting.popleft() for _ in range(count)]
+        held.update(taken)
+        return taken
+
+    def tell(self, who: int, news: News) -> None:
+        """Note what an extractor did, unless it was dismissed: others have its videos then."""
+        if who in self._gone:
+            return
+        for video in (*news.done, *(failure.video for failure in news.failed)):
+            self._held.get(who, {}).pop(video, None)
+        self._news.append((who, news))
+
+    def news(self) -> tuple[list[tuple[int, News]], int]:
+        """What was told since the last call, by whom; and how many videos wait."""
+        news, self._news = self._news, []
+        return news, len(self._waiting)
+
+    def dismiss(self, who: int) -> list[str]:
+        """The unfinished videos of an extractor that is lost; it is given no more, and not heard any more."""
+        self._gone.add(who)
+        return list(self._held.pop(who, {}))
+
+    def put_back(self, videos: Iterable[tuple[str, Path]]) -> None:
+        """Hand these out next."""
+        self._waiting.extendleft(reversed(list(videos)))

@@ -1,0 +1,127 @@
+"""What every engine needs to know to extract videos: all but the videos themselves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from .._version import __version__
+from .clips import ClipPlan, plan_clips
+from .estimate import Estimate, estimate_job
+from .extraction_settings import ExtractionSettings, clip_of
+from .video import FrameTable, UnreadableVideo
+
+if TYPE_CHECKING:
+    from .runner import Runner
+    from .weights import LoadedBackbone
+
+Engine = Literal["local", "ray"]
+
+# A container may claim a little more than its last packet's end without anything being lost.
+TOLERATED_SECONDS = 0.5
+
+
+def refuse_damaged(name: str, table: FrameTable) -> None:
+    """Raise an UnreadableVideo for a file whose container is damaged or ends early."""
+    why = table.damage
+    if table.missing_seconds > TOLERATED_SECONDS:
+        claimed = table.duration_seconds + table.missing_seconds
+        why = f"truncated: the container says {claimed:.1f} s, its frames end at {table.duration_seconds:.1f} s"
+    if why:
+        advice = "replace the file, or take what precedes the damage with --keep-partial"
+        raise UnreadableVideo(name, stage="scan", why=why, next=advice)
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """How videos are extracted and where to; the same on every machine.
+
+    Attributes:
+        out: The cache.
+        settings: How features are made.
+        loaded: The network and its weights.
+        device: "cpu", "cuda", ...; None takes a GPU if there is one.
+        compile: Compile the network first.
+        workers: Decoding processes; None for one a core, at most 16.
+        patience_seconds: A decoder silent for so long is ended, and its video fails.
+    """
+
+    out: Path
+    settings: ExtractionSettings
+    loaded: LoadedBackbone
+    device: str | None = None
+    compile: bool = False
+    workers: int | None = None
+    patience_seconds: float = 120.0
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What a cache writes down about how its features were made on this machine."""
+        return recipe_of(self.settings, self.loaded)
+
+    def plan(self, name: str, table: FrameTable) -> ClipPlan:
+        """The clips of a video, by its file's name and frame table."""
+        settings = self.settings
+        if not settings.keep_partial:
+            refuse_damaged(name, table)
+        frames, step = clip_of(settings, self.loaded)
+        return plan_clips(
+            table.start_seconds,
+            table.end_seconds,
+            length_frames=frames,
+            frame_step=step,
+            snippets=settings.snippets,
+            stride_frames=settings.stride_frames,
+            fps=settings.fps,
+            sampler=settings.sampler,
+        )
+
+    def estimate(self, videos: Mapping[str, Path], runner: Runner) -> Estimate:
+        """What the videos will take with this network on this machine."""
+        backbone = self.loaded.backbone
+        how = backbone.preprocessing
+        return estimate_job(
+            videos,
+            plan=self.plan,
+            runner=runner,
+            clip_shape=(clip_of(self.settings, self.loaded)[0], how.crop_height, how.crop_width, 3),
+            row_bytes=backbone.dimension * (2 if self.settings.stored == "float16" else 4),
+            folder=self.out,
+        )
+
+    def runner(self) -> Runner:
+        """The network on its device."""
+        from .runner import Runner
+
+        settings = self.settings
+        return Runner(
+            self.loaded, device=self.device, precision=settings.precision, compile=self.compile, batch=settings.batch
+        )
+
+    def decoders(self, cores: int | None = None) -> int:
+        """How many decoding processes go with so many cores; None for this machine's."""
+        return self.workers or min(cores or os.cpu_count() or 1, 16)
+
+
+def recipe_of(settings: ExtractionSettings, loaded: LoadedBackbone) -> dict[str, Any]:
+    """What a cache writes down about how its features were made."""
+    from importlib.metadata import version
+
+    frames, step = clip_of(settings, loaded)
+    return {
+        **loaded.recipe,
+        "clip_frames": frames,
+        "frame_step": step,
+        "snippets": None if settings.stride_frames else settings.snippets,
+        "stride_frames": settings.stride_frames,
+        "fps": settings.fps,
+        "sampler": settings.sampler,
+        "precision": settings.precision,
+        "decoder": settings.decoder,
+        "stored": settings.stored,
+        "thas_version": __version__,
+        "torch_version": version("torch"),
+    }

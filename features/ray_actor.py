@@ -1,0 +1,136 @@
+"""What runs on each machine of a Ray cluster: one process a GPU or group of cores, its network loaded once.
+
+It imports no Ray itself; `ray_engine` makes an actor of it.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._version import __version__
+from ..errors import ThasError
+from .desk import News
+from .estimate import Estimate
+from .extraction_job import Job
+from .extraction_run import ExtractionRun
+from .unfinished import process_tag, remove_unfinished
+
+if TYPE_CHECKING:
+    from .runner import Runner
+
+_TELL_EVERY_SECONDS = 0.5
+# A file that another machine just made in a shared folder may take a moment to appear.
+_PATIENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What must hold on a machine that is to help.
+
+    Attributes:
+        version: The thas that it must have.
+        proof: A file in the cache, to see whether the folder is the same as on the machine that started the work.
+        witness: One of the videos, which it must see.
+    """
+
+    version: str
+    proof: Path
+    witness: Path | None
+
+    def refusal(self) -> str:
+        """Why this machine cannot help; empty if it can."""
+        if self.version != __version__:
+            return f"it has thas {__version__}, the machine that started the work has {self.version}"
+        for path, what in ((self.proof, "the cache is not the same folder there"), (self.witness, "no such video")):
+            until = time.monotonic() + _PATIENCE_SECONDS
+            while path is not None and not path.exists():
+                if time.monotonic() > until:
+                    return f"{what}: {path.parent if path is self.proof else path}"
+                time.sleep(0.2)
+        return ""
+
+
+class ClusterExtractor:
+    """Extracts what a desk hands out, as one machine alone would.
+
+    Args:
+        job: What to do, with this machine's cores or GPU.
+        terms: What must hold here.
+        cores: Its share of the machine's.
+        take: Asks the desk for at most so many videos.
+        tell: Tells the desk, and with True waits until it has heard.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        terms: Terms,
+        cores: int,
+        take: Callable[[int], list[tuple[str, Path]]],
+        tell: Callable[[News, bool], object],
+    ) -> None:
+        self._job, self._terms, self._cores = job, terms, cores
+        self._take, self._tell = take, tell
+        self._runner: Runner | None = None
+        self._run: ExtractionRun | None = None
+        self._told = News()
+        self._shares = 0.0
+        self._told_at = 0.0
+
+    def prepare(self) -> tuple[str, str, str]:
+        """The machine's name, the tag of this process's unfinished files, and why it cannot help, if it cannot."""
+        refusal = self._terms.refusal()
+        if not refusal and self._runner is None:
+            import torch
+
+            remove_unfinished(self._job.out)
+            torch.set_num_threads(self._cores)
+            cube = self._job.loaded.mean_cube
+            if cube is not None:  # Ray's arrays lie in memory that all processes share, and cannot be written to
+                self._job = replace(self._job, loaded=replace(self._job.loaded, mean_cube=cube.copy()))
+            self._runner = self._job.runner()
+        return platform.node(), process_tag(), refusal
+
+    def estimate(self, videos: dict[str, Path]) -> Estimate:
+        """What the videos would take here alone."""
+        assert self._runner is not None, "not prepared"
+        return self._job.estimate(videos, self._runner)
+
+    def extract(self) -> ThasError | None:
+        """Extract until the desk has no more; the error that ends the work on all machines, if there is one."""
+        assert self._runner is not None, "not prepared"
+        self._run, self._told, self._shares = ExtractionRun(self._job, self._runner, self._progress), News(), 0.0
+        try:
+            self._run.work(self._videos(), decoders=self._job.decoders(self._cores))
+        except ThasError as error:
+            return error
+        finally:
+            self._report(wait=True)
+        return None
+
+    def _videos(self) -> Iterator[tuple[str, Path]]:
+        while chunk := self._take(self._job.decoders(self._cores)):
+            yield from chunk
+
+    def _progress(self, share: float) -> None:
+        self._shares += share
+        if time.monotonic() - self._told_at > _TELL_EVERY_SECONDS:
+            self._report(wait=False)
+
+    def _report(self, *, wait: bool) -> None:
+        """Tell what is new since the last time."""
+        run, told = self._run, self._told
+        assert run is not None
+        now = News(tuple(run.done), tuple(run.failed), tuple(run.partial), run.clips, self._shares)
+        new: dict[str, Any] = {
+            name: getattr(now, name)[len(getattr(told, name)) :] for name in ("done", "failed", "partial")
+        }
+        news = News(**new, clips=now.clips - told.clips, shares=now.shares - told.shares)
+        self._told, self._told_at = now, time.monotonic()
+        self._tell(news, wait)

@@ -1,0 +1,392 @@
+"""Extraction by all machines of a Ray cluster: one actor a GPU or group of cores, a desk between them.
+
+Each actor does what one machine alone would, into the same folder, where files appear whole or not at all. Of an actor
+that is lost, with its machine or alone, the unfinished videos go to the others. Machines that join later help, too.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .._version import __version__
+from ..errors import FeatureError, ThasError, UsageError, plural
+from ..files import cannot_write
+from .cache import FeatureCache
+from .cache_writer import file_name
+from .desk import Desk, News
+from .estimate import Estimate
+from .extraction_job import Job
+from .extraction_settings import Progress
+from .failures import Failure
+from .ray_actor import ClusterExtractor, Terms
+from .unfinished import remove_unfinished_of, unfinished_path
+
+# Cores that work best as one group: the network's lanes on a processor are four at most.
+_GROUP_CORES = 4
+# A video that was in work on so many processes that died is taken for the cause.
+_MOST_DEATHS = 3
+# A machine on which so many processes died before they were ready is left alone.
+_MOST_STARTS = 2
+_LOOK_EVERY_SECONDS = 2.0
+_RESET = "\x1b[0m"
+
+
+def check_ray(address: str | None = None, device: str | None = None) -> Any:
+    """The module `ray`.
+
+    Raises:
+        UsageError: It is not installed, or an argument does not go with it.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError(
+            "the engine ray is not installed", why=str(error), next="pip install 'thas[ray]'", subject="ray"
+        ) from None
+    if address and address.startswith("ray://"):
+        raise UsageError(
+            "the work is started on a machine of the cluster, not from outside",
+            why=f"{address} is for Ray's client",
+            next="type the command there, with --address auto",
+            subject=address,
+        )
+    if device not in (None, "cpu", "cuda"):
+        raise UsageError(
+            f"with the engine ray a device is cpu or cuda, not {device!r}",
+            why="Ray gives each process a GPU of its own",
+            next="leave --device out",
+            subject=device,
+        )
+    return ray
+
+
+def parts_of(resources: Mapping[str, float], device: str | None) -> tuple[int, int, int]:
+    """Into how many parts a machine is divided, with how many cores and GPUs each.
+
+    >>> parts_of({"CPU": 16.0, "GPU": 2.0}, None), parts_of({"CPU": 10.0}, None), parts_of({"CPU": 2.0}, "cpu")
+    ((2, 8, 1), (2, 5, 0), (1, 2, 0))
+    >>> parts_of({"CPU": 2.0}, "cuda"), parts_of({}, None)
+    ((0, 0, 0), (0, 0, 0))
+    """
+    cores, gpus = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
+    if gpus and device != "cpu":
+        return gpus, cores // gpus, 1
+    if cores and device != "cuda":
+        parts = max(1, cores // _GROUP_CORES)
+        return parts, cores // parts, 0
+    return 0, 0, 0
+
+
+class _Stdout:
+    """Stdout without what Ray prints there about machines, thirty lines each time; stderr gets the first of them."""
+
+    def __init__(self, stdout: Any) -> None:
+        self._stdout = stdout
+        self._dropped = False
+
+    def write(self, text: str) -> int:
+        if "(raylet)" in text[:40]:
+            sys.stderr.write(f"ray: {text.partition('(raylet)')[2].removeprefix(_RESET).strip().splitlines()[0]}\n")
+        elif not (self._dropped and text == "\n"):
+            self._stdout.write(text)
+        self._dropped = "(raylet)" in text[:40]
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stdout, name)
+
+
+@contextmanager
+def _session(address: str | None) -> Iterator[Any]:
+    """Ray, connected; one that the caller has connected already is left as it is."""
+    ray = check_ray(address)
+    with redirect_stdout(_Stdout(sys.stdout)):  # type: ignore[type-var]
+        if ray.is_initialized():
+            yield ray
+            return
+        address = address or os.environ.get("RAY_ADDRESS") or "local"
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
+        if address == "local":
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            options["include_dashboard"] = False
+        try:
+            host, colon, port = address.rpartition(":")
+            if colon:  # Ray itself would try for minutes
+                socket.create_connection((host, int(port)), timeout=10).close()
+            ray.init(address=address, **options)
+        except (OSError, ValueError) as error:
+            raise FeatureError(
+                f"there is no Ray cluster at {address}",
+                why=str(error).splitlines()[0],
+                next="ray start --head, and give --address HOST:6379; without --address Ray starts here",
+                subject=address,
+            ) from error
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+class _Actor:
+    """An `ClusterExtractor` as Ray's actor."""
+
+    def __init__(self, who: int, job: Job, loaded: Any, terms: Terms, cores: int, desk: Any) -> None:
+        import ray
+
+        def take(most: int) -> list[tuple[str, Path]]:
+            return ray.get(desk.take.remote(who, most=most))
+
+        def tell(news: News, wait: bool) -> None:
+            heard = desk.tell.remote(who, news)
+            if wait:
+                ray.get(heard)
+
+        self._extractor = ClusterExtractor(replace(job, loaded=loaded), terms=terms, cores=cores, take=take, tell=tell)
+
+    def prepare(self) -> tuple[str, str, str]:
+        return self._extractor.prepare()
+
+    def estimate(self, videos: dict[str, Path]) -> Estimate:
+        return self._extractor.estimate(videos)
+
+    def extract(self) -> ThasError | None:
+        return self._extractor.extract()
+
+
+@dataclass(eq=False)
+class _Hand:
+    """One actor, as the machine that started the work sees it."""
+
+    who: int
+    node: str
+    host: str
+    actor: Any
+    task: str  # what it does now: "prepare", "estimate", "extract" or, having nothing to do, ""
+    answer: Any
+    tag: str = ""
+    shares: float = 0.0
+    finished: int = 0
+
+
+class ClusterRun:
+    """The state of one extraction by a cluster.
+
+    Attributes:
+        done: Videos whose files have their final names.
+        partial: Of those, the ones that hold only a part.
+        failed: Videos that gave nothing.
+        clips: Clips that the network saw.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        progress: Progress,
+        *,
+        address: str | None = None,
+        announce: Callable[[Estimate], object] | None = None,
+        warn: Callable[[str], object] | None = None,
+    ) -> None:
+        self._job = replace(job, out=job.out.absolute())
+        self._progress, self._address, self._announce = progress, address, announce
+        self._warn = warn or (lambda message: None)
+        self._hands: dict[int, _Hand] = {}
+        self._count = 0
+        self._refused: dict[str, str] = {}  # machines that cannot help, and why
+        self._stillborn: dict[str, int] = {}
+        self._deaths: dict[str, int] = {}
+        self._told = self._past = 0.0
+        self.done: list[str] = []
+        self.partial: list[str] = []
+        self.failed: list[Failure] = []
+        self.clips = 0
+
+    def work(self, videos: Iterable[tuple[str, Path]], *, decoders: int) -> None:
+        """Extract videos, given by name and file; each machine has as many decoders as it has cores.
+
+        Raises:
+            FeatureError: There is no cluster, or no machine of it can help.
+            DataError: The cache cannot be written to.
+        """
+        self._videos = {video: path.absolute() for video, path in videos}
+        proof = unfinished_path(self._job.out / "proof")
+        try:
+            proof.touch()
+        except OSError as error:
+            raise cannot_write(self._job.out, error) from error
+        witness = next((path for path in self._videos.values() if path.exists()), None)
+        self._terms = Terms(__version__, proof, witness)
+        try:
+            with _session(self._address) as self._ray:
+                try:
+                    self._extract()
+                finally:
+                    for hand in list(self._hands.values()):
+                        self._end(hand)
+        finally:
+            proof.unlink(missing_ok=True)
+        self._progress(max(0.0, len(self._videos) - self._told))
+
+    def _extract(self) -> None:
+        ray = self._ray
+        here = ray.get_runtime_context().get_node_id()
+        self._desk = ray.remote(num_cpus=0)(Desk).options(**self._on(here)).remote(list(self._videos.items()))
+        # By way of Ray, so that the weights need to lie on this machine only.
+        self._loaded = ray.put(self._job.loaded)
+        self._job = replace(self._job, loaded=None)  # type: ignore[arg-type]
+        looked = -_LOOK_EVERY_SECONDS
+        while True:
+            waiting = self._read()
+            if len(self.done) + len(self.failed) >= len(self._videos):
+                return
+            if (waiting or not self._hands) and time.monotonic() - looked > _LOOK_EVERY_SECONDS:
+                self._employ()
+                looked = time.monotonic()
+            for hand in self._hands.values():
+                if waiting and not hand.task:
+                    self._set(hand, "extract")
+            answers = {hand.answer: hand for hand in self._hands.values() if hand.task}
+            if not answers:
+                time.sleep(0.25)
+                continue
+            ready, _ = ray.wait(list(answers), timeout=0.25)
+            for answer in ready:
+                self._answered(answers[answer])
+
+    def _on(self, node: str) -> dict[str, Any]:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
+
+    def _employ(self) -> None:
+        """An actor for each part of each machine that has none, machine by machine in turn."""
+        nodes = [node for node in self._ray.nodes() if node["Alive"]]
+        free = []
+        for node in nodes:
+            parts, cores, gpus = parts_of(node["Resources"], self._job.device)
+            name, host = node["NodeID"], node["NodeManagerHostname"]
+            busy = sum(hand.node == name for hand in self._hands.values())
+            free += [(part, name, host, cores, gpus) for part in range(busy, parts) if name not in self._refused]
+        if not free and not self._hands:
+            raise FeatureError(
+                "no machine of the Ray cluster can extract features",
+                why="; ".join(self._refused.values()) or "none has a free core or GPU that Ray may use",
+                next="correct that and run the same command again: it continues with what is missing",
+            )
+        left = len(self._videos) - len(self.done) - len(self.failed) - len(self._hands)
+        for _, name, host, cores, gpus in sorted(free)[: max(0, left)]:
+            self._count += 1
+            job = replace(self._job, device=self._job.device or (None if gpus else "cpu"))
+            remote = self._ray.remote(num_cpus=cores, num_gpus=gpus, max_restarts=0)(_Actor)
+            actor = remote.options(**self._on(name)).remote(
+                self._count, job, self._loaded, self._terms, max(1, cores), self._desk
+            )
+            hand = _Hand(self._count, name, host, actor, "", None)
+            self._hands[hand.who] = hand
+            self._set(hand, "prepare")
+
+    def _set(self, hand: _Hand, task: str, *arguments: Any) -> None:
+        hand.task, hand.answer = task, getattr(hand.actor, task).remote(*arguments)
+
+    def _answered(self, hand: _Hand) -> None:
+        """Go on with an actor that has done its task, or died over it."""
+        errors = self._ray.exceptions
+        try:
+            found = self._ray.get(hand.answer)
+        except errors.RayActorError as error:
+            if hand.task == "prepare":
+                self._stillborn[hand.node] = self._stillborn.get(hand.node, 0) + 1
+                if self._stillborn[hand.node] >= _MOST_STARTS:
+                    why = [line.strip() for line in str(error).splitlines() if line.strip()]
+                    self._refused[hand.node] = f"{hand.host}: its process does not start: {why[-1]}"
+            self._lost(hand, "was lost")
+            return
+        except errors.RayTaskError as error:
+            # What one machine cannot do, another may.
+            self._refused[hand.node] = f"{hand.host}: {type(error.cause).__name__}: {error.cause}".splitlines()[0]
+            self._lost(hand, f"failed ({type(error.cause).__name__}: {error.cause})".splitlines()[0])
+            return
+        task, hand.task = hand.task, ""
+        if task == "prepare":
+            hand.host, hand.tag, refusal = found
+            if refusal:
+                self._refused[hand.node] = f"{hand.host}: {refusal}"
+                self._lost(hand, f"cannot help: {refusal}")
+            elif self._announce is not None:
+                announce, self._announce = self._announce, None
+                self._estimated = announce
+                self._set(hand, "estimate", self._videos)
+            else:
+                self._set(hand, "extract")
+        elif task == "estimate":
+            nodes = {other.node for other in self._hands.values()}
+            count = len(self._hands)
+            where = f"{found.device} ({plural(count, 'process', 'processes')} on {plural(len(nodes), 'machine')})"
+            self._estimated(replace(found, seconds=found.seconds / count, device=where))
+            self._set(hand, "extract")
+        elif isinstance(found, ThasError):
+            raise found
+
+    def _read(self) -> int:
+        """Note what the actors told the desk; returns how many videos wait there."""
+        news, waiting = self._ray.get(self._desk.news.remote())
+        for who, one in news:
+            self.done += one.done
+            self.failed += one.failed
+            self.partial += one.partial
+            self.clips += one.clips
+            hand = self._hands.get(who)
+            if hand is not None:
+                hand.shares += one.shares
+                hand.finished += len(one.done) + len(one.failed)
+        self._advance()
+        return waiting
+
+    def _advance(self) -> None:
+        level = self._past + sum(hand.shares for hand in self._hands.values())
+        if level > self._told:  # it falls back where a machine is lost, but nobody likes to see that
+            self._progress(level - self._told)
+            self._told = level
+
+    def _end(self, hand: _Hand) -> None:
+        """End an actor and remove what it was writing, if it was."""
+        del self._hands[hand.who]
+        with suppress(Exception):
+            self._ray.kill(hand.actor)
+        if hand.tag:
+            remove_unfinished_of(self._job.out, hand.tag)
+
+    def _lost(self, hand: _Hand, how: str) -> None:
+        """Give an actor's unfinished videos to the others, except those that it finished without telling."""
+        unfinished: list[str] = self._ray.get(self._desk.dismiss.remote(hand.who))
+        self._read()
+        self._past += hand.finished
+        self._end(hand)
+        again = []
+        for video in unfinished:
+            self._deaths[video] = self._deaths.get(video, 0) + 1
+            if (self._job.out / file_name(video)).exists():
+                cache = FeatureCache(self._job.out)
+                self.done.append(video)
+                self.clips += cache.shape_of(video)[0]
+                if cache.source_of(video).get("partial"):
+                    self.partial.append(video)
+            elif self._deaths[video] >= _MOST_DEATHS:
+                why = f"{_MOST_DEATHS} processes died while they had it in work"
+                self.failed.append(Failure(video, "network", why))
+            else:
+                again.append((video, self._videos[video]))
+        self._past += len(unfinished) - len(again)
+        self._ray.get(self._desk.put_back.remote(again))
+        if hand.tag or hand.node in self._refused:
+            redone = f"; {plural(len(again), 'video')} of it will be done again" if again else ""
+            self._warn(f"a process on {hand.host} {how}{redone}")
