@@ -80,6 +80,16 @@ class TrainSettings:
     loss: Literal["softmax", "sigmoid"] = setting(
         "softmax", "softmax shares its mass among a video's labels; sigmoid asks for each class by itself", "unverified"
     )
+    clip_norm: float = setting(0.0, "longer gradients are shortened to this; 0 leaves them", "ours", low=0)
+    validation: float = setting(
+        0.0,
+        "fraction of the training videos held out, to choose the best epoch by their labels",
+        "ours",
+        low=0,
+        high=0.9,
+    )
+    patience: int = setting(0, "stop so many epochs after the best one; 0 never does", "ours", low=0)
+    precision: Literal["32", "bf16", "16"] = setting("32", "of the arithmetic: mixed for bf16 and 16", "ours")
     checkpoint_epochs: int = setting(10, "a checkpoint to resume from every so many epochs", "ours", low=1)
     memory_gigabytes: float = setting(4.0, "features are kept in memory up to here, else read again", "ours", low=0)
     device: str = setting("auto", "cpu, cuda, cuda:1, or auto", "ours")
@@ -143,6 +153,8 @@ class Settings(SettingsTable):
         problems = {
             "network.kernel_size must be odd, so that a snippet is at its centre": self.network.kernel_size % 2 == 0,
             "hide.layer and input.dropout exclude each other": self.hide.layer > 0 and self.input.dropout != "none",
+            "train.validation must be above 0 for train.patience": self.train.patience > 0
+            and not self.train.validation,
             "localize.threshold needs at least one value": not self.localize.threshold,
             "localize.threshold must be from 0 to 1 unless localize.threshold_rule is fixed": (
                 self.localize.threshold_rule != "fixed" and any(not 0 <= t <= 1 for t in self.localize.threshold)

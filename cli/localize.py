@@ -31,6 +31,7 @@ def localize(
     labels: Literal["known", "predicted"] | None = None,
     set_: Annotated[list[str] | None, SET] = None,
     weights: Path | None = None,
+    checkpoint: Literal["best", "last"] = "best",
     runs: Path = Path("runs"),
     data_root: Path = Path("data"),
     device: str = "auto",
@@ -76,6 +77,8 @@ def localize(
         Any localize setting, as localize.threshold=0.3,0.5.
     weights
         The backbone's weights, for video files, if they no longer lie where the run found them.
+    checkpoint
+        The best epoch's network, if the run held out videos to choose it by, or the last one's.
     runs
         The folder that holds runs.
     data_root
@@ -112,7 +115,9 @@ def localize(
                 next="thas localize --dataset FOLDER --labels known, or leave --labels out",
             )
         draw = pictures is not False
-        files = _files(folder, settings, weights=weights, device=device, folder=out_, pictures=draw)
+        files = _files(
+            folder, settings, folder=out_, pictures=draw, checkpoint=checkpoint, weights=weights, device=device
+        )
         if watch:
             return _watch(watch, files, once=once, json=json)
         return _videos([Path(name) for name in inputs or []], files, json=json)
@@ -127,17 +132,25 @@ def localize(
         subset=subset,
         features=features,
         device=device,
+        checkpoint=checkpoint,
     )
 
 
 def _files(
-    run: Path, settings: LocalizeSettings, *, weights: Path | None, device: str, folder: Path | None, pictures: bool
+    run: Path,
+    settings: LocalizeSettings,
+    *,
+    folder: Path | None,
+    pictures: bool,
+    checkpoint: Literal["best", "last"],
+    **how: Any,
 ) -> Callable[..., VideoResult]:
     from ..temporal_has.localizer import Localizer
     from ..temporal_has.video_results import FileLocalizer
 
-    localizer = Localizer.from_run(run, device=device, settings=settings, weights=weights)
-    return FileLocalizer(localizer, run=run, out=folder or Path("detections"), pictures=pictures)
+    localizer = Localizer.from_run(run, settings=settings, checkpoint=checkpoint, **how)
+    out = folder or Path("detections")
+    return FileLocalizer(localizer, run=run, out=out, pictures=pictures, checkpoint=checkpoint)
 
 
 def _videos(paths: list[Path], localize_file: Callable[..., VideoResult], *, json: bool) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -131,22 +133,19 @@ def train(
         return 0
     from ..temporal_has.session import train_run
 
-    if resume or run is not None:
-        from ..dataset import open_dataset
-        from ..runs import find_run
-        from ..temporal_has.session import resumed_settings
-
-        opened = open_dataset(dataset, data_root=data_root, train_subset=train_subset, test_subset=test_subset)
-        run = find_run(run, root=runs, dataset=opened.name)
-        settings = resumed_settings(run, settings, origins)
+    bars: list[Callable[..., None]] = []
     shown = 0
+    with ExitStack() as stack:
 
-    def on_epoch(epoch: Epoch) -> None:
-        nonlocal shown
-        advance(epoch.number - shown, f"loss {epoch.loss:.3f}, videos right {epoch.accuracy:.0%}")
-        shown = epoch.number
+        def on_start(settings: Settings) -> None:
+            bar = progress(f"training on {dataset}", total=settings.train.epochs, unit="epochs")
+            bars.append(stack.enter_context(bar))
 
-    with progress(f"training on {dataset}", total=settings.train.epochs, unit="epochs") as advance:
+        def on_epoch(epoch: Epoch) -> None:
+            nonlocal shown
+            bars[0](epoch.number - shown, epoch.summary())
+            shown = epoch.number
+
         result = train_run(
             dataset,
             settings=settings,
@@ -159,6 +158,7 @@ def train(
             resume=resume,
             run=run,
             skip_missing=skip_missing,
+            on_start=on_start,
             on_epoch=on_epoch,
             warn=warn,
         )

@@ -57,16 +57,18 @@ class TrainingFeatures(Sequence[Tensor]):
                 subject=missing[0],
             )
         self._features = features
-        self._videos = list(videos)
+        self.videos = list(videos)
         self._snippets = snippets
         self._kept: dict[int, Tensor] = {}
         self._room = memory_bytes
+        self.lengths: list[int] = []
+        """Snippets of each video."""
         self._keep = True
         self.dimension = 0
         total = np.zeros(0)
         squares = np.zeros(0)
         count = 0
-        for i, video in enumerate(self._videos):
+        for i, video in enumerate(self.videos):
             x = self[i].numpy().astype(np.float64)
             if i == 0:
                 self.dimension = x.shape[1]
@@ -78,6 +80,7 @@ class TrainingFeatures(Sequence[Tensor]):
                     next="thas features verify FOLDER; then extract the odd ones again",
                     subject=video,
                 )
+            self.lengths.append(len(x))
             total += x.sum(axis=0)
             squares += np.square(x).sum(axis=0)
             count += len(x)
@@ -90,12 +93,12 @@ class TrainingFeatures(Sequence[Tensor]):
         """(D,) float32, the standard deviation; 1 where a feature is constant."""
 
     def __len__(self) -> int:
-        return len(self._videos)
+        return len(self.videos)
 
     def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]
         if index in self._kept:
             return self._kept[index]
-        data = self._features[self._videos[index]].data
+        data = self._features[self.videos[index]].data
         x = torch.from_numpy(np.ascontiguousarray(data[sample_positions(len(data), self._snippets)], np.float32))
         if self._keep and x.nbytes <= self._room:
             self._kept[index] = x

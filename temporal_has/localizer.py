@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..devices import choose_device
 from ..errors import FeatureError, UsageError
@@ -15,9 +15,8 @@ from ..features.recipe import difference
 from ..segments import Segments
 from ..settings import LocalizeSettings
 from .localize import localize
-from .model import Model, load_model
+from .model import Model, checkpoint_path, load_model
 from .suppress import suppress_segments
-from .train import CHECKPOINT
 
 if TYPE_CHECKING:
     from ..features.again import Extractor
@@ -55,9 +54,18 @@ class Localizer:
         device: str = "auto",
         settings: LocalizeSettings | None = None,
         weights: Path | str | None = None,
+        checkpoint: Literal["best", "last"] = "best",
     ) -> Localizer:
-        """From a run's folder, such as `runs/latest`."""
-        model, _, _ = load_model(Path(run) / CHECKPOINT, device=choose_device(device))
+        """From a run's folder, such as `runs/latest`: its best epoch's network if videos were held out to choose it.
+
+        Args:
+            run: The folder.
+            device: cpu, cuda, cuda:1 or auto.
+            settings: How segments are made of sequences; the run's own if None.
+            weights: Of the backbone, for video files; None looks where the run's features found them.
+            checkpoint: The best epoch's network, where there is one, or the last one's.
+        """
+        model, _, _ = load_model(checkpoint_path(Path(run), checkpoint), device=choose_device(device))
         return cls(model, settings=settings, weights=weights, device=device)
 
     @cached_property

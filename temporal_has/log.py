@@ -23,13 +23,34 @@ class Epoch:
         number: From 1.
         loss: Mean over the videos.
         accuracy: Fraction of videos whose likeliest class is one of their labels, while hidden as in training.
-        seconds: Wall time.
+        seconds: Wall time of the training itself.
+        learning_rate: Of this epoch.
+        videos_per_second: Over all devices, reading included.
+        validation_map: Mean average precision, over classes, of telling the held-out videos' labels; 0 to 1.
+        validation_loss: Mean over the held-out videos, nothing hidden.
     """
 
     number: int
     loss: float
     accuracy: float
     seconds: float
+    learning_rate: float | None = None
+    videos_per_second: float | None = None
+    validation_map: float | None = None
+    validation_loss: float | None = None
+
+    def known(self) -> dict[str, Any]:
+        """Without what was not measured."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def summary(self) -> str:
+        """A few words for a progress line.
+
+        >>> Epoch(1, 0.5, 1.0, 0.1, validation_map=0.75).summary()
+        'loss 0.500, videos right 100%, held out mAP 75%'
+        """
+        held_out = "" if self.validation_map is None else f", held out mAP {self.validation_map:.0%}"
+        return f"loss {self.loss:.3f}, videos right {self.accuracy:.0%}{held_out}"
 
 
 def append_log(path: Path, epoch: Epoch) -> None:
@@ -45,7 +66,7 @@ def append_log(path: Path, epoch: Epoch) -> None:
                 file.seek(-1, 2)
                 if file.read(1) != b"\n":
                     file.write(b"\n")
-            file.write((json.dumps(vars(epoch)) + "\n").encode())
+            file.write((json.dumps(epoch.known()) + "\n").encode())
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -62,6 +83,22 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         except (ValueError, KeyError, TypeError):
             continue
     return [epochs[number] for number in sorted(epochs)]
+
+
+def best_epoch(log: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The epoch of the best validation: the highest mean average precision, the lowest loss among equals; None if none.
+
+    >>> best_epoch([{"number": n, "validation_map": 1.0, "validation_loss": 1 / n} for n in (1, 2)])["number"]
+    2
+    """
+    judged = [epoch for epoch in log if epoch.get("validation_map") is not None]
+    return max(judged, key=lambda epoch: (epoch["validation_map"], -epoch["validation_loss"]), default=None)
+
+
+def stopped_early(log: Sequence[Mapping[str, Any]], patience: int) -> bool:
+    """Whether training had no reason to go on: the best epoch was `patience` epochs ago; 0 never stops."""
+    best = best_epoch(log)
+    return best is not None and 0 < patience <= log[-1]["number"] - best["number"]
 
 
 def convergence(log: Sequence[Mapping[str, Any]], *, window: int = 10) -> float:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from torch import Tensor
 
 from .._version import __version__
 from ..errors import CheckpointError, FeatureError
-from ..files import write_atomically
 from ..settings import NetworkSettings, Settings
 from ..settings_table import flatten
 from .activation import ClassActivationSequence
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from ..features.cache import Features
 
 FORMAT = 1
+CHECKPOINT = "checkpoint.safetensors"
+BEST = "best.safetensors"
 
 
 @dataclass(eq=False)
@@ -60,6 +61,15 @@ class Model:
             return x
         return (x - self.mean.to(x.device)) / self.deviation.to(x.device)
 
+    def shown(self, x: Tensor, video: str) -> Tensor:
+        """(T, D) features as the network sees them at test time: normalised, with dropout where it is `always` on."""
+        x = self.normalised(x)
+        if self.settings.input.dropout != "always":
+            return x
+        # Drawn by the video's name, so that it does not matter which others are localized.
+        generator = torch.Generator().manual_seed(self.settings.train.seed + zlib.crc32(video.encode()))
+        return dropped(x, probability=self.settings.hide.probability, generator=generator)
+
     @torch.inference_mode()
     def sequence(self, features: Features) -> ClassActivationSequence:
         """The class activation sequence of one video; nothing is hidden (dropout `always` drops here, too).
@@ -77,13 +87,8 @@ class Model:
             )
         rows = sample_positions(len(features.data), self.settings.input.snippets)
         x = torch.from_numpy(np.ascontiguousarray(features.data[rows], dtype=np.float32)).to(self.device)
-        x = self.normalised(x)
-        if self.settings.input.dropout == "always":  # drawn by the video's name, whichever others are localized
-            seed = self.settings.train.seed + zlib.crc32(features.video.encode())
-            generator = torch.Generator().manual_seed(seed)
-            x = dropped(x, probability=self.settings.hide.probability, generator=generator)
         self.network.eval()
-        output = self.network(x[None])
+        output = self.network(self.shown(x, features.video)[None])
         video_logits = output.video_logits[0]
         probabilities = (
             video_logits.softmax(0) if self.settings.train.loss == "softmax" else torch.sigmoid(video_logits)
@@ -99,19 +104,24 @@ class Model:
             classes=self.classes,
         )
 
-    def save(
-        self, path: Path, extra: Mapping[str, Tensor] | None = None, facts: Mapping[str, Any] | None = None
-    ) -> None:
-        """Write weights and description to one safetensors file, whole or not at all.
+    def to_bytes(
+        self,
+        extra: Mapping[str, Tensor] | None = None,
+        facts: Mapping[str, Any] | None = None,
+        *,
+        weights: Mapping[str, Tensor] | None = None,
+    ) -> bytes:
+        """Weights and description as the content of a safetensors file.
 
         Args:
-            path: The file.
             extra: More tensors, such as the optimiser's.
             facts: More JSON, such as the epoch.
+            weights: Instead of the network's own, such as those of an earlier epoch.
         """
         from safetensors.torch import save
 
-        tensors = {f"network.{name}": value.contiguous() for name, value in self.network.state_dict().items()}
+        weights = self.network.state_dict() if weights is None else weights
+        tensors = {f"network.{name}": value.contiguous() for name, value in weights.items()}
         tensors |= {"mean": self.mean, "deviation": self.deviation, **(extra or {})}
         description = {
             "format": FORMAT,
@@ -122,7 +132,13 @@ class Model:
             **(facts or {}),
         }
         tensors = {name: value.detach().cpu() for name, value in tensors.items()}
-        write_atomically(path, save(tensors, metadata={"thas": json.dumps(description, sort_keys=True)}))
+        return save(tensors, metadata={"thas": json.dumps(description, sort_keys=True)})
+
+
+def checkpoint_path(run: Path, choice: Literal["best", "last"] = "best") -> Path:
+    """The file of a run's network: the best epoch's where one was chosen, else the last one's."""
+    best = run / BEST
+    return best if choice == "best" and best.exists() else run / CHECKPOINT
 
 
 def build_network(dimension: int, classes: int, settings: NetworkSettings) -> HasNetwork:
@@ -139,7 +155,7 @@ def build_network(dimension: int, classes: int, settings: NetworkSettings) -> Ha
 
 
 def load_model(path: Path, *, device: torch.device | str = "cpu") -> tuple[Model, dict[str, Tensor], dict[str, Any]]:
-    """Read what `Model.save` wrote. Nothing in the file is executed.
+    """Read a file of what `Model.to_bytes` gave. Nothing in the file is executed.
 
     Returns:
         The model, the extra tensors and the whole description.

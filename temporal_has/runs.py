@@ -1,7 +1,8 @@
 """What a run of the temporal half keeps, and how it is scored.
 
-A run holds settings.toml (all settings, and the data set), environment.json, log.jsonl, checkpoint.safetensors and,
-once localized, sequences.h5 and detections.json, to which evaluation adds scores.json.
+A run holds settings.toml (all settings, and the data set), environment.json, log.jsonl, checkpoint.safetensors (the
+last epoch's network, and all that resuming needs), best.safetensors (the best epoch's network, if videos were held out
+to choose it by) and, once localized, sequences.h5 and detections.json, to which evaluation adds scores.json.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..runs import ENVIRONMENT, SETTINGS, environment, find_run
 from ..segments import Segments
 from ..settings import EvalSettings, Settings
 from ..settings_table import flatten, read_toml
-from .log import LOG, read_log
+from .log import LOG, read_log, stopped_early
 from .results import DETECTIONS, read_detections
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def prepare_evaluation(folder: Path | None) -> RunScoring:
     if missing:
         warnings.append(f"{len(missing)} test videos had no usable features and count as missed: {listing(missing)}")
     log = read_log(run / LOG)
-    if log and log[-1]["number"] < settings.train.epochs:
+    if log and log[-1]["number"] < settings.train.epochs and not stopped_early(log, settings.train.patience):
         warnings.append(
             f"training stopped after {log[-1]['number']} of {settings.train.epochs} epochs; "
             f"thas train --dataset {data.dataset} --resume goes on"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..dataset import dataset_presets, open_dataset
 from ..errors import FeatureError, ThasError, UsageError, listing
 from ..features.cache import FeatureCache
-from ..runs import find_run, new_run, remove_run
+from ..runs import find_run, first_process, new_run, remove_run
 from ..settings import LocalizeSettings, Settings
 from .localizer import Localizer, localize_videos
-from .log import LOG, Epoch, convergence, read_log
+from .log import LOG, Epoch, best_epoch, convergence, read_log
 from .results import LocalizeResult, write_result
 from .runs import RunData, read_settings, write_settings
 from .train import CHECKPOINT, MAY_CHANGE, train
@@ -34,6 +34,8 @@ class TrainResult:
         detections: Number of detections in the test videos; None if none had features.
         skipped: Training videos without features, left out.
         untested: Test videos without usable features.
+        best_epoch: The epoch whose model is used, chosen on held-out videos; None if none were held out.
+        validation_map: Mean average precision of its labels of the held-out videos.
     """
 
     run: Path
@@ -44,6 +46,8 @@ class TrainResult:
     detections: int | None
     skipped: tuple[str, ...] = ()
     untested: tuple[str, ...] = ()
+    best_epoch: int | None = None
+    validation_map: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -52,9 +56,12 @@ class TrainResult:
     def summary(self) -> str:
         """A line for a person."""
         found = "no test video has features" if self.detections is None else f"{self.detections} detections"
+        chosen = ""
+        if self.validation_map is not None:
+            chosen = f"best after epoch {self.best_epoch}: held out mAP {self.validation_map:.0%}; "
         return (
             f"{self.run}: {self.videos} videos, {self.classes} classes, loss {self.loss:.3f}, "
-            f"videos right {self.accuracy:.0%}; {found}"
+            f"videos right {self.accuracy:.0%}; {chosen}{found}"
         )
 
 
@@ -72,6 +79,7 @@ def train_run(
     run: Path | None = None,
     into: Path | None = None,
     skip_missing: bool = False,
+    on_start: Callable[[Settings], None] = lambda settings: None,
     on_epoch: Callable[[Epoch], None] | None = None,
     warn: Warn = lambda message: None,
 ) -> TrainResult:
@@ -90,8 +98,12 @@ def train_run(
         run: The run to resume.
         into: Train into this folder instead of a new run, from its checkpoint where it holds one; `latest` stays.
         skip_missing: Leave out training videos without features instead of refusing.
+        on_start: Called with the settings before the first epoch; a resumed run has its own.
         on_epoch: Called after each epoch.
         warn: Called with each warning.
+
+    Returns:
+        What was done; of torchrun's other processes than the first, which write nothing, only the counts.
 
     Raises:
         FeatureError: Training videos have no features.
@@ -133,8 +145,10 @@ def train_run(
         folder = find_run(run, root=runs, dataset=opened.name)
         settings = resumed_settings(folder, settings, origins or {})
     else:
-        folder = new_run(runs, opened.name)
-        write_settings(folder, settings, data, origins or {})
+        folder = new_run(runs, opened.name) if first_process() else runs / opened.name
+        if first_process():
+            write_settings(folder, settings, data, origins or {})
+    on_start(settings)
     try:
         model = train(
             cache,
@@ -146,11 +160,16 @@ def train_run(
             resume=resuming,
             on_epoch=on_epoch,
         )
-    except ThasError:
-        if into is None and not resuming and not (folder / CHECKPOINT).exists():
+    except (ThasError, KeyboardInterrupt):
+        new = into is None and not resuming
+        if first_process() and new and not (folder / CHECKPOINT).exists():
             remove_run(runs, folder)  # or it would be the newest, and hide a good one
         raise
+    learnt = sum(bool(known) for known in labels.values())
+    if not first_process():
+        return TrainResult(folder, learnt, len(model.classes), float("nan"), float("nan"), None)
     log = read_log(folder / LOG)
+    best = best_epoch(log) or {}
     fall = convergence(log)
     if fall > 0.1 and log[-1]["loss"] > 0.1 * log[0]["loss"]:
         warn(f"the loss still fell by {fall:.0%} over the last ten epochs; more epochs may help (--epochs)")
@@ -164,13 +183,15 @@ def train_run(
         warn(f"no {opened.test_subset} video has features yet; thas localize finds their actions once they have")
     return TrainResult(
         run=folder,
-        videos=sum(bool(known) for known in labels.values()),
+        videos=learnt,
         classes=len(model.classes),
         loss=log[-1]["loss"],
         accuracy=log[-1]["accuracy"],
         detections=detections,
         skipped=missing,
         untested=untested,
+        best_epoch=best.get("number"),
+        validation_map=best.get("validation_map"),
     )
 
 
@@ -208,6 +229,7 @@ def localize_dataset(
     data_root: Path = Path("data"),
     subset: str | None = None,
     features: Path | None = None,
+    checkpoint: Literal["best", "last"] = "best",
     device: str = "auto",
     on_video: Callable[[], None] | None = None,
 ) -> LocalizeResult:
@@ -223,7 +245,7 @@ def localize_dataset(
     cache = _open_features(
         features or (opened.features_folder if dataset else Path(data.features)), dataset or data.dataset
     )
-    localizer = Localizer.from_run(run, device=device, settings=settings)
+    localizer = Localizer.from_run(run, device=device, settings=settings, checkpoint=checkpoint)
     localizer.check_recipe(cache)
     present = [video for video in videos if video in cache]
     known = opened.labels if settings.labels == "known" else None

@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .._version import __version__
 from ..errors import DataError, FeatureError, VideoError
 from ..features.weights import sha256
 from ..segments import Segments
 from .activation import ClassActivationSequence
+from .model import checkpoint_path
 from .results import detection_lines, read_detections, write_detections, write_table
-from .train import CHECKPOINT
 
 if TYPE_CHECKING:
     from ..settings import LocalizeSettings
@@ -65,12 +65,12 @@ class VideoResult:
         yield from detection_lines(self.path.stem, self.detections, most=most)
 
 
-def run_facts(run: Path, settings: LocalizeSettings) -> dict[str, Any]:
+def run_facts(run: Path, settings: LocalizeSettings, *, checkpoint: Literal["best", "last"] = "best") -> dict[str, Any]:
     """What a result says of how it was made: the run, its network and the settings."""
     return {
         "labels": "predicted",
         "run": str(run),
-        "checkpoint_sha256": sha256(run / CHECKPOINT),
+        "checkpoint_sha256": sha256(checkpoint_path(run, checkpoint)),
         "settings": json.loads(json.dumps(vars(settings))),
         "thas_version": __version__,
     }
@@ -146,14 +146,23 @@ class FileLocalizer:
         run: The run that it is of.
         out: The folder of the results.
         pictures: Whether to draw timelines.
+        checkpoint: Which of the run's networks it is.
 
     Raises:
         ThasError: The run's features were not extracted by thas, or its backbone's weights are not at hand.
     """
 
-    def __init__(self, localizer: Localizer, *, run: Path, out: Path, pictures: bool = True) -> None:
+    def __init__(
+        self,
+        localizer: Localizer,
+        *,
+        run: Path,
+        out: Path,
+        pictures: bool = True,
+        checkpoint: Literal["best", "last"] = "best",
+    ) -> None:
         self._localizer, self._out, self._pictures = localizer, out, pictures
-        self._facts = run_facts(run, localizer.settings)
+        self._facts = run_facts(run, localizer.settings, checkpoint=checkpoint)
         _ = localizer.extractor
 
     def __call__(self, path: Path, *, progress: Callable[[float], object] | None = None) -> VideoResult:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,10 +12,12 @@ from thas.devices import choose_device
 from thas.errors import CheckpointError, DataError, FeatureError, UsageError
 from thas.settings import Settings
 from thas.temporal_has.data import TrainingFeatures
+from thas.temporal_has.hide import hide_mask
 from thas.temporal_has.localizer import Localizer
 from thas.temporal_has.log import Epoch, append_log, read_log
 from thas.temporal_has.model import load_model
-from thas.temporal_has.train import CHECKPOINT, train, video_loss
+from thas.temporal_has.network import HasNetwork
+from thas.temporal_has.train import CHECKPOINT, _fingerprint, train, video_loss
 
 from .conftest import make_features, planted_videos
 
@@ -27,6 +31,29 @@ def small(**values) -> Settings:
 
 def bytes_of(model) -> bytes:
     return b"".join(value.numpy().tobytes() for value in model.network.state_dict().values())
+
+
+def test_the_default_training_is_a_plain_loop():
+    """What the many settings add must cost the default nothing: the loop, written out, gives the same bytes."""
+    features, labels, _ = planted_videos(videos=7)
+    settings = small(train__epochs=3, train__batch_size=3)
+    model = train(features, labels, classes=CLASSES, settings=settings)
+    torch.manual_seed(settings.train.seed)
+    network = HasNetwork(8, 3, channels=16)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.train.learning_rate, weight_decay=0)
+    order, hiding = torch.Generator().manual_seed(0), torch.Generator().manual_seed(1)
+    for _ in range(3):
+        for batch in torch.randperm(7, generator=order).split(3):
+            videos = [torch.from_numpy(features[f"video_{i:02d}"].data) for i in batch]
+            masks = [hide_mask((1, 40), size=2, probability=0.5, generator=hiding)[0] for _ in videos]
+            visible = [x[~mask] for x, mask in zip(videos, masks, strict=True)]
+            logits = network.video_logits_of_visible(visible, [int(mask.sum()) for mask in masks], model.mean)
+            target = torch.nn.functional.one_hot(batch % 3, 3).float()
+            loss = -(target * logits.log_softmax(dim=1)).sum(dim=1).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    assert bytes_of(model) == b"".join(value.numpy().tobytes() for value in network.state_dict().values())
 
 
 def test_it_finds_what_was_planted_from_labels_alone():
@@ -71,6 +98,8 @@ def test_training_leaves_the_global_generator_alone():
         {"train.loss": "sigmoid"},
         {"hide.layer": 1},
         {"input.dropout": "training"},
+        {"train.clip_norm": 0.1, "train.validation": 0.4},
+        {"train.precision": "16"},
     ],
 )
 def test_resuming_gives_the_bytes_of_an_uninterrupted_training(tmp_path, options):
@@ -108,6 +137,110 @@ def test_a_checkpoint_of_other_settings_or_features_is_refused(tmp_path):
     others, _, _ = planted_videos(videos=6, seed=5)
     with pytest.raises(CheckpointError, match="features differ"):
         train(others, labels, classes=CLASSES, settings=small(train__epochs=8), folder=tmp_path, resume=True)
+
+
+def test_changed_labels_are_noticed(tmp_path):
+    features, labels, _ = planted_videos(videos=6)
+    train(features, labels, classes=CLASSES, settings=small(train__epochs=4), folder=tmp_path)
+    settings = small(train__epochs=8)
+    for others in (labels | {"video_00": ("class_1",)}, {v: k for v, k in labels.items() if v != "video_00"}):
+        with pytest.raises(CheckpointError) as caught:
+            train(features, others, classes=CLASSES, settings=settings, folder=tmp_path, resume=True)
+        assert str(caught.value).count("\n") == 2, "three lines"
+        assert "labels changed since the checkpoint" in caught.value.why
+    same = dict(reversed(list(labels.items()))) | {"unlabelled": ()}
+    assert _fingerprint(labels) == _fingerprint({video: known for video, known in same.items() if known})
+
+
+class OnceInterrupted(dict):
+    """Features of which one reading is interrupted by Ctrl-C."""
+
+    def __init__(self, features, reading):
+        super().__init__(features)
+        self.left = reading
+
+    def __getitem__(self, video):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+        return super().__getitem__(video)
+
+
+@pytest.mark.parametrize("options", [{}, {"train.validation": 0.4}])
+def test_an_interruption_costs_the_running_epoch_only(tmp_path, options):
+    features, labels, _ = planted_videos(videos=6)
+    # Nothing is kept in memory: six readings for the statistics, six an epoch; Ctrl-C comes amid the seventh.
+    settings = small(train__epochs=9, train__memory_gigabytes=0).updated(options)
+    train(features, labels, classes=CLASSES, settings=settings, folder=tmp_path / "whole")
+    interrupted = OnceInterrupted(features, 6 + 6 * 6 + 3)
+    with pytest.raises(KeyboardInterrupt):
+        train(interrupted, labels, classes=CLASSES, settings=settings, folder=tmp_path / "cut")
+    assert load_model(tmp_path / "cut" / CHECKPOINT)[2]["epoch"] == 6
+    train(features, labels, classes=CLASSES, settings=settings, folder=tmp_path / "cut", resume=True)
+    for name in {path.name for path in (tmp_path / "whole").glob("*.safetensors")}:
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_clipped_gradients_change_what_is_learnt():
+    features, labels, _ = planted_videos(videos=6)
+    free, loose, tight = (
+        bytes_of(train(features, labels, classes=CLASSES, settings=small(train__epochs=2, train__clip_norm=norm)))
+        for norm in (0, 1e6, 1e-3)
+    )
+    assert free == loose != tight
+
+
+@pytest.mark.parametrize("precision", ["bf16", "16"])
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_mixed_precision_learns_the_same(precision, kernel_size):
+    features, labels, _ = planted_videos(videos=6)
+    losses = {}
+    for kind in ("32", precision):
+        seen = losses.setdefault(kind, [])
+        settings = small(train__epochs=6, train__precision=kind, network__kernel_size=kernel_size)
+        model = train(features, labels, classes=CLASSES, settings=settings, on_epoch=seen.append)
+        assert {value.dtype for value in model.network.state_dict().values()} == {torch.float32}
+    assert [e.loss for e in losses[precision]] == pytest.approx([e.loss for e in losses["32"]], rel=0.05, abs=0.01)
+    assert [e.loss for e in losses[precision]] != [e.loss for e in losses["32"]]
+
+
+def test_tensorboard_is_written_where_it_is_installed(tmp_path, monkeypatch):
+    written = []
+
+    class Writer:
+        def __init__(self, folder, purge_step):
+            written.append((folder, purge_step))
+
+        def add_scalar(self, name, value, step):
+            written.append((name, value, step))
+
+        def close(self):
+            written.append("closed")
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer))
+    features, labels, _ = planted_videos(videos=9)
+    log = []
+    settings = small(train__epochs=2, train__validation=0.4)
+    train(features, labels, classes=CLASSES, settings=settings, folder=tmp_path, on_epoch=log.append)
+    assert written[0] == (str(tmp_path / "tensorboard"), 1)
+    for epoch in log:
+        assert ("loss", epoch.loss, epoch.number) in written
+        assert ("validation/map", epoch.validation_map, epoch.number) in written
+    names = {line[0] for line in written[1:-1]}
+    assert {"loss", "accuracy", "learning_rate", "videos_per_second", "validation/map", "validation/loss"} <= names
+    assert written[-1] == "closed"
+    written.clear()
+    longer = settings.updated({"train.epochs": 3})
+    train(features, labels, classes=CLASSES, settings=longer, folder=tmp_path, resume=True)
+    assert written[0][1] == 3, "what comes after the checkpoint is written anew"
+
+
+def test_without_tensorboard_nothing_is_said(tmp_path, monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    features, labels, _ = planted_videos(videos=3)
+    train(features, labels, classes=CLASSES, settings=small(train__epochs=1), folder=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {CHECKPOINT, "log.jsonl"}
+    assert capfd.readouterr() == ("", "")
 
 
 def test_hiding_changes_neither_the_start_nor_the_order(tmp_path):

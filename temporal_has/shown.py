@@ -1,0 +1,150 @@
+"""What the network is shown of a batch of videos in training, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..settings import HideSettings
+from .data import pad
+from .hide import Hiding, dropped, hide_mask, segment_size
+from .losses import video_loss
+from .model import Model
+
+
+class Filled(NamedTuple):
+    """Videos as long as the longest of them.
+
+    Attributes:
+        x: (B, T, D), normalised; hidden snippets are filled in.
+        valid: (B, T) bool, False on padding.
+        hiding: What to hide after the first layer; None if that is nothing.
+    """
+
+    x: Tensor
+    valid: Tensor
+    hiding: Hiding | None = None
+
+
+class Visible(NamedTuple):
+    """Videos without their hidden snippets, for networks that see each snippet by itself.
+
+    Attributes:
+        x: B tensors (V_i, D), normalised.
+        hidden: B numbers, how many snippets of each are hidden.
+        fill: (D,), what those hold, normalised.
+    """
+
+    x: list[Tensor]
+    hidden: list[int]
+    fill: Tensor
+
+
+def hidden_snippets(count: int, *, settings: HideSettings, generator: torch.Generator) -> Tensor:
+    """(T,) bool: which of a video's `count` snippets are hidden this time."""
+    size = settings.size or (segment_size(count, settings.segments),)
+    return hide_mask((1, count), size=size, probability=settings.probability, generator=generator)[0]
+
+
+class Drawing:
+    """What chance decides about each video of a batch: what is hidden of it, or dropped.
+
+    It is drawn for the whole batch, from its videos' lengths alone. So it neither depends on the device nor on how
+    many processes share the batch.
+
+    Args:
+        model: For its settings, mean and normalisation.
+        lengths: B numbers of snippets.
+        generator: The only source of randomness.
+    """
+
+    def __init__(self, model: Model, lengths: Sequence[int], generator: torch.Generator) -> None:
+        self.model, self.lengths = model, lengths
+        self.seeds: list[int] = []
+        self.masks: list[Tensor] = []
+        if model.settings.input.dropout != "none":
+            self.seeds = torch.randint(2**62, (len(lengths),), generator=generator).tolist()
+        else:
+            self.masks = [hidden_snippets(n, settings=model.settings.hide, generator=generator) for n in lengths]
+
+    def shown(
+        self, videos: Sequence[Tensor], places: Sequence[int], total: Callable[[Tensor], Tensor] | None = None
+    ) -> Filled | Visible:
+        """Some of the batch's videos as the network is to see them.
+
+        Args:
+            videos: Features (T_i, D) each.
+            places: Which of the batch they are.
+            total: Sums over the processes that share the batch; None where there is one.
+        """
+        model, settings = self.model, self.model.settings.hide
+        if self.seeds:
+            generators = [torch.Generator().manual_seed(self.seeds[i]) for i in places]
+            x, valid = pad(
+                [
+                    dropped(model.normalised(x), probability=settings.probability, generator=generator)
+                    for x, generator in zip(videos, generators, strict=True)
+                ]
+            )
+            return Filled(x.to(model.device), valid.to(model.device))
+        masks = [self.masks[i] for i in places]
+        if settings.layer > 0:
+            x, valid = (tensor.to(model.device) for tensor in pad(videos))
+            return Filled(model.normalised(x), valid, Hiding(pad(masks)[0].to(model.device), settings.fill, total))
+        fill = model.mean if settings.fill == "mean" else torch.zeros_like(model.mean)
+        if model.network.sees_single_snippets:
+            visible = [
+                model.normalised((x[~mask] if mask.any() else x).to(model.device))
+                for x, mask in zip(videos, masks, strict=True)
+            ]
+            return Visible(visible, [int(mask.sum()) for mask in masks], model.normalised(fill.to(model.device)))
+        filled = [torch.where(mask[:, None], fill, x) for x, mask in zip(videos, masks, strict=True)]
+        x, valid = (tensor.to(model.device) for tensor in pad(filled))
+        return Filled(model.normalised(x), valid)
+
+
+class Answer(nn.Module):
+    """A network together with its loss: the one module that several devices share.
+
+    Args:
+        network: The network.
+        loss: The setting `train.loss`.
+        autocast: The precision of the network's arithmetic; losses are computed in 32 bits.
+    """
+
+    def __init__(self, network: Any, *, loss: str, autocast: Callable[[], AbstractContextManager[Any]]) -> None:
+        super().__init__()
+        self.network = network
+        self._loss, self._autocast = loss, autocast
+
+    def forward(self, shown: Filled | Visible, target: Tensor) -> tuple[Tensor, Tensor]:
+        """What was shown, and (B, C) labels -> (B,) losses and (B, C) video-level logits."""
+        target = target.float()
+        with self._autocast():
+            if isinstance(shown, Visible):
+                output = None
+                video_logits = self.network.video_logits_of_visible(*shown)
+            else:
+                output = self.network(*shown)
+                video_logits = output.video_logits
+        with torch.autocast(target.device.type, enabled=False):
+            video_logits = video_logits.float()
+            if output is not None:
+                exact = {name: value.float() for name, value in output._asdict().items() if _is_half(value)}
+                return network_losses(self.network, output._replace(**exact), target, loss=self._loss), video_logits
+            return video_loss(video_logits, target, loss=self._loss), video_logits
+
+
+def _is_half(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dtype in {torch.float16, torch.bfloat16}
+
+
+def network_losses(network: Any, output: Any, target: Tensor, *, loss: str) -> Tensor:
+    """(B,) the losses of a network's output, by its own rule where it has one."""
+    if hasattr(network, "losses"):
+        return network.losses(output, target, loss=loss)
+    return video_loss(output.video_logits, target, loss=loss)

@@ -1,0 +1,99 @@
+"""Two processes on the CPU, as torchrun starts them; skipped where Lightning Fabric is not installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from thas.settings import Settings
+from thas.temporal_has.log import read_log
+from thas.temporal_has.model import CHECKPOINT, load_model
+from thas.temporal_has.train import train
+
+from .conftest import make_features, planted_videos
+
+FABRIC = any(importlib.util.find_spec(name) for name in ("lightning_fabric", "lightning"))
+CLASSES = ("class_0", "class_1", "class_2")
+# Eleven videos in batches of five: shares of 3 and 2, and of the last batch's one video 1 and none.
+SMALL = {"network.channels": 16, "train.epochs": 4, "train.learning_rate": 0.003, "train.batch_size": 5}
+VARIANTS = {
+    "default": {},
+    "kernels": {"network.kernel_size": 3, "network.pooling": "mean", "train.clip_norm": 0.5},
+    "layer": {"hide.layer": 1},
+    "dropout": {"input.dropout": "training", "train.loss": "sigmoid"},
+    "validation": {"train.validation": 0.3, "hide.size": "2,4"},
+    "bf16": {"train.precision": "bf16"},
+}
+
+SCRIPT = """
+import pickle
+import sys
+from pathlib import Path
+
+from thas.settings import Settings
+from thas.temporal_has.train import train
+
+if __name__ == "__main__":
+    root = Path(sys.argv[1])
+    features, labels, classes, variants = pickle.loads((root / "given.pickle").read_bytes())
+    for name, values in variants.items():
+        settings = Settings().updated(values)
+        train(features, labels, classes=classes, settings=settings, folder=root / name)
+    first = Settings().updated(variants["default"] | {"train.epochs": 2})
+    for settings in (first, Settings().updated(variants["default"])):
+        train(features, labels, classes=classes, settings=settings, folder=root / "resumed", resume=True)
+"""
+
+
+def uneven_videos():
+    """Planted videos of different lengths."""
+    features, labels, _ = planted_videos(videos=11)
+    short = {video: make_features(video, one.data[: 7 + 3 * i]) for i, (video, one) in enumerate(features.items())}
+    return short, labels
+
+
+@pytest.mark.skipif(not FABRIC, reason="Lightning Fabric is not installed; it is needed for several devices only")
+def test_two_processes_give_what_one_gives(tmp_path: Path):
+    import pickle
+
+    features, labels = uneven_videos()
+    variants = {name: SMALL | values for name, values in VARIANTS.items()}
+    two = tmp_path / "two"
+    two.mkdir()
+    (two / "given.pickle").write_bytes(pickle.dumps((features, labels, CLASSES, variants)))
+    (two / "script.py").write_text(SCRIPT)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*command, str(two / "script.py"), str(two)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name, values in variants.items():
+        settings = Settings().updated(values)
+        train(features, labels, classes=CLASSES, settings=settings, folder=tmp_path / "one" / name)
+        close = {"atol": 6e-3, "rtol": 0} if name == "bf16" else {"atol": 2e-6, "rtol": 1e-5}
+        one, _, said = load_model(tmp_path / "one" / name / CHECKPOINT)
+        other, _, also_said = load_model(two / name / CHECKPOINT)
+        for key, value in one.network.state_dict().items():
+            torch.testing.assert_close(
+                other.network.state_dict()[key], value, msg=lambda m, n=name: f"{n}: {m}", **close
+            )
+        assert said.get("best", {}).get("epoch") == also_said.get("best", {}).get("epoch")
+        log, other_log = read_log(tmp_path / "one" / name / "log.jsonl"), read_log(two / name / "log.jsonl")
+        assert [epoch["number"] for epoch in other_log] == [1, 2, 3, 4]
+        lines = (two / name / "log.jsonl").read_text().splitlines()
+        assert len(lines) == 4, "one process writes"
+        for mine, theirs in zip(log, other_log, strict=True):
+            assert theirs["loss"] == pytest.approx(mine["loss"], rel=1e-2 if name == "bf16" else 1e-5)
+            assert theirs["accuracy"] == pytest.approx(mine["accuracy"])
+            assert theirs.get("validation_map") == pytest.approx(mine.get("validation_map"))
+    assert (two / "resumed" / CHECKPOINT).read_bytes() == (two / "default" / CHECKPOINT).read_bytes()
