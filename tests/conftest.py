@@ -31,6 +31,13 @@ def make_features(video: str, data, *, fps: float = 10.0, length: int = 16, stri
     return Features(video, data, grid.start_seconds, grid.end_seconds, float(grid.end_seconds[-1]))
 
 
+def papers_settings(values=None):
+    """The paper's network and training with some settings changed, whatever the defaults are."""
+    from thas.settings import resolve_settings
+
+    return resolve_settings(presets=["has2017"])[0].updated(values or {})
+
+
 def planted_videos(*, videos: int = 24, classes: int = 3, snippets: int = 40, dimension: int = 8, seed: int = 0):
     """Videos in which five snippets of noise carry their class's own feature; features and labels by video."""
     draw = np.random.default_rng(seed)

@@ -11,19 +11,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from thas.settings import Settings
 from thas.temporal_has.log import read_log
 from thas.temporal_has.model import CHECKPOINT, load_model
 from thas.temporal_has.train import train
 
-from .conftest import make_features, planted_videos
+from .conftest import make_features, papers_settings, planted_videos
 
 FABRIC = any(importlib.util.find_spec(name) for name in ("lightning_fabric", "lightning"))
 CLASSES = ("class_0", "class_1", "class_2")
 # Eleven videos in batches of five: shares of 3 and 2, and of the last batch's one video 1 and none.
 SMALL = {"network.channels": 16, "train.epochs": 4, "train.learning_rate": 0.003, "train.batch_size": 5}
 VARIANTS = {
-    "default": {},
+    "paper": {},
     "kernels": {"network.kernel_size": 3, "network.pooling": "mean", "train.clip_norm": 0.5},
     "layer": {"hide.layer": 1},
     "dropout": {"input.dropout": "training", "train.loss": "sigmoid"},
@@ -36,17 +35,14 @@ import pickle
 import sys
 from pathlib import Path
 
-from thas.settings import Settings
 from thas.temporal_has.train import train
 
 if __name__ == "__main__":
     root = Path(sys.argv[1])
     features, labels, classes, variants = pickle.loads((root / "given.pickle").read_bytes())
-    for name, values in variants.items():
-        settings = Settings().updated(values)
+    for name, settings in variants.items():
         train(features, labels, classes=classes, settings=settings, folder=root / name)
-    first = Settings().updated(variants["default"] | {"train.epochs": 2})
-    for settings in (first, Settings().updated(variants["default"])):
+    for settings in (variants["paper"].updated({"train.epochs": 2}), variants["paper"]):
         train(features, labels, classes=classes, settings=settings, folder=root / "resumed", resume=True)
 """
 
@@ -63,7 +59,7 @@ def test_two_processes_give_what_one_gives(tmp_path: Path):
     import pickle
 
     features, labels = uneven_videos()
-    variants = {name: SMALL | values for name, values in VARIANTS.items()}
+    variants = {name: papers_settings(SMALL | values) for name, values in VARIANTS.items()}
     two = tmp_path / "two"
     two.mkdir()
     (two / "given.pickle").write_bytes(pickle.dumps((features, labels, CLASSES, variants)))
@@ -77,8 +73,7 @@ def test_two_processes_give_what_one_gives(tmp_path: Path):
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    for name, values in variants.items():
-        settings = Settings().updated(values)
+    for name, settings in variants.items():
         train(features, labels, classes=CLASSES, settings=settings, folder=tmp_path / "one" / name)
         close = {"atol": 6e-3, "rtol": 0} if name == "bf16" else {"atol": 2e-6, "rtol": 1e-5}
         one, _, said = load_model(tmp_path / "one" / name / CHECKPOINT)
@@ -96,4 +91,4 @@ def test_two_processes_give_what_one_gives(tmp_path: Path):
             assert theirs["loss"] == pytest.approx(mine["loss"], rel=1e-2 if name == "bf16" else 1e-5)
             assert theirs["accuracy"] == pytest.approx(mine["accuracy"])
             assert theirs.get("validation_map") == pytest.approx(mine.get("validation_map"))
-    assert (two / "resumed" / CHECKPOINT).read_bytes() == (two / "default" / CHECKPOINT).read_bytes()
+    assert (two / "resumed" / CHECKPOINT).read_bytes() == (two / "paper" / CHECKPOINT).read_bytes()

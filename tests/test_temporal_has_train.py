@@ -18,15 +18,16 @@ from thas.temporal_has.log import Epoch, append_log, read_log
 from thas.temporal_has.model import load_model
 from thas.temporal_has.network import HasNetwork
 from thas.temporal_has.train import CHECKPOINT, _fingerprint, train, video_loss
+from thas.temporal_has.trainer import Trainer
 
-from .conftest import make_features, planted_videos
+from .conftest import make_features, papers_settings, planted_videos
 
 SMALL = {"network.channels": 16, "train.epochs": 30, "train.learning_rate": 0.01, "train.checkpoint_epochs": 4}
 CLASSES = ("class_0", "class_1", "class_2")
 
 
 def small(**values) -> Settings:
-    return Settings().updated(SMALL | {key.replace("__", "."): value for key, value in values.items()})
+    return papers_settings(SMALL | {key.replace("__", "."): value for key, value in values.items()})
 
 
 def bytes_of(model) -> bytes:
@@ -179,6 +180,18 @@ def test_an_interruption_costs_the_running_epoch_only(tmp_path, options):
     train(features, labels, classes=CLASSES, settings=settings, folder=tmp_path / "cut", resume=True)
     for name in {path.name for path in (tmp_path / "whole").glob("*.safetensors")}:
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_processes_that_found_different_checkpoints_do_not_start():
+    def of_two(mine, other):
+        """Of two processes, one after `mine` epochs and the other after `other`."""
+        runner = SimpleNamespace(world=2, total=lambda values: values + torch.tensor([other, other**2]))
+        return SimpleNamespace(epochs_done=mine, model=SimpleNamespace(device="cpu"), runner=runner)
+
+    for epochs in (0, 7):
+        Trainer.check_agreement(of_two(epochs, epochs))  # type: ignore[arg-type]
+    with pytest.raises(CheckpointError, match="not all processes found the checkpoint"):
+        Trainer.check_agreement(of_two(7, 0))  # type: ignore[arg-type]
 
 
 def test_clipped_gradients_change_what_is_learnt():

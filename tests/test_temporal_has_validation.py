@@ -17,7 +17,7 @@ from thas.temporal_has.model import BEST, CHECKPOINT, checkpoint_path, load_mode
 from thas.temporal_has.train import train
 from thas.temporal_has.validation import Verdict, held_out, label_map
 
-from .conftest import planted_videos
+from .conftest import papers_settings, planted_videos
 
 CLASSES = ("class_0", "class_1", "class_2")
 SMALL = {"network.channels": 16, "train.epochs": 12, "train.learning_rate": 0.01, "train.checkpoint_epochs": 4}
@@ -25,7 +25,7 @@ SMALL = {"network.channels": 16, "train.epochs": 12, "train.learning_rate": 0.01
 
 def validated(**values) -> Settings:
     changes = {key.replace("__", "."): value for key, value in values.items()}
-    return Settings().updated(SMALL | {"train.validation": 0.25} | changes)
+    return papers_settings(SMALL | {"train.validation": 0.25} | changes)
 
 
 def same_network(one, other) -> bool:
@@ -148,7 +148,7 @@ def test_resuming_chooses_the_same_epoch(tmp_path, cut):
 
 def test_without_held_out_videos_there_is_only_the_last(tmp_path):
     features, labels, _ = planted_videos(videos=6)
-    train(features, labels, classes=CLASSES, settings=Settings().updated(SMALL), folder=tmp_path)
+    train(features, labels, classes=CLASSES, settings=papers_settings(SMALL), folder=tmp_path)
     assert not (tmp_path / BEST).exists()
     assert checkpoint_path(tmp_path) == checkpoint_path(tmp_path, "last") == tmp_path / CHECKPOINT
     assert "validation_map" not in read_log(tmp_path / "log.jsonl")[0]
