@@ -151,11 +151,19 @@ def make_plan(
             if arm.ensemble:
                 continue
             own = settings[arm.label]
-            own = own.updated({"train.seed": own.train.seed + number})
+            own = _as_trained(own.updated({"train.seed": own.train.seed + number}))
             key = digest([data, {name: value for name, value in own.flat().items() if half.teaches(name)}])
             one = found.get(key) or Training(half, own, half.folder() / TRAINED / key, ())
             found[key] = replace(one, wanted_by=(*one.wanted_by, (arm.label, number)))
     return Plan(half, experiment, arms, settings, tuple(found.values()), chosen)
+
+
+def _as_trained(settings: Any) -> Any:
+    """Where nothing is hidden, how it would be hidden is of no account: one network for all arms without hiding."""
+    if settings.hide.probability > 0:
+        return settings
+    plain = {key: value for key, value in type(settings)().flat().items() if key.startswith("hide.")}
+    return settings.updated(plain | {"hide.probability": 0.0})
 
 
 def run_sweep(

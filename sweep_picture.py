@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .plots import drawing
 from .sweep_table import ArmScores, SweepScores, estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Colours that stay apart for colour-blind readers (Okabe & Ito 2008).
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -24,13 +26,22 @@ def draw_sweep(scores: SweepScores, path: Path) -> Path:
         The file.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    with drawing():
+        figure = _figure(scores)
+        FigureCanvasAgg(figure)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=110)
+    return path
+
+
+def _figure(scores: SweepScores) -> Figure:
     from matplotlib.figure import Figure
 
     arms = [arm for arm in scores.arms if arm.seeds]
     x = _numbers(scores, arms)
     height = 4.2 if x is not None else 1.6 + 0.42 * len(arms)
     figure = Figure(figsize=(11, max(3.2, height)), layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, sharey=x is None)
     if x is not None:
         _curves(left, scores, arms, x)
@@ -40,9 +51,7 @@ def draw_sweep(scores: SweepScores, path: Path) -> Path:
         _difference_bars(right, scores, arms)
     seeds = f"{scores.seeds} seeds" if scores.seeds > 1 else "one seed"
     figure.suptitle(f"{scores.title or scores.name}: {scores.dataset}, {seeds}", fontsize=11)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    return path
+    return figure
 
 
 def _numbers(scores: SweepScores, arms: list[ArmScores]) -> np.ndarray | None:

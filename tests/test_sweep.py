@@ -121,6 +121,13 @@ def test_interrupted_it_goes_on_where_it_was(planted, tmp_path):
     assert titles == [("localizing and scoring", 2)]
 
 
+def test_without_hiding_how_it_would_be_hidden_makes_no_other_network(planted, tmp_path):
+    half = TemporalHalf(str(planted), runs=tmp_path)
+    arms = (Arm("a", {"hide.probability": 0}), Arm("b", {"hide.probability": 0, "hide.size": [3]}), Arm("c"))
+    wanted = [one.wanted_by for one in make_plan(half, Experiment("x", arms), typed=SMALL, seeds=1).trainings]
+    assert wanted == [(("a", 0), ("b", 0)), (("c", 0),)]
+
+
 def test_what_was_trained_on_other_data_is_trained_anew(planted, tmp_path):
     half = TemporalHalf(str(planted), runs=tmp_path)
     first = make_plan(half, Experiment("x", (Arm("a"),)), typed=SMALL)
