@@ -20,12 +20,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from thas.features.cache import FeatureCache, Features, write_features
+from thas.segments import Segments
 from thas.settings import LocalizeSettings, Settings
 from thas.temporal_has.activation import ClassActivationSequence
 from thas.temporal_has.data import pad
@@ -34,7 +36,7 @@ from thas.temporal_has.localizer import Localizer
 from thas.temporal_has.model import build_network
 from thas.temporal_has.results import write_detections, write_result, write_sequences
 from thas.temporal_has.session import localize_dataset, train_run
-from thas.temporal_has.suppress import suppress
+from thas.temporal_has.suppress import suppress, suppress_segments
 from thas.temporal_has.train import train, video_loss
 
 VIDEOS = 200
@@ -88,6 +90,7 @@ def localize(snippets: int = 300, dimension: int = 128) -> None:
 
 def _steps(place: Path, run: Path, rules: LocalizeSettings) -> None:
     cache, localizer = FeatureCache(place / "features"), Localizer.from_run(run, settings=rules)
+    plain = Localizer(localizer.model, settings=replace(rules, nms="none"))
     videos = [video for video in cache if int(video[1:]) >= 20]
     features = [cache[video] for video in videos]
     sequences = [localizer.sequence(one) for one in features]
@@ -96,7 +99,9 @@ def _steps(place: Path, run: Path, rules: LocalizeSettings) -> None:
         "opening the run": lambda: Localizer.from_run(run),
         "reading features": lambda: [cache[video] for video in videos],
         "network": lambda: [localizer.sequence(one) for one in features],
-        "segments": lambda: [localizer.segments(one) for one in sequences],
+        "segments": lambda: suppress_segments(
+            Segments.concat([plain.segments(one) for one in sequences]), rule=rules.nms, iou=rules.nms_iou
+        ),
         "writing sequences": lambda: write_sequences(run / "s.h5", sequences),
         "writing detections": lambda: write_detections(run / "d.json", found, {}),
     }

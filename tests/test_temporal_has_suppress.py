@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.eval.iou import paired_iou
+from thas.segments import Segments
+from thas.settings import Settings
+from thas.temporal_has.localizer import Localizer, localize_videos
 from thas.temporal_has.suppress import suppress
+from thas.temporal_has.train import train
+
+from .conftest import planted_videos
 
 #                 0 1 2 3 4 5 6 7 8
 #   a   0.9       ========            0 to 4
@@ -93,3 +99,21 @@ def test_all_groups_at_once_is_one_by_one(rows, rule, iou):
     expected_kept, expected = one_by_one(start, start + length, score, group, rule, iou, 0.5)
     assert kept.tolist() == expected_kept.tolist()
     assert scores == pytest.approx(expected)
+
+
+def test_many_videos_at_once_is_each_by_itself():
+    features, labels, _ = planted_videos(videos=6)
+    settings = Settings().updated(
+        {
+            "train.epochs": 1,
+            "network.channels": 8,
+            "localize.threshold": "0.1,0.2,0.5",
+            "localize.nms": "soft",
+            "localize.threshold_rule": "range",
+        }
+    )
+    localizer = Localizer(train(features, labels, classes=("class_0", "class_1", "class_2"), settings=settings))
+    together, sequences, failed = localize_videos(localizer, features, list(features))
+    assert not failed
+    assert together == Segments.concat([localizer(features[sequence.video]) for sequence in sequences])
+    assert len(set(together.video)) > 1
