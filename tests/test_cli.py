@@ -225,6 +225,20 @@ def test_a_full_disk_leaves_no_broken_file(folder, capsys, monkeypatch):
     assert not list(Path("runs").glob("mine/*/checkpoint*"))
 
 
+def test_held_out_videos_choose_the_network_that_localizes(folder, capsys):
+    held_out = ["train.validation=0.3", "train.patience=3", "train.learning_rate=0"]
+    assert thas("train", "--dataset", "mine", *FAST, *held_out, "--json") == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["best_epoch"] == load_model(newest() / "best.safetensors")[2]["epoch"] == 1
+    assert "held out mAP" in printed.err
+    assert thas("eval") == 0
+    assert "training stopped after" not in capsys.readouterr().err, "after four epochs nothing had got better"
+    (newest() / "checkpoint.safetensors").write_bytes(b"not needed")
+    assert thas("localize", "--out", "best") == 0
+    assert Path("best/detections.csv").read_bytes() == (newest() / "detections.csv").read_bytes()
+    assert thas("localize", "--checkpoint", "last", "--out", "last") == 1
+
+
 def test_an_interruption_says_so_and_can_be_resumed(folder, capsys, monkeypatch):
     from thas.temporal_has import train as module
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from thas.features.cache import write_features
 from thas.temporal_has.log import read_log
 from thas.temporal_has.model import CHECKPOINT, load_model
 from thas.temporal_has.train import train
@@ -92,3 +94,30 @@ def test_two_processes_give_what_one_gives(tmp_path: Path):
             assert theirs["accuracy"] == pytest.approx(mine["accuracy"])
             assert theirs.get("validation_map") == pytest.approx(mine.get("validation_map"))
     assert (two / "resumed" / CHECKPOINT).read_bytes() == (two / "paper" / CHECKPOINT).read_bytes()
+
+
+@pytest.mark.skipif(not FABRIC, reason="Lightning Fabric is not installed; it is needed for several devices only")
+def test_the_command_makes_one_run_and_speaks_with_one_voice(tmp_path: Path):
+    features, labels = uneven_videos()
+    rows = [f"{video},{known[0]},{'test' if i > 8 else 'training'}" for i, (video, known) in enumerate(labels.items())]
+    for one in features.values():
+        write_features(tmp_path / "mine" / "features", one, recipe={"backbone": "planted"})
+    (tmp_path / "mine" / "labels.csv").write_text("\n".join(["video,label,subset", *rows]) + "\n")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "thas"]
+    fast = ["--set", "network.channels=16", "train.epochs=2", "train.validation=0.3"]
+    done = subprocess.run(
+        [*torchrun, "train", "--dataset", "mine", "--json", *fast],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    result = json.loads(done.stdout[done.stdout.index("{") :])
+    (run,) = (path.parent for path in (tmp_path / "runs").glob("mine/*/checkpoint.safetensors"))
+    assert result["run"] == str(run.relative_to(tmp_path))
+    assert [path.name for path in (tmp_path / "runs" / "mine").iterdir()] == [run.name]
+    assert result["validation_map"] == max(line["validation_map"] for line in read_log(run / "log.jsonl"))
+    assert {"best.safetensors", "detections.json", "log.jsonl"} <= {path.name for path in run.iterdir()}
+    assert len((run / "log.jsonl").read_text().splitlines()) == 2
