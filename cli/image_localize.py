@@ -70,7 +70,7 @@ def image_localize(
         inside = [p for p in everything if p.suffix.lower() in IMAGE_SUFFIXES] if path.is_dir() else [path]
         if len(inside) < len(everything):
             others = [p.name for p in everything if p.suffix.lower() not in IMAGE_SUFFIXES]
-            warn(f"{len(others)} files in {path} are no images by their names: {listing(others)}")
+            warn(f"in {path}, no images by their names: {listing(others)}")
         if not inside:
             raise UsageError(f"{path} holds no images", next="name image files, or a folder of them", subject=str(path))
         files += inside
