@@ -114,9 +114,34 @@ def main() -> None:
         rows[arm]["gt_known_loc_at_other_thresholds"] = {t: float(np.mean(v)) for t, v in others[arm].items()}
         rows[arm]["top1_clas_of_training_images"] = learned[arm]
     (arguments.out / f"{arguments.network}.json").write_text(json.dumps(rows, indent=2))
-    for arm, row in rows.items():
-        print(arm, json.dumps(row))
+    print("\n".join(table_lines(rows)))
     draw(found, runs, arguments.out / f"{arguments.network}.png")
+
+
+def table_lines(rows: dict[str, dict[str, Any]]) -> list[str]:
+    """The results as a Markdown table, in per cent."""
+    first = next(iter(rows))
+    heads = ["hiding", "Top-1 Clas", "GT-known Loc", "Top-1 Loc", "MaxBoxAcc", "V2", f"GT-known over {first}"]
+    heads += [f"MaxBoxAcc over {first}", "GT-known over centred", "MaxBoxAcc over centred", "training images right"]
+
+    def cent(value: float) -> str:
+        return f"{100 * value:.1f}"
+
+    def span(low: float, high: float) -> str:
+        return f"{100 * low:+.1f} to {100 * high:+.1f}"
+
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for arm, row in rows.items():
+        cells = [arm, *(cent(row[name]["mean"]) for name in ("top1_clas", "gt_known_loc", "top1_loc", "max_box_acc"))]
+        cells.append(cent(row["max_box_acc_v2"]))
+        for other in ("first", "centred"):
+            cells += [span(*row[name][f"over_{other}_interval95"]) for name in ("gt_known_loc", "max_box_acc")]
+        lines.append("| " + " | ".join([*cells, cent(np.mean(row["top1_clas_of_training_images"]).item())]) + " |")
+    blind = rows[first]["baselines"]
+    for name in ("whole_image", "centred_box"):
+        lines.append(f"| {name.replace('_', ' ')}, no network | | {cent(blind[name])} | | |" + " |" * (len(heads) - 5))
+    other = {arm: row["gt_known_loc_at_other_thresholds"] for arm, row in rows.items()}
+    return [*lines, "", "GT-known Loc at other fractions of the maximum:", json.dumps(other)]
 
 
 def best_hits(one: Evaluation) -> np.ndarray:

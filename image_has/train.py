@@ -89,7 +89,8 @@ def train(
 ) -> tuple[CamNetwork, list[Problem]]:
     """Train a network on a table's labels; its boxes are never read.
 
-    A run on one device is a function of the settings and the images: interrupted and resumed it gives the same bits.
+    A run on one device is a function of the settings and the images: interrupted and resumed it gives the same bits, as
+    far as the kernels of the device repeat themselves.
 
     Args:
         table: The training images.
