@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -165,7 +167,7 @@ class FeatureWriter:
         self._file["end_seconds"] = np.asarray(end_seconds, np.float64)
         if centre_frame is not None:
             self._file["centre_frame"] = np.asarray(centre_frame, np.int64)
-        write_attributes(self._file.create_group("recipe"), recipe)
+        _copy_recipe(recipe, self._file)
         self._file.attrs["recipe_digest"] = digest(recipe)  # so that a rerun need not read the whole recipe
         details = {"duration_seconds": float(duration_seconds)} | dict(source or {})
         write_attributes(self._file.create_group("source"), details)
@@ -196,6 +198,24 @@ class FeatureWriter:
                 self._file.close()
             self._file = None
         self._temporary.unlink(missing_ok=True)
+
+
+_recipes: dict[str, h5py.File] = {}
+_copying = threading.Lock()
+
+
+def _copy_recipe(recipe: Recipe, target: h5py.File) -> None:
+    """Write a recipe from a file in memory: to copy it takes a fifth of the time that thirty attributes take."""
+    key = json.dumps(list(recipe.items()), default=repr)
+    with _copying:
+        file = _recipes.get(key)
+        if file is None:
+            while _recipes:  # one recipe a cache, and few caches are written at a time
+                _recipes.popitem()[1].close()
+            file = h5py.File("recipe", "w", driver="core", backing_store=False, libver=("v110", "v110"))
+            write_attributes(file.create_group("recipe"), recipe)
+            _recipes[key] = file
+        target.copy(file["recipe"], "recipe")
 
 
 def system_error(error: Exception, path: Path) -> OSError:

@@ -59,8 +59,9 @@ class ExtractionRun:
         self._open: dict[str, _Open] = {}
         self._waiting: deque[tuple[str, int, np.ndarray]] = deque()
         self._count = 0
-        # Syncing a file to the disk takes as long as some clips of a small network do; it happens beside them.
-        self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        # Syncing a file to the disk takes as long as some clips of a small network do; it happens beside them, and
+        # several at once: the disk takes four together in little more time than one.
+        self._committer = ThreadPoolExecutor(4, thread_name_prefix="commit")
         self._commits: deque[tuple[str, Future[Path], float]] = deque()
         self._running: deque[tuple[Future[np.ndarray], list[tuple[str, int, slice]]]] = deque()
         self.done: list[str] = []

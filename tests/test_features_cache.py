@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import string
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
@@ -77,6 +78,19 @@ def test_leaving_the_writer_early_leaves_nothing(tmp_path):
         writer.write(0, np.zeros((1, 2)))
         assert [p.name[:11] for p in tmp_path.iterdir()] == [".unfinished"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_several_recipes_written_at_once(tmp_path):
+    def write(number):
+        recipe = RECIPE | {"number": number % 3}
+        write_features(tmp_path / str(number % 3), _features(f"v{number}"), recipe=recipe)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(48)))
+    for number in range(3):
+        cache = FeatureCache(tmp_path / str(number))
+        assert len(cache) == 16
+        assert all(cache.recipe_of(video) == RECIPE | {"number": number} for video in cache)
 
 
 def test_only_what_nobody_writes_any_more_is_removed(tmp_path):

@@ -183,13 +183,19 @@ def test_kill_9_at_thirty_moments_loses_nothing_finished(tmp_path):
     draw = np.random.default_rng(0)
     finished: set[str] = set()
     written = 0
+    begin, pid = time.perf_counter(), os.fork()
+    if not pid:
+        write_features(tmp_path / "before", _features(0), recipe={"a": 1})
+        os._exit(0)
+    os.waitpid(pid, 0)
+    longest = min(max(0.05, 1.5 * (time.perf_counter() - begin)), 0.3)  # a busy machine takes longer for a file
     for _ in range(30):
         pid = os.fork()
         if not pid:
             while True:
                 write_features(tmp_path, _features(written), recipe={"a": 1})
                 written += 1
-        time.sleep(float(draw.uniform(0, 0.05)))
+        time.sleep(float(draw.uniform(0, longest)))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         there = {path.name for path in tmp_path.glob("*.h5") if not path.name.startswith(".")}
