@@ -63,7 +63,7 @@ class Decoding:
 
     Args:
         videos: Names and files, in the order in which they are begun.
-        plan: Chooses a video's clips from its file's name and its frame table; may raise UnreadableVideo.
+        plan: Chooses the clips of a video from its name and its frame table; may raise UnreadableVideo.
         preparation: What the workers do to each frame.
         decoder: "auto", "decord" or "pyav".
         workers: Processes.
@@ -153,13 +153,13 @@ class Decoding:
         worker.details = {}
         worker.ask("scan", str(path))
         table = worker.answer("table")
-        plan = plan_clips(path.name, table)
+        plan = plan_clips(video, table)
         if table.damage:
             # Of a damaged file only what lies before the damage is to be trusted, and planned for.
             if not table.sound:
                 raise UnreadableVideo(path.name, stage="scan", why=table.damage)
             table = table.first(table.sound)
-            plan = plan_clips(path.name, table)
+            plan = plan_clips(video, table)
         wanted = plan.wanted
         self._put(Opened(video, table, plan))
         worker.ask("decode", str(path), table, wanted, decoder, preparation)

@@ -196,7 +196,7 @@ def test_a_broken_video_among_good_ones_is_named_and_the_rest_is_learned(folder,
     assert sorted(failure.video for failure in result.failed) == ["absent", "broken", "cut"]
     assert all(failure.reason for failure in result.failed)
     assert result.videos == 9
-    with pytest.raises(DataError, match="none of the 2 training videos can be read"):
+    with pytest.raises(DataError, match="of 2 training videos none can be read"):
         train_backbone(
             {name: files[name] for name in ("broken", "absent")},
             labels,
@@ -221,7 +221,7 @@ def test_bad_input_is_refused_before_any_work(folder, tmp_path):
 
     refuse("two classes or more", classes=("red",))
     refuse("two classes or more", classes=())
-    refuse("1 training videos have no label: v3", labels=labels | {"v3": ()})
+    refuse("1 training video has no label: v3", labels=labels | {"v3": ()})
     refuse("label 'green', which is no class", labels=labels | {"v3": ("green",)})
     refuse("no training videos", videos={})
     refuse("could not be written", out=tmp_path)
