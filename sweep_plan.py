@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .errors import UsageError, listing, suggestion
+from .settings import preset_settings
 from .settings_table import flatten, read_toml
 
 EXPERIMENTS_FOLDER = Path(__file__).parent / "experiments"
 _KEYS = ("title", "source", "half", "preset", "seeds", "reference", "settings", "grid", "arms")
 _ARM_KEYS = ("ensemble", "map_members")
+_NOT_SETTINGS = (*_ARM_KEYS, "preset")
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,7 @@ def read_experiment(path: Path) -> Experiment:
         raise refuse(f"half must be temporal or image, not {half!r}")
     if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
         raise refuse(f"seeds must be a whole number from 1, not {seeds!r}")
-    arms = tuple(_arm(label, table, refuse) for label, table in tables.get("arms", {}).items())
+    arms = tuple(_arm(label, table, half, refuse) for label, table in tables.get("arms", {}).items())
     labels = [arm.label for arm in arms]
     for arm in arms:
         for member in (*arm.ensemble, *arm.map_members):
@@ -242,10 +244,14 @@ def read_experiment(path: Path) -> Experiment:
     )
 
 
-def _arm(label: str, table: Any, refuse: Any) -> Arm:
+def _arm(label: str, table: Any, half: str, refuse: Any) -> Arm:
     if not isinstance(table, Mapping):
         raise refuse(f"arm {label!r} must be a table of settings, not {table!r}")
-    values = flatten({key: value for key, value in table.items() if key not in _ARM_KEYS})
+    values = flatten({key: value for key, value in table.items() if key not in _NOT_SETTINGS})
+    if "preset" in table:
+        if half != "temporal":
+            raise refuse(f"arm {label!r} names a preset, which only arms of the temporal half can")
+        values = preset_settings(table["preset"]) | values
     members = {key: table.get(key, []) for key in _ARM_KEYS}
     for key, names in members.items():
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

@@ -18,14 +18,15 @@ from ..errors import CheckpointError, FeatureError
 from ..settings import NetworkSettings, Settings
 from ..settings_table import flatten
 from .activation import ClassActivationSequence
+from .attention import AttentionNetwork
 from .data import sample_positions
 from .hide import dropped
-from .network import HasNetwork
+from .network import HasNetwork, Head
 
 if TYPE_CHECKING:
     from ..features.cache import Features
 
-FORMAT = 1
+FORMAT = 2  # 1 had no heads
 CHECKPOINT = "checkpoint.safetensors"
 BEST = "best.safetensors"
 
@@ -43,7 +44,7 @@ class Model:
         recipe: How the training features were made; other features are refused.
     """
 
-    network: HasNetwork
+    network: Head
     mean: Tensor
     deviation: Tensor
     classes: tuple[str, ...]
@@ -141,8 +142,19 @@ def checkpoint_path(run: Path, choice: Literal["best", "last"] = "best") -> Path
     return best if choice == "best" and best.exists() else run / CHECKPOINT
 
 
-def build_network(dimension: int, classes: int, settings: NetworkSettings) -> HasNetwork:
-    """The network the settings describe, newly initialised from torch's global generator."""
+def build_network(dimension: int, classes: int, settings: NetworkSettings) -> Head:
+    """The head the settings describe, newly initialised from torch's global generator."""
+    if settings.head == "attention":
+        return AttentionNetwork(
+            dimension,
+            classes,
+            channels=settings.channels,
+            kernel_size=settings.kernel_size,
+            dropout=settings.dropout,
+            top=settings.top,
+            smoothing=settings.smoothing,
+            background=settings.background,
+        )
     return HasNetwork(
         dimension,
         classes,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .activation import activation_map
 from .hide import Hiding, hide_maps
+from .losses import video_loss
 
 Pooling = Literal["max", "mean"]
 
@@ -21,12 +22,47 @@ class NetworkOutput(NamedTuple):
     Attributes:
         video_logits: (B, C), one a class for the whole video.
         maps: (B, T, M), the last layer's maps, before pooling over time.
-        sequence: (B, T, C), the class activation sequence, without the classifier's bias.
+        sequence: (B, T, C), the class activation sequence.
+        attention: (B, T), 0 to 1, how much each snippet belongs to any action; None if the head has none.
+        background: (B, 2), the background class's video logits, of all snippets and of what attention lets through;
+            None if the head has none.
     """
 
     video_logits: Tensor
     maps: Tensor
     sequence: Tensor
+    attention: Tensor | None = None
+    background: Tensor | None = None
+
+
+class Head(nn.Module):
+    """What training and localization need of a network. Another head is a subclass with a `forward`.
+
+    `forward(x (B, T, D), valid (B, T) bool or None, hiding or None) -> NetworkOutput`; `hiding` says what to hide in
+    the first layer's maps.
+    """
+
+    @property
+    def sees_single_snippets(self) -> bool:
+        """Whether no snippet's maps depend on its neighbours, nor on chance; allows `video_logits_of_visible`."""
+        return False
+
+    def losses(self, output: NetworkOutput, labels: Tensor, *, loss: str) -> Tensor:
+        """The loss of each video.
+
+        Args:
+            output: What the head said.
+            labels: (B, C), 1 where a video has a class; all that training ever sees of the truth.
+            loss: `softmax` or `sigmoid`, as in `video_loss`.
+
+        Returns:
+            (B,).
+        """
+        return video_loss(output.video_logits, labels, loss=loss)
+
+    def video_logits_of_visible(self, visible: Sequence[Tensor], hidden: Sequence[int], fill: Tensor) -> Tensor:
+        """(B, C) video-level logits without computing what is hidden."""
+        raise NotImplementedError("this head looks beyond single snippets")
 
 
 def pool(maps: Tensor, valid: Tensor | None, *, pooling: Pooling) -> Tensor:
@@ -51,7 +87,7 @@ def pool(maps: Tensor, valid: Tensor | None, *, pooling: Pooling) -> Tensor:
     return (maps * valid[..., None]).sum(dim=1) / valid.sum(dim=1, keepdim=True)
 
 
-class HasNetwork(nn.Module):
+class HasNetwork(Head):
     """Convolutions over time, global pooling, one linear classifier (Hide-and-Seek, section 4.4).
 
     As the paper has it: two layers of 500 kernels of size 1 with ReLU, and global *max* pooling. Because the pooling

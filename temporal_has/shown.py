@@ -135,16 +135,9 @@ class Answer(nn.Module):
             video_logits = video_logits.float()
             if output is not None:
                 exact = {name: value.float() for name, value in output._asdict().items() if _is_half(value)}
-                return network_losses(self.network, output._replace(**exact), target, loss=self._loss), video_logits
+                return self.network.losses(output._replace(**exact), target, loss=self._loss), video_logits
             return video_loss(video_logits, target, loss=self._loss), video_logits
 
 
 def _is_half(value: Any) -> bool:
     return isinstance(value, Tensor) and value.dtype in {torch.float16, torch.bfloat16}
-
-
-def network_losses(network: Any, output: Any, target: Tensor, *, loss: str) -> Tensor:
-    """(B,) the losses of a network's output, by its own rule where it has one."""
-    if hasattr(network, "losses"):
-        return network.losses(output, target, loss=loss)
-    return video_loss(output.video_logits, target, loss=loss)

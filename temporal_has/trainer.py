@@ -17,7 +17,7 @@ from ..runners import Runner
 from .data import TrainingFeatures
 from .log import Epoch
 from .model import Model, load_model
-from .shown import Answer, Drawing, network_losses
+from .shown import Answer, Drawing
 from .validation import Verdict, label_map
 
 # Settings that leave the bytes of a training as they are, so that it can be resumed with others.
@@ -150,7 +150,7 @@ class Trainer:
                 output = network(self.model.shown(data[row].to(self.model.device), data.videos[row])[None])
                 target = targets[row : row + 1].to(self.model.device)
                 found[row, :-1] = output.video_logits[0]
-                found[row, -1] = network_losses(network, output, target, loss=self.model.settings.train.loss)[0]
+                found[row, -1] = network.losses(output, target, loss=self.model.settings.train.loss)[0]
         scores = self.runner.total(found).double().cpu()
         logits, losses = scores[:, :-1], scores[:, -1]
         one_answer = self.model.settings.train.loss == "softmax"

@@ -11,14 +11,30 @@ from thas.settings import Settings, preset_names, read_preset, resolve_settings
 from thas.settings_table import flatten
 
 
-def test_the_defaults_are_the_papers():
-    settings = Settings()
+def test_has2017_is_the_papers():
+    settings, _ = resolve_settings(presets=["has2017"])
     assert settings.input.snippets == 2000
     assert settings.hide.probability == 0.5
     assert settings.input.snippets / settings.hide.segments == 100
+    assert settings.network.head == "has2017"
     assert (settings.network.channels, settings.network.layers, settings.network.kernel_size) == (500, 2, 1)
     assert (settings.network.pooling, settings.train.loss) == ("max", "softmax")
-    assert settings.localize.threshold == (0.5,)
+    assert (settings.network.dropout, settings.input.normalise) == (0, "none")
+    assert (settings.localize.threshold, settings.localize.threshold_rule) == ((0.5,), "max")
+    assert (settings.localize.upsample, settings.localize.nms) == (1, "none")
+
+
+def test_the_preset_attention_is_the_default():
+    assert resolve_settings(presets=["attention"])[0] == Settings()
+    over, _ = resolve_settings(data_preset="demo", presets=["attention"])
+    assert (over.network, over.train) == (Settings().network, Settings().train)
+
+
+def test_a_preset_holds_what_differs_from_the_one_it_extends():
+    demo, paper = read_preset("demo"), read_preset("has2017")
+    assert demo["network"] == paper["network"]
+    assert (demo["train"]["epochs"], demo["train"]["loss"]) == (60, "softmax")
+    assert "data" not in paper
 
 
 def test_has2017_and_video_full_differ_in_hiding_alone():
@@ -54,7 +70,7 @@ def test_printed_settings_can_be_fed_back():
         ("train.epochs", 1.5, "a whole number"),
         ("train.epochs", True, "a whole number"),
         ("train.epochs", 0, "1 or more"),
-        ("train.loss", "hinge", "one of softmax, sigmoid"),
+        ("train.loss", "hinge", "one of sigmoid, softmax"),
         ("localize.threshold", [0.5, 2], "from 0 to 1"),
     ],
 )

@@ -47,7 +47,7 @@ def test_arms_that_differ_in_localization_alone_share_their_network(planted, tmp
     arms = (
         Arm("half", {"localize.threshold": 0.5}),
         Arm("several", {"localize.threshold": [0.2, 0.5], "localize.score": "outer-inner"}),
-        Arm("hidden", {"hide.probability": 0.0}),
+        Arm("hidden", {"hide.probability": 0.0, "localize.threshold": 0.5}),
         Arm("both", {}, ("half", "hidden")),
     )
     plan = make_plan(half, Experiment("x", arms), typed=SMALL, seeds=2)

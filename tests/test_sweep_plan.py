@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from thas.errors import UsageError
 from thas.image_has.settings import ImageSettings
-from thas.settings import Settings
+from thas.settings import Settings, resolve_settings
 from thas.sweep_plan import (
     Arm,
     Experiment,
@@ -147,7 +147,8 @@ def test_an_unknown_experiment_is_named_with_the_nearest():
 @pytest.mark.parametrize("name", experiment_names())
 def test_every_experiment_that_comes_along_is_made_of_settings_there_are(name):
     found = read_experiment(find_experiment(name))
-    base = (Settings() if found.half == "temporal" else ImageSettings()).updated(found.settings)
+    base = resolve_settings(presets=found.presets)[0] if found.half == "temporal" else ImageSettings()
+    base = base.updated(found.settings)
     arms = found.all_arms()
     assert found.title
     assert found.source

@@ -29,6 +29,8 @@ VARIANTS = {
     "layer": {"hide.layer": 1},
     "dropout": {"input.dropout": "training", "train.loss": "sigmoid"},
     "validation": {"train.validation": 0.3, "hide.size": "2,4"},
+    # Without dropout, which each process would draw for itself.
+    "attention": {"network.head": "attention", "network.dropout": 0, "network.background": True},
     "bf16": {"train.precision": "bf16"},
 }
 
