@@ -128,8 +128,8 @@ class LocalizeSettings:
     gap_seconds: float = setting(0.0, "runs no further apart are joined", "ours", low=0)
     minimum_seconds: float = setting(0.0, "shorter detections are dropped", "ours", low=0)
     upsample: int = setting(8, "interpolate the sequence to so many times its moments", "ours", low=1)
-    nms: Literal["nms", "none", "soft", "soft-linear"] = setting(
-        "nms", "of detections of a class that overlap a surer one: drop, keep, or lower their scores", "ours"
+    nms: Literal["soft", "soft-linear", "nms", "none"] = setting(
+        "soft", "of detections of a class that overlap a surer one: lower their scores, drop or keep them", "ours"
     )
     nms_iou: float = setting(
         0.5, "overlap from which they are dropped (nms) or lowered (soft-linear)", "ours", low=0, high=1

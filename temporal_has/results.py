@@ -19,6 +19,7 @@ from ..errors import DataError
 from ..files import cannot_write, write_atomically
 from ..segments import Segments
 from .activation import ClassActivationSequence
+from .suppress import suppress_segments
 
 DETECTIONS = "detections.json"
 DETECTIONS_TABLE = "detections.csv"
@@ -55,16 +56,17 @@ class LocalizeResult:
 
 
 def detection_lines(video: str, detections: Segments, *, most: int) -> Iterator[str]:
-    """A video's name and its surest detections, a line each.
+    """A video's name and its surest detections, a line each; one that a surer one overlaps is not repeated.
 
     >>> list(detection_lines("match", Segments(["match"], ["Run"], [61.0], [75.5], [0.5]), most=5))
     ['match: 1 detection', '    01:01.0 to 01:15.5  Run  0.500']
     """
     yield f"{video}: {len(detections)} {'detection' if len(detections) == 1 else 'detections'}"
-    for _, label, start, end, score in detections.sorted_by_score()[:most]:
+    apart = suppress_segments(detections.sorted_by_score(), rule="nms", iou=0.2)[:most]
+    for _, label, start, end, score in apart:
         yield f"    {clock(start)} to {clock(end)}  {label}  {score:.3f}"
-    if len(detections) > most:
-        yield f"    ... and {len(detections) - most} less sure"
+    if len(detections) > len(apart):
+        yield f"    ... and {len(detections) - len(apart)} less sure or overlapping"
 
 
 def write_result(folder: Path, result: LocalizeResult, *, pictures: bool = False) -> list[Path]:
