@@ -7,7 +7,7 @@ Seconds are of the processor, all threads together, so that a neighbour disturbs
     python benchmarks/temporal_speed.py throughput   training, against a plain loop over the same network
     python benchmarks/temporal_speed.py memory       peak memory of training on 1010 videos of 2000 x 4096 float16
 
-Nothing else should run beside them. `localize` takes T and D (300 128), `memory` the number of videos and
+Nothing else should run beside them. Each takes a head last. `localize` takes T and D (300 128), `memory` the number of videos and
 train.memory_gigabytes (1010 1.0); its files need 0.9 GB of disk (a few files under many names).
 """
 
@@ -28,7 +28,7 @@ import torch
 
 from thas.features.cache import FeatureCache, Features, write_features
 from thas.segments import Segments
-from thas.settings import LocalizeSettings, Settings
+from thas.settings import LocalizeSettings, Settings, resolve_settings
 from thas.temporal_has.activation import ClassActivationSequence
 from thas.temporal_has.data import pad
 from thas.temporal_has.localize import localize as find_segments
@@ -71,17 +71,24 @@ def data_set(folder: Path, videos: int, snippets: int, dimension: int) -> Path:
     return folder
 
 
-def localize(snippets: int = 300, dimension: int = 128) -> None:
+def settings_of(head: str, changes: dict[str, object]) -> Settings:
+    """The settings of a head's preset, with changes."""
+    return resolve_settings(presets=[head])[0].updated(changes)
+
+
+def localize(snippets: int = 300, dimension: int = 128, head: str = "attention") -> None:
     """`thas localize` on 200 cached videos, after torch is imported, and where its time goes."""
     with tempfile.TemporaryDirectory() as scratch:
         place = data_set(Path(scratch) / "noise", VIDEOS, snippets, dimension)
-        settings = Settings().updated({"train.epochs": 1})
+        settings = settings_of(head, {"train.epochs": 1, "localize.labels": "predicted"})
         run = train_run(str(place), settings=settings, runs=Path(scratch) / "runs").run
-        many = settings.updated(
-            {"localize.threshold": list(np.linspace(0.1, 0.9, 17)), "localize.score": "outer-inner"}
-        ).updated({"localize.nms": "nms"})
-        print(f"{VIDEOS} videos, T {snippets}, D {dimension}")
-        for name, rules in (("one threshold", settings.localize), ("17 thresholds and NMS", many.localize)):
+        one = {"threshold": (0.5,), "upsample": 1, "nms": "none"}
+        rules_of = {
+            "one threshold": replace(settings.localize, **one),
+            "nine thresholds, upsampled by 8, soft-NMS": Settings().localize,
+        }
+        print(f"{head}: {VIDEOS} videos, T {snippets}, D {dimension}")
+        for name, rules in rules_of.items():
             whole = best(lambda rules=rules: write_result(run, localize_dataset(run, settings=rules)))
             result = localize_dataset(run, settings=rules)
             print(f"  {name}: {whole:.2f} s, {len(result.detections)} detections")
@@ -130,15 +137,15 @@ def classes() -> None:
             print(f"{count} segments in {groups} groups, {rule}: {seconds:.3f} s")
 
 
-def throughput(videos: int = 64, snippets: int = 750, dimension: int = 1024) -> None:
+def throughput(videos: int = 64, snippets: int = 750, dimension: int = 1024, head: str = "has2017") -> None:
     """Videos a second in training, features in memory, ours and written down plainly."""
     draw = np.random.default_rng(0)
     features = {f"v{i}": features_of(f"v{i}", snippets, dimension, draw) for i in range(videos)}
     labels = {video: (f"class {i % 20}",) for i, video in enumerate(features)}
     names = tuple(f"class {i}" for i in range(20))
-    print(f"{videos} videos, T {snippets}, D {dimension}, batches of 16; videos/s, ratio to the plain loop")
+    print(f"{head}: {videos} videos, T {snippets}, D {dimension}, batches of 16; videos/s, ratio to the plain loop")
     for probability in (0.0, 0.5):
-        settings = Settings().updated({"hide.probability": probability, "train.epochs": 3})
+        settings = settings_of(head, {"hide.probability": probability, "train.epochs": 3})
         plain, ours = [], []
         for _ in range(3):
             began: list[float] = [time.process_time()]
@@ -173,7 +180,7 @@ def _plain_epoch(features: dict[str, Features], settings: Settings) -> float:
                 part = torch.arange(x.shape[1]) * 20 // x.shape[1]
                 hidden = (torch.rand(len(x), 20) < settings.hide.probability)[:, part]
                 x = torch.where(hidden[..., None], mean, x)
-            loss = video_loss(network(x, valid).video_logits, targets[batch], loss="softmax").mean()
+            loss = video_loss(network(x, valid).video_logits, targets[batch], loss=settings.train.loss).mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -181,7 +188,7 @@ def _plain_epoch(features: dict[str, Features], settings: Settings) -> float:
     return min(seconds)
 
 
-def memory(videos: int = 1010, gigabytes: float = 1.0) -> None:
+def memory(videos: int = 1010, gigabytes: float = 1.0, head: str = "attention") -> None:
     """Peak memory of one epoch on features that do not fit."""
     draw = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as scratch:
@@ -191,12 +198,14 @@ def memory(videos: int = 1010, gigabytes: float = 1.0) -> None:
         for i in range(kinds, videos):  # the same bytes under another name; each is read as a file of its own
             os.link(place / f"v{i % kinds}.h5", place / f"v{i}.h5")
         labels = {f"v{i}": (f"class {i % 20}",) for i in range(videos)}
-        settings = Settings().updated({"train.epochs": 1, "train.memory_gigabytes": gigabytes})
+        settings = settings_of(head, {"train.epochs": 1, "train.memory_gigabytes": gigabytes})
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         begin = time.process_time()
-        train(FeatureCache(place), labels, classes=tuple(f"class {i}" for i in range(20)), settings=settings)
+        classes = tuple(f"class {i}" for i in range(20))
+        train(FeatureCache(place), labels, classes=classes, settings=settings)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         about = {
+            "head": head,
             "videos": videos,
             "features_gigabytes_float16": round(videos * 2000 * 4096 * 2 / 1e9, 1),
             "train.memory_gigabytes": gigabytes,
@@ -210,4 +219,4 @@ def memory(videos: int = 1010, gigabytes: float = 1.0) -> None:
 
 if __name__ == "__main__":
     chosen = {"localize": localize, "classes": classes, "throughput": throughput, "memory": memory}
-    chosen[sys.argv[1]](*(float(n) if "." in n else int(n) for n in sys.argv[2:]))  # type: ignore[operator]
+    chosen[sys.argv[1]](*(n if n[0].isalpha() else float(n) if "." in n else int(n) for n in sys.argv[2:]))  # type: ignore[operator]
