@@ -7,8 +7,8 @@ Seconds are of the processor, all threads together, so that a neighbour disturbs
     python benchmarks/temporal_speed.py throughput   training, against a plain loop over the same network
     python benchmarks/temporal_speed.py memory       peak memory of training on 1010 videos of 2000 x 4096 float16
 
-Nothing else should run beside them. Each takes a head last. `localize` takes T and D (300 128), `memory` the number of videos and
-train.memory_gigabytes (1010 1.0); its files need 0.9 GB of disk (a few files under many names).
+Nothing else should run beside them. Each but `classes` takes a head last. `localize` takes T and D (300 128), `memory`
+the number of videos and train.memory_gigabytes (1010 1.0); its files need 0.9 GB (few, under many names).
 """
 
 from __future__ import annotations

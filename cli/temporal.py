@@ -47,7 +47,7 @@ def _settings(
 
 def train(
     *,
-    dataset: str,
+    dataset: str | None = None,
     preset: list[str] | None = None,
     config: Path | None = None,
     set_: Annotated[list[str] | None, SET] = None,
@@ -69,7 +69,7 @@ def train(
 ) -> int:
     """Train a temporal network from video-level labels, with hiding, and localize the test videos.
 
-    The defaults are the temporal half of Hide-and-Seek. Segments are never read in training.
+    The default network is the attention head, with hiding. Segments are never read in training.
 
     For example:
 
@@ -84,7 +84,7 @@ def train(
     dataset
         A data set's name (`thas list datasets`) or its folder.
     preset
-        Settings by name: has2017 (the paper, known labels), video-full (the same without hiding).
+        Settings by name: attention (the defaults), has2017 (the paper, known labels), video-full (that without hiding).
     config
         A TOML file of settings, such as a run's settings.toml.
     set_
@@ -127,10 +127,14 @@ def train(
         "train.device": device,
         "localize.labels": labels,
     }
-    settings, origins = _settings(dataset, preset or [], config, set_ or [], options)
+    settings, origins = _settings(dataset or "", preset or [], config, set_ or [], options)
     if print_config:
         print(settings.to_toml(origins), end="")
         return 0
+    if dataset is None:
+        raise UsageError(
+            "--dataset is missing", why="training needs videos", next="thas train --dataset NAME-OR-FOLDER"
+        )
     from ..temporal_has.session import train_run
 
     bars: list[Callable[..., None]] = []

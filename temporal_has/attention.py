@@ -66,7 +66,7 @@ def top_mean(x: Tensor, valid: Tensor, *, share: float) -> Tensor:
     >>> top_mean(x, torch.tensor([[True, True, True, False]]), share=0.5).item()
     3.0
     """
-    count = (valid.sum(dim=1).to(x.dtype) * share - 1e-6).ceil().clamp(min=1)
+    count = (valid.sum(dim=1).float() * share - 1e-6).ceil().clamp(min=1)
     highest = int(count.max())
     top = x.masked_fill(~valid[..., None], -torch.inf).topk(highest, dim=1).values
     counted = torch.arange(highest, device=x.device)[None] < count[:, None]
@@ -114,12 +114,15 @@ class AttentionNetwork(Head):
         """(B, T, D) features, (B, T) bool valid or None, what to hide in the embedding -> NetworkOutput."""
         if valid is None:
             valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
-        maps = torch.relu(self.embedding((x * valid[..., None]).transpose(1, 2))).transpose(1, 2)
+        if not valid.all():  # or the copy, which may be large, is spared
+            x = x * valid[..., None]
+        maps = torch.relu(self.embedding(x.transpose(1, 2))).transpose(1, 2)
         if hiding is not None:
             maps = hide_maps(maps, hiding, valid)
         maps = self.dropout(maps)
-        attention = torch.sigmoid(self.attention(maps))
-        everything = smooth(self.classifier(maps), valid, size=self.smoothing)
+        attention = torch.sigmoid(self.attention(maps).float())
+        # In 32 bits, also where the rest is in 16: what is added up here decides the loss.
+        everything = smooth(self.classifier(maps).float(), valid, size=self.smoothing)
         attended = attention * everything
         sequence = attended[..., : self.classes]
         background = None

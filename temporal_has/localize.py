@@ -45,6 +45,8 @@ def levels(sequences: np.ndarray, thresholds: Sequence[float], *, rule: Threshol
     if rule == "max":
         return np.where(top > 0, fraction * top, np.array(np.inf, dtype=sequences.dtype))
     bottom = sequences.min(axis=1)
+    if sequences.shape[1] == 1:  # no range; the snippet is all action if it speaks for it at all
+        return np.where(top > 0, 0 * fraction * top, np.array(np.inf, dtype=sequences.dtype))
     return bottom + fraction * (top - bottom)
 
 
@@ -197,7 +199,10 @@ def localize(
     row, (start, end) = runs[:, 0], edges[runs[:, 1:]].T
     long = (end - start >= minimum_seconds) & (end > start)
     runs, row, start, end = runs[long], row[long], start[long], end[long]
-    scores = run_scores(activation, runs, rule=score, margin=margin) * sequence.probabilities[row].astype(np.float64)
+    scores = run_scores(activation, runs, rule=score, margin=margin)
+    probability = sequence.probabilities[row].astype(np.float64)
+    # Below zero a product would rank the less likely class first.
+    scores = np.where(scores >= 0, scores * probability, scores * (2 - probability))
     if nms != "none":
         kept, scores = suppress(start, end, scores, group=row, rule=nms, iou=nms_iou, sigma=nms_sigma)
         row, start, end, scores = row[kept], start[kept], end[kept], scores[kept]

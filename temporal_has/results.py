@@ -56,14 +56,16 @@ class LocalizeResult:
 
 
 def detection_lines(video: str, detections: Segments, *, most: int) -> Iterator[str]:
-    """A video's name and its surest detections, a line each; one that a surer one overlaps is not repeated.
+    """A video's name and its surest detections in the order of time, a line each.
+
+    One that a surer one of its class overlaps is not repeated.
 
     >>> list(detection_lines("match", Segments(["match"], ["Run"], [61.0], [75.5], [0.5]), most=5))
     ['match: 1 detection', '    01:01.0 to 01:15.5  Run  0.500']
     """
     yield f"{video}: {len(detections)} {'detection' if len(detections) == 1 else 'detections'}"
     apart = suppress_segments(detections.sorted_by_score(), rule="nms", iou=0.2)[:most]
-    for _, label, start, end, score in apart:
+    for _, label, start, end, score in apart[np.argsort(apart.start_seconds, kind="stable")]:
         yield f"    {clock(start)} to {clock(end)}  {label}  {score:.3f}"
     if len(detections) > len(apart):
         yield f"    ... and {len(detections) - len(apart)} less sure or overlapping"
@@ -81,6 +83,7 @@ def write_result(folder: Path, result: LocalizeResult, *, pictures: bool = False
         detections, truth = result.detections.by_video(), {}
         if result.dataset is not None and result.dataset.annotations_path is not None:
             truth = result.dataset.annotations().segments.by_video()
+        rules = result.facts["settings"]
         for sequence in result.sequences:
             path = folder / "timelines" / f"{sequence.video}.png"
             draw_timeline(
@@ -88,6 +91,8 @@ def write_result(folder: Path, result: LocalizeResult, *, pictures: bool = False
                 {"": sequence},
                 {"": detections.get(sequence.video, Segments.empty(scored=True))},
                 truth=truth.get(sequence.video),
+                threshold=rules["threshold"],
+                threshold_rule=rules["threshold_rule"],
             )
             written.append(path)
     return written

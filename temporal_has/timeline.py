@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _TRUTH = "#4d4d4d"
 _ARMS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3")  # told apart by readers with colour-blindness too
-_BARS_HEIGHT = 0.35  # of the room for detections, in units of the sequence's maximum
+_BARS_HEIGHT = 0.35  # the room for detections, as a share of the sequence's
 _MOST_BARS = 300  # of a label
 
 
@@ -33,7 +33,7 @@ def draw_timeline(
     *,
     truth: Segments | None = None,
     labels: tuple[str, ...] | None = None,
-    threshold: float = 0.5,
+    threshold: Sequence[float] = (0.5,),
     threshold_rule: ThresholdRule = "max",
     title: str = "",
 ) -> None:
@@ -47,7 +47,7 @@ def draw_timeline(
         detections: The same runs' detections in that video.
         truth: The video's ground truth, if known.
         labels: Which classes; the true ones, else the detected ones, else the likeliest.
-        threshold: Drawn as a dashed line.
+        threshold: Those used; a single one is drawn as a dashed line, several would hide the sequence.
         threshold_rule: What it is a threshold of.
         title: Above the picture; the video's name if empty.
 
@@ -76,7 +76,10 @@ def draw_timeline(
         axes[-1].set_xlim(0, first.duration_seconds)
         axes[-1].set_xlabel("seconds")
         figure.suptitle(title or first.video)
-        explanation = "line: class activation over its maximum; dashed: threshold; bars: detections, surer ones darker"
+        explanation = (
+            "line: class activation over its maximum; dashed: the threshold, where there is just one; "
+            "bars: detections, surer ones darker"
+        )
         figure.text(0.99, 0.005, explanation, ha="right", va="bottom", fontsize=7, color="#666666")
         figure.tight_layout(rect=(0, 0.02, 1, 1))
 
@@ -197,7 +200,12 @@ def _labels_to_draw(
 
 
 def _sequence(
-    axis: Axes, sequence: ClassActivationSequence, label: str, colour: str, threshold: float, rule: ThresholdRule
+    axis: Axes,
+    sequence: ClassActivationSequence,
+    label: str,
+    colour: str,
+    thresholds: Sequence[float],
+    rule: ThresholdRule,
 ) -> None:
     """The class's activation over its maximum; one that nowhere exceeds zero is drawn over its largest size."""
     if label not in sequence.classes:
@@ -206,10 +214,11 @@ def _sequence(
     edges, values = sequence.edges_seconds, sequence.of(label)
     top = values.max() if values.max() > 0 else max(float(np.abs(values).max()), 1e-9)
     axis.stairs(values / top, edges, baseline=None, color=colour, linewidth=1.2)
-    level = levels(values[None], [threshold], rule=rule)[0, 0] / top
-    if np.isfinite(level):
+    level = levels(values[None], thresholds, rule=rule)[0, 0] / top
+    if len(thresholds) == 1 and np.isfinite(level):
         axis.axhline(level, color="#999999", linestyle="--", linewidth=0.8)
-    axis.set_ylim(min(-0.05, max(-1.1, float(values.min()) / top)) - _BARS_HEIGHT, 1.1)
+    low = min(0.0, float(values.min()) / top)
+    axis.set_ylim(low - (1.1 - low) * _BARS_HEIGHT, 1.1)
     axis.set_yticks([0, 1])
 
 
@@ -240,11 +249,12 @@ def _detections(axis: Axes, segments: Segments, colour: str) -> None:
     # Mixed with white instead of transparent: bars that lie on one another would look surer than they are.
     shades = 1 - strength[:, None] * (1 - np.array(to_rgb(colour)))
     count = max(int(line.max()) + 1, 1)
-    height = min(_BARS_HEIGHT - 0.05, 0.2) if count == 1 else (_BARS_HEIGHT - 0.05) / count
-    floor = axis.get_ylim()[0]
+    floor, ceiling = axis.get_ylim()
+    room = (ceiling - floor) * (_BARS_HEIGHT - 0.05) / (1 + _BARS_HEIGHT)
+    height = min(room, 0.2 * (ceiling - floor)) if count == 1 else room / count
     for one in range(count):
         mine = line == one
-        bottom = floor + _BARS_HEIGHT - 0.05 - (one + 1) * height
+        bottom = floor + room - (one + 1) * height
         axis.broken_barh(_spans(surest[mine]), (bottom, height * 0.9), facecolors=shades[mine], linewidth=0)
     left_out = len(segments) - int((line >= 0).sum())
     if left_out:

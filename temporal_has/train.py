@@ -53,7 +53,7 @@ def train(
         features: By video.
         labels: The training videos' labels; videos without any are left out.
         classes: C names, the order of the network's outputs.
-        settings: Of everything; the paper's if None.
+        settings: Of everything; the defaults if None.
         recipe: How the features were made, kept with the model.
         folder: Where checkpoints and the log go; None keeps nothing. `checkpoint.safetensors` is the last epoch's, also
             after Ctrl-C; `best.safetensors` the best one's, where some videos are held out.
@@ -66,7 +66,7 @@ def train(
         CheckpointError: The checkpoint to resume from belongs to another run, or to other labels.
     """
     settings = settings or Settings()
-    known = _checked_labels(labels, classes, loss=settings.train.loss)
+    known = _checked_labels(labels, classes)
     share = settings.train.validation
     apart = held_out(known, fraction=share, seed=settings.train.seed) if share else []
     taught = _taught(features, {v: k for v, k in known.items() if v not in set(apart)}, classes, settings, 1 - share)
@@ -82,6 +82,8 @@ def train(
         trainer = Trainer(model, taught, judged, runner=runner, facts={"labels": _fingerprint(known)})
         if resume and folder is not None and (folder / CHECKPOINT).exists():
             trainer.restore(folder / CHECKPOINT)
+            if runner.rank > 0:  # the checkpoint holds the first process's draws
+                torch.manual_seed(hash((settings.train.seed, runner.rank, trainer.epochs_done)) % 2**62)
         trainer.check_agreement()
         _run(trainer, folder if runner.rank == 0 else None, on_epoch)
         runner.total(torch.zeros(1, device=device))  # the others wait here until the first has written
@@ -125,18 +127,16 @@ def _write(folder: Path, unwritten: dict[str, bytes]) -> None:
             del unwritten[name]
 
 
-def _checked_labels(
-    labels: Mapping[str, Sequence[str]], classes: Sequence[str], *, loss: str
-) -> dict[str, Sequence[str]]:
+def _checked_labels(labels: Mapping[str, Sequence[str]], classes: Sequence[str]) -> dict[str, Sequence[str]]:
     """The labelled videos, if they can be learnt from."""
     known = {video: names for video, names in labels.items() if names}
     if not known:
         raise DataError("no training video has a label", next="write the labels into labels.csv")
-    if len(classes) < 2 and loss == "softmax":
+    if len(classes) < 2:
         raise DataError(
-            f"there is only one class, {listing(classes)}, and a softmax over one class learns nothing",
-            why="a video of anything else would teach what the action is not",
-            next="add videos of another class, or --set train.loss=sigmoid",
+            f"there is only one class, {listing(classes)}, which every labelled video has",
+            why="nothing tells what the action is not",
+            next="add videos of another class to labels.csv",
         )
     unknown = sorted({label for names in known.values() for label in names} - set(classes))
     if unknown:

@@ -132,7 +132,7 @@ def write_video_result(
         from .timeline import draw_timeline
 
         rules = facts["settings"]
-        threshold, rule = rules["threshold"][0], rules["threshold_rule"]
+        threshold, rule = rules["threshold"], rules["threshold_rule"]
         draw_timeline(picture, {"": sequence}, {"": detections}, threshold=threshold, threshold_rule=rule)
     write_detections(data, detections, {**facts, "videos": [sequence.video]})
     return (data, table, picture) if pictures else (data, table)

@@ -213,3 +213,21 @@ def test_a_higher_threshold_never_covers_more(column):
     drawn = sequence(column)
     covered = [localize(drawn, labels=["a"], threshold=t).duration_seconds.sum() for t in (0.2, 0.5, 0.8)]
     assert covered == sorted(covered, reverse=True)
+
+
+def test_of_negative_scores_the_likelier_class_ranks_first():
+    logits = np.array([[-1.0, -1.0], [-3.0, -3.0]], dtype=np.float32)
+    seconds, half = np.array([0.0, 1.0]), np.array([0.9, 0.1], dtype=np.float32)
+    drawn = ClassActivationSequence("v", logits, half, half, seconds, seconds + 1, 2.0, ("likely", "unlikely"))
+    found = localize(drawn, labels=("likely", "unlikely"), threshold=0.5, threshold_rule="range", score="mean")
+    assert found.sorted_by_score().label.tolist() == ["likely", "unlikely"]
+
+
+def test_a_single_snippet_that_speaks_for_a_class_is_the_whole_video():
+    one, second = np.ones(2, dtype=np.float32), np.array([0.0])
+    drawn = ClassActivationSequence(
+        "v", np.array([[2.0, -2.0]], dtype=np.float32), one, one, second, second + 1, 1.0, ("there", "not there")
+    )
+    found = localize(drawn, labels=("there", "not there"), threshold=(0.1, 0.9), threshold_rule="range")
+    assert list(found)[0][1:4] == ("there", 0.0, 1.0)
+    assert len(found) == 1
