@@ -229,5 +229,5 @@ def test_a_single_snippet_that_speaks_for_a_class_is_the_whole_video():
         "v", np.array([[2.0, -2.0]], dtype=np.float32), one, one, second, second + 1, 1.0, ("there", "not there")
     )
     found = localize(drawn, labels=("there", "not there"), threshold=(0.1, 0.9), threshold_rule="range")
-    assert list(found)[0][1:4] == ("there", 0.0, 1.0)
+    assert next(iter(found))[1:4] == ("there", 0.0, 1.0)
     assert len(found) == 1
