@@ -103,7 +103,7 @@ class TrainSettings:
     patience: int = setting(0, "stop so many epochs after the best one; 0 never does", "ours", low=0)
     precision: Literal["32", "bf16", "16"] = setting("32", "of the arithmetic: mixed for bf16 and 16", "ours")
     checkpoint_epochs: int = setting(10, "a checkpoint to resume from every so many epochs", "ours", low=1)
-    memory_gigabytes: float = setting(2.0, "features are kept in memory up to here, else read again", "ours", low=0)
+    memory_gigabytes: float = setting(1.0, "features are kept in memory up to here, else read again", "ours", low=0)
     device: str = setting("auto", "cpu, cuda, cuda:1, or auto", "ours")
 
 

@@ -62,6 +62,12 @@ class Model:
             return x
         return (x - self.mean.to(x.device)) / self.deviation.to(x.device)
 
+    def normalise_(self, x: Tensor) -> Tensor:
+        """`normalised`, written into `x` itself: for large batches that nobody else holds."""
+        if self.settings.input.normalise == "none":
+            return x
+        return x.sub_(self.mean.to(x.device)).div_(self.deviation.to(x.device))
+
     def shown(self, x: Tensor, video: str) -> Tensor:
         """(T, D) features as the network sees them at test time: normalised, with dropout where it is `always` on."""
         x = self.normalised(x)

@@ -102,9 +102,13 @@ class Drawing:
                 for x, mask in zip(videos, masks, strict=True)
             ]
             return Visible(visible, [int(mask.sum()) for mask in masks], model.normalised(fill.to(model.device)))
-        filled = [torch.where(mask[:, None], fill, x) for x, mask in zip(videos, masks, strict=True)]
-        x, valid = (tensor.to(model.device) for tensor in pad(filled))
-        return Filled(model.normalised(x), valid)
+        # Written into one batch and normalised in place: with wide features each copy of it is half a gigabyte.
+        lengths = torch.tensor([len(one) for one in videos])
+        x = torch.zeros(len(videos), int(lengths.max()), len(fill))
+        for row, (one, mask) in enumerate(zip(videos, masks, strict=True)):
+            torch.where(mask[:, None], fill, one, out=x[row, : len(one)])
+        valid = torch.arange(x.shape[1]) < lengths[:, None]
+        return Filled(model.normalise_(x.to(model.device)), valid.to(model.device))
 
 
 class Answer(nn.Module):
