@@ -154,6 +154,9 @@ def _files(
 
 
 def _videos(paths: list[Path], localize_file: Callable[..., VideoResult], *, json: bool) -> int:
+    folder = next((path for path in paths if path.is_dir()), None)
+    if folder is not None:
+        raise UsageError(f"{folder} is a folder", next=f"thas localize --watch {folder} --once", subject=str(folder))
     results: list[VideoResult] = []
     with progress("localizing", total=len(paths), unit="videos") as advance:
         for path in paths:

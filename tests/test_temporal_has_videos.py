@@ -135,6 +135,11 @@ def test_what_does_not_go_together(trained, place, capsys, arguments):
     assert capsys.readouterr().out == ""
 
 
+def test_a_folder_is_not_taken_for_a_video(trained, place, capsys):
+    assert localize(trained, place) == 2
+    assert f"--watch {place}" in capsys.readouterr().err.replace("\n", "")
+
+
 def test_from_python_in_three_lines(trained, place):
     localizer = thas.Localizer.from_run(trained / "runs/latest")
     segments = localizer("match.mp4")
