@@ -136,6 +136,11 @@ class LocalizeSettings:
     )
     nms_sigma: float = setting(0.5, "of soft's Gaussian decay, smaller is stricter", "ours", low=1e-6)
 
+    @property
+    def rules(self) -> dict[str, Any]:
+        """All but `labels`: what `temporal_has.localize.localize` takes besides a sequence and its labels."""
+        return {name: value for name, value in vars(self).items() if name != "labels"}
+
 
 @dataclass(frozen=True)
 class EvalSettings:

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from ..errors import PartialFailure, ThasError, UsageError, listing
 from .console import note, out, print_json, print_wide, progress, warn
+from .temporal import SET
 
 if TYPE_CHECKING:
     from ..sweep import Plan
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ..sweep_plan import Experiment
     from ..sweep_table import SweepScores
 
-_SET = Parameter(name="--set", consume_multiple=True)
 _FLAG = Parameter(negative=())
 
 
@@ -25,7 +25,7 @@ def sweep(
     /,
     *,
     dataset: str,
-    set_: Annotated[list[str] | None, _SET] = None,
+    set_: Annotated[list[str] | None, SET] = None,
     seeds: int | None = None,
     reference: str | None = None,
     preset: list[str] | None = None,
@@ -117,7 +117,7 @@ def image_sweep(
     /,
     *,
     dataset: str,
-    set_: Annotated[list[str] | None, _SET] = None,
+    set_: Annotated[list[str] | None, SET] = None,
     seeds: int | None = None,
     reference: str | None = None,
     preset: list[str] | None = None,

@@ -102,8 +102,7 @@ class Localizer:
             sequence: Of one video.
             labels: The classes to look for, where known; None for those predicted.
         """
-        rules = {name: value for name, value in vars(self.settings).items() if name != "labels"}
-        return localize(sequence, labels=labels, **rules)
+        return localize(sequence, labels=labels, **self.settings.rules)
 
     def __call__(self, video: Features | Path | str, labels: Iterable[str] | None = None) -> Segments:
         """Detections in one video: its features, or its file."""

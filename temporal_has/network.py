@@ -39,7 +39,7 @@ class Head(nn.Module):
     """What training and localization need of a network. Another head is a subclass with a `forward`.
 
     `forward(x (B, T, D), valid (B, T) bool or None, hiding or None) -> NetworkOutput`; `hiding` says what to hide in
-    the first layer's maps.
+    the first layer's maps. One that `sees_single_snippets` has `video_logits_of_visible`, too, as `HasNetwork` does.
     """
 
     @property
@@ -59,10 +59,6 @@ class Head(nn.Module):
             (B,).
         """
         return video_loss(output.video_logits, labels, loss=loss)
-
-    def video_logits_of_visible(self, visible: Sequence[Tensor], hidden: Sequence[int], fill: Tensor) -> Tensor:
-        """(B, C) video-level logits without computing what is hidden."""
-        raise NotImplementedError("this head looks beyond single snippets")
 
 
 def pool(maps: Tensor, valid: Tensor | None, *, pooling: Pooling) -> Tensor:

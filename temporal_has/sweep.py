@@ -134,12 +134,11 @@ class TemporalHalf:
 
         opened = _open(self)
         sequences = averaged([read_sequences(run / SEQUENCES) for run in members], map_members=map_members)
-        rules = {name: value for name, value in vars(settings.localize).items() if name != "labels"}
         found, strangers = [Segments.empty(scored=True)], []
         for video, sequence in sequences.items():
             labels = (opened.labels.get(video) or None) if settings.localize.labels == "known" else None
             try:
-                found.append(localize(sequence, labels=labels, **rules))
+                found.append(localize(sequence, labels=labels, **settings.localize.rules))
             except UsageError as error:  # a label that no training video has
                 strangers.append(error.what)
         truth = opened.annotations(opened.test_subset)
