@@ -23,7 +23,7 @@ def stage(title: str, total: int, unit: str) -> AbstractContextManager:
 def open_with_videos(name: str, data_root: Path, *, backbone: bool = False) -> Dataset:
     """Open a data set; the demo's videos, and on request its backbone, are made where they are not there yet."""
     from ..dataset import open_dataset
-    from ..demo import NAME, prepare_backbone, prepare_videos
+    from ..demo.run import NAME, prepare_backbone, prepare_videos
 
     if name != NAME:
         return open_dataset(name, data_root=data_root)

@@ -13,7 +13,7 @@ from .datasets import stage
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..demo import DemoResult
+    from ..demo.run import DemoResult
 
 
 def demo(
@@ -48,7 +48,7 @@ def demo(
     json
         Print one JSON object.
     """
-    from ..demo import run_demo
+    from ..demo.run import run_demo
 
     result = run_demo(
         data_root=data_root,
@@ -66,7 +66,7 @@ def demo(
 def _print(result: DemoResult, *, short: bool, data_root: Path, runs: Path) -> None:
     from rich.table import Table
 
-    from ..demo import ARMS
+    from ..demo.run import ARMS
 
     seeds = len(next(iter(result.scores.values())))
     spread = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"

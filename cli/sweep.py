@@ -12,10 +12,10 @@ from .console import note, out, print_json, print_wide, progress, warn
 from .temporal import SET
 
 if TYPE_CHECKING:
-    from ..sweep import Plan
-    from ..sweep_half import Half
-    from ..sweep_plan import Experiment
-    from ..sweep_table import SweepScores
+    from ..sweep.half import Half
+    from ..sweep.plan import Experiment
+    from ..sweep.run import Plan
+    from ..sweep.table import SweepScores
 
 _FLAG = Parameter(negative=())
 
@@ -203,7 +203,7 @@ def _experiment(
     """The experiment of a file, or an empty one that --set fills."""
     from dataclasses import replace
 
-    from ..sweep_plan import Experiment, find_experiment, parse_options, read_experiment
+    from ..sweep.plan import Experiment, find_experiment, parse_options, read_experiment
 
     if given is not None:
         found = read_experiment(find_experiment(given))
@@ -242,8 +242,8 @@ def _sweep(
     dry_run: bool,
     json: bool,
 ) -> int:
-    from ..sweep import make_plan, run_sweep
-    from ..sweep_plan import parse_options
+    from ..sweep.plan import parse_options
+    from ..sweep.run import make_plan, run_sweep
 
     for option, value in (("--seeds", seeds), ("--workers", workers), ("--draws", draws)):
         if value is not None and value < 1:
@@ -305,7 +305,7 @@ def _half(
 
 def _print_plan(plan: Plan, *, json: bool) -> None:
     """What would be trained, and what is there already."""
-    from ..sweep_plan import shown
+    from ..sweep.plan import shown
 
     rows = []
     for one in plan.trainings:
@@ -330,7 +330,7 @@ def _print_plan(plan: Plan, *, json: bool) -> None:
 
 
 def _print_scores(scores: SweepScores) -> None:
-    from ..sweep_report import difference_table, score_table, score_title
+    from ..sweep.report import difference_table, score_table, score_title
 
     if scores.title:
         out.print(f"{scores.title}{f' ({scores.source})' if scores.source else ''}", markup=False)
@@ -356,7 +356,7 @@ def list_experiments(*, json: Annotated[bool, _FLAG] = False) -> None:
     json
         Print one JSON object.
     """
-    from ..sweep_plan import experiment_names, find_experiment, read_experiment
+    from ..sweep.plan import experiment_names, find_experiment, read_experiment
 
     found: dict[str, Any] = {name: read_experiment(find_experiment(name)) for name in experiment_names()}
     if json:

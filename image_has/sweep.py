@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..settings_table import flatten, read_toml
-from ..sweep_half import Outcome
-from ..sweep_plan import Experiment
+from ..sweep.half import Outcome
+from ..sweep.plan import Experiment
 from .datasets import ImageDataset, open_images
 from .images import ImageTable
 from .runs import ROOT

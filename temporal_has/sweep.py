@@ -14,8 +14,8 @@ from ..dataset import Dataset, dataset_presets, open_dataset
 from ..errors import DataError, UsageError
 from ..segments import Segments
 from ..settings import Settings, resolve_settings
-from ..sweep_half import Outcome
-from ..sweep_plan import Experiment
+from ..sweep.half import Outcome
+from ..sweep.plan import Experiment
 
 _TRACELESS = frozenset({"train.checkpoint_epochs", "train.memory_gigabytes", "train.device"})
 

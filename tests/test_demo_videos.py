@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thas.dataset import open_dataset
-from thas.demo_frames import APPROACH, CLASSES, RETREAT, SIZE, STRANGE, TELLING, Event, render
-from thas.demo_videos import FPS, generate, write_script
+from thas.demo.frames import APPROACH, CLASSES, RETREAT, SIZE, STRANGE, TELLING, Event, render
+from thas.demo.videos import FPS, generate, write_script
 from thas.errors import DataError
 from thas.eval.annotations import read_annotations
 from thas.features.video import scan_video
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(["validation", "test"]), st.integers(0, 5000), st.integers(0, 50))
 def test_every_script_keeps_the_rules(subset, number, seed):
     script = write_script(subset, number, seed=seed)

@@ -232,7 +232,7 @@ def one_by_one(detections: Segments, annotations: Annotations, t: float) -> dict
     return result
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scored, truths)
 def test_the_same_as_row_by_row(detections, annotations):
     scores = evaluate(detections, annotations, iou=IOU)
@@ -241,7 +241,7 @@ def test_the_same_as_row_by_row(detections, annotations):
             assert scores.ap[k, scores.classes.index(c)] == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scored, truths, st.randoms(use_true_random=False), st.sampled_from(["activitynet", "wtalc"]))
 def test_the_order_of_rows_is_of_no_account(detections, annotations, random, protocol):
     rows = list(range(len(detections)))
@@ -253,7 +253,7 @@ def test_the_order_of_rows_is_of_no_account(detections, annotations, random, pro
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scored, truths, st.sampled_from(["activitynet", "thumos14", "thumos14-11point"]), st.sampled_from([0.5, 2, 64]))
 def test_scaling_all_times_changes_nothing(detections, annotations, protocol, factor):
     def scaled(table: Segments) -> Segments:
@@ -266,7 +266,7 @@ def test_scaling_all_times_changes_nothing(detections, annotations, protocol, fa
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scored, truths, st.sampled_from(list(PROTOCOLS)))
 def test_renaming_the_classes_changes_nothing(detections, annotations, protocol):
     def renamed(table: Segments) -> Segments:
@@ -280,7 +280,7 @@ def test_renaming_the_classes_changes_nothing(detections, annotations, protocol)
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scored.filter(len), st.lists(st.integers(0, 8), min_size=1, max_size=6, unique=True), st.data())
 def test_a_worse_duplicate_never_helps(detections, starts, data):
     # With separate truths and IoU above a half, a duplicate cannot be right about another truth.
@@ -293,7 +293,7 @@ def test_a_worse_duplicate_never_helps(detections, starts, data):
         assert (evaluate(worse, annotations, iou=[0.6, 0.8], protocol=protocol).ap <= before).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(scored, truths)
 def test_a_higher_threshold_never_helps_thumos14(detections, annotations):
     found_at = evaluate(detections, annotations, iou=IOU).ap

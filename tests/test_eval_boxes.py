@@ -112,7 +112,7 @@ shapes = st.tuples(st.integers(1, 3), st.integers(1, 7), st.integers(1, 7))
 maps = shapes.flatmap(lambda shape: arrays.arrays(np.float64, shape, elements=st.integers(-2, 3).map(float)))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(maps, st.sampled_from(["range", "max"]))
 def test_the_same_as_one_labelling_a_threshold(drawn, scale):
     found = components(drawn, THRESHOLDS, scale=scale)

@@ -35,7 +35,7 @@ numbers = st.floats(0, 1e4, allow_nan=False)
 rows = st.lists(st.tuples(names, names, numbers, numbers, st.floats(-1e6, 1e6)), min_size=1, max_size=8)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rows)
 def test_any_detections_come_back(tmp_path_factory, drawn):
     folder = tmp_path_factory.mktemp("forms")

@@ -92,7 +92,7 @@ def tables(rows, truth, ambiguous):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(found_rows, true_rows, doubtful, st.sampled_from([0.1, 0.25, 0.5]))
 @pytest.mark.parametrize("eleven", [False, True])
 def test_thumos14_as_its_program(eleven, rows, truth, ambiguous, threshold):
@@ -102,7 +102,7 @@ def test_thumos14_as_its_program(eleven, rows, truth, ambiguous, threshold):
     assert ours == pytest.approx(plain_thumos(rows, truth, ambiguous, threshold, eleven=eleven), abs=1e-12)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(found_rows, true_rows, doubtful, st.sampled_from([0.1, 0.25, 0.5]))
 def test_wtalc_as_its_program(rows, truth, ambiguous, threshold):
     detections, annotations = tables(rows, truth, ambiguous)

@@ -48,7 +48,7 @@ def test_the_first_thumos14_program_lets_hits_win_every_tie():
 rows = st.tuples(st.sampled_from("vw"), st.integers(0, 8), st.integers(1, 5), st.integers(1, 2))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(rows, min_size=1, max_size=5), st.sampled_from(["activitynet", "thumos14"]))
 def test_no_order_of_the_ties_leaves_the_interval(drawn, protocol):
     videos, starts, lengths, scores = zip(*drawn, strict=True)

@@ -14,8 +14,8 @@ from thas.cli import run
 from thas.errors import DataError, UsageError
 from thas.processes import Failure, only_one, run_jobs
 from thas.runs import find_run
-from thas.sweep import DONE, make_plan, run_sweep
-from thas.sweep_plan import Arm, Experiment
+from thas.sweep.plan import Arm, Experiment
+from thas.sweep.run import DONE, make_plan, run_sweep
 from thas.temporal_has.sweep import TemporalHalf
 
 from .sweep_data import SMALL, planted_dataset

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from thas.errors import UsageError
 from thas.image_has.settings import ImageSettings
 from thas.settings import Settings, resolve_settings
-from thas.sweep_plan import (
+from thas.sweep.plan import (
     Arm,
     Experiment,
     experiment_names,

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from thas.sweep_half import Outcome
-from thas.sweep_picture import draw_sweep
-from thas.sweep_report import difference_table, score_table
-from thas.sweep_table import ArmScores, SweepScores, estimate
+from thas.sweep.half import Outcome
+from thas.sweep.picture import draw_sweep
+from thas.sweep.report import difference_table, score_table
+from thas.sweep.table import ArmScores, SweepScores, estimate
 
 
 def arm(label, values, draws=None, *, seeds=None, failed=None, settings=None) -> ArmScores:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.temporal_has.hide import HideSegments, Hiding, dropped, hide, hide_maps, hide_mask, segment_size
@@ -61,7 +61,6 @@ def test_segments_cover_the_video(snippets, segments):
     assert -(-snippets // size) <= segments
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 12), st.floats(0, 1), st.integers(0, 2**31))
 def test_masks_are_made_of_whole_segments(snippets, size, probability, seed):
     mask = hide_mask((2, snippets), size=size, probability=probability, generator=generator(seed))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.errors import UsageError
@@ -184,7 +184,6 @@ def test_unknown_labels_and_rules_are_named():
 values = st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=30)
 
 
-@settings(deadline=None)
 @given(values, st.floats(0.125, 64), st.sampled_from([0.25, 0.5, 0.75]))
 def test_scaling_the_axis_or_the_activation_scales_the_result(column, factor, threshold):
     found = localize(sequence(column), labels=["a"], threshold=threshold)
@@ -207,7 +206,6 @@ def test_runs_are_the_mask_again(column):
     assert np.array_equal(rebuilt, mask)
 
 
-@settings(deadline=None)
 @given(values)
 def test_a_higher_threshold_never_covers_more(column):
     drawn = sequence(column)

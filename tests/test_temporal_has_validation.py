@@ -33,7 +33,7 @@ def same_network(one, other) -> bool:
     return all(np.array_equal(a.numpy(), b.numpy()) for a, b in pairs)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.dictionaries(st.text(max_size=3), st.sets(st.sampled_from("abc"), min_size=1), min_size=1, max_size=40),
     st.floats(0.01, 0.9),
@@ -51,7 +51,7 @@ def test_no_class_loses_all_its_videos(labels, fraction, seed):
     assert kept == {label for names in labels.values() for label in names}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(2, 30), min_size=1, max_size=6), st.sampled_from([0.1, 0.2, 0.25, 0.5]), st.integers(0, 99))
 def test_each_class_loses_its_share(sizes, fraction, seed):
     labels = {f"{c}-{i}": [str(c)] for c, size in enumerate(sizes) for i in range(size)}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from .sweep_plan import shown
-from .sweep_table import ArmScores, SweepScores
+from .plan import shown
+from .table import ArmScores, SweepScores
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from .dataset import Dataset, open_dataset
-from .files import write_atomically
-from .settings import preset_table, resolve_settings
+from ..dataset import Dataset, open_dataset
+from ..files import write_atomically
+from ..settings import preset_table, resolve_settings
 
 NAME = "demo"
 ARMS: Mapping[str, float] = {"Video-full": 0.0, "Video-HaS": 0.5}
@@ -62,7 +62,7 @@ class DemoResult:
 
 def prepare_videos(data_root: Path, *, stage: Stage, short: bool = False) -> Dataset:
     """The demo's data set; its videos are generated where they are not there yet."""
-    from .demo_videos import generate
+    from .videos import generate
 
     folder = data_root / NAME
     if not (folder / "labels.csv").exists():
@@ -74,7 +74,7 @@ def prepare_videos(data_root: Path, *, stage: Stage, short: bool = False) -> Dat
 
 def prepare_backbone(dataset: Dataset, *, stage: Stage) -> Path:
     """The demo's backbone, trained on the labels of its own videos where it is not there yet."""
-    from .features.train_backbone import BackboneSettings, train_backbone
+    from ..features.train_backbone import BackboneSettings, train_backbone
 
     path = dataset.folder / "backbone.safetensors"
     if not path.exists():
@@ -137,7 +137,7 @@ def run_demo(
     scores = {arm: np.array([_score(run, settings.eval.iou) for run in runs_]) for arm, runs_ in folders.items()}
     pictures = _draw(result_folder, dataset, {arm: runs_[0] for arm, runs_ in folders.items()})
     lap("scoring and pictures")
-    from .runs import point_latest
+    from ..runs import point_latest
 
     point_latest(runs, folders["Video-HaS"][0])
     result = DemoResult(settings.eval.iou, scores, folders, pictures, seconds, result_folder)
@@ -146,8 +146,8 @@ def run_demo(
 
 
 def _extract(dataset: Dataset, weights: Path, *, stage: Stage) -> None:
-    from .errors import PartialFailure, listing
-    from .features.extract import ExtractionSettings, extract_dataset
+    from ..errors import PartialFailure, listing
+    from ..features.extract import ExtractionSettings, extract_dataset
 
     videos = {video: dataset.video_path(video) for video in dataset.videos}
     with stage("extracting features", len(videos), "videos") as advance:
@@ -170,7 +170,7 @@ def _train_one(data_root: Path, runs: Path, probability: float, seed: int) -> Pa
     """One training in a process of its own; two at once share the cores better than one with two threads."""
     import torch
 
-    from .temporal_has.session import train_run
+    from ..temporal_has.session import train_run
 
     torch.set_num_threads(1)
     options = {"hide.probability": probability, "train.seed": seed}
@@ -193,8 +193,8 @@ def _train(data_root: Path, runs: Path, seeds: Sequence[int], *, workers: int, s
 
 
 def _score(run: Path, iou: Sequence[float]) -> np.ndarray:
-    from .eval.average_precision import evaluate
-    from .temporal_has.runs import prepare_evaluation
+    from ..eval.average_precision import evaluate
+    from ..temporal_has.runs import prepare_evaluation
 
     scoring = prepare_evaluation(run)
     return evaluate(scoring.detections, scoring.truth, iou=iou).map
@@ -202,9 +202,9 @@ def _score(run: Path, iou: Sequence[float]) -> np.ndarray:
 
 def _draw(folder: Path, dataset: Dataset, runs: Mapping[str, Path]) -> list[Path]:
     """The mean activation over all instances, and timelines of the first test video of each class, none chosen."""
-    from .segments import Segments
-    from .temporal_has.results import DETECTIONS, SEQUENCES, read_detections, read_sequences
-    from .temporal_has.timeline import draw_profile, draw_timeline
+    from ..segments import Segments
+    from ..temporal_has.results import DETECTIONS, SEQUENCES, read_detections, read_sequences
+    from ..temporal_has.timeline import draw_profile, draw_timeline
 
     truth = dataset.annotations(dataset.test_subset).segments
     sequences = {arm: read_sequences(run / SEQUENCES) for arm, run in runs.items()}

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from .eval.plain import plain
-from .files import write_atomically
-from .sweep_plan import shown
+from ..eval.plain import plain
+from ..files import write_atomically
+from .plan import shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +211,7 @@ class SweepScores:
         write_atomically(self.folder / "sweep.csv", self.to_csv())
         written = [self.folder / "sweep.json", self.folder / "sweep.csv"]
         if any(arm.seeds for arm in self.arms):
-            from .sweep_picture import draw_sweep
+            from .picture import draw_sweep
 
             written.append(draw_sweep(self, self.folder / "sweep.png"))
         return written

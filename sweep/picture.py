@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .plots import drawing
-from .sweep_table import ArmScores, SweepScores, estimate
+from ..plots import drawing
+from .table import ArmScores, SweepScores, estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -23,9 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .demo_frames import APPROACH, CLASSES, RETREAT, SIZE, STRANGE, TELLING, Event, render
-from .errors import DataError
-from .files import cannot_write, write_atomically
+from ..errors import DataError
+from ..files import cannot_write, write_atomically
+from .frames import APPROACH, CLASSES, RETREAT, SIZE, STRANGE, TELLING, Event, render
 
 FPS = 12
 # Raised whenever the same seed gives other videos.

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from .errors import CheckpointError, UsageError, listing
-from .files import write_atomically
-from .processes import Failure, cores, only_one, run_jobs
-from .sweep_half import Half, Outcome, digest
-from .sweep_plan import Arm, Experiment
-from .sweep_table import ArmScores, SweepScores
+from ..errors import CheckpointError, UsageError, listing
+from ..files import write_atomically
+from ..processes import Failure, cores, only_one, run_jobs
+from .half import Half, Outcome, digest
+from .plan import Arm, Experiment
+from .table import ArmScores, SweepScores
 
 DONE = "done.json"
 TRAINED, MEASURED = "trained", "measured"

@@ -8,11 +8,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
-from .errors import UsageError, listing, suggestion
-from .settings import preset_settings
-from .settings_table import flatten, read_toml
+from ..errors import UsageError, listing, suggestion
+from ..settings import preset_settings
+from ..settings_table import flatten, read_toml
 
-EXPERIMENTS_FOLDER = Path(__file__).parent / "experiments"
+EXPERIMENTS_FOLDER = Path(__file__).parents[1] / "experiments"
 _KEYS = ("title", "source", "half", "preset", "seeds", "reference", "settings", "grid", "arms")
 _ARM_KEYS = ("ensemble", "map_members")
 _NOT_SETTINGS = (*_ARM_KEYS, "preset")
