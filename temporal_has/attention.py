@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .hide import Hiding, hide_maps
+from .chance import Chance, Dropout
+from .hide import hide_maps
 from .losses import video_loss
 from .network import Head, NetworkOutput
 
@@ -108,18 +109,18 @@ class AttentionNetwork(Head):
         self.embedding = nn.Conv1d(features, channels, kernel_size, padding=kernel_size // 2)
         self.attention = nn.Linear(channels, 1)
         self.classifier = nn.Linear(channels, classes + background)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, valid: Tensor | None = None, hiding: Hiding | None = None) -> NetworkOutput:
-        """(B, T, D) features, (B, T) bool valid or None, what to hide in the embedding -> NetworkOutput."""
+    def forward(self, x: Tensor, valid: Tensor | None = None, chance: Chance | None = None) -> NetworkOutput:
+        """(B, T, D) features, (B, T) bool valid or None, what chance decides in training -> NetworkOutput."""
         if valid is None:
             valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
         if not valid.all():  # or the copy, which may be large, is spared
             x = x * valid[..., None]
         maps = torch.relu(self.embedding(x.transpose(1, 2))).transpose(1, 2)
-        if hiding is not None:
-            maps = hide_maps(maps, hiding, valid)
-        maps = self.dropout(maps)
+        if chance is not None and chance.hiding is not None:
+            maps = hide_maps(maps, chance.hiding, valid)
+        maps = self.dropout(maps, chance, valid)
         attention = torch.sigmoid(self.attention(maps).float())
         # In 32 bits, also where the rest is in 16: what is added up here decides the loss.
         everything = smooth(self.classifier(maps).float(), valid, size=self.smoothing)

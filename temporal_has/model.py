@@ -148,28 +148,30 @@ def checkpoint_path(run: Path, choice: Literal["best", "last"] = "best") -> Path
     return best if choice == "best" and best.exists() else run / CHECKPOINT
 
 
-def build_network(dimension: int, classes: int, settings: NetworkSettings) -> Head:
-    """The head the settings describe, newly initialised from torch's global generator."""
-    if settings.head == "attention":
-        return AttentionNetwork(
+def build_network(dimension: int, classes: int, settings: NetworkSettings, *, seed: int = 0) -> Head:
+    """The head the settings describe, with fresh weights drawn by `seed`; torch's random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if settings.head == "attention":
+            return AttentionNetwork(
+                dimension,
+                classes,
+                channels=settings.channels,
+                kernel_size=settings.kernel_size,
+                dropout=settings.dropout,
+                top=settings.top,
+                smoothing=settings.smoothing,
+                background=settings.background,
+            )
+        return HasNetwork(
             dimension,
             classes,
             channels=settings.channels,
+            layers=settings.layers,
             kernel_size=settings.kernel_size,
+            pooling=settings.pooling,
             dropout=settings.dropout,
-            top=settings.top,
-            smoothing=settings.smoothing,
-            background=settings.background,
         )
-    return HasNetwork(
-        dimension,
-        classes,
-        channels=settings.channels,
-        layers=settings.layers,
-        kernel_size=settings.kernel_size,
-        pooling=settings.pooling,
-        dropout=settings.dropout,
-    )
 
 
 def load_model(path: Path, *, device: torch.device | str = "cpu") -> tuple[Model, dict[str, Tensor], dict[str, Any]]:

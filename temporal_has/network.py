@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from .activation import activation_map
-from .hide import Hiding, hide_maps
+from .chance import Chance, Dropout
+from .hide import hide_maps
 from .losses import video_loss
 
 Pooling = Literal["max", "mean"]
@@ -38,8 +39,9 @@ class NetworkOutput(NamedTuple):
 class Head(nn.Module):
     """What training and localization need of a network. Another head is a subclass with a `forward`.
 
-    `forward(x (B, T, D), valid (B, T) bool or None, hiding or None) -> NetworkOutput`; `hiding` says what to hide in
-    the first layer's maps. One that `sees_single_snippets` has `video_logits_of_visible`, too, as `HasNetwork` does.
+    `forward(x (B, T, D), valid (B, T) bool or None, chance or None) -> NetworkOutput`. In training `chance` says what
+    to hide in the first layer's maps and which seeds to draw from, as `Dropout` does; a head need not heed it. One that
+    `sees_single_snippets` has `video_logits_of_visible`, too, as `HasNetwork` does.
     """
 
     @property
@@ -119,7 +121,7 @@ class HasNetwork(Head):
         self.convolutions = nn.ModuleList(
             nn.Conv1d(n_in, n_out, kernel_size, padding=kernel_size // 2) for n_in, n_out in pairwise(widths)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.classifier = nn.Linear(widths[-1], classes)
 
     @property
@@ -127,7 +129,7 @@ class HasNetwork(Head):
         """Whether no snippet's maps depend on its neighbours, nor on chance."""
         return all(c.kernel_size == (1,) for c in self.convolutions) and (self.dropout.p == 0 or not self.training)
 
-    def _maps(self, x: Tensor, valid: Tensor | None, hiding: Hiding | None = None) -> Tensor:
+    def _maps(self, x: Tensor, valid: Tensor | None = None, chance: Chance | None = None) -> Tensor:
         maps = x
         for layer, convolution in enumerate(self.convolutions):
             assert isinstance(convolution, nn.Conv1d)
@@ -138,9 +140,9 @@ class HasNetwork(Head):
                     maps = maps * valid[..., None]
                 maps = convolution(maps.transpose(1, 2)).transpose(1, 2)
             maps = torch.relu(maps)
-            if hiding is not None and layer == 0:
-                maps = hide_maps(maps, hiding, valid)
-        return self.dropout(maps)
+            if layer == 0 and chance is not None and chance.hiding is not None:
+                maps = hide_maps(maps, chance.hiding, valid)
+        return self.dropout(maps, chance, valid)
 
     def video_logits_of_visible(self, visible: Sequence[Tensor], hidden: Sequence[int], fill: Tensor) -> Tensor:
         """Video-level logits without computing what is hidden.
@@ -161,7 +163,7 @@ class HasNetwork(Head):
         """
         if not self.sees_single_snippets:
             raise ValueError("only a network of size-1 kernels without dropout sees each snippet by itself")
-        *maps, fill_map = self._maps(torch.cat([*visible, fill[None]]), None).split([len(v) for v in visible] + [1])
+        *maps, fill_map = self._maps(torch.cat([*visible, fill[None]])).split([len(v) for v in visible] + [1])
         pooled = []
         for one, count in zip(maps, hidden, strict=True):
             if self.pooling == "mean":
@@ -173,8 +175,8 @@ class HasNetwork(Head):
                 pooled.append(torch.maximum(top, fill_map[0]) if count else top)
         return self.classifier(torch.stack(pooled))
 
-    def forward(self, x: Tensor, valid: Tensor | None = None, hiding: Hiding | None = None) -> NetworkOutput:
-        """(B, T, D) features, (B, T) bool valid or None, what to hide after the first layer -> NetworkOutput."""
-        maps = self._maps(x, valid, hiding)
+    def forward(self, x: Tensor, valid: Tensor | None = None, chance: Chance | None = None) -> NetworkOutput:
+        """(B, T, D) features, (B, T) bool valid or None, what chance decides in training -> NetworkOutput."""
+        maps = self._maps(x, valid, chance)
         video_logits = self.classifier(pool(maps, valid, pooling=self.pooling))
         return NetworkOutput(video_logits, maps, activation_map(maps, self.classifier.weight))

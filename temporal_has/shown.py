@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..settings import HideSettings
+from .chance import Chance
 from .data import pad
 from .hide import Hiding, dropped, hide_mask, segment_size
 from .losses import video_loss
@@ -22,12 +23,12 @@ class Filled(NamedTuple):
     Attributes:
         x: (B, T, D), normalised; hidden snippets are filled in.
         valid: (B, T) bool, False on padding.
-        hiding: What to hide after the first layer; None if that is nothing.
+        chance: What the network drops, and hides after the first layer.
     """
 
     x: Tensor
     valid: Tensor
-    hiding: Hiding | None = None
+    chance: Chance
 
 
 class Visible(NamedTuple):
@@ -59,17 +60,21 @@ class Drawing:
     Args:
         model: For its settings, mean and normalisation.
         lengths: B numbers of snippets.
-        generator: The only source of randomness.
+        hiding: The source of what is hidden, or dropped of the features.
+        dropout: The source of what the network drops.
     """
 
-    def __init__(self, model: Model, lengths: Sequence[int], generator: torch.Generator) -> None:
-        self.model, self.lengths = model, lengths
-        self.seeds: list[int] = []
+    def __init__(
+        self, model: Model, lengths: Sequence[int], *, hiding: torch.Generator, dropout: torch.Generator
+    ) -> None:
+        self.model = model
+        self.seeds = _seeds(len(lengths), dropout)
+        self.input_seeds: list[int] = []
         self.masks: list[Tensor] = []
         if model.settings.input.dropout != "none":
-            self.seeds = torch.randint(2**62, (len(lengths),), generator=generator).tolist()
+            self.input_seeds = _seeds(len(lengths), hiding)
         else:
-            self.masks = [hidden_snippets(n, settings=model.settings.hide, generator=generator) for n in lengths]
+            self.masks = [hidden_snippets(n, settings=model.settings.hide, generator=hiding) for n in lengths]
 
     def shown(
         self, videos: Sequence[Tensor], places: Sequence[int], total: Callable[[Tensor], Tensor] | None = None
@@ -82,19 +87,21 @@ class Drawing:
             total: Sums over the processes that share the batch; None where there is one.
         """
         model, settings = self.model, self.model.settings.hide
-        if self.seeds:
-            generators = [torch.Generator().manual_seed(self.seeds[i]) for i in places]
+        chance = Chance([self.seeds[i] for i in places])
+        if self.input_seeds:
+            generators = [torch.Generator().manual_seed(self.input_seeds[i]) for i in places]
             x, valid = pad(
                 [
                     dropped(model.normalised(x), probability=settings.probability, generator=generator)
                     for x, generator in zip(videos, generators, strict=True)
                 ]
             )
-            return Filled(x.to(model.device), valid.to(model.device))
+            return Filled(x.to(model.device), valid.to(model.device), chance)
         masks = [self.masks[i] for i in places]
         if settings.layer > 0:
             x, valid = (tensor.to(model.device) for tensor in pad(videos))
-            return Filled(model.normalised(x), valid, Hiding(pad(masks)[0].to(model.device), settings.fill, total))
+            hiding = Hiding(pad(masks)[0].to(model.device), settings.fill, total)
+            return Filled(model.normalised(x), valid, chance._replace(hiding=hiding))
         fill = model.mean if settings.fill == "mean" else torch.zeros_like(model.mean)
         if model.network.sees_single_snippets:
             visible = [
@@ -108,7 +115,11 @@ class Drawing:
         for row, (one, mask) in enumerate(zip(videos, masks, strict=True)):
             torch.where(mask[:, None], fill, one, out=x[row, : len(one)])
         valid = torch.arange(x.shape[1]) < lengths[:, None]
-        return Filled(model.normalise_(x.to(model.device)), valid.to(model.device))
+        return Filled(model.normalise_(x.to(model.device)), valid.to(model.device), chance)
+
+
+def _seeds(count: int, generator: torch.Generator) -> list[int]:
+    return torch.randint(2**62, (count,), generator=generator).tolist()
 
 
 class Answer(nn.Module):

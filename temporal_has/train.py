@@ -43,8 +43,8 @@ def train(
 
     Same seed, same device and same number of threads: same bytes. Runs that differ only in `hide.probability` meet the
     same initial weights and the same videos in the same order. Several processes, as torchrun starts them, share each
-    batch and give the result of one, but for the order of additions (and `network.dropout`, which each draws for
-    itself); only the first writes.
+    batch and give the result of one, but for the order of additions; only the first writes. Torch's global generator is
+    neither heeded nor changed.
 
     With `train.validation` some of the videos are held out, and the result is the model of the epoch that told their
     labels best. Segments are never read.
@@ -73,22 +73,16 @@ def train(
     judged = _taught(features, {v: known[v] for v in apart}, classes, settings, share) if apart else None
     runner = choose_runner(settings.train.device, settings.train.precision)
     device, data = runner.device, taught.data
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(settings.train.seed)
-        network = build_network(data.dimension, len(classes), settings.network).to(device)
-        if runner.rank > 0:  # or all would drop the same places
-            torch.manual_seed(settings.train.seed + runner.rank)
-        model = Model(network, data.mean, data.deviation, tuple(classes), settings, dict(recipe or {}))
-        trainer = Trainer(model, taught, judged, runner=runner, facts={"labels": _fingerprint(known)})
-        if resume and folder is not None and (folder / CHECKPOINT).exists():
-            trainer.restore(folder / CHECKPOINT)
-            if runner.rank > 0:  # the checkpoint holds the first process's draws
-                torch.manual_seed(hash((settings.train.seed, runner.rank, trainer.epochs_done)) % 2**62)
-        trainer.check_agreement()
-        _run(trainer, folder if runner.rank == 0 else None, on_epoch)
-        runner.total(torch.zeros(1, device=device))  # the others wait here until the first has written
-        if trainer.best is not None:
-            network.load_state_dict(trainer.best.weights)
+    network = build_network(data.dimension, len(classes), settings.network, seed=settings.train.seed).to(device)
+    model = Model(network, data.mean, data.deviation, tuple(classes), settings, dict(recipe or {}))
+    trainer = Trainer(model, taught, judged, runner=runner, facts={"labels": _fingerprint(known)})
+    if resume and folder is not None and (folder / CHECKPOINT).exists():
+        trainer.restore(folder / CHECKPOINT)
+    trainer.check_agreement()
+    _run(trainer, folder if runner.rank == 0 else None, on_epoch)
+    runner.total(torch.zeros(1, device=device))  # the others wait here until the first has written
+    if trainer.best is not None:
+        network.load_state_dict(trainer.best.weights)
     return model
 
 

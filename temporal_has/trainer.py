@@ -69,10 +69,12 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             model.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
-        # Two generators, so that hiding more or less does not change the order of the videos. Each process draws the
-        # same from both, whichever part of a batch is its own.
-        self.order = torch.Generator().manual_seed(settings.seed)
-        self.hiding = torch.Generator().manual_seed(settings.seed + 1)
+        # A generator each, so that hiding more or less does not change the order of the videos, nor dropping what is
+        # hidden. Each process draws the same from all, whichever part of a batch is its own.
+        self.random = {
+            name: torch.Generator().manual_seed(settings.seed + i)
+            for i, name in enumerate(("order", "hiding", "dropout"))
+        }
         self._answer: Any = None
         self._stepper: Any = None
 
@@ -92,7 +94,7 @@ class Trainer:
         started = time.perf_counter()
         self._answer.train()
         sums = torch.zeros(2, dtype=torch.float64, device=self.model.device)  # added up there: no batch waits
-        order = torch.randperm(len(self.train.data), generator=self.order)
+        order = torch.randperm(len(self.train.data), generator=self.random["order"])
         for batch in order.split(settings.batch_size):
             sums += self._step(batch)
         loss, right = (self.runner.total(sums) / len(self.train.data)).tolist()
@@ -122,7 +124,12 @@ class Trainer:
         """One step on a batch of videos; returns the sum of this process's losses, and how many were told right."""
         data, runner = self.train.data, self.runner
         rows = batch.tolist()
-        drawing = Drawing(self.model, [data.lengths[row] for row in rows], self.hiding)
+        drawing = Drawing(
+            self.model,
+            [data.lengths[row] for row in rows],
+            hiding=self.random["hiding"],
+            dropout=self.random["dropout"],
+        )
         places = list(range(len(rows)))[runner.rank :: runner.world]
         # A process that is left without a video takes part all the same, with one that does not count.
         weight = 1.0 if places else 0.0
@@ -161,10 +168,7 @@ class Trainer:
         """All that is needed to go on, as the bytes of a safetensors file that is a model, too."""
         state = self.optimiser.state_dict()["state"]
         extra = {f"optimiser.{i}.{name}": value for i, entry in state.items() for name, value in entry.items()}
-        extra |= {"random.order": self.order.get_state(), "random.hiding": self.hiding.get_state()}
-        extra["random.torch"] = torch.get_rng_state()
-        if self.model.device.type == "cuda":
-            extra["random.cuda"] = torch.cuda.get_rng_state(self.model.device)
+        extra |= {f"random.{name}": generator.get_state() for name, generator in self.random.items()}
         facts: dict[str, Any] = {**self.facts, "epoch": self.epochs_done, "runner": self.runner.state()}
         if self.best is not None:
             extra |= {f"best.{name}": value for name, value in self.best.weights.items()}
@@ -181,10 +185,17 @@ class Trainer:
         """Go on from a checkpoint.
 
         Raises:
-            CheckpointError: It is no checkpoint, or belongs to another run.
+            CheckpointError: It is no checkpoint, or belongs to another run or an older thas.
         """
         saved, extra, description = load_model(path)
         self._check_same_run(path, saved, description)
+        if "random.dropout" not in extra:
+            raise CheckpointError(
+                f"{path} was written by an older thas, whose training cannot be continued",
+                why="it left what is dropped to torch, and what is drawn now is not what it would have drawn",
+                next="localize with it as it is, or train anew without --resume",
+                subject=str(path),
+            )
         self.model.network.load_state_dict(saved.network.state_dict())
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in extra.items():
@@ -192,11 +203,8 @@ class Trainer:
                 _, index, key = name.split(".")
                 state.setdefault(int(index), {})[key] = value
         self.optimiser.load_state_dict(self.optimiser.state_dict() | {"state": state})
-        self.order.set_state(extra["random.order"])
-        self.hiding.set_state(extra["random.hiding"])
-        torch.set_rng_state(extra["random.torch"])
-        if "random.cuda" in extra and self.model.device.type == "cuda":
-            torch.cuda.set_rng_state(extra["random.cuda"], self.model.device)
+        for name, generator in self.random.items():
+            generator.set_state(extra[f"random.{name}"])
         self.runner.restore(description.get("runner", {}))
         self.epochs_done = int(description["epoch"])
         if "best" in description:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.temporal_has.attention import AttentionNetwork, smooth, top_mean
+from thas.temporal_has.chance import Chance
 from thas.temporal_has.hide import Hiding
 
 
@@ -107,7 +108,7 @@ def test_hiding_after_the_embedding_hides_there():
     net = network(smoothing=1).eval()
     x = torch.randn(1, 6, 4)
     mask = torch.tensor([[False, False, True, True, False, False]])
-    maps = net(x, None, Hiding(mask, "zero")).maps
+    maps = net(x, None, Chance(hiding=Hiding(mask, "zero"))).maps
     assert (maps[mask] == 0).all()
     assert torch.equal(maps[~mask], net(x).maps[~mask])
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thas.temporal_has.activation import activation_map
+from thas.temporal_has.chance import Chance
 from thas.temporal_has.data import pad, sample_positions
 from thas.temporal_has.hide import Hiding, hide_maps
 from thas.temporal_has.network import HasNetwork, pool
@@ -122,10 +123,11 @@ def test_hiding_after_the_first_layer(kernel_size):
     net = network(kernel_size=kernel_size)
     x, valid = pad([torch.randn(7, 4), torch.randn(4, 4)])
     mask = torch.zeros(2, 7, dtype=torch.bool)
-    assert torch.equal(net(x, valid, Hiding(mask)).video_logits, net(x, valid).video_logits)
+    chance = Chance(hiding=Hiding(mask))
+    assert torch.equal(net(x, valid, chance).video_logits, net(x, valid).video_logits)
     mask[0, 2:4] = mask[1, :2] = True
     first, second = net.convolutions
     maps = hide_maps(torch.relu(first(x.mT)).mT, Hiding(mask), valid) * valid[..., None]
     maps = torch.relu(second(maps.mT)).mT
     by_hand = net.classifier(pool(maps, valid, pooling="max"))
-    assert torch.allclose(net(x, valid, Hiding(mask)).video_logits, by_hand, atol=1e-6)
+    assert torch.allclose(net(x, valid, chance).video_logits, by_hand, atol=1e-6)

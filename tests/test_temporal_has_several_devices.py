@@ -25,12 +25,11 @@ CLASSES = ("class_0", "class_1", "class_2")
 SMALL = {"network.channels": 16, "train.epochs": 4, "train.learning_rate": 0.003, "train.batch_size": 5}
 VARIANTS = {
     "paper": {},
-    "kernels": {"network.kernel_size": 3, "network.pooling": "mean", "train.clip_norm": 0.5},
+    "kernels": {"network.kernel_size": 3, "network.pooling": "mean", "network.dropout": 0.3, "train.clip_norm": 0.5},
     "layer": {"hide.layer": 1},
     "dropout": {"input.dropout": "training", "train.loss": "sigmoid"},
     "validation": {"train.validation": 0.3, "hide.size": "2,4"},
-    # Without dropout, which each process would draw for itself.
-    "attention": {"network.head": "attention", "network.dropout": 0, "network.background": True},
+    "attention": {"network.head": "attention", "network.dropout": 0.7, "network.background": True},
     "bf16": {"train.precision": "bf16"},
 }
 
@@ -46,8 +45,10 @@ if __name__ == "__main__":
     features, labels, classes, variants = pickle.loads((root / "given.pickle").read_bytes())
     for name, settings in variants.items():
         train(features, labels, classes=classes, settings=settings, folder=root / name)
-    for settings in (variants["paper"].updated({"train.epochs": 2}), variants["paper"]):
-        train(features, labels, classes=classes, settings=settings, folder=root / "resumed", resume=True)
+    for name in ("paper", "attention"):
+        for epochs in (2, 4):
+            settings = variants[name].updated({"train.epochs": epochs})
+            train(features, labels, classes=classes, settings=settings, folder=root / "resumed" / name, resume=True)
 """
 
 
@@ -95,7 +96,8 @@ def test_two_processes_give_what_one_gives(tmp_path: Path):
             assert theirs["loss"] == pytest.approx(mine["loss"], rel=1e-2 if name == "bf16" else 1e-5)
             assert theirs["accuracy"] == pytest.approx(mine["accuracy"])
             assert theirs.get("validation_map") == pytest.approx(mine.get("validation_map"))
-    assert (two / "resumed" / CHECKPOINT).read_bytes() == (two / "paper" / CHECKPOINT).read_bytes()
+    for name in ("paper", "attention"):
+        assert (two / "resumed" / name / CHECKPOINT).read_bytes() == (two / name / CHECKPOINT).read_bytes()
 
 
 @pytest.mark.skipif(not FABRIC, reason="Lightning Fabric is not installed; it is needed for several devices only")

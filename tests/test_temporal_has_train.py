@@ -16,7 +16,7 @@ from thas.temporal_has.hide import hide_mask
 from thas.temporal_has.localizer import Localizer
 from thas.temporal_has.log import Epoch, append_log, read_log
 from thas.temporal_has.model import load_model
-from thas.temporal_has.network import HasNetwork
+from thas.temporal_has.network import HasNetwork, Head, NetworkOutput, pool
 from thas.temporal_has.train import CHECKPOINT, _fingerprint, train, video_loss
 from thas.temporal_has.trainer import Trainer
 
@@ -81,13 +81,25 @@ def test_same_seed_same_bytes_and_another_seed_others():
     assert bytes_of(first) != bytes_of(other)
 
 
-def test_training_leaves_the_global_generator_alone():
+@pytest.mark.parametrize("head", ["has2017", "attention"])
+def test_training_neither_heeds_nor_changes_the_global_generator(tmp_path, head):
     features, labels, _ = planted_videos(videos=3)
-    torch.manual_seed(7)
-    expected = torch.rand(3)
-    torch.manual_seed(7)
-    train(features, labels, classes=CLASSES, settings=small(train__epochs=2))
-    assert torch.equal(torch.rand(3), expected)
+    settings = small(train__epochs=4, network__head=head, network__dropout=0.5)
+    found = []
+    for seed in (7, 8):
+
+        def disturb(_, seed=seed):
+            torch.manual_seed(seed)
+
+        torch.manual_seed(seed)
+        expected = torch.rand(3)
+        disturb(None)
+        folder = tmp_path / str(seed)
+        half = settings.updated({"train.epochs": 2})
+        train(features, labels, classes=CLASSES, settings=half, folder=folder, on_epoch=disturb)
+        found.append(bytes_of(train(features, labels, classes=CLASSES, settings=settings, folder=folder, resume=True)))
+        assert torch.equal(torch.rand(3), expected)
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +107,7 @@ def test_training_leaves_the_global_generator_alone():
     [
         {},
         {"network.dropout": 0.5},
+        {"network.head": "attention", "network.dropout": 0.7},
         {"network.kernel_size": 3},
         {"train.loss": "sigmoid"},
         {"hide.layer": 1},
@@ -138,6 +151,48 @@ def test_a_checkpoint_of_other_settings_or_features_is_refused(tmp_path):
     others, _, _ = planted_videos(videos=6, seed=5)
     with pytest.raises(CheckpointError, match="features differ"):
         train(others, labels, classes=CLASSES, settings=small(train__epochs=8), folder=tmp_path, resume=True)
+
+
+def test_a_checkpoint_from_before_dropout_had_its_own_generator_is_a_model_but_no_start(tmp_path):
+    features, labels, _ = planted_videos(videos=6)
+    model = train(features, labels, classes=CLASSES, settings=small(train__epochs=4), folder=tmp_path)
+    _, extra, description = load_model(tmp_path / CHECKPOINT)
+    del extra["random.dropout"]
+    old = model.to_bytes(extra | {"random.torch": torch.get_rng_state()}, description)
+    (tmp_path / CHECKPOINT).write_bytes(old)
+    one = features["video_00"]
+    assert np.array_equal(load_model(tmp_path / CHECKPOINT)[0].sequence(one).logits, model.sequence(one).logits)
+    with pytest.raises(CheckpointError, match="older thas, whose training cannot be continued") as caught:
+        train(features, labels, classes=CLASSES, settings=small(train__epochs=8), folder=tmp_path, resume=True)
+    assert "localize with it as it is" in str(caught.value)
+
+
+class OwnHead(Head):
+    """A head as a user would write it, that heeds nothing of what chance decides."""
+
+    def __init__(self, dimension, classes):
+        super().__init__()
+        self.classifier = torch.nn.Linear(dimension, classes)
+
+    def forward(self, x, valid=None, chance=None):
+        sequence = self.classifier(x)
+        return NetworkOutput(pool(sequence, valid, pooling="mean"), x, sequence)
+
+
+@pytest.mark.parametrize("options", [{}, {"hide.layer": 1}, {"input.dropout": "training"}, {"train.validation": 0.4}])
+def test_another_head_trains_and_resumes(tmp_path, monkeypatch, options):
+    def build(dimension, classes, settings, *, seed=0):
+        torch.manual_seed(seed)
+        return OwnHead(dimension, classes)
+
+    monkeypatch.setattr("thas.temporal_has.train.build_network", build)
+    monkeypatch.setattr("thas.temporal_has.model.build_network", build)
+    features, labels, _ = planted_videos(videos=6)
+    settings = small(train__epochs=4).updated(options)
+    whole = train(features, labels, classes=CLASSES, settings=settings)
+    train(features, labels, classes=CLASSES, settings=settings.updated({"train.epochs": 2}), folder=tmp_path)
+    resumed = train(features, labels, classes=CLASSES, settings=settings, folder=tmp_path, resume=True)
+    assert bytes_of(resumed) == bytes_of(whole)
 
 
 def test_changed_labels_are_noticed(tmp_path):
