@@ -20,7 +20,7 @@ from torch.nn import functional
 from .chance import Chance, Dropout
 from .hide import hide_maps
 from .losses import video_loss
-from .network import Head, NetworkOutput
+from .network import Head, NetworkOutput, over_time
 
 
 def smooth(x: Tensor, valid: Tensor, *, size: int) -> Tensor:
@@ -115,9 +115,7 @@ class AttentionNetwork(Head):
         """(B, T, D) features, (B, T) bool valid or None, what chance decides in training -> NetworkOutput."""
         if valid is None:
             valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
-        if not valid.all():  # or the copy, which may be large, is spared
-            x = x * valid[..., None]
-        maps = torch.relu(self.embedding(x.transpose(1, 2))).transpose(1, 2)
+        maps = torch.relu(over_time(self.embedding, x, valid))
         if chance is not None and chance.hiding is not None:
             maps = hide_maps(maps, chance.hiding, valid)
         maps = self.dropout(maps, chance, valid)
