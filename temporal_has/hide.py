@@ -26,19 +26,22 @@ def segment_size(snippets: int, segments: int) -> int:
 def hide_mask(
     shape: tuple[int, int],
     *,
-    size: int | Sequence[int],
+    size: int | Sequence[int] | Tensor,
     probability: float,
     generator: torch.Generator,
+    lengths: Sequence[int] | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """Draw which snippets are hidden.
 
     Args:
         shape: (B, T).
-        size: Snippets in a segment. Of several sizes each item draws one, uniformly; 0 hides nothing. The grid starts
-            at the first snippet and its last segment is truncated.
+        size: Snippets in a segment. Of several sizes each item draws one, uniformly; a tensor (B,) int64 holds each
+            item's own. 0 hides nothing. The grid starts at the first snippet and its last segment is truncated.
         probability: With which each segment is hidden, independently, 0 to 1.
         generator: The only source of randomness; on the CPU, so that a mask does not depend on the device.
+        lengths: B numbers of snippets, after which an item is padding: not hidden, and nothing drawn for it. None if
+            all have T.
         device: Where the mask is returned.
 
     Returns:
@@ -50,21 +53,21 @@ def hide_mask(
     >>> hide_mask((1, 5), size=2, probability=1.0, generator=torch.Generator()).tolist()
     [[True, True, True, True, True]]
     """
-    sizes = [size] if isinstance(size, int) else list(size)
-    if not sizes or min(sizes) < 0:
+    items, snippets = shape
+    sizes = size if isinstance(size, Tensor) else torch.tensor([size] if isinstance(size, int) else list(size))
+    if not len(sizes) or sizes.min() < 0:
         raise ValueError(f"size must be 0 or more snippets, or several such sizes, but is {size!r}")
     if not 0 <= probability <= 1:
         raise ValueError(f"probability must be from 0 to 1, but is {probability!r}")
-    items, snippets = shape
-    drawn = torch.tensor(sizes)
-    if len(sizes) > 1:
-        drawn = drawn[torch.randint(len(sizes), (items,), generator=generator)]
-    drawn = drawn.expand(items)
-    # One number a cell of the finest grid; coarser grids use the first of them. Numbers below the probability hide.
-    finest = max(1, min((s for s in sizes if s > 0), default=1))
-    cells = torch.rand(items, -(-snippets // finest), generator=generator) < probability
-    cell_of_snippet = torch.arange(snippets) // drawn.clamp(min=1)[:, None]
-    mask = torch.gather(cells, 1, cell_of_snippet.clamp(max=cells.shape[1] - 1)) & (drawn > 0)[:, None]
+    if len(sizes) > 1 and sizes is not size:
+        sizes = sizes[torch.randint(len(sizes), (items,), generator=generator)]
+    ends = torch.full((items, 1), snippets) if lengths is None else torch.tensor(lengths)[:, None]
+    sizes, snippet = sizes[:, None], torch.arange(snippets)
+    # One number a segment, item after item. Numbers below the probability hide.
+    segments = -(-ends // sizes.clamp(min=1))
+    hidden = torch.rand(int(segments.sum()), generator=generator) < probability
+    segment = segments.cumsum(0) - segments + snippet // sizes.clamp(min=1)
+    mask = hidden[segment.clamp(max=len(hidden) - 1)] & (snippet < ends) & (sizes > 0)
     return mask.to(device)
 
 

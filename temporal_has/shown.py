@@ -45,10 +45,11 @@ class Visible(NamedTuple):
     fill: Tensor
 
 
-def hidden_snippets(count: int, *, settings: HideSettings, generator: torch.Generator) -> Tensor:
-    """(T,) bool: which of a video's `count` snippets are hidden this time."""
-    size = settings.size or (segment_size(count, settings.segments),)
-    return hide_mask((1, count), size=size, probability=settings.probability, generator=generator)[0]
+def hidden_snippets(lengths: Sequence[int], *, settings: HideSettings, generator: torch.Generator) -> Tensor:
+    """(B, T) bool: which snippets of B videos so long are hidden this time."""
+    size = settings.size or torch.tensor([segment_size(length, settings.segments) for length in lengths])
+    shape = (len(lengths), max(lengths))
+    return hide_mask(shape, size=size, probability=settings.probability, generator=generator, lengths=lengths)
 
 
 class Drawing:
@@ -70,11 +71,11 @@ class Drawing:
         self.model = model
         self.seeds = _seeds(len(lengths), dropout)
         self.input_seeds: list[int] = []
-        self.masks: list[Tensor] = []
+        self.hidden: Tensor | None = None
         if model.settings.input.dropout != "none":
             self.input_seeds = _seeds(len(lengths), hiding)
         else:
-            self.masks = [hidden_snippets(n, settings=model.settings.hide, generator=hiding) for n in lengths]
+            self.hidden = hidden_snippets(lengths, settings=model.settings.hide, generator=hiding)
 
     def shown(
         self, videos: Sequence[Tensor], places: Sequence[int], total: Callable[[Tensor], Tensor] | None = None
@@ -88,7 +89,7 @@ class Drawing:
         """
         model, settings = self.model, self.model.settings.hide
         chance = Chance([self.seeds[i] for i in places])
-        if self.input_seeds:
+        if self.hidden is None:
             generators = [torch.Generator().manual_seed(self.input_seeds[i]) for i in places]
             x, valid = pad(
                 [
@@ -97,25 +98,22 @@ class Drawing:
                 ]
             )
             return Filled(x.to(model.device), valid.to(model.device), chance)
-        masks = [self.masks[i] for i in places]
-        if settings.layer > 0:
-            x, valid = (tensor.to(model.device) for tensor in pad(videos))
-            hiding = Hiding(pad(masks)[0].to(model.device), settings.fill, total)
-            return Filled(model.normalised(x), valid, chance._replace(hiding=hiding))
         fill = model.mean if settings.fill == "mean" else torch.zeros_like(model.mean)
-        if model.network.sees_single_snippets:
+        if model.network.sees_single_snippets and settings.layer == 0:
+            masks = [self.hidden[i, : len(x)] for i, x in zip(places, videos, strict=True)]
             visible = [
                 model.normalised((x[~mask] if mask.any() else x).to(model.device))
                 for x, mask in zip(videos, masks, strict=True)
             ]
             return Visible(visible, [int(mask.sum()) for mask in masks], model.normalised(fill.to(model.device)))
-        # Written into one batch and normalised in place: with wide features each copy of it is half a gigabyte.
-        lengths = torch.tensor([len(one) for one in videos])
-        x = torch.zeros(len(videos), int(lengths.max()), len(fill))
-        for row, (one, mask) in enumerate(zip(videos, masks, strict=True)):
-            torch.where(mask[:, None], fill, one, out=x[row, : len(one)])
-        valid = torch.arange(x.shape[1]) < lengths[:, None]
-        return Filled(model.normalise_(x.to(model.device)), valid.to(model.device), chance)
+        # One batch, filled in and normalised in place: with wide features each copy of it is half a gigabyte.
+        x, valid = (tensor.to(model.device) for tensor in pad(videos))
+        mask = self.hidden[places, : x.shape[1]].to(model.device)
+        if settings.layer > 0:
+            chance = chance._replace(hiding=Hiding(mask, settings.fill, total))
+        else:
+            x[mask] = fill.to(model.device)
+        return Filled(model.normalise_(x), valid, chance)
 
 
 def _seeds(count: int, generator: torch.Generator) -> list[int]:

@@ -54,6 +54,17 @@ def test_of_several_sizes_each_video_draws_one_and_zero_hides_nothing():
     assert abs(float(uniform) - (0.5 + 0.5 * 2 / 2**8)) < 0.05
 
 
+@given(st.lists(st.tuples(st.integers(1, 20), st.integers(0, 9)), min_size=1, max_size=5), st.integers(0, 99))
+def test_videos_of_different_lengths_and_sizes_are_drawn_one_after_the_other(videos, seed):
+    lengths, sizes = zip(*videos, strict=True)
+    draw = generator(seed)
+    shape = (len(videos), max(lengths) + 2)
+    mask = hide_mask(shape, size=torch.tensor(sizes), probability=0.5, generator=generator(seed), lengths=lengths)
+    for row, (length, size) in zip(mask, videos, strict=True):
+        assert torch.equal(row[:length], hide_mask((1, length), size=size, probability=0.5, generator=draw)[0])
+        assert not row[length:].any(), "padding is not hidden"
+
+
 @given(st.integers(1, 50), st.integers(1, 30))
 def test_segments_cover_the_video(snippets, segments):
     size = segment_size(snippets, segments)
