@@ -30,6 +30,7 @@ from thas.features.cache import FeatureCache, Features, write_features
 from thas.segments import Segments
 from thas.settings import LocalizeSettings, Settings, resolve_settings
 from thas.temporal_has.activation import ClassActivationSequence
+from thas.temporal_has.chance import Chance
 from thas.temporal_has.data import pad
 from thas.temporal_has.localize import localize as find_segments
 from thas.temporal_has.localizer import Localizer
@@ -37,7 +38,7 @@ from thas.temporal_has.model import build_network
 from thas.temporal_has.results import write_detections, write_result, write_sequences
 from thas.temporal_has.session import localize_dataset, train_run
 from thas.temporal_has.suppress import suppress, suppress_segments
-from thas.temporal_has.train import train, video_loss
+from thas.temporal_has.train import train
 
 VIDEOS = 200
 
@@ -180,7 +181,8 @@ def _plain_epoch(features: dict[str, Features], settings: Settings) -> float:
                 part = torch.arange(x.shape[1]) * 20 // x.shape[1]
                 hidden = (torch.rand(len(x), 20) < settings.hide.probability)[:, part]
                 x = torch.where(hidden[..., None], mean, x)
-            loss = video_loss(network(x, valid).video_logits, targets[batch], loss=settings.train.loss).mean()
+            output = network(x, valid, Chance(torch.randint(2**62, (len(x),)).tolist()))
+            loss = network.losses(output, targets[batch], loss=settings.train.loss).mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
