@@ -9,7 +9,7 @@ from thas.temporal_has.activation import activation_map
 from thas.temporal_has.chance import Chance
 from thas.temporal_has.data import pad, sample_positions
 from thas.temporal_has.hide import Hiding, hide_maps
-from thas.temporal_has.network import HasNetwork, pool
+from thas.temporal_has.network import HasNetwork, over_time, pool
 
 
 def network(**options) -> HasNetwork:
@@ -64,6 +64,31 @@ def test_a_size_one_kernel_is_a_convolution():
     for convolution in net.convolutions:
         maps = torch.relu(convolution(maps))
     assert torch.allclose(net(x).maps, maps.transpose(1, 2), atol=1e-6)
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=4),
+    st.sampled_from([1, 3, 5, 7]),
+    st.booleans(),
+)
+def test_convolving_over_time_is_what_the_module_does_alone(lengths, size, leaf):
+    """Same maps and gradients as the module's on each video without its padding; the input is as it was."""
+    torch.manual_seed(sum(lengths))
+    convolution = torch.nn.Conv1d(4, 5, size, padding=size // 2).double()
+    x, valid = pad([torch.rand(length, 4, dtype=torch.float64) for length in lengths])
+    x[~valid] = 9.0
+    before = x.clone()
+    variables = [*convolution.parameters(), *([x.requires_grad_()] if leaf else [])]
+    found = over_time(convolution, x, valid)[valid]
+    alone = [convolution(one[:length].mT).mT for one, length in zip(x, lengths, strict=True)]
+    assert torch.allclose(found, torch.cat(alone), atol=1e-12)
+    for mine, theirs in zip(
+        torch.autograd.grad(found.square().sum(), variables),
+        torch.autograd.grad(torch.cat(alone).square().sum(), variables),
+        strict=True,
+    ):
+        assert torch.allclose(mine, theirs, atol=1e-10)
+    assert torch.equal(x, before)
 
 
 def test_even_kernels_are_refused():
