@@ -125,7 +125,8 @@ def classes() -> None:
     even = np.full(101, 0.2, np.float32)
     sequence = ClassActivationSequence("v", logits, even, even, times, times + 1, 2000.0, names)
     for count in (1, 17):
-        rules = {"threshold": list(np.linspace(0.1, 0.9, count)), "score": "outer-inner"}
+        thresholds = list(np.linspace(0.1, 0.9, count))
+        rules = {"threshold": thresholds, "threshold_rule": "max", "score": "outer-inner", "upsample": 1}
         for nms in ("none", "nms", "soft"):
             seconds = best(lambda rules=rules, nms=nms: find_segments(sequence, **rules, nms=nms))
             found = len(find_segments(sequence, **rules, nms=nms))

@@ -142,21 +142,22 @@ def localize(
     *,
     labels: Iterable[str] | None = None,
     class_threshold: float = 0.1,
-    threshold: float | Sequence[float] = 0.5,
-    threshold_rule: ThresholdRule = "max",
-    score: ScoreRule = "mean",
+    threshold: float | Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+    threshold_rule: ThresholdRule = "range",
+    score: ScoreRule = "outer-inner",
     margin: float = 0.25,
     gap_seconds: float = 0.0,
     minimum_seconds: float = 0.0,
-    upsample: int = 1,
-    nms: Suppression = "none",
+    upsample: int = 8,
+    nms: Suppression = "soft",
     nms_iou: float = 0.5,
     nms_sigma: float = 0.5,
 ) -> Segments:
     """When the actions of one video happen.
 
-    For each class, moments whose activation exceeds a level are kept, and each run of them is one detection
-    (Hide-and-Seek section 3.3, where the level is half of the class's maximum in this video).
+    For each class, moments whose activation exceeds a level are kept, and each run of them is one detection. The
+    defaults are those of `settings.LocalizeSettings`; Hide-and-Seek (section 3.3) takes one level, half of the class's
+    maximum in this video: `threshold=0.5, threshold_rule="max", score="mean", upsample=1, nms="none"`.
 
     Args:
         sequence: The video's class activation sequence.
@@ -178,6 +179,14 @@ def localize(
 
     Raises:
         UsageError: A label is none of the network's classes, or a rule is unknown.
+
+    >>> start, sure = np.arange(6.0), np.array([1.0])
+    >>> drawn = np.array([[0.0], [1], [4], [3], [0], [0]])
+    >>> sequence = ClassActivationSequence("match", drawn, sure, sure, start, start + 1, 6.0, ("Run",))
+    >>> list(localize(sequence, threshold=0.5, threshold_rule="max", score="mean", upsample=1, nms="none"))
+    [('match', 'Run', 2.0, 4.0, 3.5)]
+    >>> len(localize(sequence))  # one at each of nine levels
+    9
     """
     for name, rule, known in (
         ("score", score, get_args(ScoreRule)),

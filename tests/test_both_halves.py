@@ -58,7 +58,7 @@ def _temporal_extent(row: np.ndarray, threshold: float) -> tuple[float, float]:
         duration_seconds=float(len(row)),
         classes=("a",),
     )
-    found = temporal_localize.localize(sequence, threshold=threshold)
+    found = temporal_localize.localize(sequence, threshold=threshold, threshold_rule="max", upsample=1, nms="none")
     longest = int(found.duration_seconds.argmax())
     return float(found.start_seconds[longest]), float(found.end_seconds[longest])
 

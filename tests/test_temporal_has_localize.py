@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -8,8 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.errors import UsageError
+from thas.settings import LocalizeSettings
 from thas.temporal_has.activation import ClassActivationSequence
 from thas.temporal_has.localize import close_gaps, levels, localize, predicted_labels, run_scores, runs_above
+
+# One level, the mean of a run, and nothing else: what most cases here are drawn for.
+papers = partial(localize, threshold=0.5, threshold_rule="max", score="mean", upsample=1, nms="none")
 
 
 def sequence(*columns, probabilities=None, seconds=1.0) -> ClassActivationSequence:
@@ -29,10 +35,18 @@ def sequence(*columns, probabilities=None, seconds=1.0) -> ClassActivationSequen
     )
 
 
+def test_the_functions_defaults_are_those_of_the_settings():
+    defaults = {name: one.default for name, one in signature(localize).parameters.items()}
+    assert {name: defaults[name] for name in LocalizeSettings().rules} == LocalizeSettings().rules
+    drawn = sequence([0.1, 2.0, 4.0, 2.1, 0.3, 0.0, 3.0, 3.0], [1.0, 0, 0, 0, 5.0, 0, 0, 0])
+    assert list(localize(drawn)) == list(localize(drawn, **LocalizeSettings().rules))
+    assert len(localize(drawn)) > len(papers(drawn))
+
+
 def test_each_run_above_half_of_the_maximum_is_a_detection():
     #              0    1    2    3    4    5    6    7
     drawn = sequence([0.1, 2.0, 4.0, 2.1, 0.3, 0.0, 3.0, 3.0])
-    found = localize(drawn, labels=["a"], score="max")
+    found = papers(drawn, labels=["a"], score="max")
     assert list(found) == [("v", "a", 2.0, 4.0, 4.0), ("v", "a", 6.0, 8.0, 3.0)]
 
 
@@ -51,18 +65,18 @@ def test_gaps_are_closed():
     assert close_gaps(runs, edges, gap_seconds=0.34).tolist() == [[0, 0, 4], [0, 6, 7], [1, 6, 7]]
     assert close_gaps(runs, edges, gap_seconds=0.667).tolist() == [[0, 0, 7], [1, 6, 7]]
     drawn = sequence([3.0, 0, 3.0, 0, 0, 3.0])
-    assert len(localize(drawn, labels=["a"])) == 3
-    assert localize(drawn, labels=["a"], gap_seconds=1.0).end_seconds.tolist() == [3.0, 6.0]
+    assert len(papers(drawn, labels=["a"])) == 3
+    assert papers(drawn, labels=["a"], gap_seconds=1.0).end_seconds.tolist() == [3.0, 6.0]
 
 
 def test_short_detections_are_dropped():
     drawn = sequence([3.0, 0, 3.0, 3.0])
-    assert localize(drawn, labels=["a"], minimum_seconds=1.5).start_seconds.tolist() == [2.0]
+    assert papers(drawn, labels=["a"], minimum_seconds=1.5).start_seconds.tolist() == [2.0]
 
 
 def test_several_thresholds_pool_their_runs_without_repeats():
     drawn = sequence([0.0, 1.0, 4.0, 1.0, 0.0])
-    found = localize(drawn, labels=["a"], threshold=(0.1, 0.2, 0.5))
+    found = papers(drawn, labels=["a"], threshold=(0.1, 0.2, 0.5))
     assert sorted(zip(found.start_seconds, found.end_seconds, strict=True)) == [(1.0, 4.0), (2.0, 3.0)]
 
 
@@ -74,7 +88,7 @@ def test_a_threshold_is_of_the_maximum_of_the_range_or_the_activation_itself():
     drawn = sequence(*both)
 
     def found(**rules):
-        return [(label, start, end) for _, label, start, end, _ in localize(drawn, labels=["a", "b"], **rules)]
+        return [(label, start, end) for _, label, start, end, _ in papers(drawn, labels=["a", "b"], **rules)]
 
     assert found(threshold=0.25) == [("a", 2, 4)]
     assert found(threshold=0.5, threshold_rule="range") == [("a", 2, 3), ("b", 2, 4)]
@@ -82,24 +96,24 @@ def test_a_threshold_is_of_the_maximum_of_the_range_or_the_activation_itself():
 
 
 def test_nothing_stands_out_of_a_constant_sequence_by_its_range():
-    assert len(localize(sequence([2.0, 2.0]), labels=["a"], threshold_rule="range")) == 0
-    assert len(localize(sequence([2.0, 2.0]), labels=["a"], threshold=2.5, threshold_rule="fixed")) == 0
+    assert len(papers(sequence([2.0, 2.0]), labels=["a"], threshold_rule="range")) == 0
+    assert len(papers(sequence([2.0, 2.0]), labels=["a"], threshold=2.5, threshold_rule="fixed")) == 0
 
 
 def test_the_margin_of_the_contrast_is_a_setting():
     drawn = sequence([1.0, 0.0, 4.0, 4.0, 4.0, 4.0, 0.0, 1.0])
-    scores = [localize(drawn, labels=["a"], score="outer-inner", margin=m).score.tolist() for m in (0.25, 0.5)]
+    scores = [papers(drawn, labels=["a"], score="outer-inner", margin=m).score.tolist() for m in (0.25, 0.5)]
     assert scores == [[4.0], [3.5]]
 
 
 def test_overlapping_detections_of_a_class_give_way():
     drawn = sequence([0.0, 1.0, 4.0, 2.0, 0.0, 3.0], [0.0, 1.0, 4.0, 2.0, 0.0, 3.0])
     rules = {"labels": ["a", "b"], "threshold": (0.1, 0.3), "score": "outer-inner"}
-    assert len(localize(drawn, **rules)) == 6, "1 to 4, 2 to 4 and 5 to 6, of each class"
-    assert localize(drawn, **rules, nms="nms").start_seconds.tolist() == [2, 5, 2, 5]
-    assert len(localize(drawn, **rules, nms="nms", nms_iou=0.7)) == 6
-    soft = localize(drawn, **rules, nms="soft-linear")
-    plain = localize(drawn, **rules)
+    assert len(papers(drawn, **rules)) == 6, "1 to 4, 2 to 4 and 5 to 6, of each class"
+    assert papers(drawn, **rules, nms="nms").start_seconds.tolist() == [2, 5, 2, 5]
+    assert len(papers(drawn, **rules, nms="nms", nms_iou=0.7)) == 6
+    soft = papers(drawn, **rules, nms="soft-linear")
+    plain = papers(drawn, **rules)
     assert soft.score[plain.start_seconds == 1] == pytest.approx(plain.score[plain.start_seconds == 1] * (1 - 2 / 3))
     assert soft.score[plain.start_seconds != 1].tolist() == plain.score[plain.start_seconds != 1].tolist()
 
@@ -109,8 +123,8 @@ def test_all_classes_at_once_is_each_class_by_itself():
     many = sequence(*draw.standard_normal((7, 60)).cumsum(axis=1), probabilities=draw.random(7))
     rules = {"threshold": (0.2, 0.5, 0.8), "gap_seconds": 1.0, "minimum_seconds": 2.0, "upsample": 3, "nms": "soft"}
     for score in ("max", "mean", "outer-inner"):
-        together = localize(many, labels=many.classes, score=score, **rules)
-        alone = [row for label in many.classes for row in localize(many, labels=[label], score=score, **rules)]
+        together = papers(many, labels=many.classes, score=score, **rules)
+        alone = [row for label in many.classes for row in papers(many, labels=[label], score=score, **rules)]
         assert list(together) == alone
 
 
@@ -129,27 +143,27 @@ def test_upsampling_is_linear_interpolation():
 
 def test_labels_known_and_predicted():
     drawn = sequence([1.0, 0], [0, 1.0], [1.0, 1.0], probabilities=[0.6, 0.3, 0.1])
-    assert set(localize(drawn, class_threshold=0.2).label) == {"a", "b"}
-    assert set(localize(drawn, class_threshold=0.9).label) == {"a"}, "the likeliest is always looked for"
-    assert set(localize(drawn, labels=["c"]).label) == {"c"}
+    assert set(papers(drawn, class_threshold=0.2).label) == {"a", "b"}
+    assert set(papers(drawn, class_threshold=0.9).label) == {"a"}, "the likeliest is always looked for"
+    assert set(papers(drawn, labels=["c"]).label) == {"c"}
     assert predicted_labels(np.array([0.1, 0.1]), ["a", "b"], class_threshold=0.5) == ("a",)
 
 
 def test_the_video_level_probability_weighs_the_score():
     drawn = sequence([2.0, 0], [2.0, 0], probabilities=[0.75, 0.25])
-    assert localize(drawn, labels=["a", "b"], score="max").score.tolist() == pytest.approx([1.5, 0.5])
+    assert papers(drawn, labels=["a", "b"], score="max").score.tolist() == pytest.approx([1.5, 0.5])
 
 
 def test_a_class_nothing_speaks_for_is_not_found():
-    assert len(localize(sequence([-1.0, -2.0], [0.0, 0.0]), labels=["a", "b"])) == 0
+    assert len(papers(sequence([-1.0, -2.0], [0.0, 0.0]), labels=["a", "b"])) == 0
 
 
 def test_a_flat_positive_sequence_is_the_whole_video():
-    assert list(localize(sequence([2.0, 2.0, 2.0]), labels=["a"], score="max")) == [("v", "a", 0.0, 3.0, 2.0)]
+    assert list(papers(sequence([2.0, 2.0, 2.0]), labels=["a"], score="max")) == [("v", "a", 0.0, 3.0, 2.0)]
 
 
 def test_one_snippet_is_enough():
-    assert list(localize(sequence([2.0]), labels=["a"], score="max", upsample=4)) == [("v", "a", 0.0, 1.0, 2.0)]
+    assert list(papers(sequence([2.0]), labels=["a"], score="max", upsample=4)) == [("v", "a", 0.0, 1.0, 2.0)]
 
 
 def test_overlapping_snippets_do_not_stretch_detections():
@@ -158,13 +172,13 @@ def test_overlapping_snippets_do_not_stretch_detections():
     drawn = replace(
         sequence([0, 0, 0, 4, 4, 4, 0, 0, 0, 0.0]), start_seconds=start, end_seconds=start + 2, duration_seconds=6.5
     )
-    found = localize(drawn, labels=["a"])
+    found = papers(drawn, labels=["a"])
     assert (found.start_seconds.tolist(), found.end_seconds.tolist()) == ([2.25], [3.75])
 
 
 def test_upsampling_moves_edges_between_snippets():
     drawn = sequence([0.0, 0.0, 4.0, 0.0, 0.0])
-    coarse, fine = localize(drawn, labels=["a"]), localize(drawn, labels=["a"], upsample=50, threshold=0.75)
+    coarse, fine = papers(drawn, labels=["a"]), papers(drawn, labels=["a"], upsample=50, threshold=0.75)
     assert coarse.duration_seconds.tolist() == [1.0]
     assert fine.duration_seconds[0] == pytest.approx(0.5, abs=0.05)
     assert (fine.start_seconds[0] + fine.end_seconds[0]) / 2 == pytest.approx(2.5, abs=0.05)
@@ -172,13 +186,13 @@ def test_upsampling_moves_edges_between_snippets():
 
 def test_unknown_labels_and_rules_are_named():
     with pytest.raises(UsageError, match="labelled 'z'"):
-        localize(sequence([1.0]), labels=["z"])
+        papers(sequence([1.0]), labels=["z"])
     with pytest.raises(UsageError, match="no score rule"):
-        localize(sequence([1.0]), labels=["a"], score="median")  # type: ignore[arg-type]
+        papers(sequence([1.0]), labels=["a"], score="median")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no threshold rule"):
-        localize(sequence([1.0]), labels=["a"], threshold_rule="median")  # type: ignore[arg-type]
+        papers(sequence([1.0]), labels=["a"], threshold_rule="median")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no suppression rule"):
-        localize(sequence([1.0]), labels=["a"], nms="hard")  # type: ignore[arg-type]
+        papers(sequence([1.0]), labels=["a"], nms="hard")  # type: ignore[arg-type]
 
 
 values = st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=30)
@@ -186,12 +200,12 @@ values = st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=30)
 
 @given(values, st.floats(0.125, 64), st.sampled_from([0.25, 0.5, 0.75]))
 def test_scaling_the_axis_or_the_activation_scales_the_result(column, factor, threshold):
-    found = localize(sequence(column), labels=["a"], threshold=threshold)
-    longer = localize(sequence(column, seconds=factor), labels=["a"], threshold=threshold)
+    found = papers(sequence(column), labels=["a"], threshold=threshold)
+    longer = papers(sequence(column, seconds=factor), labels=["a"], threshold=threshold)
     assert np.allclose(longer.start_seconds, found.start_seconds * factor)
     assert np.allclose(longer.end_seconds, found.end_seconds * factor)
     assert np.allclose(longer.score, found.score)
-    stronger = localize(sequence(np.asarray(column) * 2), labels=["a"], threshold=threshold)
+    stronger = papers(sequence(np.asarray(column) * 2), labels=["a"], threshold=threshold)
     assert np.array_equal(stronger.start_seconds, found.start_seconds)
     assert np.allclose(stronger.score, found.score * 2, rtol=1e-5, atol=1e-30)
 
@@ -209,7 +223,7 @@ def test_runs_are_the_mask_again(column):
 @given(values)
 def test_a_higher_threshold_never_covers_more(column):
     drawn = sequence(column)
-    covered = [localize(drawn, labels=["a"], threshold=t).duration_seconds.sum() for t in (0.2, 0.5, 0.8)]
+    covered = [papers(drawn, labels=["a"], threshold=t).duration_seconds.sum() for t in (0.2, 0.5, 0.8)]
     assert covered == sorted(covered, reverse=True)
 
 
@@ -217,7 +231,7 @@ def test_of_negative_scores_the_likelier_class_ranks_first():
     logits = np.array([[-1.0, -1.0], [-3.0, -3.0]], dtype=np.float32)
     seconds, half = np.array([0.0, 1.0]), np.array([0.9, 0.1], dtype=np.float32)
     drawn = ClassActivationSequence("v", logits, half, half, seconds, seconds + 1, 2.0, ("likely", "unlikely"))
-    found = localize(drawn, labels=("likely", "unlikely"), threshold=0.5, threshold_rule="range", score="mean")
+    found = papers(drawn, labels=("likely", "unlikely"), threshold=0.5, threshold_rule="range", score="mean")
     assert found.sorted_by_score().label.tolist() == ["likely", "unlikely"]
 
 
@@ -226,6 +240,6 @@ def test_a_single_snippet_that_speaks_for_a_class_is_the_whole_video():
     drawn = ClassActivationSequence(
         "v", np.array([[2.0, -2.0]], dtype=np.float32), one, one, second, second + 1, 1.0, ("there", "not there")
     )
-    found = localize(drawn, labels=("there", "not there"), threshold=(0.1, 0.9), threshold_rule="range")
+    found = papers(drawn, labels=("there", "not there"), threshold=(0.1, 0.9), threshold_rule="range")
     assert next(iter(found))[1:4] == ("there", 0.0, 1.0)
     assert len(found) == 1
