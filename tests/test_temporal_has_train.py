@@ -311,17 +311,45 @@ def test_without_tensorboard_nothing_is_said(tmp_path, monkeypatch, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_hiding_changes_neither_the_start_nor_the_order(tmp_path):
-    """With nothing to learn from, runs that differ in hiding alone begin with the same loss."""
+class Listed(dict):
+    """Features that remember the order in which they were read."""
+
+    def __init__(self, features):
+        super().__init__(features)
+        self.read = []
+
+    def __getitem__(self, video):
+        self.read.append(video)
+        return super().__getitem__(video)
+
+
+def test_hiding_changes_neither_the_start_nor_the_order():
+    """Runs that differ in hiding alone begin with the same weights and meet the videos in the same order.
+
+    Each of these draws another number of times from the generator of hiding, or none.
+    """
     features, labels, _ = planted_videos(videos=6)
-    first = {}
-    for probability in (0.0, 0.5):
-        losses = []
-        settings = small(hide__probability=probability, train__epochs=2, train__learning_rate=0)
-        train(features, labels, classes=CLASSES, settings=settings, on_epoch=losses.append)
-        first[probability] = losses
-    assert first[0.0][0].loss == pytest.approx(first[0.0][1].loss)
-    assert first[0.5][0].loss != first[0.0][0].loss
+    choices = (
+        {"hide.probability": 0.0},
+        {"hide.probability": 0.5},
+        {"hide.segments": 3},
+        {"hide.size": [2, 5]},
+        {"input.dropout": "training"},
+    )
+    orders, starts, losses = [], set(), set()
+    for choice in choices:
+        # Nothing is kept in memory, so that every epoch reads; nothing is learnt, so that the start is left.
+        still = small(train__epochs=3, train__learning_rate=0, train__batch_size=2, train__memory_gigabytes=0)
+        listed, epochs = Listed(features), []
+        model = train(listed, labels, classes=CLASSES, settings=still.updated(choice), on_epoch=epochs.append)
+        orders.append(listed.read[6:])  # the first six readings are for the mean
+        starts.add(bytes_of(model))
+        losses.add(epochs[0].loss)
+    assert all(order == orders[0] for order in orders)
+    assert [sorted(orders[0][i : i + 6]) for i in (0, 6, 12)] == [sorted(features)] * 3
+    assert orders[0][:6] != orders[0][6:12], "drawn anew each epoch"
+    assert len(starts) == 1
+    assert len(losses) == len(choices), "hidden differently"
 
 
 def test_hiding_after_the_first_layer_and_dropout_are_other_trainings():
