@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ..errors import PartialFailure, ThasError, UsageError, listing
+from ..errors import PartialFailure, ThasError, UsageError, listing, plural
 from .console import note, out, print_json, print_wide, progress, warn
 from .temporal import SET
 
@@ -33,6 +33,7 @@ def sweep(
     features: Path | None = None,
     train_subset: str | None = None,
     test_subset: str | None = None,
+    skip_missing: Annotated[bool, _FLAG] = False,
     workers: int | None = None,
     draws: int = 1000,
     name: str | None = None,
@@ -78,6 +79,8 @@ def sweep(
         The subset to learn from.
     test_subset
         The subset to localize and score.
+    skip_missing
+        Train without the videos that have no features; they are named, and the exit code is 3.
     workers
         Processes; one a GPU, or one a core, by default.
     draws
@@ -103,6 +106,7 @@ def sweep(
         config=config,
         features=features,
         subsets=(train_subset, test_subset),
+        skip_missing=skip_missing,
         workers=workers,
         draws=draws,
         data_root=data_root,
@@ -188,6 +192,7 @@ def image_sweep(
         config=config,
         features=None,
         subsets=(train_subset, test_subset),
+        skip_missing=False,
         workers=workers,
         draws=draws,
         data_root=data_root,
@@ -235,6 +240,7 @@ def _sweep(
     config: Path | None,
     features: Path | None,
     subsets: tuple[str | None, str | None],
+    skip_missing: bool,
     workers: int | None,
     draws: int,
     data_root: Path,
@@ -248,7 +254,7 @@ def _sweep(
     for option, value in (("--seeds", seeds), ("--workers", workers), ("--draws", draws)):
         if value is not None and value < 1:
             raise UsageError(f"{option} must be 1 or more, but is {value}", next=f"{option} 3")
-    half = _half(experiment.half, dataset, data_root, runs, features, subsets)
+    half = _half(experiment.half, dataset, data_root, runs, features, subsets, skip_missing)
     plan = make_plan(
         half,
         experiment,
@@ -258,6 +264,10 @@ def _sweep(
         seeds=seeds,
         reference=reference,
     )
+    left_out = half.left_out()
+    if left_out:
+        without = plural(len(left_out), "training video without features is", "training videos without features are")
+        warn(f"{without} left out: {listing(left_out)}")
     if dry_run:
         _print_plan(plan, json=json)
         return 0
@@ -280,7 +290,7 @@ def _sweep(
             why=next(iter(scores.failed.values())),
             next="correct it and run the same command again: what is finished is kept",
         )
-    return 0
+    return 3 if left_out else 0
 
 
 def _half(
@@ -290,17 +300,21 @@ def _half(
     runs: Path | None,
     features: Path | None,
     subsets: tuple[str | None, str | None],
+    skip_missing: bool,
 ) -> Half:
     if kind == "image":
         from ..image_has.runs import ROOT
         from ..image_has.sweep import ImageHalf
 
-        if features is not None:
-            raise UsageError("--features goes with videos", why="this experiment is of the image half")
+        for option, given in (("--features", features is not None), ("--skip-missing", skip_missing)):
+            if given:
+                raise UsageError(
+                    f"{option} goes with videos", why="this experiment is of the image half", next=f"leave {option} out"
+                )
         return ImageHalf(dataset, data_root, runs or ROOT, *subsets)
     from ..temporal_has.sweep import TemporalHalf
 
-    return TemporalHalf(dataset, data_root, runs or Path("runs"), features, *subsets)
+    return TemporalHalf(dataset, data_root, runs or Path("runs"), features, *subsets, skip_missing)
 
 
 def _print_plan(plan: Plan, *, json: bool) -> None:

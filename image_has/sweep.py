@@ -73,6 +73,10 @@ class ImageHalf:
         """All settings but those of localization, evaluation and mere convenience."""
         return key.split(".")[0] not in ("localize", "eval") and key not in _TRACELESS
 
+    def left_out(self) -> tuple[str, ...]:
+        """Nothing: which images can be read is found out in training."""
+        return ()
+
     def data(self) -> Any:
         """The training images' names and labels, and the state of their files, of very many a part."""
         return _state(_open(self).subset(self.train_subset or "train"))

@@ -81,6 +81,10 @@ class Half(Protocol):
         """Whether a setting changes what is trained."""
         ...
 
+    def left_out(self) -> tuple[str, ...]:
+        """What should be learned from and cannot be, by name."""
+        ...
+
     def data(self) -> Any:
         """Plain values that change whenever what is trained on does."""
         ...

@@ -183,6 +183,7 @@ def run_sweep(
     """
     half, started = plan.half, time.perf_counter()
     truth = half.truth()  # asked for first: without it, hours of training could not be scored
+    left_out = half.left_out()
     devices = gpus() if all(one.settings.train.device == "auto" for one in plan.trainings) else []
     workers = workers or len(devices) or cores()
     failed = _train(plan, workers=workers, devices=devices, stage=stage, warn=warn)
@@ -220,6 +221,7 @@ def run_sweep(
         draws=draws,
         seconds=round(time.perf_counter() - started, 1),
         folder=_new_folder(half.folder() / plan.experiment.name),
+        left_out=left_out,
     )
     scores.write()
     return scores

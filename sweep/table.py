@@ -132,6 +132,7 @@ class SweepScores:
         draws: B.
         seconds: Wall time.
         folder: Where the files are.
+        left_out: Training videos without features, of which no arm learned.
     """
 
     name: str
@@ -151,6 +152,7 @@ class SweepScores:
     draws: int
     seconds: float
     folder: Path
+    left_out: tuple[str, ...] = ()
 
     @property
     def failed(self) -> dict[str, str]:
@@ -176,8 +178,8 @@ class SweepScores:
         keys = ("name", "title", "source", "dataset", "kind", "measure_title", "measures", "seeds", "reference")
         content = {key: getattr(self, key) for key in keys}
         content |= {"interval": self.interval_means, "draws": self.draws, "arms": [self._arm(arm) for arm in self.arms]}
-        content |= {"baselines": dict(self.baselines), "failed": self.failed, "seconds": self.seconds}
-        return plain(content | {"folder": str(self.folder)})
+        content |= {"baselines": dict(self.baselines), "failed": self.failed, "left_out": self.left_out}
+        return plain(content | {"seconds": self.seconds, "folder": str(self.folder)})
 
     def _arm(self, arm: ArmScores) -> dict[str, Any]:
         content: dict[str, Any] = {"label": arm.label, "settings": dict(arm.settings), "ensemble": list(arm.ensemble)}

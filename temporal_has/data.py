@@ -12,7 +12,8 @@ from torch import Tensor
 from ..errors import FeatureError, listing
 
 if TYPE_CHECKING:
-    from ..features.cache import Features
+    from ..dataset import Dataset
+    from ..features.cache import FeatureCache, Features
 
 
 def sample_positions(count: int, most: int) -> np.ndarray:
@@ -29,6 +30,35 @@ def sample_positions(count: int, most: int) -> np.ndarray:
 def missing_features(features: Mapping[str, Features], videos: Sequence[str]) -> list[str]:
     """The videos that have no features, in their order."""
     return [video for video in videos if video not in features]
+
+
+def training_labels(
+    opened: Dataset, cache: FeatureCache, *, dataset: str, skip_missing: bool
+) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """What is learned from: the training videos that have features, with their labels.
+
+    Args:
+        opened: The data set.
+        cache: Its features.
+        dataset: What the data set was called by, for the message.
+        skip_missing: Leave labelled videos without features out instead of refusing.
+
+    Returns:
+        Labels by video, and the labelled videos that are left out.
+
+    Raises:
+        FeatureError: Labelled videos have no features, and are not to be left out.
+    """
+    videos = opened.videos_of(opened.train_subset)
+    missing = tuple(video for video in videos if opened.labels[video] and video not in cache)
+    if missing and not skip_missing:
+        raise FeatureError(
+            f"{len(missing)} of {len(videos)} training videos have no features in {cache.path}: {listing(missing)}",
+            why="they were not extracted, or extraction failed (failed.csv beside the features says)",
+            next=f"thas extract-features --dataset {dataset}; or go on without them: --skip-missing",
+            subject=missing[0],
+        )
+    return {video: opened.labels[video] for video in videos if video in cache}, missing
 
 
 class TrainingFeatures(Sequence[Tensor]):

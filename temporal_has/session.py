@@ -12,6 +12,7 @@ from ..errors import FeatureError, ThasError, UsageError, listing
 from ..features.cache import FeatureCache
 from ..runs import find_run, first_process, new_run, remove_run
 from ..settings import LocalizeSettings, Settings
+from .data import training_labels
 from .localizer import Localizer, localize_videos
 from .log import LOG, Epoch, best_epoch, convergence, read_log
 from .results import LocalizeResult, write_result
@@ -124,15 +125,7 @@ def train_run(
     unlabelled = [video for video in videos if not opened.labels[video]]
     if unlabelled:
         warn(f"{len(unlabelled)} training videos have no label and teach nothing: {listing(unlabelled)}")
-    missing = tuple(video for video in videos if opened.labels[video] and video not in cache)
-    if missing and not skip_missing:
-        raise FeatureError(
-            f"{len(missing)} of {len(videos)} training videos have no features in {cache.path}: {listing(missing)}",
-            why="they were not extracted, or extraction failed (failed.csv beside the features says)",
-            next=f"thas extract-features --dataset {dataset}; or go on without them: --skip-missing",
-            subject=missing[0],
-        )
-    labels = {video: opened.labels[video] for video in videos if video in cache}
+    labels, missing = training_labels(opened, cache, dataset=dataset, skip_missing=skip_missing)
     taught = {label for known in labels.values() for label in known}
     untaught = [label for label in opened.classes if label not in taught]
     if untaught:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from ..segments import Segments
 from ..settings import Settings, resolve_settings
 from ..sweep.half import Outcome
 from ..sweep.plan import Experiment
+
+if TYPE_CHECKING:
+    from ..features.cache import FeatureCache
 
 _TRACELESS = frozenset({"train.checkpoint_epochs", "train.memory_gigabytes", "train.device"})
 
@@ -31,6 +34,7 @@ class TemporalHalf:
         features: The feature cache; the data set's own if None.
         train_subset: Instead of the data set's.
         test_subset: Instead of the data set's.
+        skip_missing: Leave out training videos without features instead of refusing.
     """
 
     dataset: str
@@ -39,6 +43,7 @@ class TemporalHalf:
     features: Path | None = None
     train_subset: str | None = None
     test_subset: str | None = None
+    skip_missing: bool = False
 
     kind: ClassVar[str] = "temporal"
     things: ClassVar[str] = "videos"
@@ -67,29 +72,47 @@ class TemporalHalf:
         """All settings but those of localization, evaluation and mere convenience."""
         return key.split(".")[0] not in ("localize", "eval") and key not in _TRACELESS
 
+    def left_out(self) -> tuple[str, ...]:
+        """The labelled training videos that have no features."""
+        return self._training_labels()[1]
+
     def data(self) -> Any:
-        """The labels, and the features by their recipe and the state of their files."""
-        from ..features.cache import FeatureCache
+        """The labels learned from, and the features by their recipe and the state of their files.
+
+        Raises:
+            FeatureError: Training videos have no features, and are not to be left out.
+        """
         from ..features.cache_writer import file_name
 
-        opened = _open(self)
-        videos = {subset: opened.videos_of(subset) for subset in (opened.train_subset, opened.test_subset)}
-        path = Path(self.features or opened.features_folder)
+        opened, cache = _open(self), self._cache()
+        test = opened.videos_of(opened.test_subset)
+        videos = (*opened.videos_of(opened.train_subset), *test)
+        path = cache.path
+        files = [path] if path.is_file() else [path / file_name(video) for video in videos if video in cache]
+        return {
+            "labels": self._training_labels()[0],
+            "test": test,
+            "classes": opened.classes,
+            "recipe": cache.recipe,
+            "files": [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files],
+        }
+
+    def _cache(self) -> FeatureCache:
+        from ..features.cache import FeatureCache
+
+        path = Path(self.features or _open(self).features_folder)
         if not path.exists():
             raise DataError(
                 f"there are no features in {path}",
                 next=f"thas extract-features --dataset {self.dataset}; or name them with --features FOLDER",
                 subject=str(path),
             )
-        cache = FeatureCache(path)
-        files = [path] if path.is_file() else [path / file_name(v) for vs in videos.values() for v in vs if v in cache]
-        return {
-            "labels": {video: opened.labels[video] for video in videos[opened.train_subset]},
-            "test": videos[opened.test_subset],
-            "classes": opened.classes,
-            "recipe": cache.recipe,
-            "files": [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files],
-        }
+        return FeatureCache(path)
+
+    def _training_labels(self) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+        from .data import training_labels
+
+        return training_labels(_open(self), self._cache(), dataset=self.dataset, skip_missing=self.skip_missing)
 
     def truth(self) -> Any:
         """The test videos' segments and labels."""
@@ -116,6 +139,7 @@ class TemporalHalf:
             data_root=self.data_root,
             runs=self.runs,
             into=folder,
+            skip_missing=self.skip_missing,
             on_epoch=lambda epoch: on_epoch(),
             warn=warnings.append,
         )

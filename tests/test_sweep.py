@@ -139,6 +139,44 @@ def test_what_was_trained_on_other_data_is_trained_anew(planted, tmp_path):
     assert make_plan(half, Experiment("x", (Arm("a"),)), typed=SMALL).trainings[0].folder == first.trainings[0].folder
 
 
+def test_videos_without_features_are_left_out_only_where_asked(tmp_path, capsys):
+    folder = planted_dataset(tmp_path / "planted", videos=9)  # six to learn from
+    (folder / "features" / "video_01.h5").rename(tmp_path / "aside.h5")
+    arguments = ["sweep", "--dataset", str(folder), "--runs", str(tmp_path / "runs"), "--set", *TYPED]
+    arguments += ["hide.probability=0,0.5", "--seeds", "1", "--draws", "20", "--workers", "1"]
+    assert run(arguments) == 1
+    assert "1 of 6 training videos have no features" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "runs").exists(), "refused before anything is trained"
+    assert run([*arguments, "--skip-missing", "--json"]) == 3
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["left_out"] == ["video_01"]
+    assert " ".join(printed.err.split()).count("video_01") == 1, "said once, not for each network"
+    facts = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob("planted/sweeps/trained/*/done.json")]
+    assert [one["videos"] for one in facts] == [5, 5]
+
+
+def test_another_set_of_videos_is_another_training(tmp_path):
+    folder = planted_dataset(tmp_path / "planted", videos=9)
+
+    def training(*absent, skip_missing=True, runs="runs") -> str:
+        for name in absent:
+            (folder / "features" / name).rename(tmp_path / name)
+        half = TemporalHalf(str(folder), runs=tmp_path / runs, skip_missing=skip_missing)
+        plan = make_plan(half, Experiment("x", (Arm("a"),)), typed=SMALL, seeds=1)
+        for name in absent:
+            (tmp_path / name).rename(folder / "features" / name)
+        return plan.trainings[0].folder.name
+
+    whole = training(skip_missing=False)
+    assert training() == whole, "nothing is missing: the option makes no difference"
+    found = [whole, training("video_00.h5"), training("video_01.h5"), training("video_00.h5", "video_01.h5")]
+    assert len(set(found)) == 4
+    with open(folder / "labels.csv", "a") as table:
+        table.write("never_extracted,class_0,training\n")
+    # Elsewhere, so that the data set is opened anew.
+    assert training("video_00.h5", runs="others") == found[1], "a row without features is not learned from"
+
+
 def test_a_failed_arm_is_named_and_the_others_go_on(planted, tmp_path, capsys):
     experiment = tmp_path / "rates.toml"
     experiment.write_text(
