@@ -11,7 +11,6 @@ Training sees `labels` and nothing else; segments are read by evaluation alone.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,6 +21,7 @@ import numpy as np
 
 from .errors import DataError, UsageError, listing, suggestion
 from .settings import preset_names, read_preset
+from .tables import table_rows
 
 if TYPE_CHECKING:
     from .eval.annotations import Annotations
@@ -171,7 +171,7 @@ class Dataset:
 
 
 def read_labels(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    """Read a table `video,label[,subset]`.
+    """Read a table `video,label[,subset]`, separated by commas, semicolons or tabs.
 
     Returns:
         Labels and subset of each video, in the order of the table. A blank label stands for none.
@@ -179,23 +179,10 @@ def read_labels(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]
     Raises:
         DataError: The table is empty, lacks a column or contradicts itself; the row is named.
     """
-    next_step = "the first line is `video,label` or `video,label,subset`, then a row a label"
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            columns = [name.strip() for name in reader.fieldnames or []]
-            reader.fieldnames = columns
-            missing = [name for name in ("video", "label") if name not in columns]
-            if missing:
-                why = f"it has no column {missing[0]!r} but {', '.join(columns)}" if columns else "it is empty"
-                raise DataError(f"{path} is not a label table", why=why, next=next_step, subject=str(path))
-            rows = [(reader.line_num, row) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV table", why=str(error), next=next_step, subject=str(path)) from None
     labels: dict[str, list[str]] = {}
     subsets: dict[str, str] = {}
-    for line, row in rows:
-        video, label, subset = ((row.get(name) or "").strip() for name in ("video", "label", "subset"))
+    for line, row in table_rows(path, ("video", "label", "subset"), needed=("video", "label")):
+        video, label, subset = row["video"], row["label"], row.get("subset", "")
         if not video or "/" in video or "\\" in video or video in {".", ".."}:
             raise DataError(
                 f"{path}, line {line}: {video!r} is not the name of a video",
@@ -213,7 +200,12 @@ def read_labels(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]
         if label and label not in known:
             known.append(label)
     if not labels:
-        raise DataError(f"{path} names no video", why="it has a heading and no rows", next=next_step, subject=str(path))
+        raise DataError(
+            f"{path} names no video",
+            why="it has a heading and no rows",
+            next="below `video,label,subset` write a row a label",
+            subject=str(path),
+        )
     return {video: tuple(found) for video, found in labels.items()}, subsets
 
 

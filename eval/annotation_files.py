@@ -9,8 +9,9 @@ from typing import Any
 
 from ..errors import DataError, listing, suggestion
 from ..segments import Segments
+from ..tables import number, table_rows
 from .annotations import Annotations
-from .rows import interval, label_name, load_json, number, table_rows, text_lines, two_times
+from .rows import HEADINGS, interval, label_name, load_json, text_lines, two_times
 
 _SUBSETS = {"val": "validation"}
 _CLASS_FILE = re.compile(r"(?P<label>.+)_(?P<subset>[A-Za-z0-9]+)")
@@ -115,7 +116,7 @@ def read_activitynet(path: Path, *, classes: Sequence[str] | None, ignore_label:
 def read_csv(path: Path, *, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
     """A table with the columns video, label, start_seconds, end_seconds and perhaps subset and duration_seconds."""
     table = _Table(path, classes, ignore_label)
-    for line, row in table_rows(path, needed=("video", "label", "start", "end")):
+    for line, row in table_rows(path, HEADINGS, needed=("video", "label", "start", "end")):
         place = f"{path}, line {line}"
         if "score" in row:
             raise DataError(
@@ -170,7 +171,7 @@ def read_thumos_folder(path: Path, *, classes: Sequence[str] | None, ignore_labe
         )
     for file in sorted([*path.glob("durations_*.csv"), *path.parent.glob("durations_*.csv")]):
         subset = file.stem.removeprefix("durations_")
-        for line, row in table_rows(file, needed=("video", "duration")):
+        for line, row in table_rows(file, HEADINGS, needed=("video", "duration")):
             place = f"{file}, line {line}"
             table.put_in(row["video"], _SUBSETS.get(subset, subset), place=place)
             table.lasts(row["video"], row["duration"], place=place)

@@ -13,7 +13,8 @@ import numpy as np
 
 from ..errors import DataError, listing
 from ..segments import Segments
-from .rows import label_name, opened, table_rows, text_lines, two_times
+from ..tables import opened, table_rows
+from .rows import HEADINGS, label_name, text_lines, two_times
 from .thumos14 import CLASS_IDS
 
 ClassIds = Literal["official", "positions"]
@@ -101,7 +102,7 @@ def read_detections(
 
 def _read_csv(path: Path) -> Segments:
     table, lines = _Table(path), array("q")
-    for line, row in table_rows(path, needed=("video", "label", "start", "end", "score")):
+    for line, row in table_rows(path, HEADINGS, needed=("video", "label", "start", "end", "score")):
         try:
             table.add(row["video"], row["label"], row["start"], row["end"], row["score"])
         except ValueError as error:

@@ -1,18 +1,16 @@
-"""Rows of tables of text, read with the place they came from, so that a message can name it."""
+"""What files of detections and ground truth are made of, read with its place, so that a message can name it."""
 
 from __future__ import annotations
 
-import csv
 import json
-import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from ..errors import DataError, listing
+from ..errors import DataError
+from ..tables import number, opened
 
-#: Headings met in the wild, for each column.
+#: Headings met in the wild, for each column of a table.
 HEADINGS = {
     "video": ("video", "video_id", "video-id", "videoid", "video_name", "videoname", "vid"),
     "label": ("label", "class", "class_name", "action", "category"),
@@ -22,26 +20,6 @@ HEADINGS = {
     "subset": ("subset", "split"),
     "duration": ("duration_seconds", "duration"),
 }
-
-
-def number(text: Any, *, place: str, name: str) -> float:
-    """A finite number, or a DataError that names the place.
-
-    >>> number("2.5", place="truth.csv, line 3", name="start")
-    2.5
-    """
-    try:
-        value = float(text)
-    except (TypeError, ValueError, OverflowError):
-        value = math.nan
-        why = f"its {name} is {text!r}"
-    else:
-        why = f"its {name} is {value}"
-    if not math.isfinite(value) or isinstance(text, bool):
-        raise DataError(
-            f"{place}: the {name} is not a finite number", why=why, next="correct the row", subject=place.split(",")[0]
-        )
-    return value
 
 
 def two_times(segment: Any) -> tuple[Any, Any]:
@@ -76,70 +54,12 @@ def interval(start: Any, end: Any, *, place: str) -> tuple[float, float]:
     return first, last
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[TextIO]:
-    """The file as UTF-8 text; what the system says against it becomes a DataError."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield file
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not a text file", why=str(error), subject=str(path)) from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read", why=error.strerror or str(error), subject=str(path)) from None
-
-
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines that are not blank, from 1."""
     with opened(path) as lines:
         for i, line in enumerate(lines, 1):
             if line.strip():
                 yield i, line
-
-
-def table_rows(path: Path, *, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV or TSV file with a heading, as (line, {column: text}).
-
-    Args:
-        path: A file with commas, semicolons or tabs.
-        needed: Columns of `HEADINGS` that must be there.
-
-    Raises:
-        DataError: The file is empty, a column is missing, or a row has more or fewer fields than the heading.
-    """
-    with opened(path) as file:
-        heading = next((line for line in file if line.strip()), "")
-        if not heading:
-            raise DataError(f"{path} is empty", next="give a file with a heading and rows", subject=str(path))
-        delimiter = max(",;\t", key=heading.count)
-        names = [name.strip().lower() for name in next(csv.reader([heading], delimiter=delimiter))]
-        for column in (*needed, *(set(HEADINGS) - set(needed))):
-            same = [name for name in names if name in HEADINGS[column]]
-            if len(same) > 1:
-                raise DataError(
-                    f"{path} has {len(same)} columns for the {column}: {listing(same)}",
-                    next="keep one of them",
-                    subject=str(path),
-                )
-        where = {column: i for column, known in HEADINGS.items() for i, name in enumerate(names) if name in known}
-        missing = [column for column in needed if column not in where]
-        if missing:
-            raise DataError(
-                f"{path} has no column {missing[0]!r}",
-                why=f"its first line is {heading.strip()[:80]!r}",
-                next=f"name the columns in the first line: {', '.join(HEADINGS[column][0] for column in needed)}",
-                subject=str(path),
-            )
-        reader = csv.reader(file, delimiter=delimiter)
-        for fields in reader:
-            if len(fields) == len(names):
-                yield reader.line_num + 1, {column: fields[i].strip() for column, i in where.items()}
-            elif any(field.strip() for field in fields):
-                raise DataError(
-                    f"{path}, line {reader.line_num + 1}: {len(fields)} fields where the heading has {len(names)}",
-                    why=listing(fields),
-                    next="correct the row",
-                    subject=str(path),
-                )
 
 
 def _without_repeats(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..segments import Segments
+from ..tables import opened, split_heading
 from .annotations import Annotations, read_annotations
 from .detections import ClassIds, read_detections
-from .rows import HEADINGS, opened
+from .rows import HEADINGS
 
 
 def read_any(path: str | Path, *, class_ids: ClassIds | None = None) -> Segments | Annotations:
@@ -30,9 +31,7 @@ def read_any(path: str | Path, *, class_ids: ClassIds | None = None) -> Segments
     with opened(path) as file:
         head = file.read(1 << 16)
     if path.suffix.lower() in {".csv", ".tsv"}:
-        names = {
-            name.strip().lower() for name in head.split("\n", 1)[0].replace(";", ",").replace("\t", ",").split(",")
-        }
+        names = set(split_heading((head.strip().splitlines() or [""])[0])[0])
         return read_detections(path) if names & set(HEADINGS["score"]) else read_annotations(path)
     if head.lstrip()[:1] == "{":
         return read_annotations(path) if _holds(path, "database") else read_detections(path)

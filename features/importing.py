@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from .._version import __version__
-from ..errors import DataError, FeatureError, UsageError, listing
+from ..errors import FeatureError, UsageError, listing
 from ..files import cannot_write
+from ..tables import number, table_rows
 from .cache import Features, write_features
 from .extraction_settings import ExtractionResult, Progress
 from .failures import Failure, write_failures
@@ -266,31 +266,12 @@ def _pick(path: Path, arrays: Mapping[str, Callable[[], Any]], keys: tuple[str, 
 
 
 def read_numbers(path: Path, column: str) -> dict[str, float]:
-    """A table `video,<column>` as a dictionary.
+    """A table `video,<column>`, separated by commas, semicolons or tabs, as a dictionary.
 
     Raises:
         DataError: It has no such columns, or a value is no number; the line is named.
     """
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            if not {"video", column} <= set(reader.fieldnames or ()):
-                raise DataError(
-                    f"{path} is not a table of {column}",
-                    why=f"its columns are {listing(reader.fieldnames or ()) or 'none'}",
-                    next=f"the first line is `video,{column}`",
-                    subject=str(path),
-                )
-            values: dict[str, float] = {}
-            for row in reader:
-                try:
-                    values[row["video"].strip()] = float(row[column])
-                except (TypeError, ValueError):
-                    raise DataError(
-                        f"{path}, line {reader.line_num}: {row[column]!r} is no number",
-                        next="correct the line",
-                        subject=str(path),
-                    ) from None
-            return values
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read", why=str(error), next="name a CSV table", subject=str(path)) from error
+    return {
+        row["video"]: number(row[column], place=f"{path}, line {line}", name=column)
+        for line, row in table_rows(path, ("video", column))
+    }

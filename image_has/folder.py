@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError, suggestion
+from ..tables import table_rows
 from .decode import image_size
 from .images import IMAGE_SUFFIXES, ImageTable, Problem, class_folders, clean_boxes
 
@@ -90,42 +90,29 @@ def read_boxes(path: Path, labels: Mapping[str, str]) -> dict[str, list[tuple[fl
             given.
     """
     found: dict[str, list[tuple[float, float, float, float]]] = {}
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} cannot be read", why=str(error), next="save it as UTF-8 text", subject=str(path)
-        ) from None
-    reader = csv.DictReader(text.splitlines())
-    missing = [name for name in BOX_COLUMNS if name not in (reader.fieldnames or ())]
-    if missing:
-        raise DataError(
-            f"{path} lacks the column {missing[0]!r}",
-            why=f"it has {', '.join(reader.fieldnames or ['nothing'])}",
-            next=f"its first line must be {','.join(BOX_COLUMNS)}",
-            subject=str(path),
-        )
-    for number, row in enumerate(reader, start=2):
+    for line, row in table_rows(path, BOX_COLUMNS):
         image = row["image"]
         if image not in labels:
             raise DataError(
-                f"{path} line {number}: there is no image {image!r}",
-                why=suggestion(str(image), list(labels)[:2000]),
+                f"{path}, line {line}: there is no image {image!r}",
+                why=suggestion(image, list(labels)[:2000]),
                 next="correct or remove the row",
                 subject=str(path),
             )
         if row["label"] != labels[image]:
             raise DataError(
-                f"{path} line {number}: {image} is labelled {row['label']!r}, but lies in the folder {labels[image]!r}",
+                f"{path}, line {line}: {image} is labelled {row['label']!r}, but lies in the folder {labels[image]!r}",
                 next="correct the row, or move the image",
                 subject=str(path),
             )
         try:
             x0, y0, x1, y1 = (float(row[name]) for name in BOX_COLUMNS[2:])
-        except (TypeError, ValueError):
-            shown: Sequence[object] = [row[name] for name in BOX_COLUMNS[2:]]
+        except ValueError:
+            shown = [row[name] for name in BOX_COLUMNS[2:]]
             raise DataError(
-                f"{path} line {number}: {shown} are not four numbers", next="correct the row", subject=str(path)
+                f"{path}, line {line}: {shown} are not four numbers",
+                next="correct the row; a decimal has a point",
+                subject=str(path),
             ) from None
         found.setdefault(image, []).append((x0, y0, x1, y1))
     return found

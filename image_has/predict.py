@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..files import write_atomically
+from ..tables import table_rows
 from .boxing import Boxed, box_maps, boxer
 from .decode import image_size
 from .images import ImageTable, Problem
@@ -214,13 +214,13 @@ def _row(one: Mapping[str, Any]) -> tuple[str, float, tuple[float, ...]]:
 
 def _csv_rows(path: Path) -> Rows:
     rows: Rows = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for line in csv.DictReader(file):
-                box = tuple(float(line[name]) for name in ("x0", "y0", "x1", "y1"))
-                rows.setdefault(line["image"], []).append((line["label"], float(line.get("score") or 1.0), box))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _malformed(path, f"{type(error).__name__}: {error}") from None
+    needed = ("image", "label", "x0", "y0", "x1", "y1")
+    for line, row in table_rows(path, (*needed, "score"), needed=needed):
+        try:
+            box = tuple(float(row[name]) for name in needed[2:])
+            rows.setdefault(row["image"], []).append((row["label"], float(row.get("score") or 1.0), box))
+        except ValueError as error:
+            raise _malformed(path, f"line {line}: {error}") from None
     return rows
 
 

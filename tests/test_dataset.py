@@ -101,12 +101,14 @@ def test_what_is_not_a_data_set(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "it is empty"),
+        ("", "is empty"),
         ("video,label\n", "names no video"),
         ("name,label\na,b\n", "no column 'video'"),
         ("video,label\n../a,b\n", "line 2"),
         ("video,label\na,b\n,c\n", "line 3"),
         ("video,label,subset\na,b,training\na,c,test\n", "line 3"),
+        ("video,label,subset\na,pass, long,training\n", "line 2: 4 fields where the heading has 3"),
+        ("video,label,subset\na;Run;training\n", "line 2: 1 field where the heading has 3"),
     ],
 )
 def test_a_bad_table_is_named(tmp_path, text, says):
@@ -121,8 +123,12 @@ def test_a_table_from_a_spreadsheet(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_bytes("\ufeffvideo, label\r\na, Run\r\na, Run\r\n".encode())
     assert read_labels(path) == ({"a": ("Run",)}, {"a": ""})
+    path.write_bytes('\ufeffVideo;Label;Subset\r\na;Jump, high;training\r\na;"Stop; go";training\r\n;;\r\n'.encode())
+    assert read_labels(path) == ({"a": ("Jump, high", "Stop; go")}, {"a": "training"})
+    path.write_text("video\tlabel\tsubset\t\na\tJump, high\ttraining\t\nb\tRun\n")
+    assert read_labels(path) == ({"a": ("Jump, high",), "b": ("Run",)}, {"a": "training", "b": ""})
     path.write_bytes(b"\xff\xfe\x00video")
-    with pytest.raises(DataError, match="not a CSV table"):
+    with pytest.raises(DataError, match="is not a text file"):
         read_labels(path)
 
 

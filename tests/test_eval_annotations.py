@@ -62,6 +62,17 @@ def test_csv(tmp_path):
     assert truth.subsets == {"v1": "test", "v2": "test"}
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_csv_from_a_spreadsheet(tmp_path, mark):
+    text = "\ufeffVideo;Label;Start;End;;\r\nv1;Jump, high;0.5;2;;\r\n\r\nv2;b;1;3;;\r\n".replace(";", mark)
+    truth = read_annotations(write(tmp_path / "annotations.csv", text))
+    assert list(truth.segments) == [("v1", "Jump, high", 0.5, 2.0), ("v2", "b", 1.0, 3.0)]
+    text = "video;label;start;end\nv;a;0,5;2\n".replace(";", mark)
+    with pytest.raises(DataError, match="line 2: the start is not") as caught:
+        read_annotations(write(tmp_path / "comma.csv", text))
+    assert "a point instead of a comma" in caught.value.next
+
+
 @pytest.mark.parametrize("folder", ["", "official/annotations/annotation"])
 def test_thumos_folder(tmp_path, folder):
     write(tmp_path / folder / "Dive_test.txt", "v1  1.0 2.0\nv1  5.0 6.0\n")

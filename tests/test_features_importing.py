@@ -209,11 +209,17 @@ def test_tables_of_numbers(tmp_path):
     path = tmp_path / "fps.csv"
     path.write_text("video,fps\na,25\nb, 29.97\n")
     assert read_numbers(path, "fps") == {"a": 25.0, "b": 29.97}
+    path.write_text("\ufeffVideo;fps\na;25\nb;29.97\n")
+    assert read_numbers(path, "fps") == {"a": 25.0, "b": 29.97}
+    path.write_text("video;fps\na;29,97\n")
+    with pytest.raises(DataError, match="line 2: the fps") as caught:
+        read_numbers(path, "fps")
+    assert "a point instead of a comma" in caught.value.next
     path.write_text("video,fps\na,fast\n")
-    with pytest.raises(DataError, match="line 2: 'fast' is no number"):
+    with pytest.raises(DataError, match="line 2: the fps is not a finite number"):
         read_numbers(path, "fps")
     path.write_text("name,rate\n")
-    with pytest.raises(DataError, match="not a table of fps"):
+    with pytest.raises(DataError, match="has no column 'video'"):
         read_numbers(path, "fps")
     with pytest.raises(DataError, match="cannot be read"):
         read_numbers(tmp_path / "absent.csv", "fps")

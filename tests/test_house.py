@@ -20,7 +20,7 @@ PACKAGES = ("cli", "demo", "eval", "features", "image_has", "sweep", "temporal_h
 WITHOUT_NAMES = {"cli", "demo"}
 # Each room, and those it may import; all may import the modules of the first line.
 GROUND = {"_lazy", "_version", "devices", "errors", "files", "plots", "processes", "runners", "runs"}
-GROUND |= {"segments", "settings", "settings_table"}
+GROUND |= {"segments", "settings", "settings_table", "tables"}
 MAY_IMPORT = {
     **{module: set[str]() for module in GROUND},
     "data_check": {"dataset", "features"},

@@ -153,11 +153,15 @@ def test_boxes_of_others_as_csv(squares: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "text", ["image,label\nval/blue/0.png,red\n", "image,label,x0,y0,x1,y1\nval/blue/0.png,red,a,0,1,1\n"]
+    ("text", "named"),
+    [
+        ("image,label\nval/blue/0.png,red\n", r"theirs\.csv has no column 'x0'"),
+        ("image,label,x0,y0,x1,y1\nval/blue/0.png,red,a,0,1,1\n", r"theirs\.csv holds no boxes\nwhy:  line 2: .*'a'"),
+    ],
 )
-def test_malformed_boxes_are_named(squares: Path, tmp_path: Path, text: str):
+def test_malformed_boxes_are_named(squares: Path, tmp_path: Path, text: str, named: str):
     (tmp_path / "theirs.csv").write_text(text)
-    with pytest.raises(DataError, match=r"theirs\.csv holds no boxes"):
+    with pytest.raises(DataError, match=named):
         read_boxes(tmp_path / "theirs.csv", table_of(squares))
 
 

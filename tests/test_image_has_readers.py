@@ -75,13 +75,19 @@ def test_boxes_outside_their_image_are_cut_or_left_out_and_reported(animals: Pat
         ("val/cat/9.png,cat,0,0,1,1", "line 2: there is no image 'val/cat/9.png'"),
         ("val/cat/3.png,dog,0,0,1,1", "labelled 'dog'"),
         ("val/cat/3.png,cat,0,x,1,1", "not four numbers"),
-        ("val/cat/3.png,cat,0,1", "not four numbers"),
+        ("val/cat/3.png,cat,0,1", "line 2: 4 fields where the heading has 6"),
     ],
 )
 def test_a_wrong_row_of_boxes_is_named_by_its_line(animals: Path, row: str, named: str):
     boxes_csv(animals, row)
     with pytest.raises(DataError, match=named):
         read_folder(animals)
+
+
+def test_boxes_from_a_spreadsheet(animals: Path):
+    rows = "\ufeffImage;Label;x0;y0;x1;y1\r\nval/cat/3.png;cat;1.5;2;5;6\r\n"
+    (animals / "boxes.csv").write_bytes(rows.encode())
+    assert read_folder(animals)["val"].boxes["val/cat/3.png"].tolist() == [[1.5, 2, 5, 6]]
 
 
 def test_a_box_of_a_broken_image_is_kept_and_the_image_reported(animals: Path):
@@ -94,7 +100,7 @@ def test_a_box_of_a_broken_image_is_kept_and_the_image_reported(animals: Path):
 
 def test_a_table_without_columns_or_a_folder_without_images_is_named(animals: Path, tmp_path: Path):
     (animals / "boxes.csv").write_text("image,x0\n")
-    with pytest.raises(DataError, match="lacks the column 'label'"):
+    with pytest.raises(DataError, match="has no column 'label'"):
         read_folder(animals)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no images"):
