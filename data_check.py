@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .dataset import Dataset
-from .errors import DataError, ThasError, listing
+from .errors import DataError, ThasError, counted, listing, plural
 from .segments import Segments
 
 _RARE = 5  # videos of a class below which it can hardly be learned
@@ -98,9 +98,9 @@ def _check_counts(dataset: Dataset, videos: Counter[str], segments: Counter[str]
             if what not in expected:
                 continue
             if found == expected[what]:
-                remarks.append(f"{subset} has its {found} {what}")
+                remarks.append(f"{subset} has its {plural(found, what[:-1])}")
             else:
-                remarks.append(f"{subset} has {found} {what}, but is published with {expected[what]}")
+                remarks.append(f"{subset} has {plural(found, what[:-1])}, but is published with {expected[what]}")
 
 
 def _check_files(
@@ -133,26 +133,28 @@ def _check_files(
     ready = _with_features(dataset)
     if ready:
         lacking = [video for video in dataset.videos if video not in ready]
+        count, whole = len(dataset.videos) - len(lacking), f"of {plural(len(dataset.videos), 'video')}"
         remarks.append(
-            f"{len(dataset.videos) - len(lacking)} of {len(dataset.videos)} videos have features"
+            plural(count, f"{whole} has features", f"{whole} have features")
             + (f"; not: {listing(lacking)}" if lacking else "")
         )
         if missing and not set(missing) & set(lacking):
-            remarks.append(f"{len(missing)} videos have no file, but features: nothing needs the file")
+            have = plural(len(missing), "video has", "videos have")
+            remarks.append(f"{have} no file, but features: nothing needs the file")
             missing = []
     if missing:
-        problems.append(
-            f"{len(missing)} videos of the table have no file in {dataset.videos_folder}: {listing(missing)}"
-        )
+        place = f"no file in {dataset.videos_folder}"
+        problems.append(counted(missing, f"video of the table has {place}", f"videos of the table have {place}"))
     if unreadable:
-        problems.append(f"{len(unreadable)} videos cannot be used: {listing(unreadable)}")
+        problems.append(counted(unreadable, "video cannot be used", "videos cannot be used"))
     known = {Path(video).stem for video in dataset.videos} | {f"v_{video}" for video in dataset.videos}
     unlisted = sorted(set(dataset.video_files) - known)
     if unlisted:
-        remarks.append(f"{len(unlisted)} videos have no row in the table and are left alone: {listing(unlisted)}")
+        what = "no row in the table (left alone)"
+        remarks.append(counted(unlisted, f"video has {what}", f"videos have {what}"))
     short = [video for video, seconds in durations.items() if seconds < 1]
     if short:
-        remarks.append(f"{len(short)} videos are shorter than a second: {listing(short)}")
+        remarks.append(counted(short, "video is shorter than a second", "videos are shorter than a second"))
     return durations
 
 
@@ -172,15 +174,17 @@ def _check_labels(
         remarks.append("there is one subset: training and scoring would use the same videos (add a column `subset`)")
     bare = [video for video, labels in dataset.labels.items() if not labels and dataset.subsets[video] == train]
     if bare:
-        remarks.append(f"{len(bare)} training videos have no label and teach nothing: {listing(bare)}")
+        one, many = "training video has no label and teaches nothing", "training videos have no label and teach nothing"
+        remarks.append(counted(bare, one, many))
     if len(dataset.classes) < 2:
-        problems.append(f"there are {len(dataset.classes)} classes; a network learns to tell at least two apart")
+        problems.append(f"there is {'one class' if dataset.classes else 'no class'}; a network tells two or more apart")
     untaught = [label for label, found in counts.items() if not found[train]]
     if untaught:
-        problems.append(f"{len(untaught)} classes have no training video: {listing(untaught)}")
+        problems.append(counted(untaught, "class has no training video", "classes have no training video"))
     rare = [label for label, found in counts.items() if 0 < found[train] < _RARE]
     if rare:
-        remarks.append(f"{len(rare)} classes have fewer than {_RARE} training videos: {listing(rare)}")
+        few = f"fewer than {_RARE} training videos"
+        remarks.append(counted(rare, f"class has {few}", f"classes have {few}"))
     sizes = [found[train] for found in counts.values() if found[train]]
     if sizes and max(sizes) > 10 * min(sizes):
         remarks.append(f"classes are uneven: from {min(sizes)} to {max(sizes)} training videos")
@@ -201,20 +205,21 @@ def _check_segments(
     end = np.array([durations.get(video, np.inf) for video in truth.video])
     late = truth[truth.end_seconds > end + _PAST_END_SECONDS]
     if len(late):
-        videos = list(dict.fromkeys(late.video))
-        problems.append(f"{len(late)} true segments end after their video: {listing(videos)}")
+        one, many = "true segment ends after its video", "true segments end after their video"
+        problems.append(counted(dict.fromkeys(late.video), one, many, count=len(late)))
     empty = truth[truth.duration_seconds == 0]
     if len(empty):
-        problems.append(f"{len(empty)} true segments have no length: {listing(dict.fromkeys(empty.video))}")
+        one, many = "true segment has no length", "true segments have no length"
+        problems.append(counted(dict.fromkeys(empty.video), one, many, count=len(empty)))
     seen = Counter(truth)
     doubled = sum(times - 1 for times in seen.values())
     if doubled:
-        problems.append(
-            f"{doubled} true segments are repeated: {listing({row[0]: 1 for row in seen if seen[row] > 1})}"
-        )
+        videos = dict.fromkeys(row[0] for row in seen if seen[row] > 1)
+        problems.append(counted(videos, "true segment is repeated", "true segments are repeated", count=doubled))
     overlapping = _overlapping(truth)
     if overlapping:
-        remarks.append(f"{len(overlapping)} videos have overlapping segments of one class: {listing(overlapping)}")
+        what = "overlapping segments of one class"
+        remarks.append(counted(overlapping, f"video has {what}", f"videos have {what}"))
     unlabelled = sorted(
         {
             video
@@ -223,9 +228,8 @@ def _check_segments(
         }
     )
     if unlabelled:
-        problems.append(
-            f"{len(unlabelled)} videos have segments of a label they lack in the table: {listing(unlabelled)}"
-        )
+        what = "segments of a label that the table does not give"
+        problems.append(counted(unlabelled, f"video has {what} it", f"videos have {what} them"))
 
 
 def _overlapping(truth: Segments) -> list[str]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import DataError, UsageError, listing, suggestion
+from .errors import DataError, UsageError, listing, plural, suggestion
 from .settings import preset_names, read_preset
 from .tables import table_rows
 
@@ -134,7 +134,7 @@ class Dataset:
             )
         raise DataError(
             f"video {video} has no file in {self.videos_folder}",
-            why=f"{len(self.video_files)} videos lie there" if self.video_files else "no video lies there",
+            why=plural(len(self.video_files), "video lies there", "videos lie there"),
             next=self.note or f"put {video}.mp4 there, or remove its rows from labels.csv",
             subject=video,
         )

@@ -86,6 +86,22 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
+def counted(names: Iterable[str], one: str, many: str = "", *, count: int | None = None) -> str:
+    """How many there are and what is with them, then the first of their names.
+
+    Args:
+        names: Of the things concerned.
+        one: What is said of a single one.
+        many: What is said of several; `one` with an s if empty.
+        count: Instead of the number of names.
+
+    >>> counted(["a", "b"], "video is short", "videos are short")
+    '2 videos are short: a, b'
+    """
+    names = list(names)
+    return f"{plural(len(names) if count is None else count, one, many)}: {listing(names)}"
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Say which known name was probably meant, else list some of them.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ..errors import PartialFailure, listing, plural
+from ..errors import PartialFailure, counted, listing, plural
 from .console import note, out, print_json, progress, warn
 
 _FLAG = Parameter(negative=())
@@ -79,7 +79,7 @@ def features_verify(
         note("the faulty files are removed; run the same extraction again")
     if found.faults:
         raise PartialFailure(
-            f"{len(found.faults)} files of {cache} are faulty: {listing(found.faults)}",
+            counted(found.faults, f"file of {cache} is faulty", f"files of {cache} are faulty"),
             why=next(iter(found.faults.values())),
             next="run the same extraction again" if remove else f"thas features verify {cache} --remove",
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ..errors import UsageError
+from ..errors import UsageError, plural
 from .console import note, out, print_json, warn
 from .eval_output import diagnosis, one_score, pair_score, seeds_score, side_by_side
 
@@ -324,5 +324,5 @@ def convert(
     if json:
         print_json({"form": form, "files": [str(file) for file in files]})
     else:
-        out.print(f"{len(files)} file{'s' * (len(files) != 1)} written: {target}", markup=False)
+        out.print(f"{plural(len(files), 'file')} written: {target}", markup=False)
     return 0

@@ -104,7 +104,11 @@ def image_eval(
     else:
         out.print(result.of, markup=False)
         out.print(score_table({"": result.scores}))
-    account_for(list(result.predictions.failed), "images could not be localized and count as missed")
+    account_for(
+        list(result.predictions.failed),
+        "image could not be localized and counts as missed",
+        "images could not be localized and count as missed",
+    )
 
 
 def image_demo(

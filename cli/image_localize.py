@@ -90,4 +90,4 @@ def image_localize(
                 corners = " ".join(f"{corner:.0f}" for corner in box)
                 out.print(f"{one.path}: {label} {probability:.3f} at {corners}", markup=False)
         note(f"boxes{'' if no_pictures else ' and pictures'} are in {output}")
-    account_for(failed, "photographs could not be read")
+    account_for(failed, "photograph could not be read", "photographs could not be read")

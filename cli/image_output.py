@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import PartialFailure
+from ..errors import PartialFailure, plural
 
 if TYPE_CHECKING:
     from ..image_has.images import Problem
     from ..image_has.scores import ImageScores
 
 
-def account_for(problems: list[Problem], what: str) -> None:
-    """Warn of each kind of problem, and end with exit code 3 if inputs failed."""
+def account_for(problems: list[Problem], one: str, many: str) -> None:
+    """Warn of each kind of problem, and end with exit code 3 if inputs failed; `one` and `many` say how."""
     from ..image_has.images import problem_lines
 
     if problems:
         lines = problem_lines(problems)
         raise PartialFailure(
-            f"{len(problems)} {what}", why="; ".join(lines), next="correct or remove them; the rest is done"
+            plural(len(problems), one, many), why="; ".join(lines), next="correct or remove them; the rest is done"
         )
 
 
@@ -27,7 +27,7 @@ def score_table(arms: dict[str, ImageScores]) -> Any:
     from rich.table import Table
 
     first = next(iter(arms.values()))
-    table = Table(title=f"per cent of {first.images} images, IoU above {first.iou:g}", title_justify="left")
+    table = Table(title=f"per cent of {plural(first.images, 'image')}, IoU above {first.iou:g}", title_justify="left")
     table.add_column("")
     for arm in arms:
         table.add_column(arm, justify="right")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from ..errors import plural
 from .console import err, note, out, print_json, progress, warn
 from .image_output import account_for
 from .temporal import SET, parse_set
@@ -155,6 +156,11 @@ def image_train(
         print_json(result.to_json())
     else:
         last = f", loss {result.epochs[-1].loss:.3f}" if result.epochs else ", already trained"
-        out.print(f"{result.run}: {result.images} images, {result.classes} classes{last}", markup=False)
+        images, classes = plural(result.images, "image"), plural(result.classes, "class", "classes")
+        out.print(f"{result.run}: {images}, {classes}{last}", markup=False)
         note(f"next: thas image eval {result.run}")
-    account_for(list(result.failed), "training images could not be read and were left out")
+    account_for(
+        list(result.failed),
+        "training image could not be read and was left out",
+        "training images could not be read and were left out",
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ..errors import PartialFailure, UsageError, listing
+from ..errors import PartialFailure, UsageError, listing, plural
 from .console import note, out, print_json, print_json_line, progress, warn
 from .temporal import SET, parse_set
 
@@ -219,7 +219,8 @@ def _dataset(
         for line in result.lines(most=20):
             out.print(line, markup=False)
         shown = [str(path) for path in written if path.suffix != ".png"]
-        note("written: " + ", ".join(shown) + (f" and {len(written) - len(shown)} timelines" if pictures else ""))
+        drawn = f" and {plural(len(written) - len(shown), 'timeline')}" if pictures else ""
+        note("written: " + ", ".join(shown) + drawn)
     _refuse(result.failed, len(result.failed) + len(result.sequences))
     return 0
 
@@ -228,7 +229,7 @@ def _refuse(failed: dict[str, str], count: int) -> None:
     """Raise a PartialFailure if any failed."""
     if failed:
         raise PartialFailure(
-            f"{len(failed)} of {count} videos could not be localized: {listing(failed)}",
+            f"{len(failed)} of {plural(count, 'video')} could not be localized: {listing(failed)}",
             why=next(iter(failed.values())),
             next="correct or replace them and run the same command again",
         )

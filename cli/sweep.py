@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ..errors import PartialFailure, ThasError, UsageError, listing, plural
+from ..errors import PartialFailure, ThasError, UsageError, counted, listing, plural
 from .console import note, out, print_json, print_wide, progress, warn
 from .temporal import SET
 
@@ -266,8 +266,8 @@ def _sweep(
     )
     left_out = half.left_out()
     if left_out:
-        without = plural(len(left_out), "training video without features is", "training videos without features are")
-        warn(f"{without} left out: {listing(left_out)}")
+        one, many = "training video without features is left out", "training videos without features are left out"
+        warn(counted(left_out, one, many))
     if dry_run:
         _print_plan(plan, json=json)
         return 0
@@ -285,8 +285,9 @@ def _sweep(
     if scores.failed:
         whole = all(not arm.seeds for arm in scores.arms)
         error = ThasError if whole else PartialFailure
+        runs_wanted = plural(len(scores.arms) * scores.seeds, "run")
         raise error(
-            f"{len(scores.failed)} of {len(scores.arms) * scores.seeds} runs failed: {listing(scores.failed, 10)}",
+            f"{len(scores.failed)} of {runs_wanted} failed: {listing(scores.failed, 10)}",
             why=next(iter(scores.failed.values())),
             next="correct it and run the same command again: what is finished is kept",
         )
@@ -334,7 +335,8 @@ def _print_plan(plan: Plan, *, json: bool) -> None:
         print_json({"reference": plan.reference, "arms": arms, "trainings": rows})
         return
     runs = len(plan.arms) * plan.experiment.seeds
-    out.print(f"{len(plan.arms)} arms, {plan.experiment.seeds} seeds: {runs} runs of {len(rows)} networks")
+    arms, seeds = plural(len(plan.arms), "arm"), plural(plan.experiment.seeds, "seed")
+    out.print(f"{arms}, {seeds}: {plural(runs, 'run')} of {plural(len(rows), 'network')}")
     for arm in plan.arms:
         made = f", the mean of {listing(arm.ensemble, 20)}" if arm.ensemble else ""
         mark = " (reference)" if arm.label == plan.reference else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ..errors import PartialFailure, UsageError, listing
+from ..errors import PartialFailure, UsageError, listing, plural
 from .console import note, out, print_json, progress, warn
 
 if TYPE_CHECKING:
@@ -174,8 +174,8 @@ def train(
         note(f"next: thas eval {where}--iou 0.1 0.3 0.5   (scores {result.run})")
     if result.skipped or result.untested:
         raise PartialFailure(
-            f"{len(result.skipped)} training and {len(result.untested)} test videos have no usable features: "
-            + listing([*result.skipped, *result.untested]),
+            f"{plural(len(result.skipped), 'training video')} and {plural(len(result.untested), 'test video')} "
+            "without usable features: " + listing([*result.skipped, *result.untested]),
             why="the run was made without them",
             next=f"thas extract-features --dataset {dataset}",
         )

@@ -146,7 +146,7 @@ def run_demo(
 
 
 def _extract(dataset: Dataset, weights: Path, *, stage: Stage) -> None:
-    from ..errors import PartialFailure, listing
+    from ..errors import PartialFailure, counted
     from ..features.extract import ExtractionSettings, extract_dataset
 
     videos = {video: dataset.video_path(video) for video in dataset.videos}
@@ -160,7 +160,7 @@ def _extract(dataset: Dataset, weights: Path, *, stage: Stage) -> None:
         )
     if result.failed:
         raise PartialFailure(
-            f"{len(result.failed)} videos gave no features: {listing(failure.video for failure in result.failed)}",
+            counted([failure.video for failure in result.failed], "video gave no features", "videos gave no features"),
             why=result.failed[0].reason,
             next=f"remove {dataset.folder} and run thas demo again",
         )

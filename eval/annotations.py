@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError, UsageError, listing, suggestion
+from ..errors import DataError, UsageError, listing, plural, suggestion
 from ..segments import Segments
 
 
@@ -98,7 +98,8 @@ class Annotations:
         )
 
     def __repr__(self) -> str:
-        return f"<Annotations: {len(self.segments)} segments, {len(self.videos)} videos, {len(self.classes)} classes>"
+        segments, videos = plural(len(self.segments), "segment"), plural(len(self.videos), "video")
+        return f"<Annotations: {segments}, {videos}, {plural(len(self.classes), 'class', 'classes')}>"
 
 
 def read_annotations(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, UsageError, listing
+from ..errors import DataError, UsageError, listing, plural
 from ..segments import Segments
 from .annotations import Annotations
 from .average_precision import DEFAULT_IOU, Scores, check_thresholds, score
@@ -105,7 +105,7 @@ def assess(
     if len(prepared.truth) == 0:
         raise DataError(
             "there is no ground truth to score against",
-            why=f"the {len(prepared.videos)} videos to score have no annotated segment",
+            why=f"{plural(len(prepared.videos), 'video')} to score, and no annotated segment",
             next="check --annotations, --subset and --videos",
         )
     ranking = rank(prepared, thresholds=thresholds, protocol=chosen, ties=tie_order)

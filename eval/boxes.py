@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, plural
 from .components import components
 
 #: The thresholds of MaxBoxAccV2.
@@ -42,7 +42,8 @@ class BoxTruth:
         object.__setattr__(self, "box", np.asarray(box, dtype=np.float64).reshape(-1, 4))
         object.__setattr__(self, "images", images)
         if len(self.image) != len(self.box):
-            raise DataError(f"{len(self.box)} boxes name {len(self.image)} images", next="name one image a box")
+            boxes, images_named = plural(len(self.box), "box names", "boxes name"), plural(len(self.image), "image")
+            raise DataError(f"{boxes} {images_named}", next="name one image a box")
         _check_boxes(self.box)
         strange = self.image[(self.image < 0) | (self.image >= images)]
         if len(strange):
@@ -51,7 +52,7 @@ class BoxTruth:
         if len(bare):
             raise DataError(
                 f"image {bare[0]} has no box",
-                why=f"{len(bare)} of {images} images have none",
+                why=f"images without one: {len(bare)} of {images}",
                 next="score only images that have boxes",
             )
 
@@ -131,7 +132,9 @@ def best_iou(boxes: np.ndarray, truth: BoxTruth) -> np.ndarray:
     """
     boxes = np.asarray(boxes, dtype=np.float64)
     if len(boxes) != truth.images:
-        raise DataError(f"{len(boxes)} images have boxes, {truth.images} are annotated", next="score the same images")
+        raise DataError(
+            f"boxes are of {plural(len(boxes), 'image')}, the truth of {truth.images}", next="score the same images"
+        )
     _check_boxes(boxes.reshape(-1, 4))
     annotated = truth.box.reshape(-1, *(1,) * (boxes.ndim - 2), 4)
     overlap = box_iou(boxes[truth.image], annotated)
@@ -221,7 +224,7 @@ def swept_iou(
     maps, sizes = np.asarray(maps), np.asarray(sizes, dtype=np.float64).reshape(-1, 2)
     if maps.ndim != 3 or len(maps) != truth.images or len(sizes) != truth.images:
         raise DataError(
-            f"maps of shape {maps.shape} and {len(sizes)} sizes do not fit {truth.images} images",
+            f"maps of shape {maps.shape} and {plural(len(sizes), 'size')} do not fit {plural(truth.images, 'image')}",
             next="give one (H, W) map and one size an image",
         )
     if not np.isfinite(maps).all():

@@ -52,7 +52,7 @@ class _Table:
             if len(bad):
                 raise DataError(
                     f"{place(int(bad[0]))}: the {name} is {column[bad[0]]}, not a finite number",
-                    why=f"{len(bad)} of {len(column)} rows are like this",
+                    why=f"such rows: {len(bad)} of {len(column)}",
                     next="correct the program that wrote the file",
                     subject=str(self.path),
                 )
@@ -61,7 +61,7 @@ class _Table:
             row = int(bad[0])
             raise DataError(
                 f"{place(row)}: the segment ends before it starts, at {start[row]:g} s and {end[row]:g} s",
-                why=f"{len(bad)} of {len(start)} rows are like this; are the columns mixed up?",
+                why=f"such rows: {len(bad)} of {len(start)}; are the columns mixed up?",
                 next="correct the program that wrote the file",
                 subject=str(self.path),
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import plural
 from .annotations import Annotations
 from .assessment import Assessment
 from .baselines import Baseline, baselines
@@ -81,10 +82,10 @@ def summary(explanation: Explanation) -> list[str]:
     errors = explanation.errors
     first, truths = sum(errors.first_counts.values()), max(1, sum(errors.truth_counts.values()))
     if first == 0:
-        return [f"There are no detections, so none of the {truths} actions is found."]
+        return [f"There are no detections: {plural(truths, 'action is', 'actions are')} missed."]
     lines = [
-        f"At IoU {errors.threshold:g} the mAP by the rules of activitynet is {_p(errors.map)}. Of the {first} surest "
-        "detections, about as many as there are actions, "
+        f"At IoU {errors.threshold:g} the mAP by the rules of activitynet is {_p(errors.map)}. Of the "
+        f"{plural(first, 'surest detection')}, about as many as there are actions, "
         f"{_p(errors.first_counts['correct'] / max(first, 1))} are correct."
     ]
     if explanation.baseline is not None:
@@ -95,7 +96,8 @@ def summary(explanation: Explanation) -> list[str]:
         )
     lines += _costs(errors)
     lines.append(
-        f"Of {truths} actions {_p(errors.truth_counts['found'] / truths)} are found by some detection, however unsure; "
+        f"Of {plural(truths, 'action')} {_p(errors.truth_counts['found'] / truths)} are found by some detection, "
+        "however unsure; "
         f"{_p(errors.truth_counts['only too short'] / truths)} are met only in part, "
         f"{_p(errors.truth_counts['only too long'] / truths)} only by something too long, "
         f"{_p(errors.truth_counts['only shifted'] / truths)} only off to one side, "
@@ -132,7 +134,8 @@ def _completeness(errors: Diagnosis) -> list[str]:
     """What Hide-and-Seek is about: whether detections stop short of an action or run beyond it."""
     short, long = errors.counts["too short"], errors.counts["too long"]
     pieces = (
-        f"{errors.split} actions are found in two or more pieces; {errors.merged} detections run over several actions."
+        f"{plural(errors.split, 'action is', 'actions are')} found in two or more pieces; "
+        f"{plural(errors.merged, 'detection runs', 'detections run')} over several actions."
     )
     if short > 1.5 * long:
         kind = "incomplete rather than over-complete: they hold on to the telling part of an action"

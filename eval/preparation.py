@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..errors import DataError, listing, suggestion
+from ..errors import DataError, listing, plural, suggestion
 from ..segments import Segments
 from .annotations import Annotations
 from .oddities import clean, oddities
@@ -103,7 +103,7 @@ def prepare(
     dropped: dict[str, int] = {}
     counts = {f"ambiguous segments ({_AMBIGUOUS[protocol.ambiguous]})": len(annotations.ignored)}
     if protocol.ambiguous != "ignore" and len(annotations.ignored) == 0:
-        counts["kind of annotation is missing: Ambiguous segments, which this protocol heeds"] = 1
+        counts["missing kinds of annotation (Ambiguous segments, which this protocol heeds)"] = 1
     label = codes(detections.label, annotations.classes)
     if (label < 0).any():
         policy = unknown_labels or ("drop" if protocol.name.startswith("thumos14") else "error")
@@ -111,7 +111,8 @@ def prepare(
             names = sorted(set(detections.label[label < 0]))
             row = int(np.flatnonzero(label < 0)[0])
             raise DataError(
-                f"{int((label < 0).sum())} detections have a label the ground truth does not know: {listing(names)}",
+                plural(int((label < 0).sum()), "detection has", "detections have")
+                + f" a label the ground truth does not know: {listing(names)}",
                 why=f"the first is row {row}, in {detections.video[row]}; {suggestion(names[0], annotations.classes)}",
                 next="correct the labels, or give --drop-unknown-labels",
                 subject=names[0],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import plural
 from .assessment import Assessment
 from .bootstrap import Comparison
 from .protocols import PROTOCOLS
@@ -86,15 +87,15 @@ def account(assessment: Assessment) -> list[str]:
     scores, prepared = assessment.scores, assessment.prepared
     facts = scores.details
     nothing = ["no detections: the score is 0 because nothing was given to score"] if not facts["detections"] else []
-    dropped = [f"{n} detections dropped: {reason}" for reason, n in prepared.dropped.items()]
+    dropped = [f"{plural(n, 'detection')} dropped: {reason}" for reason, n in prepared.dropped.items()]
     return [
-        f"{facts['detections']} detections, "
-        f"{facts['ground_truth']} ground truths of {facts['classes_with_ground_truth']} classes in "
-        f"{facts['videos_with_ground_truth']} of {facts['videos']} videos (list {facts['videos_hash']})",
+        f"{plural(facts['detections'], 'detection')}, {plural(facts['ground_truth'], 'ground truth')} of "
+        f"{plural(facts['classes_with_ground_truth'], 'class', 'classes')} in "
+        f"{facts['videos_with_ground_truth']} of {plural(facts['videos'], 'video')} (list {facts['videos_hash']})",
         f"protocol {scores.protocol}: {PROTOCOLS[scores.protocol].source}",
         *nothing,
         *dropped,
-        *(f"{n} {kind}" for kind, n in prepared.counts.items()),
+        *(f"{kind}: {n}" for kind, n in prepared.counts.items()),
     ]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import FeatureError, listing
+from ..errors import FeatureError, listing, plural
 
 if TYPE_CHECKING:
     from ..dataset import Dataset
@@ -53,12 +53,17 @@ def training_labels(
     missing = tuple(video for video in videos if opened.labels[video] and video not in cache)
     if missing and not skip_missing:
         raise FeatureError(
-            f"{len(missing)} of {len(videos)} training videos have no features in {cache.path}: {listing(missing)}",
+            f"{_without(len(missing), len(videos))} in {cache.path}: {listing(missing)}",
             why="they were not extracted, or extraction failed (failed.csv beside the features says)",
             next=f"thas extract-features --dataset {dataset}; or go on without them: --skip-missing",
             subject=missing[0],
         )
     return {video: opened.labels[video] for video in videos if video in cache}, missing
+
+
+def _without(count: int, whole: int) -> str:
+    videos = f"of {plural(whole, 'training video')}"
+    return plural(count, f"{videos} has no features", f"{videos} have no features")
 
 
 class TrainingFeatures(Sequence[Tensor]):
@@ -82,7 +87,7 @@ class TrainingFeatures(Sequence[Tensor]):
         missing = missing_features(features, videos)
         if missing:
             raise FeatureError(
-                f"{len(missing)} of {len(videos)} training videos have no features: {listing(missing)}",
+                f"{_without(len(missing), len(videos))}: {listing(missing)}",
                 next="thas extract-features --dataset NAME makes them; thas train --skip-missing goes on without",
                 subject=missing[0],
             )

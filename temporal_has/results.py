@@ -15,7 +15,7 @@ import numpy as np
 
 from .._version import __version__
 from ..dataset import Dataset
-from ..errors import DataError
+from ..errors import DataError, plural
 from ..files import cannot_write, write_atomically
 from ..segments import Segments
 from .activation import ClassActivationSequence
@@ -49,7 +49,7 @@ class LocalizeResult:
         by_video = self.detections.sorted_by_score().by_video()
         for shown, sequence in enumerate(self.sequences):
             if shown == most:
-                yield f"... and {len(self.sequences) - most} more videos"
+                yield f"... and {plural(len(self.sequences) - most, 'more video')}"
                 return
             rows = by_video.get(sequence.video, Segments.empty(scored=True))
             yield from detection_lines(sequence.video, rows, most=5)
@@ -63,7 +63,7 @@ def detection_lines(video: str, detections: Segments, *, most: int) -> Iterator[
     >>> list(detection_lines("match", Segments(["match"], ["Run"], [61.0], [75.5], [0.5]), most=5))
     ['match: 1 detection', '    01:01.0 to 01:15.5  Run  0.500']
     """
-    yield f"{video}: {len(detections)} {'detection' if len(detections) == 1 else 'detections'}"
+    yield f"{video}: {plural(len(detections), 'detection')}"
     apart = suppress_segments(detections.sorted_by_score(), rule="nms", iou=0.2)[:most]
     for _, label, start, end, score in apart[np.argsort(apart.start_seconds, kind="stable")]:
         yield f"    {clock(start)} to {clock(end)}  {label}  {score:.3f}"

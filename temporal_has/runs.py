@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..dataset import Dataset, open_dataset
-from ..errors import CheckpointError, listing
+from ..errors import CheckpointError, counted, plural
 from ..files import write_atomically
 from ..runs import ENVIRONMENT, SETTINGS, environment, find_run
 from ..segments import Segments
@@ -112,7 +112,8 @@ def prepare_evaluation(folder: Path | None) -> RunScoring:
     scored = set(facts.get("videos", truth.videos))
     missing = [video for video in truth.videos if video not in scored]
     if missing:
-        warnings.append(f"{len(missing)} test videos had no usable features and count as missed: {listing(missing)}")
+        what = "without usable features, counted as missed"
+        warnings.append(counted(missing, f"test video {what}", f"test videos {what}"))
     log = read_log(run / LOG)
     if log and log[-1]["number"] < settings.train.epochs and not stopped_early(log, settings.train.patience):
         warnings.append(
@@ -120,7 +121,7 @@ def prepare_evaluation(folder: Path | None) -> RunScoring:
             f"thas train --dataset {data.dataset} --resume goes on"
         )
     labels = facts.get("labels", settings.localize.labels)
-    title = f"{dataset.name} {data.test_subset}, {len(truth.videos)} videos; labels {labels}; run {run}"
+    title = f"{dataset.name} {data.test_subset}, {plural(len(truth.videos), 'video')}; labels {labels}; run {run}"
     return RunScoring(detections, truth, title, settings.eval, warnings)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..dataset import dataset_presets, open_dataset
-from ..errors import FeatureError, ThasError, UsageError, listing
+from ..errors import FeatureError, ThasError, UsageError, counted, plural
 from ..features.cache import FeatureCache
 from ..runs import find_run, first_process, new_run, remove_run
 from ..settings import LocalizeSettings, Settings
@@ -56,13 +56,13 @@ class TrainResult:
 
     def summary(self) -> str:
         """A line for a person."""
-        found = "no test video has features" if self.detections is None else f"{self.detections} detections"
+        found = "no test video has features" if self.detections is None else plural(self.detections, "detection")
         chosen = ""
         if self.validation_map is not None:
             chosen = f"best after epoch {self.best_epoch}: held out mAP {self.validation_map:.0%}; "
         return (
-            f"{self.run}: {self.videos} videos, {self.classes} classes, loss {self.loss:.3f}, "
-            f"videos right {self.accuracy:.0%}; {chosen}{found}"
+            f"{self.run}: {plural(self.videos, 'video')}, {plural(self.classes, 'class', 'classes')}, "
+            f"loss {self.loss:.3f}, videos right {self.accuracy:.0%}; {chosen}{found}"
         )
 
 
@@ -124,12 +124,14 @@ def train_run(
         warn(f"{opened.name} has one subset: it is trained on and scored on the same videos")
     unlabelled = [video for video in videos if not opened.labels[video]]
     if unlabelled:
-        warn(f"{len(unlabelled)} training videos have no label and teach nothing: {listing(unlabelled)}")
+        one, many = "training video has no label and teaches nothing", "training videos have no label and teach nothing"
+        warn(counted(unlabelled, one, many))
     labels, missing = training_labels(opened, cache, dataset=dataset, skip_missing=skip_missing)
     taught = {label for known in labels.values() for label in known}
     untaught = [label for label in opened.classes if label not in taught]
     if untaught:
-        warn(f"{len(untaught)} classes have no training video and will not be found: {listing(untaught)}")
+        rest = "no training video and will not be found"
+        warn(counted(untaught, f"class has {rest}", f"classes have {rest}"))
     resuming = resume or run is not None
     if into is not None:
         folder, resuming = into, (into / CHECKPOINT).exists()

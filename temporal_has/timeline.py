@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import plural
 from ..files import write_atomically
 from ..plots import drawing
 from ..segments import Segments
@@ -156,7 +157,7 @@ def draw_profile(
         axis.set_xlabel("time, in lengths of the action from its start")
         axis.set_ylabel("class activation over its video's maximum")
         axis.legend(frameon=False)
-        figure.suptitle(f"What each network responds to: mean over {len(truth)} test instances")
+        figure.suptitle(f"What each network responds to: mean over {plural(len(truth), 'test instance')}")
         figure.tight_layout()
 
 
@@ -258,5 +259,5 @@ def _detections(axis: Axes, segments: Segments, colour: str) -> None:
         axis.broken_barh(_spans(surest[mine]), (bottom, height * 0.9), facecolors=shades[mine], linewidth=0)
     left_out = len(segments) - int((line >= 0).sum())
     if left_out:
-        text = f"{left_out} less sure detections are not drawn"
+        text = plural(left_out, "less sure detection is", "less sure detections are") + " not drawn"
         axis.text(0.995, 0.97, text, transform=axis.transAxes, ha="right", va="top", fontsize=7, color="#666666")

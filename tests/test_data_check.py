@@ -72,18 +72,18 @@ def test_everything_wrong_is_named(folder):
     report = check_dataset(open_dataset(folder))
     text = "\n".join(report.problems + report.remarks)
     for expected in (
-        "have no file in",
+        "2 videos of the table have no file in",
         "ghost",
-        "1 videos cannot be used: broken",
-        "1 classes have no training video: Swim",
+        "1 video cannot be used: broken",
+        "1 class has no training video: Swim",
         "differ only in writing: 'Run', 'run'",
-        "1 true segments end after their video: a",
-        "1 true segments have no length: a",
-        "1 true segments are repeated: a",
-        "1 videos have overlapping segments of one class: a",
-        "1 videos have segments of a label they lack in the table: c",
-        "have no label and teach nothing: bare",
-        "fewer than 5 training videos",
+        "1 true segment ends after its video: a",
+        "1 true segment has no length: a",
+        "1 true segment is repeated: a",
+        "1 video has overlapping segments of one class: a",
+        "1 video has segments of a label that the table does not give it: c",
+        "1 training video has no label and teaches nothing: bare",
+        "2 classes have fewer than 5 training videos: Run, run",
     ):
         assert expected in text, expected
 
@@ -91,7 +91,7 @@ def test_everything_wrong_is_named(folder):
 def test_one_class_and_one_subset(folder):
     (folder / "labels.csv").write_text("video,label\na,Run\n")
     report = check_dataset(open_dataset(folder))
-    assert any("there are 1 classes" in problem for problem in report.problems)
+    assert any("there is one class" in problem for problem in report.problems)
     assert any("one subset" in remark for remark in report.remarks)
     assert any("no true segments" in remark for remark in report.remarks)
 

@@ -171,8 +171,11 @@ BAD = [
     (lambda: BoxTruth.from_lists([[[0, 0, 1, float("nan")]]]), "box 0 is not a box"),
     (lambda: BoxTruth.from_lists([[[0, 0, 1, 1]], []]), "image 1 has no box"),
     (lambda: BoxTruth([2], [[0, 0, 1, 1]], images=2), "image 2 of 2"),
-    (lambda: BoxTruth([0, 1], [[0, 0, 1, 1]], images=2), "name 2 images"),
-    (lambda: best_iou(np.zeros((3, 4)), BoxTruth.from_lists([[[0, 0, 1, 1]]])), "3 images have boxes"),
+    (lambda: BoxTruth([0, 1], [[0, 0, 1, 1]], images=2), "1 box names 2 images"),
+    (
+        lambda: best_iou(np.zeros((3, 4)), BoxTruth.from_lists([[[0, 0, 1, 1]]])),
+        "boxes are of 3 images, the truth",
+    ),
     (
         lambda: swept_scores(
             np.full((1, 2, 2), np.nan), BoxTruth.from_lists([[[0, 0, 1, 1]]]), sizes=np.array([[2, 2]])

@@ -142,7 +142,7 @@ def test_the_command_line(tmp_path, capsys):
     assert features_diff(cache, tmp_path / "p.h5") == 0
     assert "equal    1 video" in capsys.readouterr().out
     _spoil(_write(cache, "b"), _nan)
-    with pytest.raises(PartialFailure, match=r"1 files of .* are faulty: b"):
+    with pytest.raises(PartialFailure, match=r"1 file of .* is faulty: b"):
         features_verify(cache, remove=True, json=True)
     assert json.loads(capsys.readouterr().out)["faults"] == {"b": "row 1 holds NaN or infinity"}
     assert list(FeatureCache(cache)) == ["a"]

@@ -145,7 +145,7 @@ def test_videos_without_features_are_left_out_only_where_asked(tmp_path, capsys)
     arguments = ["sweep", "--dataset", str(folder), "--runs", str(tmp_path / "runs"), "--set", *TYPED]
     arguments += ["hide.probability=0,0.5", "--seeds", "1", "--draws", "20", "--workers", "1"]
     assert run(arguments) == 1
-    assert "1 of 6 training videos have no features" in " ".join(capsys.readouterr().err.split())
+    assert "1 of 6 training videos has no features" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "runs").exists(), "refused before anything is trained"
     assert run([*arguments, "--skip-missing", "--json"]) == 3
     printed = capsys.readouterr()

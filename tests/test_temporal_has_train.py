@@ -426,7 +426,7 @@ def test_bad_inputs_are_named():
         train(features, {"video_00": []}, classes=CLASSES, settings=small())
     with pytest.raises(DataError, match="class_2"):
         train(features, labels, classes=CLASSES[:2], settings=small())
-    with pytest.raises(FeatureError, match="1 of 4 training videos have no features: ghost"):
+    with pytest.raises(FeatureError, match="1 of 4 training videos has no features: ghost"):
         train(features, labels | {"ghost": ("class_0",)}, classes=CLASSES, settings=small())
     wide = {**features, "wide": make_features("wide", np.ones((3, 9)))}
     with pytest.raises(FeatureError, match="features of wide have 9 numbers a snippet"):
