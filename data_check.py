@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,8 @@ class DataReport:
     """What a data set holds and what is wrong with it.
 
     Attributes:
+        train_subset: The subset that is trained on.
+        test_subset: The subset that is scored.
         videos: Number of videos in each subset.
         class_videos: For each class the number of videos in each subset.
         duration_seconds: Length of each readable video.
@@ -32,6 +34,8 @@ class DataReport:
         remarks: What is worth knowing.
     """
 
+    train_subset: str
+    test_subset: str
     videos: Mapping[str, int]
     class_videos: Mapping[str, Mapping[str, int]]
     duration_seconds: Mapping[str, float]
@@ -72,12 +76,13 @@ def check_dataset(dataset: Dataset, *, on_video: Callable[[], None] | None = Non
         on_video: Called after each video.
     """
     problems: list[str] = []
-    remarks: list[str] = []
+    remarks: list[str] = [dataset.labels_remark] if dataset.labels_remark else []
     durations = _check_files(dataset, problems, remarks, on_video)
     counts = {label: Counter[str]() for label in dataset.classes}
     for video, labels in dataset.labels.items():
         for label in labels:
             counts[label][dataset.subsets[video]] += 1
+    _check_subsets(dataset, problems, remarks)
     _check_labels(dataset, counts, problems, remarks)
     segments: Counter[str] = Counter()
     if dataset.annotations_path is None:
@@ -88,7 +93,8 @@ def check_dataset(dataset: Dataset, *, on_video: Callable[[], None] | None = Non
         _check_segments(dataset, truth.segments, {**truth.durations, **durations}, problems, remarks)
     videos = Counter(dataset.subsets.values())
     _check_counts(dataset, videos, segments, remarks)
-    return DataReport(videos, counts, durations, segments, problems, remarks)
+    subsets = dataset.train_subset, dataset.test_subset
+    return DataReport(*subsets, videos, counts, durations, segments, problems, remarks)
 
 
 def _check_counts(dataset: Dataset, videos: Counter[str], segments: Counter[str], remarks: list[str]) -> None:
@@ -166,12 +172,32 @@ def _with_features(dataset: Dataset) -> set[str]:
     return {video_name(path.name) for path in folder.glob("[!.]*.h5")} if folder.is_dir() else set()
 
 
+def _check_subsets(dataset: Dataset, problems: list[str], remarks: list[str]) -> None:
+    """Videos that would be left lying, because their subset is spelt otherwise than the one meant."""
+    used = {dataset.train_subset, dataset.test_subset}
+    if len(used) == 1:
+        remarks.append("there is one subset: training and scoring would use the same videos (add a column `subset`)")
+    for name in sorted(set(dataset.subsets.values()) - used):
+        what = f"of subset {name!r}" if name else "without a subset"
+        left = plural(len(dataset.videos_of(name)), f"video {what} is", f"videos {what} are")
+        remarks.append(f"{left} neither trained on nor scored")
+    _check_writing("subsets", dataset.subsets.values(), problems)
+
+
+def _check_writing(what: str, found: Iterable[str], problems: list[str]) -> None:
+    """Names that a person would take for one."""
+    alike: dict[str, list[str]] = {}
+    for name in dict.fromkeys(found):
+        alike.setdefault(" ".join(name.casefold().replace("_", " ").split()), []).append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            problems.append(f"these {what} differ only in writing: {listing(map(repr, names))}")
+
+
 def _check_labels(
     dataset: Dataset, counts: Mapping[str, Counter[str]], problems: list[str], remarks: list[str]
 ) -> None:
-    train, test = dataset.train_subset, dataset.test_subset
-    if train == test:
-        remarks.append("there is one subset: training and scoring would use the same videos (add a column `subset`)")
+    train = dataset.train_subset
     bare = [video for video, labels in dataset.labels.items() if not labels and dataset.subsets[video] == train]
     if bare:
         one, many = "training video has no label and teaches nothing", "training videos have no label and teach nothing"
@@ -188,12 +214,7 @@ def _check_labels(
     sizes = [found[train] for found in counts.values() if found[train]]
     if sizes and max(sizes) > 10 * min(sizes):
         remarks.append(f"classes are uneven: from {min(sizes)} to {max(sizes)} training videos")
-    alike: dict[str, list[str]] = {}
-    for label in dataset.classes:
-        alike.setdefault(" ".join(label.casefold().replace("_", " ").split()), []).append(label)
-    for names in alike.values():
-        if len(names) > 1:
-            problems.append(f"these labels differ only in writing: {listing(map(repr, names))}")
+    _check_writing("labels", dataset.classes, problems)
     for video, reason in dataset.bad_videos.items():
         if video in dataset.labels:
             remarks.append(f"{video} is known to be faulty: {reason}")

@@ -30,7 +30,7 @@ VIDEO_SUFFIXES = frozenset(
     {".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".ts", ".m2ts", ".wmv", ".flv", ".ogv", ".3gp"}
 )
 _TRAIN_NAMES = ("training", "train", "validation", "val")
-_TEST_NAMES = ("test", "testing", "validation", "val")
+_TEST_NAMES = ("test", "testing", "validation", "val", "valid", "dev", "development", "eval", "evaluation")
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Dataset:
         ignore_label: The label of segments that count neither way, such as THUMOS14's Ambiguous.
         bad_videos: Videos known to be faulty, each with the reason.
         note: How the data set is obtained.
+        labels_from_annotations: Whether there is no table of labels, and videos have those that their segments name.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Dataset:
     ignore_label: str = "Ambiguous"
     bad_videos: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    labels_from_annotations: bool = False
     expected: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """For each subset the numbers of `videos` and `segments` it is published with, where known."""
 
@@ -139,6 +141,14 @@ class Dataset:
             subject=video,
         )
 
+    @property
+    def labels_remark(self) -> str:
+        """What to know of where the labels come from; empty where a table gives them."""
+        if not self.labels_from_annotations:
+            return ""
+        source = f"their segments in {self.annotations_path}"
+        return f"there is no {self.folder / 'labels.csv'}: videos have the labels of {source}"
+
     def label_matrix(self, videos: Sequence[str]) -> np.ndarray:
         """(B, C) float32, 1 where a video has a class."""
         column = {label: i for i, label in enumerate(self.classes)}
@@ -209,11 +219,14 @@ def read_labels(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]
     return {video: tuple(found) for video, found in labels.items()}, subsets
 
 
-def _pick_subset(names: set[str], wanted: str | None, order: tuple[str, ...]) -> str:
-    """The subset meant: the preset's, else the first usual name there is, however it is capitalised; "" if unclear."""
+def _pick_subset(names: set[str], wanted: str | None, order: tuple[str, ...], *, taken: str | None = None) -> str:
+    """The subset meant: the preset's, else the first usual name there is that is not taken, however it is capitalised.
+
+    Empty if that is unclear.
+    """
     if wanted is not None and wanted in names:
         return wanted
-    folded = {name.casefold(): name for name in sorted(names, reverse=True)}
+    folded = {name.casefold(): name for name in sorted(names, reverse=True) if name != taken}
     found = next((folded[name] for name in order if name in folded), None)
     return found if found is not None else (next(iter(names)) if len(names) == 1 else "")
 
@@ -232,13 +245,16 @@ def _pick_subsets(
             raise UsageError(
                 f"data set {subject} has no subset {name!r}", why=f"its subsets are {known}", next=f"{option} NAME"
             )
-    train = typed[0] if typed[0] is not None else _pick_subset(names, preset.get("train_subset"), _TRAIN_NAMES)
-    test = typed[1] if typed[1] is not None else _pick_subset(names, preset.get("test_subset"), _TEST_NAMES)
-    for option, name in (("--train-subset", train), ("--test-subset", test)):
+    train, test = typed
+    if train is None:
+        train = _pick_subset(names, preset.get("train_subset"), _TRAIN_NAMES)
+    if test is None:
+        test = _pick_subset(names, preset.get("test_subset"), _TEST_NAMES, taken=train)
+    for option, name, what in (("--train-subset", train, "trained on"), ("--test-subset", test, "scored")):
         if name not in names:
             raise UsageError(
-                f"it is not clear which subset of {subject} is {'trained on' if 'train' in option else 'scored'}",
-                why=f"its subsets are {known}, none of them called training or test",
+                f"it is not clear which subset of {subject} is {what}",
+                why=f"its subsets are {known}; no name says plainly which is {what}",
                 next=f"{option} NAME, or call them training and test in labels.csv",
             )
     return train, test
@@ -261,8 +277,8 @@ def open_dataset(
     Args:
         name_or_folder: `thumos14`, or a folder laid out as this module says.
         data_root: The folder in which presets look for their data: `<data_root>/<name>`.
-        train_subset: Instead of the preset's, or of training, train, validation in this order.
-        test_subset: Instead of the preset's, or of test, testing, validation in this order.
+        train_subset: Instead of the preset's, or of the first there is of training, train, validation, val.
+        test_subset: Instead of the preset's, or of the first other one of test, testing, validation, val, dev, eval.
 
     Raises:
         UsageError: It is neither a preset nor a folder, or it is not clear which subset is which.
@@ -314,6 +330,7 @@ def open_dataset(
         ignore_label=preset.get("ignore_label", "Ambiguous"),
         bad_videos=preset.get("bad_videos", {}),
         note=note,
+        labels_from_annotations=not table.exists(),
         expected=preset.get("expected", {}),
     )
 

@@ -8,7 +8,15 @@ from ..errors import plural
 from .console import out, print_json, progress
 
 
-def data_check(dataset: str, /, *, data_root: Path = Path("data"), json: bool = False) -> int:
+def data_check(
+    dataset: str,
+    /,
+    *,
+    train_subset: str | None = None,
+    test_subset: str | None = None,
+    data_root: Path = Path("data"),
+    json: bool = False,
+) -> int:
     """Look through a data set before hours are spent on it: files, labels, segments.
 
     The exit code is 3 if something must be mended.
@@ -21,6 +29,10 @@ def data_check(dataset: str, /, *, data_root: Path = Path("data"), json: bool = 
     ----------
     dataset
         A folder, or a data set's name.
+    train_subset
+        The subset to learn from, if it is called otherwise than training.
+    test_subset
+        The subset to localize and score, if it is called otherwise than test.
     data_root
         The folder that holds data sets called by name.
     json
@@ -29,7 +41,7 @@ def data_check(dataset: str, /, *, data_root: Path = Path("data"), json: bool = 
     from ..data_check import check_dataset
     from ..dataset import open_dataset
 
-    opened = open_dataset(dataset, data_root=data_root)
+    opened = open_dataset(dataset, data_root=data_root, train_subset=train_subset, test_subset=test_subset)
     with progress("looking at videos", total=len(opened.videos), unit="videos") as advance:
         report = check_dataset(opened, on_video=lambda: advance(1))
     if json:
@@ -58,8 +70,8 @@ def data_check(dataset: str, /, *, data_root: Path = Path("data"), json: bool = 
     table.add_row("all", *(str(report.videos[name]) for name in subsets))
     table.add_row("true segments", *(str(report.segments[name]) for name in subsets))
     out.print(table)
-    if opened.train_subset != opened.test_subset:
-        out.print(f"trained on {opened.train_subset!r}, scored on {opened.test_subset!r}", markup=False)
+    train, test = (repr(name) if name else "all videos" for name in (report.train_subset, report.test_subset))
+    out.print(f"trained on {train}, scored on {test}", markup=False)
     for remark in report.remarks:
         out.print(f"note: {remark}", markup=False)
     for problem in report.problems:

@@ -118,6 +118,8 @@ def train_run(
         train_subset=opened.train_subset,
         test_subset=opened.test_subset,
     )
+    if opened.labels_remark and dataset not in dataset_presets():  # where it is meant to be so
+        warn(opened.labels_remark)
     cache = _open_features(Path(data.features), dataset)
     videos = opened.videos_of(opened.train_subset)
     if opened.train_subset == opened.test_subset:

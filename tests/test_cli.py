@@ -145,6 +145,15 @@ def test_printed_settings_can_be_fed_back(folder, capsys):
     assert "probability = 0.25" in capsys.readouterr().out
 
 
+def test_labels_taken_from_the_segments_are_told(folder, capsys):
+    assert thas("train", "--dataset", "mine", *FAST, "train.epochs=1") == 0
+    assert "there is no mine/labels.csv" not in capsys.readouterr().err
+    Path("mine/labels.csv").unlink()
+    assert thas("train", "--dataset", "mine", *FAST, "train.epochs=1") == 0
+    told = "there is no mine/labels.csv: videos have the labels of their segments in mine/annotations.json"
+    assert capsys.readouterr().err.count(told) == 1
+
+
 def test_a_video_without_features_is_named_and_can_be_skipped(folder, capsys):
     Path("mine/features/video_00.h5").unlink()
     assert thas("train", "--dataset", "mine", *FAST) == 1

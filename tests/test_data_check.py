@@ -88,6 +88,32 @@ def test_everything_wrong_is_named(folder):
         assert expected in text, expected
 
 
+def test_it_says_which_subset_is_which_and_what_is_left_lying(folder, capsys):
+    rows = ["video,label,subset", "a,Run,Train", "b,Jump,train", "c,Run,Dev", "d,Jump,extra", "e,Run,extra", "f,Run,"]
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    report = check_dataset(open_dataset(folder))
+    assert (report.train_subset, report.test_subset) == ("Train", "Dev")
+    assert "these subsets differ only in writing: 'Train', 'train'" in report.problems
+    assert [remark for remark in report.remarks if "neither" in remark] == [
+        "1 video without a subset is neither trained on nor scored",
+        "2 videos of subset 'extra' are neither trained on nor scored",
+        "1 video of subset 'train' is neither trained on nor scored",
+    ]
+    assert run(["data", "check", str(folder), "--train-subset", "train", "--test-subset", "extra"]) == 3
+    assert "trained on 'train', scored on 'extra'" in capsys.readouterr().out
+    (folder / "labels.csv").write_text("video,label\na,Run\nb,Jump\n")
+    assert run(["data", "check", str(folder)]) == 0
+    assert "trained on all videos, scored on all videos" in capsys.readouterr().out
+
+
+def test_labels_taken_from_the_segments_are_remarked(folder):
+    annotate(folder, a=[("Run", 0, 1)], b=[("Jump", 0.5, 1.5)])
+    assert not any("labels.csv" in remark for remark in check_dataset(open_dataset(folder)).remarks)
+    (folder / "labels.csv").unlink()
+    remark = check_dataset(open_dataset(folder)).remarks[0]
+    assert remark.startswith(f"there is no {folder / 'labels.csv'}: videos have the labels of their segments in")
+
+
 def test_one_class_and_one_subset(folder):
     (folder / "labels.csv").write_text("video,label\na,Run\n")
     report = check_dataset(open_dataset(folder))

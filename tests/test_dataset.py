@@ -64,6 +64,33 @@ def test_subsets_are_known_however_they_are_written(folder):
     assert (dataset.train_subset, dataset.test_subset) == ("x", "y")
 
 
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["Training", "testing"], ("Training", "testing")),
+        (["train", "val"], ("train", "val")),
+        (["train", "val", "test"], ("train", "test")),
+        (["TRAIN", "Dev"], ("TRAIN", "Dev")),
+        (["validation", "dev"], ("validation", "dev")),
+        (["validation", "test"], ("validation", "test")),
+        (["val"], ("val", "val")),
+        (["mine"], ("mine", "mine")),
+        (["train", "rest"], "which subset of .* is scored"),
+        (["val", "rest"], "which subset of .* is scored"),
+        (["rest", "test"], "which subset of .* is trained on"),
+    ],
+)
+def test_which_subset_is_trained_on_and_which_is_scored(tmp_path, names, chosen):
+    rows = [f"v{i},Run,{name}" for i, name in enumerate(names)]
+    (tmp_path / "labels.csv").write_text("\n".join(["video,label,subset", *rows]))
+    if isinstance(chosen, str):
+        with pytest.raises(UsageError, match=chosen):
+            open_dataset(tmp_path)
+    else:
+        dataset = open_dataset(tmp_path)
+        assert (dataset.train_subset, dataset.test_subset) == chosen
+
+
 def test_an_unknown_subset_is_named(folder):
     with pytest.raises(UsageError, match="no videos in subset 'test'"):
         open_dataset(folder).videos_of("test")
@@ -76,6 +103,10 @@ def test_segments_without_a_label_table(tmp_path):
     dataset = open_dataset(tmp_path)
     assert set(dataset.labels["v"]) == {"Run", "Jump"}
     assert len(dataset.annotations().segments) == 2
+    assert "there is no" in dataset.labels_remark
+    assert "annotations.json" in dataset.labels_remark
+    (tmp_path / "labels.csv").write_text("video,label\nv,Run\n")
+    assert open_dataset(tmp_path).labels_remark == ""
 
 
 def test_annotations_are_those_of_the_data_sets_videos_and_subsets(folder):
