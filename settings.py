@@ -1,7 +1,8 @@
 """Every default of training, localization and evaluation in one place, each with its source.
 
 The defaults are the attention head with hiding, which localized best in benchmarks/temporal.md. The temporal half of
-Hide-and-Seek (Singh & Lee, ICCV 2017) as it stands in the paper is the preset `has2017`. The source of each default is
+Hide-and-Seek (Singh & Lee, ICCV 2017) as it stands in the paper is the preset `has2017`. The source of each default,
+and of each value of a preset, is
 
     paper       stated in the paper
     unverified  how the paper's experiments are said to have been run; not stated in it
@@ -197,21 +198,35 @@ def read_preset(name: str) -> dict[str, Any]:
     """The tables of a preset: `[data]` describes a data set, the others are settings.
 
     `[features]` and `[backbone]` are what extract-features and train-backbone take unless told otherwise. With
-    `extends = "NAME"` a preset holds only what differs from another.
+    `extends = "NAME"` a preset holds only what differs from another. `[sources]` is left out: see `preset_sources`.
 
     Raises:
         UsageError: There is no such preset.
     """
-    path = PRESETS_FOLDER / f"{name}.toml"
     if name not in preset_names():
         raise UsageError(
             f"there is no preset {name!r}",
             why=suggestion(name, preset_names()),
             next=f"use one of {listing(preset_names(), 20)}",
         )
-    tables = read_toml(path)
+    tables = read_toml(PRESETS_FOLDER / f"{name}.toml")
+    tables.pop("sources", None)
     base = read_preset(tables.pop("extends")) if "extends" in tables else {}
     return {name: {**base.get(name, {}), **tables.get(name, {})} for name in {**base, **tables}}
+
+
+def preset_sources(name: str) -> dict[str, str]:
+    """Whose each value of a preset is, by dotted key: `paper`, `unverified` or `ours`, as for the defaults.
+
+    The preset's `[sources]` lists the keys that are not ours; of a preset that it extends it has that one's.
+
+    >>> preset_sources("video-full")["hide.probability"], preset_sources("demo")["train.epochs"]
+    ('paper', 'ours')
+    """
+    tables = read_toml(PRESETS_FOLDER / f"{name}.toml")
+    theirs = {key: source for source, keys in tables.pop("sources", {}).items() for key in keys}
+    base = preset_sources(tables.pop("extends")) if "extends" in tables else {}
+    return base | {key: theirs.get(key, "ours") for key in flatten(_of_training(tables))}
 
 
 def preset_table(name: str, table: str) -> dict[str, Any]:
@@ -244,17 +259,17 @@ def resolve_settings(
     config: Path | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> tuple[Settings, dict[str, str]]:
-    """Settings by precedence, and for each changed key where its value came from."""
-    layers: list[tuple[str, Mapping[str, Any]]] = []
+    """Settings by precedence, and for each changed key where its value came from; of a preset's, also whose it is."""
+    layers: list[tuple[str, Mapping[str, Any], Mapping[str, str]]] = []
     for name in [*([data_preset] if data_preset else []), *presets]:
-        layers.append((f"preset {name}", _of_training(read_preset(name))))
+        layers.append((f"preset {name}", _of_training(read_preset(name)), preset_sources(name)))
     if config is not None:
-        layers.append((str(config), _of_training(read_toml(config))))
+        layers.append((str(config), _of_training(read_toml(config)), {}))
     if options:
-        layers.append(("option", options))
+        layers.append(("option", options, {}))
     settings, origins = Settings(), {}
-    for origin, layer in layers:
+    for origin, layer, sources in layers:
         flat = flatten(layer)
         settings = settings.updated(flat, origin=origin)
-        origins |= dict.fromkeys(flat, origin)
+        origins |= {key: f"{origin}, {sources[key]}" if key in sources else origin for key in flat}
     return settings, origins

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.errors import UsageError
-from thas.settings import Settings, preset_names, read_preset, resolve_settings
+from thas.settings import (
+    PRESETS_FOLDER,
+    Settings,
+    preset_names,
+    preset_settings,
+    preset_sources,
+    read_preset,
+    resolve_settings,
+)
 from thas.settings_table import flatten
 
 
@@ -51,7 +59,7 @@ def test_precedence(tmp_path):
     assert (settings.hide.probability, settings.hide.segments) == (0.25, 9)
     assert origins["hide.segments"] == "option"
     assert origins["hide.probability"] == str(config)
-    assert origins["localize.labels"] == "preset video-full"
+    assert origins["localize.labels"] == "preset video-full, paper"
 
 
 def test_printed_settings_can_be_fed_back():
@@ -85,6 +93,35 @@ def test_every_preset_holds_known_settings_only():
     assert {"has2017", "video-full", "thumos14", "demo", "activitynet-1.2", "activitynet-1.3"} <= set(preset_names())
     for name in preset_names():
         resolve_settings(presets=[name])
+
+
+def test_every_value_of_a_preset_says_whose_it_is():
+    descriptions, defaults = Settings.descriptions(), Settings().flat()
+    for name in preset_names():
+        sources, values = preset_sources(name), preset_settings(name)
+        assert set(sources) == set(values)
+        assert set(sources.values()) <= {"paper", "unverified", "ours"}
+        named = tomllib.loads((PRESETS_FOLDER / f"{name}.toml").read_text()).get("sources", {})
+        assert {key for keys in named.values() for key in keys} <= set(values), "of no value"
+        for key, value in resolve_settings(presets=[name])[0].flat().items():
+            if key in sources and value == defaults[key]:
+                assert sources[key] == descriptions[key].source, f"{name}: {key} is the default, and so its source"
+    assert preset_sources("has2017")["train.epochs"] == "ours"
+    assert preset_sources("has2017")["localize.labels"] == "paper"
+    assert preset_sources("has")["localize.labels"] == "ours", "what it changes is not the paper's"
+    assert preset_sources("has")["network.channels"] == "unverified", "what it takes over is"
+
+
+def test_printed_settings_say_the_presets_sources():
+    settings, origins = resolve_settings(presets=["has2017"], options={"train.epochs": 3})
+    printed = settings.to_toml(origins)
+    for key, told in (
+        ("normalise", "(preset has2017, paper)"),
+        ("channels", "(preset has2017, unverified)"),
+        ("epochs", "(option)"),
+        ("patience", "(default, ours)"),
+    ):
+        assert next(line for line in printed.splitlines() if line.startswith(f"{key} =")).endswith(told)
 
 
 def test_an_unknown_preset_or_file_is_named(tmp_path):
