@@ -98,7 +98,7 @@ def localize(snippets: int = 300, dimension: int = 128, head: str = "attention")
 
 def _steps(place: Path, run: Path, rules: LocalizeSettings) -> None:
     cache, localizer = FeatureCache(place / "features"), Localizer.from_run(run, settings=rules)
-    plain = Localizer(localizer.model, settings=replace(rules, nms="none"))
+    plain = localizer.with_settings(replace(rules, nms="none"))
     videos = [video for video in cache if int(video[1:]) >= 20]
     features = [cache[video] for video in videos]
     sequences = [localizer.sequence(one) for one in features]

@@ -19,6 +19,7 @@ def image_localize(
     photos: list[Path],
     *,
     run: Annotated[list[Path] | None, _SEVERAL] = None,
+    map_members: Annotated[list[int] | None, _SEVERAL] = None,
     output: Path = Path("localized"),
     top: int = 1,
     threshold: float | None = None,
@@ -42,6 +43,8 @@ def image_localize(
         Image files, or folders of them.
     run
         A run's folder or a file of weights; the newest run by default; several are averaged.
+    map_members
+        Which of several networks give the maps, counted from 0; all by default.
     output
         The folder for boxes.json and the pictures.
     top
@@ -76,7 +79,7 @@ def image_localize(
         files += inside
     changes: dict[str, Any] = {} if threshold is None else {"localize.threshold": threshold}
     changes |= {"localize.ten_crop": True} if ten_crop else {}
-    localizer, _, _ = open_localizer(run or [], runs=runs, device=device, changes=changes)
+    localizer, _, _ = open_localizer(run or [], runs=runs, device=device, changes=changes, map_members=map_members)
     with progress("localizing", total=len(files), unit="photographs") as advance:
         found, failed = localize_photographs(
             files, localizer, top=top, pictures=None if no_pictures else output, on_photo=lambda: advance(1)

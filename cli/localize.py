@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from ..settings import LocalizeSettings
     from ..temporal_has.video_results import VideoResult
 
+_SEVERAL = Parameter(consume_multiple=True)
+
 
 def localize(
     inputs: Annotated[list[str] | None, Parameter(name="VIDEO")] = None,
     /,
     *,
-    run: Path | None = None,
+    run: Annotated[list[Path] | None, _SEVERAL] = None,
+    map_members: Annotated[list[int] | None, _SEVERAL] = None,
     watch: Path | None = None,
     once: bool = False,
     dataset: str | None = None,
@@ -38,7 +41,7 @@ def localize(
     pictures: Annotated[bool | None, Parameter(negative="--no-pictures")] = None,
     json: bool = False,
 ) -> int:
-    """Find when actions happen: a run and videos (or a data set) in, intervals out.
+    """Find when actions happen: a run (or several, averaged) and videos (or a data set) in, intervals out.
 
     Of each video file it writes detections/VIDEO.json (ActivityNet's form), .csv and .png, a timeline. They replace
     nothing but the same result: anything else of that name stays, and the new files are called VIDEO-2. Running it
@@ -52,12 +55,17 @@ def localize(
 
         thas localize --dataset my_videos --subset test --pictures
 
+        thas localize match.mp4 --run runs/my_videos/A runs/my_videos/B
+
     Parameters
     ----------
     inputs
         Video files; their features are extracted as the run's were. Without any, the test videos of the data set.
     run
-        The run's folder; the newest by default.
+        The run's folder; the newest by default. Of several, class activation sequences and probabilities are averaged;
+        settings are the first one's.
+    map_members
+        Which of several runs give sequences, counted from 0, the others probabilities alone; all by default.
     watch
         Localize the videos in this folder and, until Ctrl-C, those that are put there, each once it has been copied
         whole. With --json it prints an object a line.
@@ -70,7 +78,8 @@ def localize(
     features
         The feature cache; the data set's by default.
     out_
-        The folder of the results: by default `detections` for video files, the run's folder for a data set.
+        The folder of the results: by default `detections` for video files, the run's folder for a data set, and
+        `with-...` in the first run's folder if there are several.
     labels
         Take the data set's labels as known, or those predicted.
     set_
@@ -90,23 +99,27 @@ def localize(
     json
         Print the detections as one JSON object.
     """
+    from ..dataset import VIDEO_SUFFIXES
     from ..runs import find_run
     from ..temporal_has.runs import read_settings
 
+    # Videos typed behind --run, which takes all that follows.
+    behind = [one for one in run or [] if one.suffix.lower() in VIDEO_SUFFIXES and not one.is_dir()]
+    inputs = [*(inputs or []), *map(str, behind)]
     if (inputs or watch) and (dataset or subset or features):
         raise UsageError("name video files or a data set, not both", next="thas localize --help")
     if inputs and watch:
         raise UsageError("name video files or a folder to watch, not both", next="thas localize --watch FOLDER")
     if once and not watch:
         raise UsageError("--once goes with --watch", next="thas localize --watch FOLDER --once")
-    folder = find_run(run, root=runs)
+    folders = [find_run(one, root=runs) for one in run or [] if one not in behind] or [find_run(None, root=runs)]
     changes = parse_set(set_ or []) | ({"localize.labels": labels} if labels else {})
     other = [key for key in changes if not key.startswith("localize.")]
     if other:
         raise UsageError(
             f"{other[0]} has no effect on localization", why="the network is trained", next="--set localize.NAME=VALUE"
         )
-    settings = read_settings(folder)[0].updated(changes, origin="option").localize
+    settings = read_settings(folders[0])[0].updated(changes, origin="option").localize
     if inputs or watch:
         if labels == "known":
             raise UsageError(
@@ -116,14 +129,22 @@ def localize(
             )
         draw = pictures is not False
         files = _files(
-            folder, settings, folder=out_, pictures=draw, checkpoint=checkpoint, weights=weights, device=device
+            folders,
+            settings,
+            folder=out_,
+            pictures=draw,
+            map_members=map_members or (),
+            checkpoint=checkpoint,
+            weights=weights,
+            device=device,
         )
         if watch:
             return _watch(watch, files, once=once, json=json)
-        return _videos([Path(name) for name in inputs or []], files, json=json)
+        return _videos([Path(name) for name in inputs], files, json=json)
     return _dataset(
-        folder,
+        folders,
         settings,
+        map_members=map_members or (),
         out_=out_,
         pictures=bool(pictures),
         json=json,
@@ -137,7 +158,7 @@ def localize(
 
 
 def _files(
-    run: Path,
+    runs: list[Path],
     settings: LocalizeSettings,
     *,
     folder: Path | None,
@@ -148,9 +169,9 @@ def _files(
     from ..temporal_has.localizer import Localizer
     from ..temporal_has.video_results import FileLocalizer
 
-    localizer = Localizer.from_run(run, settings=settings, checkpoint=checkpoint, **how)
+    localizer = Localizer.from_run(*runs, settings=settings, checkpoint=checkpoint, **how)
     out = folder or Path("detections")
-    return FileLocalizer(localizer, run=run, out=out, pictures=pictures, checkpoint=checkpoint)
+    return FileLocalizer(localizer, runs=runs, out=out, pictures=pictures, checkpoint=checkpoint)
 
 
 def _videos(paths: list[Path], localize_file: Callable[..., VideoResult], *, json: bool) -> int:
@@ -201,18 +222,21 @@ def _show(result: VideoResult) -> None:
 
 
 def _dataset(
-    run: Path, settings: LocalizeSettings, *, out_: Path | None, pictures: bool, json: bool, **where: Any
+    runs: list[Path], settings: LocalizeSettings, *, out_: Path | None, pictures: bool, json: bool, **where: Any
 ) -> int:
     from ..temporal_has.results import write_result
     from ..temporal_has.runs import read_settings
     from ..temporal_has.session import localize_dataset
 
     with progress("localizing", unit="videos") as advance:
-        result = localize_dataset(run, settings=settings, on_video=lambda: advance(1), **where)
-    # Other videos than the run is scored on must not take the place of those it is.
+        result = localize_dataset(*runs, settings=settings, on_video=lambda: advance(1), **where)
+    # Other videos than the run is scored on, or a mean of runs, must not take the place of the run's own result.
+    run, *others = runs
+    folder = run / "-".join(["with", *(other.name for other in others)]) if others else run
     own = (read_settings(run)[1].open().name, read_settings(run)[1].test_subset)
     of = (result.facts["dataset"], result.facts["subset"])
-    written = write_result(out_ or (run if of == own else run / "-".join(filter(None, of))), result, pictures=pictures)
+    folder = out_ or (folder if of == own else folder / "-".join(filter(None, of)))
+    written = write_result(folder, result, pictures=pictures)
     if json:
         print_json({"results": result.detections.sorted_by_score().to_activitynet(), "failed": result.failed})
     else:
@@ -221,6 +245,8 @@ def _dataset(
         shown = [str(path) for path in written if path.suffix != ".png"]
         drawn = f" and {plural(len(written) - len(shown), 'timeline')}" if pictures else ""
         note("written: " + ", ".join(shown) + drawn)
+        if others:
+            note(f"next: thas eval {written[0]} --dataset {read_settings(run)[1].dataset}   (scores the mean)")
     _refuse(result.failed, len(result.failed) + len(result.sequences))
     return 0
 

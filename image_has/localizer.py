@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..devices import choose_device
-from ..errors import UsageError
+from ..errors import UsageError, plural
 from .activation import activation_map, upsampled
 from .loading import normalised, seed_of
 from .settings import ImageSettings
@@ -89,7 +89,7 @@ class Localizer:
         """Networks on a device.
 
         Raises:
-            UsageError: Their classes or inputs differ, or the device does not exist.
+            UsageError: Their classes or inputs differ, a map member is none of them, or the device does not exist.
         """
         first = members[0]
         for other in members[1:]:
@@ -99,6 +99,13 @@ class Localizer:
                     why="they know different classes, or see images of different sizes or means",
                     next="average networks trained on one data set",
                 )
+        strange = [i for i in map_members or () if not 0 <= i < len(members)]
+        if strange:
+            raise UsageError(
+                f"there is no network {strange[0]} to give maps",
+                why=f"there is a mean of {plural(len(members), 'network')}, counted from 0",
+                next=f"--map-members takes numbers from 0 to {len(members) - 1}",
+            )
         chosen = choose_device(device)
         for member in members:
             member.network.to(chosen).eval()

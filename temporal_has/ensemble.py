@@ -10,13 +10,60 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import UsageError, listing, plural
+from ..features.recipe import difference
 from .activation import ClassActivationSequence
 
+if TYPE_CHECKING:
+    from .model import Model
+
 Sequences = Mapping[str, ClassActivationSequence]
+
+
+def check_members(members: Sequence[tuple[str, Model]], *, map_members: Sequence[int] = ()) -> None:
+    """Refuse networks that cannot be averaged.
+
+    Args:
+        members: Each with the name that a message gives it.
+        map_members: See `mean_sequence`.
+
+    Raises:
+        UsageError: Two differ in their classes, the recipe of their features or input.snippets, which are shown; or a
+            map member is none of them.
+    """
+    first, one = members[0]
+    for second, other in members[1:]:
+        why = _unlike(one, other)
+        if why:
+            raise UsageError(
+                f"{first} and {second} cannot be averaged",
+                why=why,
+                next="average runs of one data set, with the same features and the same input.snippets",
+                subject=second,
+            )
+    strange = [i for i in map_members if not 0 <= i < len(members)]
+    if strange:
+        raise UsageError(
+            f"there is no network {strange[0]} to give maps",
+            why=f"there is a mean of {plural(len(members), 'network')}, counted from 0",
+            next=f"--map-members takes numbers from 0 to {len(members) - 1}",
+        )
+
+
+def _unlike(one: Model, other: Model) -> str:
+    """In what two networks differ so that they cannot be averaged; empty if in nothing."""
+    if one.classes != other.classes:
+        alone = sorted(set(one.classes) ^ set(other.classes))
+        return f"only one of them knows {listing(alone)}" if alone else "their classes are in another order"
+    lines = difference(one.recipe, other.recipe)
+    if lines:
+        return "their features were made differently: " + "; ".join(lines)
+    snippets = (one.settings.input.snippets, other.settings.input.snippets)
+    return "" if snippets[0] == snippets[1] else f"input.snippets is {snippets[0]} and {snippets[1]}"
 
 
 def mean_sequence(
@@ -33,6 +80,8 @@ def mean_sequence(
         UsageError: They are of other classes, or at other moments.
     """
     first = sequences[0]
+    if len(sequences) == 1:
+        return first
     for other in sequences[1:]:
         if other.classes != first.classes or not np.array_equal(other.start_seconds, first.start_seconds):
             raise UsageError(

@@ -14,6 +14,7 @@ from ..features.cache import FeatureCache
 from ..features.recipe import difference
 from ..segments import Segments
 from ..settings import LocalizeSettings
+from .ensemble import check_members, mean_sequence
 from .localize import localize
 from .model import Model, checkpoint_path, load_model
 from .suppress import suppress_segments
@@ -25,24 +26,33 @@ if TYPE_CHECKING:
 
 
 class Localizer:
-    """A trained network that says when actions happen.
+    """A trained network that says when actions happen, or several whose sequences and probabilities are averaged.
 
     Args:
         model: The network.
-        settings: How segments are made of sequences; the model's own if None.
+        others: More of the same classes, recipe and input.snippets.
+        settings: How segments are made of sequences; the first model's own if None.
+        map_members: Which of several give sequences, counted from 0, the rest probabilities alone; all if empty.
         weights: Of the backbone, for video files; None looks where the run's features found them.
         device: On which features are extracted, "cpu", "cuda", "cuda:1" or "auto".
+
+    Raises:
+        UsageError: The networks cannot be averaged.
     """
 
     def __init__(
         self,
         model: Model,
-        *,
+        *others: Model,
         settings: LocalizeSettings | None = None,
+        map_members: Sequence[int] = (),
         weights: Path | str | None = None,
         device: str = "auto",
     ) -> None:
         self.model = model
+        self.members = (model, *others)
+        self.map_members = tuple(map_members)
+        check_members([(f"network {i}", one) for i, one in enumerate(self.members)], map_members=map_members)
         self.settings = settings or model.settings.localize
         self._weights, self._device = weights, device
 
@@ -50,9 +60,10 @@ class Localizer:
     def from_run(
         cls,
         run: Path | str,
-        *,
+        *others: Path | str,
         device: str = "auto",
         settings: LocalizeSettings | None = None,
+        map_members: Sequence[int] = (),
         weights: Path | str | None = None,
         checkpoint: Literal["best", "last"] = "best",
     ) -> Localizer:
@@ -60,13 +71,27 @@ class Localizer:
 
         Args:
             run: The folder.
+            others: More runs of the same data set, to be averaged with it: `Localizer.from_run("runs/a", "runs/b")`.
             device: cpu, cuda, cuda:1 or auto.
-            settings: How segments are made of sequences; the run's own if None.
+            settings: How segments are made of sequences; the first run's own if None.
+            map_members: Which of several runs give sequences, the rest probabilities alone; all if empty.
             weights: Of the backbone, for video files; None looks where the run's features found them.
             checkpoint: The best epoch's network, where there is one, or the last one's.
+
+        Raises:
+            CheckpointError: A run holds no network.
+            UsageError: The runs cannot be averaged: their classes, features or input.snippets differ.
         """
-        model, _, _ = load_model(checkpoint_path(Path(run), checkpoint), device=choose_device(device))
-        return cls(model, settings=settings, weights=weights, device=device)
+        paths, where = [checkpoint_path(Path(one), checkpoint) for one in (run, *others)], choose_device(device)
+        models = [load_model(path, device=where)[0] for path in paths]
+        check_members([(str(one), model) for one, model in zip((run, *others), models, strict=True)])
+        return cls(*models, settings=settings, map_members=map_members, weights=weights, device=device)
+
+    def with_settings(self, settings: LocalizeSettings) -> Localizer:
+        """The same networks with other rules."""
+        return Localizer(
+            *self.members, settings=settings, map_members=self.map_members, weights=self._weights, device=self._device
+        )
 
     @cached_property
     def extractor(self) -> Extractor:
@@ -93,7 +118,7 @@ class Localizer:
         """
         if isinstance(video, Path | str):
             video = self.extractor.features(Path(video), progress=progress)
-        return self.model.sequence(video)
+        return mean_sequence([one.sequence(video) for one in self.members], map_members=self.map_members)
 
     def segments(self, sequence: ClassActivationSequence, labels: Iterable[str] | None = None) -> Segments:
         """Detections from a sequence, by this localizer's settings.
@@ -147,7 +172,7 @@ def localize_videos(
     sequences, found, failed = [], [], {}
     rules = localizer.settings
     # Suppression works on all videos at once: as many rounds as the longest list needs, not their sum.
-    plain = Localizer(localizer.model, settings=replace(rules, nms="none"))
+    plain = localizer.with_settings(replace(rules, nms="none"))
     for video in videos:
         try:
             sequence = plain.sequence(features[video])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -220,8 +220,9 @@ def resumed_settings(run: Path, given: Settings, origins: Mapping[str, str]) -> 
 
 def localize_dataset(
     run: Path,
-    *,
+    *others: Path,
     settings: LocalizeSettings,
+    map_members: Sequence[int] = (),
     dataset: str | None = None,
     data_root: Path = Path("data"),
     subset: str | None = None,
@@ -232,8 +233,22 @@ def localize_dataset(
 ) -> LocalizeResult:
     """Localize a subset of a data set, the run's own unless another is named.
 
+    Args:
+        run: The run.
+        others: More runs of its data set, to be averaged with it.
+        settings: How segments are made of sequences.
+        map_members: Which of several runs give sequences, counted from 0, the rest probabilities alone; all if empty.
+        dataset: Instead of the run's own.
+        data_root: Where data sets called by name lie.
+        subset: Instead of the test subset.
+        features: The feature cache, instead of the data set's.
+        checkpoint: The best epoch's network, where there is one, or the last one's.
+        device: cpu, cuda, cuda:1 or auto.
+        on_video: Called after each video.
+
     Raises:
         FeatureError: No video has features, or they were made by another recipe.
+        UsageError: The runs cannot be averaged.
     """
     data = read_settings(run)[1]
     opened = open_dataset(dataset, data_root=data_root) if dataset else data.open()
@@ -242,7 +257,9 @@ def localize_dataset(
     cache = _open_features(
         features or (opened.features_folder if dataset else Path(data.features)), dataset or data.dataset
     )
-    localizer = Localizer.from_run(run, device=device, settings=settings, checkpoint=checkpoint)
+    localizer = Localizer.from_run(
+        run, *others, device=device, settings=settings, map_members=map_members, checkpoint=checkpoint
+    )
     localizer.check_recipe(cache)
     present = [video for video in videos if video in cache]
     known = opened.labels if settings.labels == "known" else None
@@ -260,4 +277,6 @@ def localize_dataset(
         "videos": [sequence.video for sequence in sequences],
         "settings": vars(settings),
     }
+    if others:
+        facts |= {"runs": [str(one) for one in (run, *others)], "map_members": list(map_members)}
     return LocalizeResult(detections, sequences, failed, facts, opened)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..settings import LocalizeSettings
     from .localizer import Localizer
 
-_SAME = ("source", "bytes", "modified_seconds", "checkpoint_sha256", "settings", "thas_version")
+_SAME = ("source", "bytes", "modified_seconds", "checkpoint_sha256", "map_members", "settings", "thas_version")
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,19 @@ class VideoResult:
         yield from detection_lines(self.path.stem, self.detections, most=most)
 
 
-def run_facts(run: Path, settings: LocalizeSettings, *, checkpoint: Literal["best", "last"] = "best") -> dict[str, Any]:
-    """What a result says of how it was made: the run, its network and the settings."""
+def run_facts(
+    runs: Sequence[Path],
+    settings: LocalizeSettings,
+    *,
+    map_members: Sequence[int] = (),
+    checkpoint: Literal["best", "last"] = "best",
+) -> dict[str, Any]:
+    """What a result says of how it was made: the run, its network and the settings; lists where there are several."""
+    networks = [sha256(checkpoint_path(run, checkpoint)) for run in runs]
+    several = {"runs": [str(run) for run in runs], "checkpoint_sha256": networks, "map_members": list(map_members)}
     return {
         "labels": "predicted",
-        "run": str(run),
-        "checkpoint_sha256": sha256(checkpoint_path(run, checkpoint)),
+        **(several if len(runs) > 1 else {"run": str(runs[0]), "checkpoint_sha256": networks[0]}),
         "settings": json.loads(json.dumps(vars(settings))),
         "thas_version": __version__,
     }
@@ -142,11 +149,11 @@ class FileLocalizer:
     """Localizes video files, one by one, and writes what it finds; nothing is done twice.
 
     Args:
-        localizer: The network and its rules. Its backbone is loaded at once.
-        run: The run that it is of.
+        localizer: The networks and their rules. The backbone is loaded at once.
+        runs: The runs that they are of.
         out: The folder of the results.
         pictures: Whether to draw timelines.
-        checkpoint: Which of the run's networks it is.
+        checkpoint: Which of each run's networks it is.
 
     Raises:
         ThasError: The run's features were not extracted by thas, or its backbone's weights are not at hand.
@@ -156,13 +163,13 @@ class FileLocalizer:
         self,
         localizer: Localizer,
         *,
-        run: Path,
+        runs: Sequence[Path],
         out: Path,
         pictures: bool = True,
         checkpoint: Literal["best", "last"] = "best",
     ) -> None:
         self._localizer, self._out, self._pictures = localizer, out, pictures
-        self._facts = run_facts(run, localizer.settings, checkpoint=checkpoint)
+        self._facts = run_facts(runs, localizer.settings, map_members=localizer.map_members, checkpoint=checkpoint)
         _ = localizer.extractor
 
     def __call__(self, path: Path, *, progress: Callable[[float], object] | None = None) -> VideoResult:

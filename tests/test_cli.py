@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import thas as thas_python
 from thas.cli import build_app, run
 from thas.features.cache import write_features
 from thas.segments import Segments
@@ -164,6 +165,31 @@ def test_a_video_without_features_is_named_and_can_be_skipped(folder, capsys):
     Path("mine/features/video_06.h5").unlink()
     assert thas("localize") == 3
     assert "video_06" in capsys.readouterr().err
+
+
+def test_several_runs_of_a_data_set_are_averaged(folder, capsys):
+    for name, changes in {"a": [], "b": ["train.seed=1"], "short": ["input.snippets=20"]}.items():
+        assert thas("train", "--dataset", "mine", "--runs", name, *FAST, "train.epochs=3", *changes) == 0
+    a, b, short = (Path(name, "latest").resolve() for name in ("a", "b", "short"))
+    before = {path: path.read_bytes() for path in a.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert thas("localize", "--run", a, b) == 0
+    written = a / f"with-{b.name}" / "detections.json"
+    assert f"thas eval {written} --dataset" in capsys.readouterr().err.replace("\n", "")
+    assert {path: path.read_bytes() for path in before} == before, "the first run keeps its own result"
+    facts = json.loads(written.read_text())["thas"]
+    assert facts["runs"] == [str(a), str(b)]
+    first = thas_python.Localizer.from_run(a, b)
+    video = thas_python.FeatureCache("mine/features")[facts["videos"][0]]
+    found = Segments.from_activitynet(json.loads(written.read_text())["results"], scored=True)
+    assert found.by_video()[video.video] == first(video).sorted_by_score()
+    assert thas("eval", written, "--dataset", "mine", "--json") == 0
+    assert thas("localize", "--run", a, b, "--map-members", "2") == 2
+    assert "there is no network 2" in capsys.readouterr().err
+    assert thas("localize", "--run", a, short) == 2
+    told = capsys.readouterr().err.replace("\n", "")
+    assert f"{a} and {short} cannot be averaged" in told
+    assert "input.snippets is 2000 and 20" in told
 
 
 def test_features_of_another_recipe_are_refused(folder, capsys):

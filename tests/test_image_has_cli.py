@@ -42,6 +42,24 @@ def test_train_eval_and_localize_one_after_the_other(creatures: Path, capsys: py
     assert json.loads(Path("localized/boxes.json").read_text())["images"] == found
 
 
+def test_several_runs_are_averaged_in_photographs(creatures: Path, capsys: pytest.CaptureFixture[str]):
+    for seed in ("0", "1"):
+        assert run([*TRAIN, "--seed", seed, "--runs", f"runs-{seed}"]) == 0
+    a, b = (str(Path(f"runs-{seed}/latest").resolve()) for seed in ("0", "1"))
+    photo = str(next((creatures / "val").glob("*/0000.png")))
+    probabilities = {}
+    for name, chosen in {"a": [a], "b": [b], "both": [a, b], "drawn by b": [a, b, "--map-members", "1"]}.items():
+        capsys.readouterr()
+        assert run(["image", "localize", photo, "--no-pictures", "--json", "--top", "4", "--run", *chosen]) == 0
+        boxes = json.loads(capsys.readouterr().out)["images"][0]["boxes"]
+        probabilities[name] = {box["label"]: box["score"] for box in boxes}
+    for label, mean in probabilities["both"].items():
+        assert mean == pytest.approx((probabilities["a"][label] + probabilities["b"][label]) / 2, abs=1e-5)
+    assert probabilities["drawn by b"] == probabilities["both"]
+    assert run(["image", "localize", photo, "--run", a, b, "--map-members", "2"]) == 2
+    assert "there is no network 2" in capsys.readouterr().err
+
+
 def test_boxes_that_localize_printed_can_be_scored(creatures: Path, capsys: pytest.CaptureFixture[str]):
     assert run(TRAIN) == 0
     capsys.readouterr()

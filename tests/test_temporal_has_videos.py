@@ -18,6 +18,7 @@ from thas.features.c3d import C3D
 from thas.features.cache import FeatureCache
 from thas.features.preprocessing import square
 from thas.segments import Segments
+from thas.temporal_has.results import read_detections
 from thas.temporal_has.video_results import VideoResult
 from thas.temporal_has.watch import Arrivals, look, watch
 
@@ -52,6 +53,7 @@ def trained(tmp_path_factory) -> Path:
     data = str(folder / "mine")
     assert command(["extract-features", "--dataset", data, "--weights", weights, "--stride-frames", "8"]) == 0
     fast = ["--set", "network.channels=8", "train.epochs=2", "localize.threshold=0.5,0.7"]
+    assert command(["train", "--dataset", data, "--runs", str(folder / "others"), *fast, "train.seed=1"]) == 0
     assert command(["train", "--dataset", data, "--runs", str(folder / "runs"), *fast]) == 0
     return folder
 
@@ -107,6 +109,29 @@ def test_nothing_is_replaced_but_the_same_result(trained, place, capsys):
     assert localize(trained, "match.mp4", "elsewhere/match.mp4", "--no-pictures", "--json") == 0
     both = json.loads(capsys.readouterr().out)
     assert [Path(video["written"][0]).name for video in both["videos"]] == ["match-4.json", "match-5.json"]
+
+
+def test_several_runs_are_averaged(trained, place, capsys, monkeypatch):
+    monkeypatch.setattr("thas.temporal_has.watch.watch.__kwdefaults__", {**watch.__kwdefaults__, "settle_seconds": 0.0})
+    runs = [(trained / name / "latest").resolve() for name in ("runs", "others")]
+    several = ["--no-pictures", "--run", *map(str, runs)]
+    assert localize(trained, "match.mp4", "--no-pictures") == 0
+    assert command(["localize", "match.mp4", *several]) == 0
+    assert names("detections") == {"match.json", "match.csv", "match-2.json", "match-2.csv"}
+    facts = json.loads(Path("detections/match-2.json").read_text())["thas"]
+    assert facts["runs"] == [str(run) for run in runs]
+    assert len(set(facts["checkpoint_sha256"])) == 2
+    found, _ = read_detections(Path("detections/match-2.json"))
+    assert found == thas.Localizer.from_run(*runs)("match.mp4").sorted_by_score()
+    capsys.readouterr()
+    assert command(["localize", *several, "match.mp4"]) == 0, "--run takes no video"
+    assert "found before" in capsys.readouterr().err
+    assert command(["localize", "match.mp4", "--map-members", "1", *several]) == 0
+    assert "match-3.json" in names("detections")
+    Path("in").mkdir()
+    os.replace("match.mp4", "in/match.mp4")
+    assert command(["localize", "--watch", "in", "--once", *several]) == 0
+    assert json.loads(Path("detections/match-4.json").read_text())["thas"]["runs"] == facts["runs"]
 
 
 def test_a_broken_video_is_named_and_does_not_stop_the_others(trained, place, capsys):
