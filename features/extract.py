@@ -115,6 +115,11 @@ def extract_dataset(
     if not todo:
         write_failures(out, missing)
         return ExtractionResult((), skipped, tuple(missing))
+    order = {video: i for i, video in enumerate(videos)}
+
+    def failures() -> list[Failure]:
+        return sorted(run.failed, key=lambda failure: order[failure.video])
+
     run: ExtractionRun | ClusterRun
     with ExitStack() as stack:
         if engine == "ray":
@@ -126,12 +131,10 @@ def extract_dataset(
             run = ExtractionRun(job, runner, progress)
             if announce is not None:
                 announce(job.estimate(todo, runner))
-        stack.callback(lambda: write_failures(out, [*run.failed, *missing]))
+        stack.callback(lambda: write_failures(out, [*failures(), *missing]))
         run.work(todo.items(), decoders=min(job.decoders(), len(todo)))
-    order = {video: i for i, video in enumerate(videos)}
     done = tuple(sorted(run.done, key=order.__getitem__))
-    failed = tuple(sorted(run.failed, key=lambda failure: order[failure.video]))
-    return ExtractionResult(done, skipped, (*failed, *missing), tuple(sorted(run.partial)), run.clips)
+    return ExtractionResult(done, skipped, (*failures(), *missing), tuple(sorted(run.partial)), run.clips)
 
 
 def check_cache(out: Path, recipe: Mapping[str, Any], videos: Mapping[str, Path]) -> set[str]:
