@@ -29,6 +29,8 @@ def train_backbone(
     fc_width: int | None = None,
     epochs: int | None = None,
     clips_per_video: int | None = None,
+    candidates: int | None = None,
+    warm_up: float | None = None,
     batch: int | None = None,
     learning_rate: float | None = None,
     weight_decay: float | None = None,
@@ -44,8 +46,9 @@ def train_backbone(
 ) -> int:
     """Train a small C3D on a data set's video labels, as a backbone for its features.
 
-    For those without pretrained weights, or far from what they were trained on. Random clips take their video's
-    labels; segments are never read. The file then serves as any other: thas extract-features --weights FILE.
+    For those without pretrained weights, or far from what they were trained on. Clips take their video's labels, and
+    after a while only those that fit them best are learned from; segments are never read. The file then serves as
+    any other: thas extract-features --weights FILE.
 
     For example:
 
@@ -73,9 +76,14 @@ def train_backbone(
     fc_width
         Length of a feature vector. 256 by default.
     epochs
-        Passes over the videos. 8 by default.
+        Passes over the videos. 30 by default.
     clips_per_video
-        Clips drawn from each video in a pass. 8 by default.
+        Clips of each video that are learned from in a pass. 2 by default.
+    candidates
+        Clips drawn of each video in a pass: those that fit its labels best are learned from. 8 by default; as many as
+        --clips-per-video choose nothing.
+    warm_up
+        Share of the passes in which nothing is chosen yet. 0.3 by default.
     batch
         Clips a step. 16 by default.
     learning_rate
@@ -116,6 +124,8 @@ def train_backbone(
         "fc_width": fc_width,
         "epochs": epochs,
         "clips_per_video": clips_per_video,
+        "candidates": candidates,
+        "warm_up": warm_up,
         "batch": batch,
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,

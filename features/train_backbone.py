@@ -1,7 +1,10 @@
-"""A small C3D of one's own, trained on random clips that take their video's labels. No segment is read.
+"""A small C3D of one's own, trained on clips that take their video's labels. No segment is read.
 
 For those without pretrained weights, or far from what they were trained on. Most clips of an untrimmed video do not
-show its action, so the labels are noisy; what the classes do not share is learned all the same.
+show its action. A network made to call them by it all the same learns its videos by heart, and then marks every moment
+of them. So after a while it learns only from those of a video's clips that its labels fit best: multiple instance
+learning, where a bag is positive by its most positive instances (Andrews et al., "Support Vector Machines for
+Multiple-Instance Learning", NIPS 2002).
 """
 
 from __future__ import annotations
@@ -40,8 +43,11 @@ class BackboneSettings:
         frame_step: Frames of the video from one of these to the next.
         fc_width: Units of fc6 and fc7, the features' dimension; 4096 in the paper's.
         epochs: Passes over the videos.
-        clips_per_video: Clips drawn from each video in a pass.
-        batch: Clips a step.
+        clips_per_video: Clips learned from, of each video in a pass.
+        candidates: Clips drawn of each video in a pass, from which those are chosen that the network, as it stands,
+            finds likeliest to show one of the video's labels. As many as `clips_per_video` choose nothing.
+        warm_up: Share of the passes in which nothing is chosen, before the network knows anything.
+        batch: Clips a step, of whole videos.
         learning_rate: Highest, of Adam; it rises over the first tenth of the steps and falls as a cosine to 0.
         weight_decay: Of Adam, decoupled.
         dropout: Of fc6 and fc7. 0: so small a network hardly starts to learn from such noisy labels with dropout.
@@ -56,8 +62,10 @@ class BackboneSettings:
     clip_frames: int = 16
     frame_step: int = 1
     fc_width: int = 256
-    epochs: int = 8
-    clips_per_video: int = 8
+    epochs: int = 30
+    clips_per_video: int = 2
+    candidates: int = 8
+    warm_up: float = 0.3
     batch: int = 16
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
@@ -72,6 +80,8 @@ class BackboneSettings:
         for name in ("weight_decay", "shift_pixels", "memory_gigabytes"):
             self._require(name, getattr(self, name) >= 0, "0 or more")
         self._require("dropout", 0 <= self.dropout < 1, "from 0 to below 1")
+        self._require("warm_up", 0 <= self.warm_up <= 1, "from 0 to 1")
+        self._require("candidates", self.candidates >= self.clips_per_video, "no less than clips_per_video")
         if self.shift_pixels >= self.input_size:
             raise UsageError(
                 f"clips of {self.input_size} px cannot be shifted by {self.shift_pixels}", next="lower shift_pixels"
@@ -290,32 +300,50 @@ def _fit(
         return (torch.from_numpy(bytes_).permute(0, 4, 1, 2, 3).float() - centre) / scale
 
     _, first = next(clips.one_pass(1, 64, np.random.default_rng(seed)))
-    _even_out(network, prepared(first))
+    _even_out(network, prepared(first[:, 0]))
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    total = settings.epochs * math.ceil(len(clips.lengths) * settings.clips_per_video / settings.batch)
+    together = max(1, settings.batch // settings.clips_per_video)
+    total = settings.epochs * math.ceil(len(clips.lengths) / together)
     steps = seen_in_all = 0
     losses, accuracies = [], []
     network.train()
     for epoch in range(settings.epochs):
         loss_sum = right = seen = 0.0
-        for names, bytes_ in clips.one_pass(settings.clips_per_video, settings.batch, draw):
+        choose = epoch >= settings.warm_up * settings.epochs and settings.candidates > settings.clips_per_video
+        drawn = settings.candidates if choose else settings.clips_per_video
+        for names, bytes_ in clips.one_pass(drawn, together, draw):
             for group in optimiser.param_groups:
                 group["lr"] = settings.learning_rate * _rate(steps, total)
             target = torch.from_numpy(np.stack([targets[name] for name in names]))
-            logits = network(prepared(_augmented(bytes_, settings, draw)))
+            shown = prepared(_augmented(bytes_.reshape(-1, *bytes_.shape[2:]), settings, draw))
+            if choose:
+                shown = shown[_likeliest(network, shown, target, settings.clips_per_video)]
+            target = target.repeat_interleave(settings.clips_per_video, dim=0)
+            logits = network(shown)
             loss = nn.functional.cross_entropy(logits, target)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
             steps += 1
-            seen += len(names)
-            loss_sum += loss.item() * len(names)
+            seen += len(target)
+            loss_sum += loss.item() * len(target)
             right += (target.gather(1, logits.argmax(dim=1, keepdim=True)) > 0).sum().item()
         seen_in_all += int(seen)
         losses.append(loss_sum / seen)
         accuracies.append(right / seen)
         progress(f"epoch {epoch + 1}, loss {losses[-1]:.3f}, clips right {accuracies[-1]:.0%}")
     return tuple(losses), tuple(accuracies), seen_in_all
+
+
+@torch.no_grad()
+def _likeliest(network: nn.Module, clips: torch.Tensor, target: torch.Tensor, count: int) -> torch.Tensor:
+    """(V * count,) rows of the clips (V * K, ...) that likeliest show one of their video's labels, target (V, C)."""
+    network.eval()
+    probability = network(clips).unflatten(0, (len(target), -1)).softmax(dim=2)
+    network.train()
+    fitting = (probability * (target[:, None] > 0)).sum(dim=2)
+    rows = torch.arange(len(clips)).view(len(target), -1)
+    return rows.gather(1, fitting.topk(count, dim=1).indices).flatten()
 
 
 def _rate(step: int, total: int) -> float:

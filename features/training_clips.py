@@ -111,41 +111,38 @@ class TrainingClips:
         return mean, np.sqrt(np.maximum(square, 1.0))
 
     def one_pass(
-        self, clips_per_video: int, batch: int, generator: np.random.Generator
+        self, clips_per_video: int, videos: int, generator: np.random.Generator
     ) -> Iterator[tuple[list[str], np.ndarray]]:
-        """Random clips of every video, mixed: (names, (B, F, H, W, 3) uint8) a batch.
+        """Random clips of every video, some videos at a time: V names, and (V, K, F, H, W, 3) uint8 with K clips each.
 
         The same generator gives the same clips in the same order, wherever the frames are kept.
 
         Args:
-            clips_per_video: Clips drawn from each video.
-            batch: Clips given at a time.
+            clips_per_video: K, clips drawn from each video.
+            videos: V, videos given at a time; the last may be fewer.
             generator: Draws the order and each clip's start.
         """
-        videos = [video for video in self.files if video in self.lengths]
-        videos = [videos[i] for i in generator.permutation(len(videos))]
-        for shard in self._shards(videos, clips_per_video):
+        names = [video for video in self.files if video in self.lengths]
+        names = [names[i] for i in generator.permutation(len(names))]
+        for shard in self._shards(names, clips_per_video, videos):
             picked = {video: self._pick(self.lengths[video], clips_per_video, generator) for video in shard}
-            order = [(video, i) for video in shard for i in range(clips_per_video)]
-            order = [order[i] for i in generator.permutation(len(order))]
             decoded = self._decoded({video: picked[video] for video in shard if video not in self.frames})
-            order = [(video, i) for video, i in order if video in self.frames or video in decoded]
-            for at in range(0, len(order), batch):
-                some = order[at : at + batch]
+            there = [video for video in shard if video in self.frames or video in decoded]
+            for at in range(0, len(there), videos):
+                some = there[at : at + videos]
                 clips = [
-                    self.frames[video][picked[video][i]] if video in self.frames else decoded[video][i]
-                    for video, i in some
+                    self.frames[video][picked[video]] if video in self.frames else decoded[video] for video in some
                 ]
-                yield [video for video, _ in some], np.stack(clips)
+                yield some, np.stack(clips)
 
-    def _shards(self, videos: Sequence[str], clips_per_video: int) -> Iterator[list[str]]:
-        """All videos at once where all are in memory, else as many as their decoded clips allow."""
+    def _shards(self, videos: Sequence[str], clips_per_video: int, together: int) -> Iterator[list[str]]:
+        """All videos at once where all are in memory, else as many as their decoded clips allow, in whole batches."""
         if not self.streamed:
             yield list(videos)
             return
         how = self.preparation
         cost = clips_per_video * self.clip_frames * how.crop_height * how.crop_width * 3
-        count = max(1, _SHARD_BYTES // cost)
+        count = max(1, _SHARD_BYTES // (cost * together)) * together
         for at in range(0, len(videos), count):
             yield list(videos[at : at + count])
 

@@ -17,7 +17,7 @@ from thas.cli import run as thas
 from thas.errors import DataError, UsageError
 from thas.features.extract import ExtractionSettings, extract_dataset
 from thas.features.preprocessing import square
-from thas.features.train_backbone import BackboneSettings, _augmented, train_backbone
+from thas.features.train_backbone import BackboneSettings, _augmented, _likeliest, train_backbone
 from thas.features.training_clips import TrainingClips
 from thas.features.weights import load_backbone
 
@@ -29,24 +29,30 @@ TINY = BackboneSettings(
     depth=3,
     clip_frames=8,
     fc_width=16,
-    epochs=6,
-    clips_per_video=8,
+    epochs=12,
+    clips_per_video=4,
+    candidates=6,
+    warm_up=0.5,
     batch=8,
     learning_rate=3e-3,
 )
 
 
-def _write_colours(path: Path, colour: tuple[int, int, int], frames: int = 24) -> Path:
-    draw = np.random.default_rng(frames)
+def _write_colours(path: Path, *pieces: tuple[tuple[int, int, int], int], seed: int = 0) -> Path:
+    """Pieces of one colour and so many frames each, with noise."""
+    draw = np.random.default_rng(seed)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=12, options={"bf": "0"})
         stream.height = stream.width = 32
         stream.pix_fmt = "yuv420p"
-        for _ in range(frames):
+        for colour in (colour for colour, frames in pieces for _ in range(frames)):
             picture = np.clip(np.array(colour) + draw.normal(0, 10, (32, 32, 3)), 0, 255).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
     return path
+
+
+RED, BLUE, GREY = (200, 60, 60), (60, 60, 200), (120, 120, 120)
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +63,9 @@ def folder(tmp_path_factory):
     rows = ["video,label,subset"]
     for i in range(8):
         red = i % 2 == 0
-        _write_colours(folder / "videos" / f"v{i}.mp4", (200, 60, 60) if red else (60, 60, 200), 20 + i)
+        _write_colours(folder / "videos" / f"v{i}.mp4", (RED if red else BLUE, 20 + i), seed=i)
         rows.append(f"v{i},{'red' if red else 'blue'},training")
-    _write_colours(folder / "videos" / "both.mp4", (130, 60, 130), 5)  # shorter than a clip
+    _write_colours(folder / "videos" / "both.mp4", ((130, 60, 130), 5))  # shorter than a clip
     rows += ["both,red,training", "both,blue,training"]
     (folder / "labels.csv").write_text("\n".join(rows) + "\n")
     return folder
@@ -94,7 +100,7 @@ def trained(folder, tmp_path_factory):
 def test_it_learns_the_labels(trained):
     assert trained.accuracy[-1] > 0.95
     assert trained.loss[-1] < trained.loss[0]
-    assert trained.clips == TINY.epochs * 9 * 8
+    assert trained.clips == TINY.epochs * 9 * TINY.clips_per_video
     assert (trained.videos, trained.streamed, trained.failed) == (9, 0, ())
     json.dumps(trained.to_json())
 
@@ -142,7 +148,7 @@ def test_frames_that_do_not_fit_into_memory_are_decoded_again_and_give_the_same_
         clips = TrainingClips(files, square(96), 4, frame_step=2, memory_bytes=memory, workers=2)
         clips.read()
         draw = np.random.default_rng(1)
-        return clips, [batch for _ in range(2) for batch in clips.one_pass(3, 4, draw)]
+        return clips, [batch for _ in range(2) for batch in clips.one_pass(3, 3, draw)]
 
     kept, whole = passes(1 << 30)
     some, part = passes(70 * 96 * 96 * 3)
@@ -152,7 +158,7 @@ def test_frames_that_do_not_fit_into_memory_are_decoded_again_and_give_the_same_
     for other in (part, streamed):
         assert [names for names, _ in other] == [names for names, _ in whole]
         assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(whole, other, strict=True))
-    assert sum(len(names) for names, _ in whole) == 2 * 4 * 3
+    assert [found.shape[:3] for _, found in whole] == [(3, 3, 4), (1, 3, 4)] * 2
 
 
 def test_clips_are_runs_of_consecutive_frames_at_random_places(tmp_path):
@@ -161,8 +167,8 @@ def test_clips_are_runs_of_consecutive_frames_at_random_places(tmp_path):
     preparation = replace(square(96), resize_width=SIZE[1], crop_width=SIZE[1])
     clips = TrainingClips({"v": file}, preparation, 4, frame_step=3, workers=1)
     clips.read()
-    (_, found), *_ = clips.one_pass(50, 50, np.random.default_rng(0))
-    numbers = np.array([[number_of(frame) for frame in clip] for clip in found])
+    ((_, found),) = clips.one_pass(50, 4, np.random.default_rng(0))
+    numbers = np.array([[number_of(frame) for frame in clip] for clip in found[0]])
     assert (np.diff(numbers, axis=1) == 3).all()
     assert numbers.min() == 0
     assert numbers.max() == 39
@@ -182,6 +188,34 @@ def test_shifting_and_mirroring_move_whole_clips_and_leave_their_input():
         moves = [(y, x) for y in range(5) for x in range(5)]
         assert any(np.array_equal(now[:, 2:14, 2:14], was[:, y : y + 12, x : x + 12]) for y, x in moves)
     assert np.array_equal(clips, before)
+
+
+def test_of_a_videos_clips_those_are_chosen_that_its_labels_fit_best():
+    # Two videos of three clips; a clip's only number makes it the second class. The second video has both classes.
+    clips = torch.tensor([-9.0, 9.0, 2.0, 0.0, 5.0, -5.0])[:, None]
+    network = torch.nn.Linear(1, 3)
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([[-1.0], [1.0], [0.0]]))
+        network.bias.copy_(torch.tensor([0.0, 0.0, 0.5]))
+    target = torch.tensor([[0.0, 1.0, 0.0], [0.5, 0.5, 0.0]])
+    chosen = _likeliest(network, clips, target, 2)
+    assert chosen.tolist() == [1, 2, 4, 5]
+    assert network.training
+
+
+def test_learning_from_the_likeliest_clips_leaves_the_rest_undecided(tmp_path):
+    # Grey videos in which a quarter is red or blue: a clip of grey says nothing about its video.
+    files, labels = {}, {}
+    for i in range(8):
+        files[f"v{i}"] = _write_colours(tmp_path / f"v{i}.mp4", (GREY, 48), ((RED, BLUE)[i % 2], 16), seed=i)
+        labels[f"v{i}"] = (("red", "blue")[i % 2],)
+
+    def loss(candidates: int) -> float:
+        settings = replace(TINY, epochs=24, clips_per_video=2, candidates=candidates, warm_up=0.4)
+        out = tmp_path / f"{candidates}.safetensors"
+        return train_backbone(files, labels, ("blue", "red"), out, settings=settings, workers=1).loss[-1]
+
+    assert loss(8) < 0.2 < 0.3 < loss(2)
 
 
 def test_a_broken_video_among_good_ones_is_named_and_the_rest_is_learned(folder, tmp_path):
@@ -228,7 +262,14 @@ def test_bad_input_is_refused_before_any_work(folder, tmp_path):
     (tmp_path / "file").write_text("")
     refuse("could not be written", out=tmp_path / "file" / "b.safetensors")
     refuse("cannot be built", UsageError, settings=replace(TINY, depth=9))
-    for name, value in {"epochs": 0, "learning_rate": 0.0, "dropout": 1.0, "shift_pixels": 16, "batch": -1}.items():
+    for name, value in {
+        "epochs": 0,
+        "learning_rate": 0.0,
+        "dropout": 1.0,
+        "shift_pixels": 16,
+        "batch": -1,
+        "candidates": 3,
+    }.items():
         with pytest.raises(UsageError):
             replace(TINY, **{name: value})
     if os.geteuid():
