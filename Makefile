@@ -10,7 +10,7 @@ demo: $(VENV)/.installed
 	$(BIN)/thas demo $(ARGS)
 
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
