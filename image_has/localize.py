@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from scipy import ndimage
@@ -11,7 +11,7 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from torch import Tensor
 
-Scale = Literal["max", "range"]
+Scale = Literal["max", "range", "otsu"]
 
 _NEIGHBOURS = {4: ndimage.generate_binary_structure(2, 1), 8: ndimage.generate_binary_structure(2, 2)}
 
@@ -32,8 +32,9 @@ def localize(
     Args:
         activation: (..., H, W), maps; upsampled to the size of the image for boxes in pixels.
         threshold: Fraction of the maximum, 0 to below 1; or K of them.
-        scale: Take the fraction of the maximum as it is (the paper), or of the range from minimum to maximum, which
-            also works for maps that are nowhere positive (Choe et al., CVPR 2020).
+        scale: Take the fraction of the maximum as it is (the paper); or of the range from minimum to maximum, which
+            also works for maps that are nowhere positive (Choe et al., CVPR 2020); or of `otsu_level`, a level of each
+            map's own, where what is below zero counts as zero.
         neighbours: Whether pixels that touch at a corner are connected (8) or not (4).
 
     Returns:
@@ -48,8 +49,8 @@ def localize(
     >>> localize(np.zeros((3, 4))).tolist()
     [0.0, 0.0, 4.0, 3.0]
     """
-    if neighbours not in _NEIGHBOURS or scale not in ("max", "range"):
-        raise ValueError(f"neighbours must be 4 or 8 and scale max or range, but are {neighbours!r} and {scale!r}")
+    if neighbours not in _NEIGHBOURS or scale not in get_args(Scale):
+        raise ValueError(f"neighbours must be 4 or 8 and scale one of {get_args(Scale)}: {neighbours!r}, {scale!r}")
     fractions = np.asarray(threshold, dtype=np.float64)
     if fractions.ndim > 1 or fractions.size == 0 or not ((fractions >= 0) & (fractions < 1)).all():
         raise ValueError(f"threshold must be from 0 to below 1, but is {threshold!r}")
@@ -66,7 +67,8 @@ def localize(
         # Upsampling a flat map leaves rounding errors, which are no place to put a box round.
         flat_map = high - low <= 1e-6 * max(abs(low), abs(high))
         floor = low if scale == "range" else 0.0
-        levels = floor + fractions.reshape(-1)[order] * (high - floor)
+        top = otsu_level(one.clip(min=0)) if scale == "otsu" else high
+        levels = floor + fractions.reshape(-1)[order] * (top - floor)
         boxes[i, order] = _nested_boxes(one, levels, high, whole=flat_map or high <= floor, neighbours=neighbours)
     return boxes.reshape(*maps.shape[:-2], *fractions.shape, 4)
 
@@ -99,6 +101,27 @@ def _nested_boxes(one: np.ndarray, levels: np.ndarray, high: float, *, whole: bo
         vertical, horizontal = ndimage.find_objects(parts, max_label=largest + 1)[largest]
         boxes[k] = (x0 + horizontal.start, y0 + vertical.start, x0 + horizontal.stop, y0 + vertical.stop)
     return boxes
+
+
+def otsu_level(values: np.ndarray) -> float:
+    """The level that divides values into two groups as far apart as can be, for how many they hold (Otsu, 1979).
+
+    Exact: every division is tried, not those of a histogram. The level lies midway between the groups' means.
+
+    Args:
+        values: Any shape, at least one, finite.
+
+    >>> otsu_level(np.array([0.0, 1.0, 0.0, 9.0, 11.0]))
+    5.166666666666667
+    """
+    ordered = np.sort(values, axis=None).astype(np.float64)
+    count = np.arange(1, len(ordered))
+    if not len(count):
+        return float(ordered[0])
+    sums = ordered.cumsum()
+    below, above = sums[:-1] / count, (sums[-1] - sums[:-1]) / count[::-1]
+    best = (count * count[::-1] * (above - below) ** 2).argmax()
+    return float((below[best] + above[best]) / 2)
 
 
 def _as_array(activation: np.ndarray | Tensor) -> np.ndarray:

@@ -95,9 +95,14 @@ class LocalizeSettings:
     """From maps to boxes."""
 
     threshold: float = setting(
-        0.2, "of the map's maximum: 0.2 AlexNet-GAP, 0.3 GoogLeNet-GAP", "paper", low=0, high=0.999
+        0.2, "of the map's maximum, or as `scale` says: 0.2 AlexNet-GAP, 0.3 GoogLeNet-GAP", "paper", low=0, high=0.999
     )
-    scale: Literal["max", "range"] = setting("max", "a fraction of the maximum, or of the range of the map", "paper")
+    scale: Literal["max", "range", "otsu"] = setting(
+        "max", "a fraction of the map's maximum, of its range, or of its own Otsu level (then near 0.8)", "paper"
+    )
+    refine: int = setting(
+        0, "times the maps are drawn towards the picture's edges (pixel-adaptive, CVPR 2020); 0: not", "paper", low=0
+    )
     ten_crop: bool = setting(False, "average maps and probabilities over ten crops (GoogLeNet)", "unverified")
 
 

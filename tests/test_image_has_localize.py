@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from thas.image_has.localize import localize, scaled_boxes
+from thas.image_has.localize import localize, otsu_level, scaled_boxes
 
 
 def drawn(*rows: str) -> np.ndarray:
@@ -49,7 +49,7 @@ def test_many_thresholds_at_once_in_any_order_equal_one_at_a_time():
 
 @pytest.mark.parametrize("value", [0.0, -3.0])
 def test_a_map_that_tells_nothing_gives_the_whole_image(value: float):
-    for scale in ("max", "range"):
+    for scale in ("max", "range", "otsu"):
         assert localize(np.full((4, 6), value), scale=scale).tolist() == [0, 0, 6, 4]
 
 
@@ -108,3 +108,37 @@ def test_a_broken_map_is_named_not_boxed(value: float):
 
 def test_boxes_scale_with_each_axis():
     assert scaled_boxes(np.array([[0, 1, 2, 4]]), map_size=(4, 4), image_size=(8, 40)).tolist() == [[0, 2, 20, 8]]
+
+
+def test_otsus_level_lies_between_two_groups():
+    low, high = [0, 1, 2, 1, 0], [10, 12, 11]
+    assert otsu_level(np.array(low + high)) == pytest.approx((np.mean(low) + np.mean(high)) / 2)
+
+
+@given(hnp.arrays(np.float64, st.integers(1, 30), elements=st.integers(-20, 20)))
+def test_otsus_level_is_that_of_trying_every_division(values: np.ndarray):
+    ordered = np.sort(values)
+    tried = [
+        ((cut * (len(values) - cut)) * (ordered[cut:].mean() - ordered[:cut].mean()) ** 2, cut)
+        for cut in range(1, len(values))
+    ]
+    level = otsu_level(values)
+    assert ordered[0] <= level <= ordered[-1]
+    if tried:
+        below = (values < level).sum() if ordered[0] < ordered[-1] else 1
+        assert max(tried)[0] == pytest.approx({cut: gain for gain, cut in tried}[below])
+
+
+@given(st.floats(0.01, 1000))
+def test_a_fraction_of_otsus_level_does_not_depend_on_the_scale_of_the_map(scale: float):
+    assert (
+        localize(scale * PICTURE, threshold=0.8, scale="otsu") == localize(PICTURE, threshold=0.8, scale="otsu")
+    ).all()
+
+
+def test_otsus_level_finds_the_dim_thing_that_a_bright_spot_hides_from_the_maximum():
+    dim = np.zeros((8, 8))
+    dim[1:6, 1:6], dim[2, 2] = 0.15, 1.0
+    assert localize(dim, threshold=0.2).tolist() == [2, 2, 3, 3]
+    dim[2, 2] = 0.4
+    assert localize(dim, threshold=0.8, scale="otsu").tolist() == [1, 1, 6, 6]
