@@ -67,7 +67,8 @@ class NetworkSettings:
     )
     channels: int = setting(256, "kernels in each layer", "ours", low=1)
     layers: int = setting(2, "convolutions over time; has2017 only", "unverified", low=1)
-    kernel_size: int = setting(3, "in snippets, odd", "ours", low=1)
+    kernel_size: int = setting(0, "in snippets, odd; 0: as many as see `kernel_seconds` of video", "ours", low=0)
+    kernel_seconds: float = setting(1.1, "for kernel_size 0; a snippet's own length counts", "ours", low=0)
     pooling: Literal["max", "mean"] = setting("max", "over time; has2017 only", "unverified")
     dropout: float = setting(0.7, "of the last layer's maps, in training", "ours", low=0, high=1)
     top: float = setting(
@@ -77,8 +78,29 @@ class NetworkSettings:
         low=1e-6,
         high=1,
     )
-    smoothing: int = setting(3, "snippets the sequence is averaged over, odd; attention only", "ours", low=1)
+    smoothing: int = setting(
+        0, "snippets the sequence is averaged over, odd; 0: of `smoothing_seconds`; attention only", "ours", low=0
+    )
+    smoothing_seconds: float = setting(0.8, "for smoothing 0; attention only", "ours", low=0)
     background: bool = setting(False, "a background class that attention must suppress; attention only", "ours")
+
+    def for_snippets(self, *, length_seconds: float, stride_seconds: float) -> dict[str, int]:
+        """Kernel and smoothing in snippets, odd, for features of this length and stride.
+
+        What is given in snippets stays; a time becomes the odd number of snippets that comes nearest.
+
+        >>> NetworkSettings().for_snippets(length_seconds=16 / 30, stride_seconds=8 / 30)
+        {'kernel_size': 3, 'smoothing': 3}
+        >>> NetworkSettings().for_snippets(length_seconds=16 / 15, stride_seconds=8 / 15)
+        {'kernel_size': 1, 'smoothing': 1}
+        """
+
+        def odd(snippets: float) -> int:
+            return 1 + 2 * max(round((snippets - 1) / 2), 0)
+
+        kernel = odd(1 + (self.kernel_seconds - length_seconds) / stride_seconds)
+        smoothing = odd(self.smoothing_seconds / stride_seconds)
+        return {"kernel_size": self.kernel_size or kernel, "smoothing": self.smoothing or smoothing}
 
 
 @dataclass(frozen=True)
@@ -173,8 +195,8 @@ class Settings(SettingsTable):
     def check(self, origin: str) -> None:
         """Raise a UsageError where a value makes no sense."""
         problems = {
-            "network.kernel_size must be odd, so that a snippet is at its centre": self.network.kernel_size % 2 == 0,
-            "network.smoothing must be odd, so that a snippet is at its centre": self.network.smoothing % 2 == 0,
+            "network.kernel_size must be odd, so that a snippet is at its centre": _even(self.network.kernel_size),
+            "network.smoothing must be odd, so that a snippet is at its centre": _even(self.network.smoothing),
             "hide.layer and input.dropout exclude each other": self.hide.layer > 0 and self.input.dropout != "none",
             "train.validation must be above 0 for train.patience": self.train.patience > 0
             and not self.train.validation,
@@ -187,6 +209,10 @@ class Settings(SettingsTable):
             if there:
                 key = problem.split()[0]
                 raise UsageError(f"{origin}: {problem}", next=f"--set {key}=VALUE", subject=key)
+
+
+def _even(snippets: int) -> bool:
+    return snippets > 0 and snippets % 2 == 0
 
 
 def preset_names() -> list[str]:

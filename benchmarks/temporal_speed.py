@@ -74,7 +74,9 @@ def data_set(folder: Path, videos: int, snippets: int, dimension: int) -> Path:
 
 def settings_of(head: str, changes: dict[str, object]) -> Settings:
     """The settings of a head's preset, with changes."""
-    return resolve_settings(presets=[head])[0].updated(changes)
+    settings = resolve_settings(presets=[head])[0]
+    sizes = settings.network.for_snippets(length_seconds=16 / 30, stride_seconds=8 / 30)
+    return settings.updated({f"network.{name}": size for name, size in sizes.items()} | changes)
 
 
 def localize(snippets: int = 300, dimension: int = 128, head: str = "attention") -> None:

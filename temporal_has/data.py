@@ -98,13 +98,20 @@ class TrainingFeatures(Sequence[Tensor]):
         self._room = memory_bytes
         self.lengths: list[int] = []
         """Snippets of each video."""
-        self._keep = True
         self.dimension = 0
+        spans, strides = [], []
         total = np.zeros(0)
         squares = np.zeros(0)
         count = 0
         for i, video in enumerate(self.videos):
-            x = self[i].numpy().astype(np.float64)
+            one = features[video]
+            spans.append(np.median(one.end_seconds - one.start_seconds))
+            strides.append(np.median(np.diff(one.start_seconds)) if len(one.start_seconds) > 1 else spans[-1])
+            sampled = self._sampled(one)
+            if sampled.nbytes <= self._room:
+                self._kept[i] = sampled
+                self._room -= sampled.nbytes
+            x = sampled.numpy().astype(np.float64)
             if i == 0:
                 self.dimension = x.shape[1]
                 total, squares = np.zeros(self.dimension), np.zeros(self.dimension)
@@ -119,7 +126,10 @@ class TrainingFeatures(Sequence[Tensor]):
             total += x.sum(axis=0)
             squares += np.square(x).sum(axis=0)
             count += len(x)
-        self._keep = False
+        self.length_seconds = float(np.median(spans))
+        """Of a snippet, in the median video."""
+        self.stride_seconds = float(np.median(strides))
+        """From one snippet's start to the next one's."""
         mean = total / max(count, 1)
         self.mean = torch.from_numpy(mean.astype(np.float32))
         """(D,) float32, over all snippets of all videos: what hidden snippets take."""
@@ -131,14 +141,11 @@ class TrainingFeatures(Sequence[Tensor]):
         return len(self.videos)
 
     def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]
-        if index in self._kept:
-            return self._kept[index]
-        data = self._features[self.videos[index]].data
-        x = torch.from_numpy(np.ascontiguousarray(data[sample_positions(len(data), self._snippets)], np.float32))
-        if self._keep and x.nbytes <= self._room:
-            self._kept[index] = x
-            self._room -= x.nbytes
-        return x
+        return self._kept[index] if index in self._kept else self._sampled(self._features[self.videos[index]])
+
+    def _sampled(self, one: Features) -> Tensor:
+        rows = sample_positions(len(one.data), self._snippets)
+        return torch.from_numpy(np.ascontiguousarray(one.data[rows], np.float32))
 
 
 def pad(sequences: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

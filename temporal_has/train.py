@@ -49,6 +49,9 @@ def train(
     With `train.validation` some of the videos are held out, and the result is the model of the epoch that told their
     labels best. Segments are never read.
 
+    A kernel or a smoothing given in seconds becomes a number of snippets by the training features' median length and
+    stride; the model's settings hold the numbers.
+
     Args:
         features: By video.
         labels: The training videos' labels; videos without any are left out.
@@ -73,6 +76,8 @@ def train(
     judged = _taught(features, {v: known[v] for v in apart}, classes, settings, share) if apart else None
     runner = choose_runner(settings.train.device, settings.train.precision)
     device, data = runner.device, taught.data
+    sizes = settings.network.for_snippets(length_seconds=data.length_seconds, stride_seconds=data.stride_seconds)
+    settings = settings.updated({f"network.{name}": size for name, size in sizes.items()})
     network = build_network(data.dimension, len(classes), settings.network, seed=settings.train.seed).to(device)
     model = Model(network, data.mean, data.deviation, tuple(classes), settings, dict(recipe or {}))
     trainer = Trainer(model, taught, judged, runner=runner, facts={"labels": _fingerprint(known)})

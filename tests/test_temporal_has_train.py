@@ -443,7 +443,7 @@ def test_a_model_comes_back_as_it_was(tmp_path):
     settings = small(train__epochs=2)
     model = train(features, labels, classes=CLASSES, settings=settings, recipe={"layer": "fc7"}, folder=tmp_path)
     loaded, _, description = load_model(tmp_path / CHECKPOINT)
-    assert loaded.settings == settings
+    assert loaded.settings == model.settings
     assert loaded.classes == CLASSES
     assert loaded.recipe == {"layer": "fc7"}
     assert description["epoch"] == 2
@@ -474,3 +474,24 @@ def test_one_class_is_refused():
     features, _, _ = planted_videos(videos=3)
     with pytest.raises(DataError, match="only one class"):
         train(features, {"video_00": ("a",)}, classes=("a",), settings=small())
+
+
+@pytest.mark.parametrize(("fps", "sizes"), [(30.0, (3, 3)), (15.0, (1, 1)), (50.0, (5, 5))])
+def test_kernel_and_smoothing_given_in_seconds_follow_the_features(fps, sizes):
+    """16 frames, every 8: 0.53 s and 0.27 s at 30 frames a second."""
+    draw = np.random.default_rng(0)
+    features = {v: make_features(v, draw.random((12, 4)), fps=fps) for v in "abcd"}
+    labels = dict(zip("abcd", [("x",), ("y",)] * 2, strict=True))
+    settings = Settings().updated({"train.epochs": 1, "network.channels": 8})
+    network = train(features, labels, classes=("x", "y"), settings=settings).settings.network
+    assert (network.kernel_size, network.smoothing) == sizes
+    given = settings.updated({"network.kernel_size": 5, "network.smoothing": 1})
+    network = train(features, labels, classes=("x", "y"), settings=given).settings.network
+    assert (network.kernel_size, network.smoothing) == (5, 1)
+
+
+def test_videos_of_a_single_snippet_have_no_stride_and_train_all_the_same():
+    features = {v: make_features(v, np.eye(4)[[i]], fps=30.0) for i, v in enumerate("abcd")}
+    labels = dict(zip("abcd", [("x",), ("y",)] * 2, strict=True))
+    settings = Settings().updated({"train.epochs": 1, "network.channels": 8})
+    assert train(features, labels, classes=("x", "y"), settings=settings).settings.network.kernel_size == 3
