@@ -10,19 +10,21 @@ from cyclopts import Parameter
 from ..errors import UsageError, listing
 from .console import note, out, print_json, progress, warn
 from .image_output import account_for
+from .temporal import SET, parse_set
 
 _SEVERAL = Parameter(consume_multiple=True)
 _RUNS = Path("runs/image")
 
 
 def image_localize(
-    photos: list[Path],
+    photos: list[Path] | None = None,
     *,
     run: Annotated[list[Path] | None, _SEVERAL] = None,
     map_members: Annotated[list[int] | None, _SEVERAL] = None,
     output: Path = Path("localized"),
     top: int = 1,
     threshold: float | None = None,
+    set_: Annotated[list[str] | None, SET] = None,
     ten_crop: bool = False,
     no_pictures: bool = False,
     device: str = "auto",
@@ -36,6 +38,8 @@ def image_localize(
         thas image localize holiday/*.jpg
 
         thas image localize bird.jpg --run runs/image/birds/20260101-120000 --top 3 --json
+
+        thas image localize bird.jpg --set localize.refine=20 localize.scale=otsu localize.threshold=0.8
 
     Parameters
     ----------
@@ -51,6 +55,8 @@ def image_localize(
         So many of the likeliest classes are boxed.
     threshold
         Fraction of a map's maximum.
+    set_
+        Settings that differ from the run's, as localize.NAME=VALUE.
     ten_crop
         Average maps and probabilities over ten crops.
     no_pictures
@@ -67,6 +73,13 @@ def image_localize(
 
     if top < 1:
         raise UsageError(f"--top must be 1 or more, but is {top}", next="--top 1")
+    if not photos:
+        taken = [path for path in run or [] if path.suffix.lower() in IMAGE_SUFFIXES]
+        raise UsageError(
+            "no photograph is named",
+            why=f"--run takes all that follows it, {listing([str(path) for path in taken])} too" if taken else "",
+            next="name image files or folders first: thas image localize PHOTO... --run FOLDER",
+        )
     files: list[Path] = []
     for path in photos:
         everything = sorted(p for p in path.rglob("[!.]*") if p.is_file()) if path.is_dir() else [path]
@@ -77,7 +90,8 @@ def image_localize(
         if not inside:
             raise UsageError(f"{path} holds no images", next="name image files, or a folder of them", subject=str(path))
         files += inside
-    changes: dict[str, Any] = {} if threshold is None else {"localize.threshold": threshold}
+    changes: dict[str, Any] = dict(parse_set(set_ or []))
+    changes |= {} if threshold is None else {"localize.threshold": threshold}
     changes |= {"localize.ten_crop": True} if ten_crop else {}
     localizer, _, _ = open_localizer(run or [], runs=runs, device=device, changes=changes, map_members=map_members)
     with progress("localizing", total=len(files), unit="photographs") as advance:

@@ -14,9 +14,11 @@ from torch import nn
 from thas.errors import DataError, UsageError
 from thas.image_has.datasets import open_images
 from thas.image_has.evaluate import evaluate, spread_rows
+from thas.image_has.loading import normalised
 from thas.image_has.localizer import Localizer, views
 from thas.image_has.network import CamNetwork
 from thas.image_has.predict import predict, read_boxes, read_maps, write_boxes
+from thas.image_has.refine import refined
 from thas.image_has.runs import read_settings
 from thas.image_has.scores import score
 from thas.image_has.session import localize_photographs, open_localizer, train_run
@@ -280,3 +282,22 @@ def test_no_run_no_data_set_and_no_subset_are_named(tmp_path: Path, squares: Pat
         open_images("ilsvcr", data_root=tmp_path)
     with pytest.raises(UsageError, match="no subset 'vla'"):
         open_images(str(squares)).subset("vla")
+
+
+def test_maps_are_refined_by_their_own_pictures():
+    pixels = torch.randint(0, 256, (11, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    plain = Localizer.of(colour_network(swapped=True), device="cpu")(pixels)
+    settings = SETTINGS.updated({"localize.refine": 3})
+    sharper = Localizer.of(colour_network(swapped=True), settings=settings, device="cpu")(pixels)
+    pictures = normalised(pixels, settings=SETTINGS.input)
+    for i in range(11):
+        expected = refined(plain.maps[i : i + 1].clamp(min=0), pictures[i : i + 1], iterations=3)
+        torch.testing.assert_close(sharper.maps[i : i + 1], expected)
+    assert torch.equal(sharper.probabilities, plain.probabilities)
+
+
+def test_a_run_is_scored_with_refined_maps_and_otsus_level(squares: Path):
+    changes = {"localize.refine": 2, "localize.scale": "otsu", "localize.threshold": 0.8}
+    settings = SETTINGS.updated(changes)
+    scores = score(predict(Localizer.of(colour_network(), settings=settings, device="cpu"), table_of(squares)))
+    assert scores.gt_known_loc == 1, "a rectangle of one colour on black keeps its box"
