@@ -84,23 +84,39 @@ class NetworkSettings:
     smoothing_seconds: float = setting(0.8, "for smoothing 0; attention only", "ours", low=0)
     background: bool = setting(False, "a background class that attention must suppress; attention only", "ours")
 
-    def for_snippets(self, *, length_seconds: float, stride_seconds: float) -> dict[str, int]:
+    def for_snippets(self, *, length_seconds: float, stride_seconds: float, most: int) -> dict[str, int]:
         """Kernel and smoothing in snippets, odd, for features of this length and stride.
 
-        What is given in snippets stays; a time becomes the odd number of snippets that comes nearest.
+        What is given in snippets stays. A time becomes the nearest odd number of snippets, of two equally near the
+        larger, and none above `most`.
 
-        >>> NetworkSettings().for_snippets(length_seconds=16 / 30, stride_seconds=8 / 30)
+        Args:
+            length_seconds: Of a snippet.
+            stride_seconds: From one snippet's start to the next one's.
+            most: Snippets of the longest video.
+
+        Raises:
+            UsageError: A time is asked for, but no time passes between snippets.
+
+        >>> NetworkSettings().for_snippets(length_seconds=16 / 30, stride_seconds=8 / 30, most=100)
         {'kernel_size': 3, 'smoothing': 3}
-        >>> NetworkSettings().for_snippets(length_seconds=16 / 15, stride_seconds=8 / 15)
+        >>> NetworkSettings().for_snippets(length_seconds=16 / 15, stride_seconds=8 / 15, most=100)
         {'kernel_size': 1, 'smoothing': 1}
         """
+        if stride_seconds <= 0 and not (self.kernel_size and self.smoothing):
+            raise UsageError(
+                "how many snippets are network.kernel_seconds?",
+                why="the features' times say that none passes from one snippet to the next",
+                next="mend start_seconds, or --set network.kernel_size=3 network.smoothing=3",
+            )
 
         def odd(snippets: float) -> int:
-            return 1 + 2 * max(round((snippets - 1) / 2), 0)
+            # Measured strides are off by their rounding, which must not decide between two sizes.
+            nearest = 1 + 2 * max(int(snippets / 2 + 1e-3), 0)
+            return min(nearest, most - (most + 1) % 2)
 
-        kernel = odd(1 + (self.kernel_seconds - length_seconds) / stride_seconds)
-        smoothing = odd(self.smoothing_seconds / stride_seconds)
-        return {"kernel_size": self.kernel_size or kernel, "smoothing": self.smoothing or smoothing}
+        kernel = self.kernel_size or odd(1 + (self.kernel_seconds - length_seconds) / stride_seconds)
+        return {"kernel_size": kernel, "smoothing": self.smoothing or odd(self.smoothing_seconds / stride_seconds)}
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def data_set(folder: Path, videos: int, snippets: int, dimension: int) -> Path:
 def settings_of(head: str, changes: dict[str, object]) -> Settings:
     """The settings of a head's preset, with changes."""
     settings = resolve_settings(presets=[head])[0]
-    sizes = settings.network.for_snippets(length_seconds=16 / 30, stride_seconds=8 / 30)
+    sizes = settings.network.for_snippets(length_seconds=16 / 30, stride_seconds=8 / 30, most=100)
     return settings.updated({f"network.{name}": size for name, size in sizes.items()} | changes)
 
 

@@ -76,7 +76,7 @@ def train_backbone(
     fc_width
         Length of a feature vector. 256 by default.
     epochs
-        Passes over the videos. 30 by default.
+        Passes over the videos; each decodes again what did not fit into --memory-gigabytes. 30 by default.
     clips_per_video
         Clips of each video that are learned from in a pass. 2 by default.
     candidates
@@ -159,7 +159,7 @@ def train_backbone(
     else:
         out.print(
             f"{target}: C3D of {result.parameters:,} weights from {plural(result.videos, 'video')}, "
-            f"{result.accuracy[-1]:.0%} of the last {result.clips // settings.epochs:,} clips right",
+            f"right on {result.accuracy[-1]:.0%} of the last {result.clips // settings.epochs:,} clips it learned from",
             markup=False,
         )
         note(f"next: thas extract-features --dataset {dataset}" + (f" --weights {target}" if out_ else ""))

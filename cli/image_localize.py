@@ -91,6 +91,11 @@ def image_localize(
             raise UsageError(f"{path} holds no images", next="name image files, or a folder of them", subject=str(path))
         files += inside
     changes: dict[str, Any] = dict(parse_set(set_ or []))
+    other = [key for key in changes if not key.startswith("localize.")]
+    if other:
+        raise UsageError(
+            f"{other[0]} has no effect on photographs", why="the network is trained", next="--set localize.NAME=VALUE"
+        )
     changes |= {} if threshold is None else {"localize.threshold": threshold}
     changes |= {"localize.ten_crop": True} if ten_crop else {}
     localizer, _, _ = open_localizer(run or [], runs=runs, device=device, changes=changes, map_members=map_members)

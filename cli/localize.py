@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -232,7 +233,7 @@ def _dataset(
         result = localize_dataset(*runs, settings=settings, on_video=lambda: advance(1), **where)
     # Other videos than the run is scored on, or a mean of runs, must not take the place of the run's own result.
     run, *others = runs
-    folder = run / "-".join(["with", *(other.name for other in others)]) if others else run
+    folder = run / _mean_name(runs, where.get("map_members")) if others else run
     own = (read_settings(run)[1].open().name, read_settings(run)[1].test_subset)
     of = (result.facts["dataset"], result.facts["subset"])
     folder = out_ or (folder if of == own else folder / "-".join(filter(None, of)))
@@ -246,9 +247,17 @@ def _dataset(
         drawn = f" and {plural(len(written) - len(shown), 'timeline')}" if pictures else ""
         note("written: " + ", ".join(shown) + drawn)
         if others:
-            note(f"next: thas eval {written[0]} --dataset {read_settings(run)[1].dataset}   (scores the mean)")
+            dataset = where.get("dataset") or read_settings(run)[1].dataset
+            subset = f" --subset {where['subset']}" if where.get("subset") else ""
+            note(f"next: thas eval {written[0]} --dataset {dataset}{subset}   (scores the mean)")
     _refuse(result.failed, len(result.failed) + len(result.sequences))
     return 0
+
+
+def _mean_name(runs: list[Path], map_members: list[int] | None) -> str:
+    """A folder's name for a mean of runs, another for each mean: names alone may repeat, and are long."""
+    digest = hashlib.sha256(repr(([str(run.resolve()) for run in runs], map_members)).encode()).hexdigest()[:8]
+    return "-".join(["with", *(run.name for run in runs[1:3]), digest])
 
 
 def _refuse(failed: dict[str, str], count: int) -> None:

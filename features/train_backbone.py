@@ -81,7 +81,12 @@ class BackboneSettings:
             self._require(name, getattr(self, name) >= 0, "0 or more")
         self._require("dropout", 0 <= self.dropout < 1, "from 0 to below 1")
         self._require("warm_up", 0 <= self.warm_up <= 1, "from 0 to 1")
-        self._require("candidates", self.candidates >= self.clips_per_video, "no less than clips_per_video")
+        if self.candidates < self.clips_per_video:
+            raise UsageError(
+                f"{self.clips_per_video} clips of a video cannot be chosen among {self.candidates} candidates",
+                next=f"raise candidates to {self.clips_per_video} or more, or lower clips_per_video",
+                subject="candidates",
+            )
         if self.shift_pixels >= self.input_size:
             raise UsageError(
                 f"clips of {self.input_size} px cannot be shifted by {self.shift_pixels}", next="lower shift_pixels"
@@ -121,12 +126,12 @@ class BackboneResult:
 
     Attributes:
         path: The weights file.
-        loss: Mean cross-entropy of the clips, for each epoch.
-        accuracy: Share of the clips whose likeliest class is one of their video's, for each epoch.
+        loss: Mean cross-entropy of the clips learned from, for each epoch; after the warm-up these are the likeliest.
+        accuracy: Share of those clips whose likeliest class is one of their video's, for each epoch.
         videos: Videos learned from.
         streamed: Of these, videos too large for the memory allowed.
         failed: Videos that could not be read; the others were learned from.
-        clips: Clips seen.
+        clips: Clips learned from.
         parameters: Weights in the network.
     """
 
@@ -331,7 +336,7 @@ def _fit(
         seen_in_all += int(seen)
         losses.append(loss_sum / seen)
         accuracies.append(right / seen)
-        progress(f"epoch {epoch + 1}, loss {losses[-1]:.3f}, clips right {accuracies[-1]:.0%}")
+        progress(f"epoch {epoch + 1}, loss {losses[-1]:.3f}, right {accuracies[-1]:.0%}")
     return tuple(losses), tuple(accuracies), seen_in_all
 
 

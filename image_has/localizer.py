@@ -156,8 +156,9 @@ class Localizer:
         # Where no crop reaches, which happens when they are smaller than half the image, nothing speaks for a class.
         maps = total / count.clamp(min=1)
         if times := self.settings.localize.refine:
-            # What speaks against a class would eat into what speaks for it. Eight at a time: 48 weights for each pixel.
-            parts = zip(maps.clamp(min=0).split(8), picture.split(8), strict=True)
+            # What speaks against a class would eat into what speaks for it. Of a range it is a part, though.
+            maps = maps if self.settings.localize.scale == "range" else maps.clamp(min=0)
+            parts = zip(maps.split(8), picture.split(8), strict=True)  # few at a time: 48 weights for each pixel
             maps = torch.cat([refined(some, image, iterations=times) for some, image in parts])
         return Localization(probabilities, predicted, maps)
 

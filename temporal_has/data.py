@@ -105,9 +105,10 @@ class TrainingFeatures(Sequence[Tensor]):
         count = 0
         for i, video in enumerate(self.videos):
             one = features[video]
-            spans.append(np.median(one.end_seconds - one.start_seconds))
-            strides.append(np.median(np.diff(one.start_seconds)) if len(one.start_seconds) > 1 else spans[-1])
             sampled = self._sampled(one)
+            spans.append(np.median(one.end_seconds - one.start_seconds))
+            steps = np.diff(one.start_seconds[sample_positions(len(one.data), snippets)])
+            strides.append(np.median(steps[steps > 0]) if (steps > 0).any() else spans[-1])
             if sampled.nbytes <= self._room:
                 self._kept[i] = sampled
                 self._room -= sampled.nbytes
@@ -129,7 +130,7 @@ class TrainingFeatures(Sequence[Tensor]):
         self.length_seconds = float(np.median(spans))
         """Of a snippet, in the median video."""
         self.stride_seconds = float(np.median(strides))
-        """From one snippet's start to the next one's."""
+        """From one sampled snippet's start to the next one's."""
         mean = total / max(count, 1)
         self.mean = torch.from_numpy(mean.astype(np.float32))
         """(D,) float32, over all snippets of all videos: what hidden snippets take."""

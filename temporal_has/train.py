@@ -76,7 +76,9 @@ def train(
     judged = _taught(features, {v: known[v] for v in apart}, classes, settings, share) if apart else None
     runner = choose_runner(settings.train.device, settings.train.precision)
     device, data = runner.device, taught.data
-    sizes = settings.network.for_snippets(length_seconds=data.length_seconds, stride_seconds=data.stride_seconds)
+    sizes = settings.network.for_snippets(
+        length_seconds=data.length_seconds, stride_seconds=data.stride_seconds, most=max(data.lengths)
+    )
     settings = settings.updated({f"network.{name}": size for name, size in sizes.items()})
     network = build_network(data.dimension, len(classes), settings.network, seed=settings.train.seed).to(device)
     model = Model(network, data.mean, data.deviation, tuple(classes), settings, dict(recipe or {}))

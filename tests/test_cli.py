@@ -175,7 +175,7 @@ def test_several_runs_of_a_data_set_are_averaged(folder, capsys):
     before = {path: path.read_bytes() for path in a.rglob("*") if path.is_file()}
     capsys.readouterr()
     assert thas("localize", "--run", a, b) == 0
-    written = a / f"with-{b.name}" / "detections.json"
+    (written,) = a.glob(f"with-{b.name}-*/detections.json")
     assert f"thas eval {written} --dataset" in capsys.readouterr().err.replace("\n", "")
     assert {path: path.read_bytes() for path in before} == before, "the first run keeps its own result"
     facts = json.loads(written.read_text())["thas"]
@@ -185,6 +185,8 @@ def test_several_runs_of_a_data_set_are_averaged(folder, capsys):
     found = Segments.from_activitynet(json.loads(written.read_text())["results"], scored=True)
     assert found.by_video()[video.video] == first(video).sorted_by_score()
     assert thas("eval", written, "--dataset", "mine", "--json") == 0
+    assert thas("localize", "--run", a, b, "--map-members", "0") == 0
+    assert len(list(a.glob(f"with-{b.name}-*/detections.json"))) == 2, "another mean has a folder of its own"
     assert thas("localize", "--run", a, b, "--map-members", "2") == 2
     assert "there is no network 2" in capsys.readouterr().err
     assert thas("localize", "--run", a, short) == 2

@@ -15,6 +15,7 @@ from safetensors import safe_open
 
 from thas.cli import run as thas
 from thas.errors import DataError, UsageError
+from thas.features import training_clips
 from thas.features.extract import ExtractionSettings, extract_dataset
 from thas.features.preprocessing import square
 from thas.features.train_backbone import BackboneSettings, _augmented, _likeliest, train_backbone
@@ -141,7 +142,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(trained, f
     assert again(4) != first
 
 
-def test_frames_that_do_not_fit_into_memory_are_decoded_again_and_give_the_same_clips(tmp_path):
+def test_frames_that_do_not_fit_into_memory_are_decoded_again_and_give_the_same_clips(tmp_path, monkeypatch):
     files = {f"v{i}": write_video(tmp_path / f"v{i}.mp4", 30 + i) for i in range(4)}
 
     def passes(memory: int):
@@ -159,6 +160,9 @@ def test_frames_that_do_not_fit_into_memory_are_decoded_again_and_give_the_same_
         assert [names for names, _ in other] == [names for names, _ in whole]
         assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(whole, other, strict=True))
     assert [found.shape[:3] for _, found in whole] == [(3, 3, 4), (1, 3, 4)] * 2
+    monkeypatch.setattr(training_clips, "_SHARD_BYTES", 1)  # a batch of videos at a time
+    _, sharded = passes(0)
+    assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(whole, sharded, strict=True))
 
 
 def test_clips_are_runs_of_consecutive_frames_at_random_places(tmp_path):

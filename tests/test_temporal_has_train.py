@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from thas.devices import choose_device
 from thas.errors import CheckpointError, DataError, FeatureError, UsageError
@@ -476,11 +478,12 @@ def test_one_class_is_refused():
         train(features, {"video_00": ("a",)}, classes=("a",), settings=small())
 
 
-@pytest.mark.parametrize(("fps", "sizes"), [(30.0, (3, 3)), (15.0, (1, 1)), (50.0, (5, 5))])
-def test_kernel_and_smoothing_given_in_seconds_follow_the_features(fps, sizes):
-    """16 frames, every 8: 0.53 s and 0.27 s at 30 frames a second."""
+@pytest.mark.parametrize(("fps", "sizes"), [(30.0, (3, 3)), (15.0, (1, 1)), (50.0, (5, 5)), (20.0, (1, 3))])
+@pytest.mark.parametrize("snippets", [12, 37])
+def test_kernel_and_smoothing_given_in_seconds_follow_the_features(fps, sizes, snippets):
+    """16 frames, every 8: 0.53 s and 0.27 s at 30 frames a second. At 20, 0.8 s are two snippets: between 1 and 3."""
     draw = np.random.default_rng(0)
-    features = {v: make_features(v, draw.random((12, 4)), fps=fps) for v in "abcd"}
+    features = {v: make_features(v, draw.random((snippets, 4)), fps=fps) for v in "abcd"}
     labels = dict(zip("abcd", [("x",), ("y",)] * 2, strict=True))
     settings = Settings().updated({"train.epochs": 1, "network.channels": 8})
     network = train(features, labels, classes=("x", "y"), settings=settings).settings.network
@@ -494,4 +497,34 @@ def test_videos_of_a_single_snippet_have_no_stride_and_train_all_the_same():
     features = {v: make_features(v, np.eye(4)[[i]], fps=30.0) for i, v in enumerate("abcd")}
     labels = dict(zip("abcd", [("x",), ("y",)] * 2, strict=True))
     settings = Settings().updated({"train.epochs": 1, "network.channels": 8})
-    assert train(features, labels, classes=("x", "y"), settings=settings).settings.network.kernel_size == 3
+    assert train(features, labels, classes=("x", "y"), settings=settings).settings.network.kernel_size == 1
+
+
+def test_the_kernel_follows_the_snippets_that_are_sampled():
+    features = {v: make_features(v, np.ones((200, 4)), fps=30.0) for v in "abcd"}
+    labels = dict(zip("abcd", [("x",), ("y",)] * 2, strict=True))
+    settings = Settings().updated({"train.epochs": 1, "network.channels": 8, "input.snippets": 20})
+    network = train(features, labels, classes=("x", "y"), settings=settings).settings.network
+    assert (network.kernel_size, network.smoothing) == (1, 1), "every tenth: 2.7 s from one to the next"
+
+
+def test_times_that_do_not_pass_give_no_kernel_unless_it_is_given():
+    still = replace(make_features("a", np.eye(4)), start_seconds=np.zeros(4), end_seconds=np.zeros(4))
+    features = {v: replace(still, video=v) for v in "abcd"}
+    labels = dict(zip("abcd", [("x",), ("y",)] * 2, strict=True))
+    settings = Settings().updated({"train.epochs": 1, "network.channels": 8})
+    with pytest.raises(UsageError, match=r"network\.kernel_seconds"):
+        train(features, labels, classes=("x", "y"), settings=settings)
+    given = settings.updated({"network.kernel_size": 3, "network.smoothing": 3})
+    assert train(features, labels, classes=("x", "y"), settings=given).settings.network.kernel_size == 3
+
+
+@given(st.floats(0.01, 3), st.floats(0.01, 3), st.integers(1, 50))
+def test_a_kernel_in_seconds_is_odd_and_the_nearest_there_is(length: float, stride: float, most: int):
+    sizes = Settings().network.for_snippets(length_seconds=length, stride_seconds=stride, most=most)
+    size = sizes["kernel_size"]
+    assert size % 2 == 1
+    assert 1 <= size <= most
+    seen = length + (size - 1) * stride
+    assert seen <= 1.1 + stride * 1.01 or size == 1
+    assert seen >= 1.1 - stride * 1.01 or size >= most - 1
