@@ -129,7 +129,7 @@ class TrainSettings:
     learning_rate: float = setting(1e-3, "of Adam", "ours", low=0)
     weight_decay: float = setting(0.0, "of Adam, decoupled", "ours", low=0)
     loss: Literal["sigmoid", "softmax"] = setting(
-        "sigmoid", "sigmoid asks for each class by itself; softmax shares its mass among a video's labels", "ours"
+        "softmax", "softmax shares its mass among a video's labels; sigmoid asks for each class by itself", "unverified"
     )
     clip_norm: float = setting(0.0, "longer gradients are shortened to this; 0 leaves them", "ours", low=0)
     validation: float = setting(

@@ -163,6 +163,7 @@ def train_backbone(
             markup=False,
         )
         note(f"next: thas extract-features --dataset {dataset}" + (f" --weights {target}" if out_ else ""))
+        note(f"then: thas train --dataset {dataset} --preset has   (the head for features that have seen the labels)")
     if result.streamed:
         warn(f"{plural(result.streamed, 'video')} did not fit into --memory-gigabytes: decoded again in every pass")
     if result.failed:
