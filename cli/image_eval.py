@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from .console import note, out, print_json, progress, warn
-from .image_output import account_for, score_table
+from .image_output import account_for, refuse_trained, score_table
 from .temporal import SET, parse_set
 
 _SEVERAL = Parameter(consume_multiple=True)
@@ -62,7 +62,7 @@ def image_eval(
     ten_crop
         Average maps and probabilities over ten crops.
     set_
-        Any setting, as section.name=value.
+        Settings that differ from the run's, as localize.NAME=VALUE or eval.NAME=VALUE.
     pictures
         A folder for overlays of some images.
     device
@@ -78,6 +78,7 @@ def image_eval(
     from ..image_has.images import problem_lines
 
     changes: dict[str, Any] = dict(parse_set(set_ or []))
+    refuse_trained(changes, allowed=("localize.", "eval."))
     if threshold is not None:
         changes["localize.threshold"] = threshold
     if ten_crop:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ..errors import UsageError, listing
 from .console import note, out, print_json, progress, warn
-from .image_output import account_for
+from .image_output import account_for, refuse_trained
 from .temporal import SET, parse_set
 
 _SEVERAL = Parameter(consume_multiple=True)
@@ -91,11 +91,7 @@ def image_localize(
             raise UsageError(f"{path} holds no images", next="name image files, or a folder of them", subject=str(path))
         files += inside
     changes: dict[str, Any] = dict(parse_set(set_ or []))
-    other = [key for key in changes if not key.startswith("localize.")]
-    if other:
-        raise UsageError(
-            f"{other[0]} has no effect on photographs", why="the network is trained", next="--set localize.NAME=VALUE"
-        )
+    refuse_trained(changes, allowed=("localize.",))
     changes |= {} if threshold is None else {"localize.threshold": threshold}
     changes |= {"localize.ten_crop": True} if ten_crop else {}
     localizer, _, _ = open_localizer(run or [], runs=runs, device=device, changes=changes, map_members=map_members)
@@ -103,7 +99,8 @@ def image_localize(
         found, failed = localize_photographs(
             files, localizer, top=top, pictures=None if no_pictures else output, on_photo=lambda: advance(1)
         )
-    write_photographs(output / "boxes.json", found)
+    if found or not failed:
+        write_photographs(output / "boxes.json", found)
     if json:
         print_json({"images": [one.to_json() for one in found], "failed": {p.subject: p.detail for p in failed}})
     else:
@@ -111,5 +108,6 @@ def image_localize(
             for label, probability, box in one.boxes:
                 corners = " ".join(f"{corner:.0f}" for corner in box)
                 out.print(f"{one.path}: {label} {probability:.3f} at {corners}", markup=False)
-        note(f"boxes{'' if no_pictures else ' and pictures'} are in {output}")
+        if found:
+            note(f"boxes{'' if no_pictures else ' and pictures'} are in {output}")
     account_for(failed, "photograph could not be read", "photographs could not be read")

@@ -107,6 +107,9 @@ def localize(
     # Videos typed behind --run, which takes all that follows.
     behind = [one for one in run or [] if one.suffix.lower() in VIDEO_SUFFIXES and not one.is_dir()]
     inputs = [*(inputs or []), *map(str, behind)]
+    photographs = [one for one in inputs if Path(one).suffix.lower() in {".jpg", ".jpeg", ".png", ".bmp", ".webp"}]
+    if photographs:
+        raise UsageError(f"{photographs[0]} is a picture", why="actions take time", next="thas image localize PHOTO...")
     if (inputs or watch) and (dataset or subset or features):
         raise UsageError("name video files or a data set, not both", next="thas localize --help")
     if inputs and watch:

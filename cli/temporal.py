@@ -84,7 +84,8 @@ def train(
     dataset
         A data set's name (`thas list datasets`) or its folder.
     preset
-        Settings by name: attention (the defaults), has2017 (the paper, known labels), video-full (that without hiding).
+        Settings by name: attention (the defaults), has (for features from train-backbone), has2017 (the paper, known
+        labels), video-full (that without hiding).
     config
         A TOML file of settings, such as a run's settings.toml.
     set_

@@ -126,6 +126,8 @@ def test_the_settings_can_be_printed_and_fed_back(creatures: Path, capsys: pytes
         (["image", "eval", "--boxes", "x.csv"], 2, "which images"),
         (["image", "localize", "x.jpg"], 2, "there is no run"),
         (["image", "localize", "x.jpg", "--set", "train.epochs=3"], 2, "train.epochs has no effect"),
+        (["image", "localize", "x.jpg", "--set", "localise.refine=3"], 2, "did you mean"),
+        (["image", "eval", "--set", "network.width=0.2"], 2, "network.width has no effect"),
         (["image", "localize", "--run", "some/run", "x.jpg"], 2, "--run takes all that follows it, x.jpg too"),
         (["image", "localize", "x.jpg", "--top", "0"], 2, "--top"),
         (["image", "localize", "creatures/empty"], 2, "holds no images"),
