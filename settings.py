@@ -87,8 +87,8 @@ class NetworkSettings:
     def for_snippets(self, *, length_seconds: float, stride_seconds: float, most: int) -> dict[str, int]:
         """Kernel and smoothing in snippets, odd, for features of this length and stride.
 
-        What is given in snippets stays. A time becomes the nearest odd number of snippets, of two equally near the
-        larger, and none above `most`.
+        What is given in snippets stays, and so does what the head does not have. A time becomes the nearest odd number
+        of snippets, of two equally near the larger, and none above `most`.
 
         Args:
             length_seconds: Of a snippet.
@@ -103,7 +103,8 @@ class NetworkSettings:
         >>> NetworkSettings().for_snippets(length_seconds=16 / 15, stride_seconds=8 / 15, most=100)
         {'kernel_size': 1, 'smoothing': 1}
         """
-        if stride_seconds <= 0 and not (self.kernel_size and self.smoothing):
+        smooths = self.head == "attention"
+        if stride_seconds <= 0 and not (self.kernel_size and (self.smoothing or not smooths)):
             raise UsageError(
                 "how many snippets are network.kernel_seconds?",
                 why="the features' times say that none passes from one snippet to the next",
@@ -116,7 +117,8 @@ class NetworkSettings:
             return min(nearest, most - (most + 1) % 2)
 
         kernel = self.kernel_size or odd(1 + (self.kernel_seconds - length_seconds) / stride_seconds)
-        return {"kernel_size": kernel, "smoothing": self.smoothing or odd(self.smoothing_seconds / stride_seconds)}
+        smoothing = self.smoothing or (odd(self.smoothing_seconds / stride_seconds) if smooths else 0)
+        return {"kernel_size": kernel, "smoothing": smoothing}
 
 
 @dataclass(frozen=True)

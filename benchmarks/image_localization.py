@@ -122,13 +122,8 @@ def main() -> None:
         (arguments.out / f"{arguments.network}-{name}.json").write_text(json.dumps(rows, indent=2))
         print(f"\nlocalized as {name}: {rules or 'in the settings'}\n")
         print("\n".join(table_lines(rows)))
-        columns = {arm: (found[arm][0], localizer_of(mine[:1], rules)) for arm, mine in runs.items()}
+        columns = {arm: (found[arm][0], open_localizer(mine[:1], changes=rules)[0]) for arm, mine in runs.items()}
         draw(columns, arguments.out / f"{arguments.network}-{name}.png")
-
-
-def localizer_of(runs: list[Path], rules: dict[str, Any]) -> Localizer:
-    """The runs' networks, localizing by these rules."""
-    return open_localizer(runs, changes=rules)[0]
 
 
 def _accuracy_of_training_images(run: Path) -> float:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from .console import note, out, print_json, progress, warn
-from .image_output import account_for, refuse_trained, score_table
-from .temporal import SET, parse_set
+from .image_output import account_for, score_table
+from .temporal import SET, parse_localizing
 
 _SEVERAL = Parameter(consume_multiple=True)
 _RUNS = Path("runs/image")
@@ -76,9 +76,9 @@ def image_eval(
     """
     from ..image_has.evaluate import evaluate
     from ..image_has.images import problem_lines
+    from ..image_has.settings import ImageSettings
 
-    changes: dict[str, Any] = dict(parse_set(set_ or []))
-    refuse_trained(changes, allowed=("localize.", "eval."))
+    changes: dict[str, Any] = dict(parse_localizing(set_, ImageSettings(), allowed=("localize.", "eval.")))
     if threshold is not None:
         changes["localize.threshold"] = threshold
     if ten_crop:

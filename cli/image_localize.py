@@ -9,8 +9,8 @@ from cyclopts import Parameter
 
 from ..errors import UsageError, listing
 from .console import note, out, print_json, progress, warn
-from .image_output import account_for, refuse_trained
-from .temporal import SET, parse_set
+from .image_output import account_for
+from .temporal import SET, parse_localizing
 
 _SEVERAL = Parameter(consume_multiple=True)
 _RUNS = Path("runs/image")
@@ -70,6 +70,7 @@ def image_localize(
     """
     from ..image_has.images import IMAGE_SUFFIXES
     from ..image_has.session import localize_photographs, open_localizer, write_photographs
+    from ..image_has.settings import ImageSettings
 
     if top < 1:
         raise UsageError(f"--top must be 1 or more, but is {top}", next="--top 1")
@@ -90,8 +91,7 @@ def image_localize(
         if not inside:
             raise UsageError(f"{path} holds no images", next="name image files, or a folder of them", subject=str(path))
         files += inside
-    changes: dict[str, Any] = dict(parse_set(set_ or []))
-    refuse_trained(changes, allowed=("localize.",))
+    changes: dict[str, Any] = dict(parse_localizing(set_, ImageSettings()))
     changes |= {} if threshold is None else {"localize.threshold": threshold}
     changes |= {"localize.ten_crop": True} if ten_crop else {}
     localizer, _, _ = open_localizer(run or [], runs=runs, device=device, changes=changes, map_members=map_members)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import PartialFailure, UsageError, plural
+from ..errors import PartialFailure, plural
 
 if TYPE_CHECKING:
     from ..image_has.images import Problem
@@ -48,17 +47,3 @@ def score_table(arms: dict[str, ImageScores]) -> Any:
     for name, value in rows.items():
         table.add_row(name, *(value(one) for one in arms.values()))
     return table
-
-
-def refuse_trained(changes: Mapping[str, Any], *, allowed: tuple[str, ...]) -> None:
-    """Refuse settings that a trained network no longer heeds, and names that are none."""
-    from ..image_has.settings import ImageSettings
-
-    ImageSettings().updated(changes, origin="option")
-    other = [key for key in changes if not key.startswith(allowed)]
-    if other:
-        raise UsageError(
-            f"{other[0]} has no effect any more",
-            why="the network is trained",
-            next=f"--set {allowed[0]}NAME=VALUE; or train anew",
-        )

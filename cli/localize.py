@@ -11,13 +11,14 @@ from cyclopts import Parameter
 
 from ..errors import PartialFailure, UsageError, listing, plural
 from .console import note, out, print_json, print_json_line, progress, warn
-from .temporal import SET, parse_set
+from .temporal import SET, parse_localizing
 
 if TYPE_CHECKING:
     from ..settings import LocalizeSettings
     from ..temporal_has.video_results import VideoResult
 
 _SEVERAL = Parameter(consume_multiple=True)
+_MOVING = {".gif", ".avif"}  # images that may be videos
 
 
 def localize(
@@ -101,13 +102,14 @@ def localize(
         Print the detections as one JSON object.
     """
     from ..dataset import VIDEO_SUFFIXES
+    from ..image_has.images import IMAGE_SUFFIXES
     from ..runs import find_run
     from ..temporal_has.runs import read_settings
 
     # Videos typed behind --run, which takes all that follows.
     behind = [one for one in run or [] if one.suffix.lower() in VIDEO_SUFFIXES and not one.is_dir()]
     inputs = [*(inputs or []), *map(str, behind)]
-    photographs = [one for one in inputs if Path(one).suffix.lower() in {".jpg", ".jpeg", ".png", ".bmp", ".webp"}]
+    photographs = [one for one in inputs if Path(one).suffix.lower() in IMAGE_SUFFIXES - _MOVING]
     if photographs:
         raise UsageError(f"{photographs[0]} is a picture", why="actions take time", next="thas image localize PHOTO...")
     if (inputs or watch) and (dataset or subset or features):
@@ -117,13 +119,9 @@ def localize(
     if once and not watch:
         raise UsageError("--once goes with --watch", next="thas localize --watch FOLDER --once")
     folders = [find_run(one, root=runs) for one in run or [] if one not in behind] or [find_run(None, root=runs)]
-    changes = parse_set(set_ or []) | ({"localize.labels": labels} if labels else {})
-    other = [key for key in changes if not key.startswith("localize.")]
-    if other:
-        raise UsageError(
-            f"{other[0]} has no effect on localization", why="the network is trained", next="--set localize.NAME=VALUE"
-        )
-    settings = read_settings(folders[0])[0].updated(changes, origin="option").localize
+    trained = read_settings(folders[0])[0]
+    changes = parse_localizing(set_, trained) | ({"localize.labels": labels} if labels else {})
+    settings = trained.updated(changes, origin="option").localize
     if inputs or watch:
         if labels == "known":
             raise UsageError(

@@ -14,6 +14,7 @@ from .console import note, out, print_json, progress, warn
 
 if TYPE_CHECKING:
     from ..settings import Settings
+    from ..settings_table import SettingsTable
     from ..temporal_has.log import Epoch
 
 SET = Parameter(name="--set", consume_multiple=True)
@@ -28,6 +29,20 @@ def parse_set(pairs: list[str]) -> dict[str, str]:
             raise UsageError(f"--set {pair} has no value", next=f"--set {pair}=VALUE")
         values[key.strip()] = value.strip()
     return values
+
+
+def parse_localizing(
+    pairs: list[str] | None, settings: SettingsTable, *, allowed: tuple[str, ...] = ("localize.",)
+) -> dict[str, str]:
+    """What `--set` changes after training; what is no setting, or no longer heeded then, is refused."""
+    changes = parse_set(pairs or [])
+    settings.updated(changes, origin="option")
+    other = [key for key in changes if not key.startswith(allowed)]
+    if other:
+        raise UsageError(
+            f"{other[0]} has no effect on localization", why="the network is trained", next="--set localize.NAME=VALUE"
+        )
+    return changes
 
 
 def _settings(

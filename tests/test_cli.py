@@ -226,6 +226,7 @@ def test_nan_in_a_feature_file_is_named(folder, capsys):
         (["train", "--dataset", "mine", "--features", "nowhere"], 1, "nowhere"),
         (["train", "--dataset", "mine", "--set", "network.kernel_size=2"], 2, "must be odd"),
         (["localize", "photo.jpg"], 2, "photo.jpg is a picture"),
+        (["localize", "photo.TIFF"], 2, "photo.TIFF is a picture"),
         (["train", "--dataset", "mine", "--set", "localize.threshold="], 2, "needs at least one value"),
         (["train", "--dataset", "mine", "--set", "train.learning_rate=inf"], 2, "must be a number"),
         (["train", "--dataset", "mine", "--set", "train.learning_rate=1e30"], 1, "training diverged"),

@@ -445,7 +445,7 @@ def test_a_model_comes_back_as_it_was(tmp_path):
     settings = small(train__epochs=2)
     model = train(features, labels, classes=CLASSES, settings=settings, recipe={"layer": "fc7"}, folder=tmp_path)
     loaded, _, description = load_model(tmp_path / CHECKPOINT)
-    assert loaded.settings == model.settings
+    assert loaded.settings == settings
     assert loaded.classes == CLASSES
     assert loaded.recipe == {"layer": "fc7"}
     assert description["epoch"] == 2
@@ -517,6 +517,8 @@ def test_times_that_do_not_pass_give_no_kernel_unless_it_is_given():
         train(features, labels, classes=("x", "y"), settings=settings)
     given = settings.updated({"network.kernel_size": 3, "network.smoothing": 3})
     assert train(features, labels, classes=("x", "y"), settings=given).settings.network.kernel_size == 3
+    paper = small(train__epochs=1)
+    assert train(features, labels, classes=("x", "y"), settings=paper).settings == paper, "it smooths nothing"
 
 
 @given(st.floats(0.01, 3), st.floats(0.01, 3), st.integers(1, 50))
