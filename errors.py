@@ -107,7 +107,10 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
     >>> suggestion("Divin", ["Diving", "Shotput"])
     "did you mean 'Diving'?"
+    >>> suggestion("refine", ["localize.refine", "localize.scale"])
+    "did you mean 'localize.refine'?"
     """
     known = list(known)
-    close = get_close_matches(name, known, n=1)
+    last = [one for one in known if one.endswith(f".{name}")]
+    close = last if len(last) == 1 else get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known: {listing(known, 20)}"

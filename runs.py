@@ -14,9 +14,12 @@ from typing import Any
 from ._version import __version__
 from .errors import DataError, UsageError
 from .files import cannot_write
+from .settings_table import read_toml
 
 SETTINGS = "settings.toml"
 ENVIRONMENT = "environment.json"
+IMAGE_TRAIN = "thas image train"
+"""The command that makes runs of images."""
 
 
 def first_process() -> bool:
@@ -85,10 +88,11 @@ def find_run(
         command: What makes runs, for the message where there is none.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is none, or the folder is of the other half's.
     """
     if folder is not None:
         if (folder / SETTINGS).exists():
+            _check_half(folder, images=command == IMAGE_TRAIN)
             return folder.resolve()
         raise UsageError(
             f"{folder} is not a run",
@@ -106,6 +110,16 @@ def find_run(
             next=f"{command} --dataset NAME, or name a run's folder",
         )
     return found[-1].resolve()
+
+
+def _check_half(run: Path, *, images: bool) -> None:
+    """Raise a UsageError if a run is of videos where images are meant, or the other way round."""
+    # The sections are the same in both halves; only images have a size.
+    if images != ("size" in read_toml(run / SETTINGS).get("input", {})):
+        kind, program = ("videos", "thas") if images else ("images", "thas image")
+        raise UsageError(
+            f"{run} is a run of {kind}", next=f"{program} eval {run}, or {program} localize", subject=str(run)
+        )
 
 
 def environment() -> dict[str, Any]:

@@ -26,6 +26,7 @@ def eval_(
     detections: Annotated[list[Path] | None, _MANY] = None,
     /,
     *,
+    run: Annotated[list[Path] | None, _MANY] = None,
     annotations: Path | None = None,
     dataset: str | None = None,
     data_root: Path = Path("data"),
@@ -66,6 +67,8 @@ def eval_(
     ----------
     detections
         Files (ActivityNet JSON, CSV, THUMOS14 text) or run folders.
+    run
+        Run folders; the same as naming them without --run.
     annotations
         Ground truth: ActivityNet JSON, CSV, a folder of THUMOS14 text files, or a data set's folder.
     dataset
@@ -112,7 +115,7 @@ def eval_(
     from ..eval.average_precision import DEFAULT_IOU
     from ..eval.protocols import PROTOCOLS
 
-    files: list[Path | None] = [*detections] if detections else [None]
+    files: list[Path | None] = [*(detections or []), *(run or [])] or [None]
     if len(files) > 2 and not seeds:
         raise UsageError(
             f"{len(files)} sets of detections were given", why="two can be compared", next="give two, or add --seeds"

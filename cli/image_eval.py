@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from ..errors import listing
 from .console import note, out, print_json, progress, warn
-from .image_output import account_for, score_table
+from .image_output import account_for, against_centred, score_table
 from .temporal import SET, parse_localizing
 
 _SEVERAL = Parameter(consume_multiple=True)
@@ -18,6 +19,7 @@ _RUNS = Path("runs/image")
 def image_eval(
     runs_or_weights: list[Path] | None = None,
     *,
+    run: Annotated[list[Path] | None, _SEVERAL] = None,
     boxes: Path | None = None,
     maps: Path | None = None,
     dataset: str | None = None,
@@ -47,6 +49,8 @@ def image_eval(
     runs_or_weights
         Runs' folders or files of weights; the newest run if none is named. Several are averaged, as in the paper's
         ensemble.
+    run
+        The same as naming them without --run.
     boxes
         A file of boxes instead: CSV image,label,x0,y0,x1,y1,score, or JSON as `thas image localize --json` prints it.
     maps
@@ -85,7 +89,7 @@ def image_eval(
         changes["localize.ten_crop"] = True
     with progress("localizing", unit="images") as advance:
         result = evaluate(
-            runs_or_weights or [],
+            [*(runs_or_weights or []), *(run or [])],
             boxes=boxes,
             maps=maps,
             dataset=dataset,
@@ -104,7 +108,15 @@ def image_eval(
         print_json(result.to_json())
     else:
         out.print(result.of, markup=False)
+        if changes:
+            out.print("with " + " ".join(f"{key}={value}" for key, value in changes.items()), markup=False)
         out.print(score_table({"": result.scores}))
+        if line := against_centred(result.scores):
+            note(line)
+        if result.written:
+            note("written: " + listing([str(path) for path in result.written]))
+        if changes or subset or dataset:
+            note("a run keeps only the scores of its own settings, data set and subset")
     account_for(
         list(result.predictions.failed),
         "image could not be localized and counts as missed",

@@ -33,6 +33,8 @@ def image_localize(
 ) -> None:
     """Find objects in photographs: boxes as JSON, and pictures with map, box, label and score.
 
+    What boxes.json says of other photographs stays there.
+
     For example:
 
         thas image localize holiday/*.jpg
@@ -69,20 +71,20 @@ def image_localize(
         Print one JSON object.
     """
     from ..image_has.images import IMAGE_SUFFIXES
-    from ..image_has.session import localize_photographs, open_localizer, write_photographs
+    from ..image_has.session import localize_photographs, open_localizer, other_photographs, write_photographs
     from ..image_has.settings import ImageSettings
 
     if top < 1:
         raise UsageError(f"--top must be 1 or more, but is {top}", next="--top 1")
-    if not photos:
-        taken = [path for path in run or [] if path.suffix.lower() in IMAGE_SUFFIXES]
+    # Photographs typed behind --run, which takes all that follows.
+    behind = [one for one in run or [] if one.suffix.lower() in IMAGE_SUFFIXES and not one.is_dir()]
+    sources = [one for one in run or [] if one not in behind]
+    if not photos and not behind:
         raise UsageError(
-            "no photograph is named",
-            why=f"--run takes all that follows it, {listing([str(path) for path in taken])} too" if taken else "",
-            next="name image files or folders first: thas image localize PHOTO... --run FOLDER",
+            "no photograph is named", next="name image files, or folders of them: thas image localize PHOTO..."
         )
     files: list[Path] = []
-    for path in photos:
+    for path in [*(photos or []), *behind]:
         everything = sorted(p for p in path.rglob("[!.]*") if p.is_file()) if path.is_dir() else [path]
         inside = [p for p in everything if p.suffix.lower() in IMAGE_SUFFIXES] if path.is_dir() else [path]
         if len(inside) < len(everything):
@@ -94,13 +96,20 @@ def image_localize(
     changes: dict[str, Any] = dict(parse_localizing(set_, ImageSettings()))
     changes |= {} if threshold is None else {"localize.threshold": threshold}
     changes |= {"localize.ten_crop": True} if ten_crop else {}
-    localizer, _, _ = open_localizer(run or [], runs=runs, device=device, changes=changes, map_members=map_members)
+    localizer, _, _ = open_localizer(sources, runs=runs, device=device, changes=changes, map_members=map_members)
+    others = other_photographs(output / "boxes.json", files)
+    taken = {Path(one["overlay"]).name for one in others if one.get("overlay")}
     with progress("localizing", total=len(files), unit="photographs") as advance:
         found, failed = localize_photographs(
-            files, localizer, top=top, pictures=None if no_pictures else output, on_photo=lambda: advance(1)
+            files,
+            localizer,
+            top=top,
+            pictures=None if no_pictures else output,
+            taken=taken,
+            on_photo=lambda: advance(1),
         )
     if found or not failed:
-        write_photographs(output / "boxes.json", found)
+        write_photographs(output / "boxes.json", found, others)
     if json:
         print_json({"images": [one.to_json() for one in found], "failed": {p.subject: p.detail for p in failed}})
     else:

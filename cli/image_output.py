@@ -47,3 +47,14 @@ def score_table(arms: dict[str, ImageScores]) -> Any:
     for name, value in rows.items():
         table.add_row(name, *(value(one) for one in arms.values()))
     return table
+
+
+def against_centred(scores: ImageScores) -> str:
+    """Whether the boxes do better than one that sees no image; empty where there are no boxes to tell by."""
+    from ..eval.boxes import paired_interval
+
+    if scores.known_hits is None or scores.centred_hits is None:
+        return ""
+    low, high = (100 * end for end in paired_interval(scores.known_hits, scores.centred_hits))
+    told = "is above" if low > 0 else "is below" if high < 0 else "cannot be told from"
+    return f"GT-known Loc {told} that of the centred box, chosen on these images: {low:+.1f} to {high:+.1f} (95 %)"

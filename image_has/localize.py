@@ -31,7 +31,7 @@ def localize(
 
     Args:
         activation: (..., H, W), maps; upsampled to the size of the image for boxes in pixels.
-        threshold: Fraction of the maximum, 0 to below 1; or K of them.
+        threshold: Fraction of the maximum, 0 to below 1, of Otsu's level also more; or K of them.
         scale: Take the fraction of the maximum as it is (the paper); or of the range from minimum to maximum, which
             also works for maps that are nowhere positive (Choe et al., CVPR 2020); or of `otsu_level`, a level of each
             map's own, where what is below zero counts as zero.
@@ -52,8 +52,9 @@ def localize(
     if neighbours not in _NEIGHBOURS or scale not in get_args(Scale):
         raise ValueError(f"neighbours must be 4 or 8 and scale one of {get_args(Scale)}: {neighbours!r}, {scale!r}")
     fractions = np.asarray(threshold, dtype=np.float64)
-    if fractions.ndim > 1 or fractions.size == 0 or not ((fractions >= 0) & (fractions < 1)).all():
-        raise ValueError(f"threshold must be from 0 to below 1, but is {threshold!r}")
+    most = np.inf if scale == "otsu" else 1
+    if fractions.ndim > 1 or fractions.size == 0 or not ((fractions >= 0) & (fractions < most)).all():
+        raise ValueError(f"threshold must be from 0 to below {most:g}, but is {threshold!r}")
     maps = _as_array(activation)
     if maps.ndim < 2 or 0 in maps.shape[-2:]:
         raise ValueError(f"activation must be (..., H, W), but its shape is {maps.shape}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import CheckpointError
 from ..files import write_atomically
-from ..runs import ENVIRONMENT, SETTINGS, environment, find_run
+from ..runs import ENVIRONMENT, IMAGE_TRAIN, SETTINGS, environment, find_run
 from ..settings_table import flatten, read_toml
 from .settings import ImageSettings
 
@@ -25,7 +25,7 @@ def find_image_run(folder: Path | None, *, root: Path = ROOT, dataset: str | Non
     Raises:
         UsageError: There is none.
     """
-    return find_run(folder, root=root, dataset=dataset, command="thas image train")
+    return find_run(folder, root=root, dataset=dataset, command=IMAGE_TRAIN)
 
 
 def write_settings(run: Path, settings: ImageSettings, data: Mapping[str, str], origins: Mapping[str, str]) -> None:

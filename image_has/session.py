@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -215,6 +215,7 @@ def localize_photographs(
     top: int = 1,
     pictures: Path | None = None,
     titles: Mapping[str, str] | None = None,
+    taken: Collection[str] = (),
     on_photo: Callable[[], None] = lambda: None,
 ) -> tuple[list[Photograph], list[Problem]]:
     """Box the likeliest classes in photographs; those that cannot be read are reported, the rest are done.
@@ -225,15 +226,16 @@ def localize_photographs(
         top: How many classes a photograph.
         pictures: The folder for overlays; none are drawn if None.
         titles: Class -> a readable name.
+        taken: Names in that folder that belong to other photographs.
         on_photo: Called after each.
     """
-    found, failed, used = [], [], set()
+    found, failed, used = [], [], set(taken)
     threshold, scale = localizer.settings.localize.threshold, localizer.settings.localize.scale
     for path in paths:
         try:
             image = read_image(path)
         except DataError as error:
-            failed.append(Problem(str(path), "photograph that cannot be read", error.why))
+            failed.append(Problem(str(path), "photograph that cannot be read", error.why or error.what))
             on_photo()
             continue
         pixels = squashed(image, side=localizer.side)[None]
@@ -269,6 +271,25 @@ def _drawn(image: PIL.Image.Image, activation: Any, boxes: list, path: Path, tit
     return save_picture(overlay(image, activation, boxes=[box for *_, box in boxes], title=title), path)
 
 
-def write_photographs(path: Path, found: Sequence[Photograph]) -> None:
-    """Write boxes of photographs as JSON."""
-    write_atomically(path, json.dumps({"images": [one.to_json() for one in found]}, indent=1) + "\n")
+def other_photographs(path: Path, photographs: Sequence[Path]) -> list[dict[str, Any]]:
+    """What a file of boxes that is about to be written anew says of other photographs; nothing if there is no file.
+
+    Raises:
+        DataError: There is a file, but not one that `write_photographs` wrote.
+    """
+    if not path.exists():
+        return []
+    anew = {photograph.resolve() for photograph in photographs}
+    try:
+        images = json.loads(path.read_text(encoding="utf-8"))["images"]
+        return [one for one in images if Path(one["image"]).resolve() not in anew]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(
+            f"{path} is in the way", why="it holds no boxes of photographs", next="--output FOLDER", subject=str(path)
+        ) from None
+
+
+def write_photographs(path: Path, found: Sequence[Photograph], others: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Write boxes of photographs as JSON, after those of `others`."""
+    content = {"images": [*others, *(one.to_json() for one in found)]}
+    write_atomically(path, json.dumps(content, indent=1) + "\n")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from ..errors import UsageError, suggestion
+from ..errors import UsageError, listing, suggestion
 from ..settings_table import SettingsTable, flatten, read_toml, setting
 
 PAPER_SIZES = (0, 16, 32, 44, 56)
@@ -95,7 +95,7 @@ class LocalizeSettings:
     """From maps to boxes."""
 
     threshold: float = setting(
-        0.2, "of the map's maximum, or as `scale` says: 0.2 AlexNet-GAP, 0.3 GoogLeNet-GAP", "paper", low=0, high=0.999
+        0.2, "of the map's maximum, or as `scale` says: 0.2 AlexNet-GAP, 0.3 GoogLeNet-GAP", "paper", low=0
     )
     scale: Literal["max", "range", "otsu"] = setting(
         "max", "a fraction of the map's maximum, of its range, or of its own Otsu level (then near 0.8)", "paper"
@@ -144,7 +144,9 @@ class ImageSettings(SettingsTable):
         """
         if name not in PRESETS:
             raise UsageError(
-                f"there is no image preset {name!r}", why=suggestion(name, PRESETS), next="choose one of those"
+                f"there is no image preset {name!r}",
+                why=suggestion(name, PRESETS),
+                next=f"use one of {listing(PRESETS)}",
             )
         return cls().updated(PRESETS[name], origin=f"preset {name}")
 
@@ -160,12 +162,14 @@ class ImageSettings(SettingsTable):
             ),
             "input.resize must not be below input.size": self.input.resize < self.input.size,
             "hide.size needs at least one size": not self.hide.size,
+            "localize.threshold must be below 1, unless localize.scale is otsu": (
+                self.localize.threshold >= 1 and self.localize.scale != "otsu"
+            ),
         }
         for problem, there in problems.items():
             if there:
-                raise UsageError(
-                    f"{origin}: {problem}", why=f"train.stages has {stages} stages", next="--set KEY=VALUE"
-                )
+                why = f"there are {stages} stages" if "stage" in problem else ""
+                raise UsageError(f"{origin}: {problem}", why=why, next="--set KEY=VALUE")
 
     def at_epoch(self, epoch: int) -> tuple[float, float]:
         """Learning rate and weight decay of an epoch, counted from 0.
@@ -212,13 +216,17 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """What each preset changes. `ilsvrc` is the paper's AlexNet-GAP with HaS-Mixed: the defaults themselves."""
 
+PAPER_PRESETS = ("ilsvrc", "googlenet")
+"""Those whose values are the paper's; the values of the others are ours."""
+
 
 def resolve_image_settings(
     *, preset: str = "ilsvrc", config: Path | None = None, options: Mapping[str, Any] | None = None
 ) -> tuple[ImageSettings, dict[str, str]]:
     """Settings by precedence, and for each changed key where its value came from."""
     settings = ImageSettings.preset(preset)
-    origins = dict.fromkeys(PRESETS[preset], f"preset {preset}")
+    source = "paper" if preset in PAPER_PRESETS else "ours"
+    origins = dict.fromkeys(PRESETS[preset], f"preset {preset}, {source}")
     for origin, layer in ((str(config), read_toml(config) if config else {}), ("option", options or {})):
         flat = flatten(layer)
         settings = settings.updated(flat, origin=origin)

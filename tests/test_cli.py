@@ -330,7 +330,7 @@ def test_a_run_is_scored_as_its_settings_say_and_from_anywhere(folder, capsys, m
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir(folder / "elsewhere")
     capsys.readouterr()
-    assert thas("eval", run_folder, "--json") == 0
+    assert thas("eval", "--run", run_folder, "--json") == 0
     scores = json.loads(capsys.readouterr().out)
     assert (scores["iou"], scores["protocol"]) == ([0.25, 0.5], "thumos14")
 

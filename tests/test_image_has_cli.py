@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,62 @@ def test_a_broken_photograph_does_not_stop_the_rest_but_changes_the_exit_code(
     assert "in some, no images by their names: phone.heic" in capsys.readouterr().err
 
 
+def test_what_was_found_in_other_photographs_stays(creatures: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(TRAIN) == 0
+    for folder, colour in (("a", 0), ("b", 99)):
+        Path(folder).mkdir()
+        PIL.Image.new("L", (9, 9), colour).save(f"{folder}/x.png")
+
+    def kept() -> list[tuple[str, str]]:
+        images = json.loads(Path("localized/boxes.json").read_text())["images"]
+        return [(one["image"], one["overlay"]) for one in images]
+
+    assert run(["image", "localize", "a/x.png"]) == 0
+    first = Path("localized/x.png").read_bytes()
+    assert run(["image", "localize", "--run", "runs/image/latest", "b/x.png"]) == 0
+    assert kept() == [("a/x.png", "localized/x.png"), ("b/x.png", "localized/x-2.png")]
+    assert Path("localized/x.png").read_bytes() == first
+    assert run(["image", "localize", "./a/x.png"]) == 0
+    assert kept() == [("b/x.png", "localized/x-2.png"), ("a/x.png", "localized/x.png")]
+    capsys.readouterr()
+    Path("localized/boxes.json").write_text("[]")
+    assert run(["image", "localize", "a/x.png"]) == 1
+    assert "localized/boxes.json is in the way" in capsys.readouterr().err
+    assert Path("localized/boxes.json").read_text() == "[]"
+    assert run(["image", "localize", "nowhere.png", "--output", "others"]) == 3
+    assert "there is no image nowhere.png" in capsys.readouterr().err
+
+
+def test_eval_says_how_it_localized_what_it_wrote_and_whether_that_beats_the_middle(
+    creatures: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run(TRAIN) == 0
+    capsys.readouterr()
+    assert run(["image", "eval", "--run", "runs/image/latest"]) == 0
+    captured = capsys.readouterr()
+    assert "written: " in captured.err
+    assert "scores.json" in captured.err
+    assert re.search(r"GT-known Loc (is above|is below|cannot be told from) that of the centred box", captured.err)
+    assert "with " not in captured.out.splitlines()[1]
+    assert run(["image", "eval", "--set", "localize.scale=otsu", "localize.threshold=1.5"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[1] == "with localize.scale=otsu localize.threshold=1.5"
+    assert "written: " not in captured.err
+    assert "keeps only the scores of its own settings" in captured.err
+
+
+def test_a_run_of_the_other_half_is_named_as_such(creatures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(TRAIN) == 0
+    run_of_videos = tmp_path / "runs/videos/20260101-000000"
+    run_of_videos.mkdir(parents=True)
+    (run_of_videos / "settings.toml").write_text("[data]\n")
+    capsys.readouterr()
+    assert run(["eval", "runs/image/latest"]) == 2
+    assert "is a run of images\n  next: thas image eval " in capsys.readouterr().err
+    assert run(["image", "eval", str(run_of_videos)]) == 2
+    assert "is a run of videos\n  next: thas eval " in capsys.readouterr().err
+
+
 def test_broken_training_images_are_counted_and_named(creatures: Path, capsys: pytest.CaptureFixture[str]):
     (creatures / "train/drix/0003.png").write_bytes(b"broken")
     assert run(TRAIN) == 3
@@ -128,7 +185,11 @@ def test_the_settings_can_be_printed_and_fed_back(creatures: Path, capsys: pytes
         (["image", "localize", "x.jpg", "--set", "train.epochs=3"], 2, "train.epochs has no effect"),
         (["image", "localize", "x.jpg", "--set", "localise.refine=3"], 2, "did you mean"),
         (["image", "eval", "--set", "network.width=0.2"], 2, "network.width has no effect"),
-        (["image", "localize", "--run", "some/run", "x.jpg"], 2, "--run takes all that follows it, x.jpg too"),
+        (["image", "localize", "--run", "some/run", "x.jpg"], 2, "some/run is not a run"),
+        (["image", "localize", "--run", "some/run"], 2, "no photograph is named"),
+        (["image", "localize", "x.jpg", "--set", "localize.threshold=1"], 2, "must be below 1"),
+        (["image", "eval", "--set", "refine=5"], 2, "did you mean 'localize.refine'?"),
+        (["image", "train", "--dataset", "creatures", "--preset", "image-128"], 2, "use one of ilsvrc, googlenet"),
         (["image", "localize", "x.jpg", "--top", "0"], 2, "--top"),
         (["image", "localize", "creatures/empty"], 2, "holds no images"),
     ],

@@ -37,7 +37,7 @@ def test_precedence_and_where_each_value_came_from(tmp_path):
     assert (settings.train.epochs, settings.train.seed, settings.input.size) == (3, 8, 112)
     assert origins["train.seed"] == "option"
     assert origins["train.epochs"] == str(config)
-    assert origins["input.size"] == "preset images-128"
+    assert origins["input.size"] == "preset images-128, ours"
 
 
 @pytest.mark.parametrize(
