@@ -40,7 +40,7 @@ ARMS: dict[str, dict[str, Any]] = {
 RULES: dict[str, dict[str, Any]] = {
     "paper": {},
     # Chosen by looking at the boxes of every other image, counted from 1: rows "unseen" below are the rest.
-    "refined": {"localize.refine": 20, "localize.scale": "otsu", "localize.threshold": 0.8},
+    "refined": {"localize.refine": 20, "localize.scale": "otsu", "localize.mirror": True},
 }
 
 OTHER_THRESHOLDS = (0.1, 0.3, 0.4, 0.5)  # of the map's maximum; 0.3 is the paper's for GoogLeNet-GAP

@@ -41,7 +41,7 @@ def image_localize(
 
         thas image localize bird.jpg --run runs/image/birds/20260101-120000 --top 3 --json
 
-        thas image localize bird.jpg --set localize.refine=20 localize.scale=otsu localize.threshold=0.8
+        thas image localize bird.jpg --set localize.refine=20 localize.scale=otsu localize.mirror=true
 
     Parameters
     ----------

@@ -33,14 +33,19 @@ class View(NamedTuple):
     mirrored: bool
 
 
-def views(side: int, size: int) -> list[View]:
+def views(side: int, size: int, *, mirror: bool = False) -> list[View]:
     """The whole image where it has the network's size; else ten crops: corners, centre, and their mirror images.
 
-    >>> len(views(224, 224)), len(views(256, 224)), views(256, 224)[8]
-    (1, 10, View(top=16, left=16, mirrored=False))
+    Args:
+        side: Of the square image, in pixels.
+        size: Of what a network sees.
+        mirror: Whether the whole image's mirror image is a view too.
+
+    >>> len(views(224, 224)), len(views(224, 224, mirror=True)), len(views(256, 224)), views(256, 224)[8]
+    (1, 2, 10, View(top=16, left=16, mirrored=False))
     """
     if side == size:
-        return [View(0, 0, False)]
+        return [View(0, 0, mirrored) for mirrored in ((False, True) if mirror else (False,))]
     last, middle = side - size, (side - size) // 2
     places = [(0, 0), (0, last), (last, 0), (last, last), (middle, middle)]
     return [View(top, left, mirrored) for top, left in places for mirrored in (False, True)]
@@ -69,7 +74,7 @@ class Localizer:
 
     Attributes:
         members: Networks of the same classes and input.
-        settings: Of the first; its `localize` says whether ten crops are averaged.
+        settings: Of the first; its `localize` says which views are averaged.
         device: Where they run.
         map_members: Which members' maps are averaged; all if None.
     """
@@ -137,7 +142,7 @@ class Localizer:
         if seen.dropout == "always":
             generator = torch.Generator().manual_seed(seed_of(self.settings.train.seed, 6))
             x = dropped(x, probability=self.settings.hide.probability, generator=generator)
-        looks = views(x.shape[-1], seen.size)
+        looks = views(x.shape[-1], seen.size, mirror=self.settings.localize.mirror)
         outputs = [(look, [member.network(self._part(x, look)) for member in self.members]) for look in looks]
         everything = [one.logits.float().softmax(1) for _, several in outputs for one in several]
         probabilities = torch.stack(everything).mean(0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from ..errors import UsageError, listing, suggestion
 from ..settings_table import SettingsTable, flatten, read_toml, setting
@@ -98,11 +98,12 @@ class LocalizeSettings:
         0.2, "of the map's maximum, or as `scale` says: 0.2 AlexNet-GAP, 0.3 GoogLeNet-GAP", "paper", low=0
     )
     scale: Literal["max", "range", "otsu"] = setting(
-        "max", "a fraction of the map's maximum, of its range, or of its own Otsu level (then near 0.8)", "paper"
+        "max", "of the map's maximum, of its range, or of its own Otsu level, then 1 unless given", "paper"
     )
     refine: int = setting(
         0, "times the maps are drawn towards the picture's edges (pixel-adaptive, CVPR 2020); 0: not", "paper", low=0
     )
+    mirror: bool = setting(False, "average maps and probabilities over the image and its mirror image", "paper")
     ten_crop: bool = setting(False, "average maps and probabilities over ten crops (GoogLeNet)", "unverified")
 
 
@@ -134,6 +135,16 @@ class ImageSettings(SettingsTable):
     train: TrainSettings = field(default_factory=TrainSettings)
     localize: LocalizeSettings = field(default_factory=LocalizeSettings)
     eval: EvalSettings = field(default_factory=EvalSettings)
+
+    def updated(self, values: Mapping[str, Any], *, origin: str = "settings") -> Self:
+        """As `SettingsTable.updated`; `localize.scale=otsu` alone brings the threshold 1, that level as it is.
+
+        >>> ImageSettings().updated({"localize.scale": "otsu"}).localize.threshold
+        1.0
+        """
+        if values.get("localize.scale") == "otsu" and self.localize.scale != "otsu":
+            values = {"localize.threshold": 1.0, **values}
+        return super().updated(values, origin=origin)
 
     @classmethod
     def preset(cls, name: str) -> ImageSettings:

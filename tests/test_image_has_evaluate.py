@@ -15,8 +15,8 @@ from thas.errors import DataError, UsageError
 from thas.image_has.datasets import open_images
 from thas.image_has.evaluate import evaluate, spread_rows
 from thas.image_has.loading import normalised
-from thas.image_has.localizer import Localizer, views
-from thas.image_has.network import CamNetwork
+from thas.image_has.localizer import Localization, Localizer, views
+from thas.image_has.network import CamNetwork, build_network
 from thas.image_has.predict import predict, read_boxes, read_maps, write_boxes
 from thas.image_has.refine import refined
 from thas.image_has.runs import read_settings
@@ -93,6 +93,22 @@ def test_ten_crops_lie_back_where_they_came_from(squares: Path):
     maps = localizer(pixels, torch.tensor([1])).maps[0, 1]
     torch.testing.assert_close(maps, pixels[0, 0] / 255 * 9.0)
     assert score(predict(localizer, table_of(squares))).gt_known_loc == 1
+
+
+def test_with_mirror_images_left_and_right_are_alike():
+    network = build_network(ImageSettings.preset("image-demo").network, classes=2, seed=0)
+    pixels = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+    def seen(pixels: torch.Tensor, *, mirror: bool) -> Localization:
+        settings = SETTINGS.updated({"localize.mirror": mirror})
+        return Localizer.of(TrainedNetwork(network, ("blue", "red"), settings), device="cpu")(pixels)
+
+    here, there = seen(pixels, mirror=True), seen(pixels.flip(-1), mirror=True)
+    torch.testing.assert_close(here.probabilities, there.probabilities)
+    torch.testing.assert_close(here.maps, there.maps.flip(-1))
+    one, other = seen(pixels, mirror=False), seen(pixels.flip(-1), mirror=False)
+    assert not torch.allclose(one.maps, other.maps.flip(-1), atol=1e-3)
+    torch.testing.assert_close(here.probabilities, (one.probabilities + other.probabilities) / 2)
 
 
 def test_several_networks_average_maps_of_some_and_probabilities_of_all():

@@ -142,3 +142,6 @@ def test_otsus_level_finds_the_dim_thing_that_a_bright_spot_hides_from_the_maxim
     assert localize(dim, threshold=0.2).tolist() == [2, 2, 3, 3]
     dim[2, 2] = 0.4
     assert localize(dim, threshold=0.8, scale="otsu").tolist() == [1, 1, 6, 6]
+    # Otsu's level is 0.08 there; a factor may also lift it, and past the maximum only the maximum is left.
+    boxes = localize(dim, threshold=[1.0, 3.0, 9.0], scale="otsu")
+    assert boxes.tolist() == [[1, 1, 6, 6], [2, 2, 3, 3], [2, 2, 3, 3]]

@@ -67,3 +67,13 @@ def test_an_unknown_preset_names_the_nearest():
 def test_the_package_and_its_settings_do_not_import_torch():
     code = "import sys, thas.image_has, thas.image_has.settings; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_otsu_brings_its_own_threshold_unless_one_is_given():
+    assert ImageSettings().updated({"localize.scale": "otsu", "localize.threshold": 0.8}).localize.threshold == 0.8
+    changed = ImageSettings().updated({"localize.scale": "otsu"})
+    assert changed.localize.threshold == 1
+    assert changed.updated({"localize.scale": "otsu", "localize.refine": 3}).localize.threshold == 1
+    assert ImageSettings().updated({"localize.refine": 3}).localize.threshold == 0.2
+    with pytest.raises(UsageError, match="must be below 1"):
+        changed.updated({"localize.scale": "max"})
