@@ -92,12 +92,13 @@ class SettingsTable:
 
     def to_toml(self, origins: Mapping[str, str] | None = None) -> str:
         """TOML that can be fed back, each line with what it means and where its value came from."""
-        known, lines, section = self.descriptions(), [], ""
+        known, usual, lines, section = self.descriptions(), type(self)().flat(), [], ""
         for key, value in self.flat().items():
             if not key.startswith(section + "."):
                 section = key.split(".")[0]
                 lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
-            origin = (origins or {}).get(key, f"default, {known[key].source}")
+            otherwise = f"default, {known[key].source}" if value == usual[key] else "given in code"
+            origin = (origins or {}).get(key, otherwise)
             lines.append(f"{key.split('.')[1]} = {_toml(value)}".ljust(34) + f" # {known[key].doc} ({origin})")
         return "\n".join(lines) + "\n"
 

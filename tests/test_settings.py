@@ -141,3 +141,9 @@ def test_every_default_is_documented_and_accepted(key):
     assert description.source in {"paper", "unverified", "ours"}
     value = Settings().flat()[key]
     assert Settings().updated({key: value}).flat()[key] == value
+
+
+def test_a_value_that_code_changed_is_not_called_the_default_of_the_paper():
+    lines = Settings().updated({"hide.probability": 0.25}).to_toml().splitlines()
+    assert any(line.startswith("probability = 0.25") and line.endswith("(given in code)") for line in lines)
+    assert any(line.startswith("epochs") and "(default, " in line for line in lines)
