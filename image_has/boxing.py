@@ -35,6 +35,15 @@ class Boxed:
     any_part: np.ndarray
 
 
+def boxes_of(maps: np.ndarray, settings: LocalizeSettings) -> np.ndarray:
+    """(..., H, W) maps -> (..., 4) boxes in pixels of the map: at several thresholds the mean of each edge.
+
+    >>> boxes_of(np.array([[0, 2, 4, 8, 8]]), LocalizeSettings(threshold=(0.1, 0.3, 0.6))).tolist()
+    [2.0, 0.0, 5.0, 1.0]
+    """
+    return localize(maps, threshold=settings.threshold, scale=settings.scale).mean(axis=-2)
+
+
 def box_maps(
     maps: np.ndarray,
     *,
@@ -51,15 +60,15 @@ def box_maps(
         right: (B,) bool, where both are the same class.
         sizes: (B, 2), height and width of the images.
         annotated: The true boxes of each image, maybe none.
-        settings: The fixed threshold and its scale.
+        settings: The fixed thresholds and their scale.
         thresholds: (K,) to compare with the true boxes at.
     """
     stretch = np.tile((sizes / maps.shape[-2:])[:, ::-1], 2)
-    known = localize(maps[:, 1], threshold=settings.threshold, scale=settings.scale)
+    known = boxes_of(maps[:, 1], settings)
     predicted = known.copy()
     wrong = np.flatnonzero(~right)
     if len(wrong):
-        predicted[wrong] = localize(maps[wrong, 0], threshold=settings.threshold, scale=settings.scale)
+        predicted[wrong] = boxes_of(maps[wrong, 0], settings)
     largest, any_part = np.zeros((len(maps), len(thresholds))), np.zeros((len(maps), len(thresholds)))
     mine = [i for i, boxes in enumerate(annotated) if len(boxes)]
     if mine and len(thresholds):

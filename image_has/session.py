@@ -14,12 +14,13 @@ import torch
 from ..errors import DataError, UsageError
 from ..files import write_atomically
 from ..runs import first_process, new_run
+from .boxing import boxes_of
 from .colours import measured_colours
 from .datasets import open_images
 from .decode import read_image
 from .images import Problem, problem_lines
 from .loading import squashed
-from .localize import localize, scaled_boxes
+from .localize import scaled_boxes
 from .localizer import Localizer
 from .pictures import overlay, save_picture
 from .runs import ROOT, find_image_run, read_settings, write_settings
@@ -230,7 +231,6 @@ def localize_photographs(
         on_photo: Called after each.
     """
     found, failed, used = [], [], set(taken)
-    threshold, scale = localizer.settings.localize.threshold, localizer.settings.localize.scale
     for path in paths:
         try:
             image = read_image(path)
@@ -244,8 +244,9 @@ def localize_photographs(
         boxes, first = [], seen.maps[0, 0].cpu().numpy()
         for rank, (probability, label) in enumerate(zip(best.values.tolist(), best.indices.tolist(), strict=True)):
             one = localizer(pixels, torch.tensor([label])).maps[0, 1].cpu().numpy() if rank else first
-            box = localize(one, threshold=threshold, scale=scale)
-            box = scaled_boxes(box, map_size=one.shape, image_size=(image.height, image.width)).round(2)
+            box = scaled_boxes(
+                boxes_of(one, localizer.settings.localize), map_size=one.shape, image_size=(image.height, image.width)
+            ).round(2)
             boxes.append((localizer.classes[label], round(probability, 6), tuple(box.tolist())))
         picture = None
         if pictures is not None:

@@ -17,6 +17,9 @@ from ..settings_table import SettingsTable, flatten, read_toml, setting
 PAPER_SIZES = (0, 16, 32, 44, 56)
 """HaS-Mixed: each image draws one of these sizes, in pixels of a 224 pixel crop; 0 hides nothing (section 4.2)."""
 
+OTSU_THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6)
+"""Around Otsu's level, since no single cut suits all maps; ours."""
+
 
 @dataclass(frozen=True)
 class InputSettings:
@@ -94,11 +97,11 @@ class TrainSettings:
 class LocalizeSettings:
     """From maps to boxes."""
 
-    threshold: float = setting(
-        0.2, "of the map's maximum, or as `scale` says: 0.2 AlexNet-GAP, 0.3 GoogLeNet-GAP", "paper", low=0
+    threshold: tuple[float, ...] = setting(
+        (0.2,), "as `scale` says: 0.2 AlexNet-GAP, 0.3 GoogLeNet-GAP; the boxes at several are averaged", "paper", low=0
     )
     scale: Literal["max", "range", "otsu"] = setting(
-        "max", "of the map's maximum, of its range, or of its own Otsu level, then 1 unless given", "paper"
+        "max", "thresholds are of the map's maximum, of its range, or of its Otsu level", "paper"
     )
     refine: int = setting(
         0, "times the maps are drawn towards the picture's edges (pixel-adaptive, CVPR 2020); 0: not", "paper", low=0
@@ -124,7 +127,7 @@ class ImageSettings(SettingsTable):
     >>> ImageSettings().updated({"hide.probability": 0}).hide.probability
     0.0
     >>> ImageSettings.preset("googlenet").localize.threshold
-    0.3
+    (0.3,)
     """
 
     command: ClassVar[str] = "thas image train"
@@ -137,13 +140,13 @@ class ImageSettings(SettingsTable):
     eval: EvalSettings = field(default_factory=EvalSettings)
 
     def updated(self, values: Mapping[str, Any], *, origin: str = "settings") -> Self:
-        """As `SettingsTable.updated`; `localize.scale=otsu` alone brings the threshold 1, that level as it is.
+        """As `SettingsTable.updated`; `localize.scale=otsu` without a threshold brings `OTSU_THRESHOLDS`.
 
-        >>> ImageSettings().updated({"localize.scale": "otsu"}).localize.threshold
-        1.0
+        >>> ImageSettings().updated({"localize.scale": "otsu"}).localize.threshold == OTSU_THRESHOLDS
+        True
         """
         if values.get("localize.scale") == "otsu" and self.localize.scale != "otsu":
-            values = {"localize.threshold": 1.0, **values}
+            values = {"localize.threshold": OTSU_THRESHOLDS, **values}
         return super().updated(values, origin=origin)
 
     @classmethod
@@ -174,8 +177,9 @@ class ImageSettings(SettingsTable):
             "input.resize must not be below input.size": self.input.resize < self.input.size,
             "hide.size needs at least one size": not self.hide.size,
             "localize.threshold must be below 1, unless localize.scale is otsu": (
-                self.localize.threshold >= 1 and self.localize.scale != "otsu"
+                self.localize.scale != "otsu" and any(t >= 1 for t in self.localize.threshold)
             ),
+            "localize.threshold needs at least one value": not self.localize.threshold,
         }
         for problem, there in problems.items():
             if there:

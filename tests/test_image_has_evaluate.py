@@ -12,9 +12,11 @@ import torch
 from torch import nn
 
 from thas.errors import DataError, UsageError
+from thas.image_has.boxing import boxes_of
 from thas.image_has.datasets import open_images
 from thas.image_has.evaluate import evaluate, spread_rows
 from thas.image_has.loading import normalised
+from thas.image_has.localize import localize
 from thas.image_has.localizer import Localization, Localizer, views
 from thas.image_has.network import CamNetwork, build_network
 from thas.image_has.predict import predict, read_boxes, read_maps, write_boxes
@@ -109,6 +111,17 @@ def test_with_mirror_images_left_and_right_are_alike():
     one, other = seen(pixels, mirror=False), seen(pixels.flip(-1), mirror=False)
     assert not torch.allclose(one.maps, other.maps.flip(-1), atol=1e-3)
     torch.testing.assert_close(here.probabilities, (one.probabilities + other.probabilities) / 2)
+
+
+def test_boxes_at_several_thresholds_are_averaged_edge_by_edge(squares: Path):
+    maps = np.random.default_rng(0).random((3, 6, 7))
+    rules = SETTINGS.updated({"localize.threshold": (0.2, 0.9), "localize.scale": "range"}).localize
+    low, high = (localize(maps, threshold=t, scale="range") for t in (0.2, 0.9))
+    assert (low != high).any()
+    np.testing.assert_allclose(boxes_of(maps, rules), (low + high) / 2)
+    settings = SETTINGS.updated({"localize.threshold": "0.2 0.9"})
+    localizer = Localizer.of(colour_network(), settings=settings, device="cpu")
+    assert score(predict(localizer, table_of(squares))).gt_known_loc == 1
 
 
 def test_several_networks_average_maps_of_some_and_probabilities_of_all():

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from thas.errors import UsageError
-from thas.image_has.settings import PRESETS, ImageSettings, resolve_image_settings
+from thas.image_has.settings import OTSU_THRESHOLDS, PRESETS, ImageSettings, resolve_image_settings
 from thas.settings import flatten
 
 
@@ -70,10 +70,10 @@ def test_the_package_and_its_settings_do_not_import_torch():
 
 
 def test_otsu_brings_its_own_threshold_unless_one_is_given():
-    assert ImageSettings().updated({"localize.scale": "otsu", "localize.threshold": 0.8}).localize.threshold == 0.8
+    assert ImageSettings().updated({"localize.scale": "otsu", "localize.threshold": 0.8}).localize.threshold == (0.8,)
     changed = ImageSettings().updated({"localize.scale": "otsu"})
-    assert changed.localize.threshold == 1
-    assert changed.updated({"localize.scale": "otsu", "localize.refine": 3}).localize.threshold == 1
-    assert ImageSettings().updated({"localize.refine": 3}).localize.threshold == 0.2
+    assert changed.localize.threshold == OTSU_THRESHOLDS
+    assert changed.updated({"localize.scale": "otsu", "localize.refine": 3}).localize.threshold == OTSU_THRESHOLDS
+    assert ImageSettings().updated({"localize.refine": 3}).localize.threshold == (0.2,)
     with pytest.raises(UsageError, match="must be below 1"):
         changed.updated({"localize.scale": "max"})
