@@ -244,9 +244,8 @@ def localize_photographs(
         boxes, first = [], seen.maps[0, 0].cpu().numpy()
         for rank, (probability, label) in enumerate(zip(best.values.tolist(), best.indices.tolist(), strict=True)):
             one = localizer(pixels, torch.tensor([label])).maps[0, 1].cpu().numpy() if rank else first
-            box = scaled_boxes(
-                boxes_of(one, localizer.settings.localize), map_size=one.shape, image_size=(image.height, image.width)
-            ).round(2)
+            box = boxes_of(one, localizer.settings.localize)
+            box = scaled_boxes(box, map_size=one.shape, image_size=(image.height, image.width)).round(2)
             boxes.append((localizer.classes[label], round(probability, 6), tuple(box.tolist())))
         picture = None
         if pictures is not None:
