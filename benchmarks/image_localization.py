@@ -106,13 +106,16 @@ def main() -> None:
         for arm in arguments.arms:
             runs.setdefault(arm, []).append(trained(arm, seed, arguments))
     learned = {arm: [_accuracy_of_training_images(run) for run in mine] for arm, mine in runs.items()}
-    together = [[runs[arm][seed] for arm in arguments.arms] for seed in range(arguments.seeds)]
+    together = {"mean of the arms": [[runs[arm][seed] for arm in arguments.arms] for seed in range(arguments.seeds)]}
+    together |= {f"mean of the seeds of {arm}": [mine] for arm, mine in runs.items()}
     for name, rules in RULES.items():
         found = {arm: [evaluate([run], changes=rules) for run in mine] for arm, mine in runs.items()}
-        if len(arguments.arms) > 1:
-            dataset = {"dataset": str(arguments.dataset)}
-            found["mean of these"] = [evaluate(several, changes=rules, **dataset) for several in together]
-        rows = {arm: summary(evaluations, found[arguments.arms[0]]) for arm, evaluations in found.items()}
+        for mean, members in together.items():
+            if len(members[0]) > 1:
+                dataset = {"dataset": str(arguments.dataset)}
+                found[mean] = [evaluate(several, changes=rules, **dataset) for several in members]
+        first = found[arguments.arms[0]]
+        rows = {arm: summary(evaluations, first[: len(evaluations)]) for arm, evaluations in found.items()}
         for arm, mine in runs.items():
             rows[arm]["top1_clas_of_training_images"] = learned[arm]
             if name == "paper":
@@ -184,9 +187,9 @@ def summary(evaluations: list[Evaluation], first: list[Evaluation]) -> dict[str,
     row["max_box_acc_v2"] = float(np.mean([one.swept["max_box_acc_v2"] for one in scores]))
     row["best_threshold_of_range"] = [one.swept["best_threshold"] for one in scores]
 
-    # Images of all seeds in one bootstrap: an interval for these networks on such images, not for other seeds.
+    # All seeds see the same images: an interval for these networks on such images, not for other seeds.
     def pooled(hits: Any, of: list[Evaluation]) -> np.ndarray:
-        return np.concatenate([np.asarray(hits(one)) for one in of])
+        return np.stack([np.asarray(hits(one)) for one in of])
 
     def centred(one: Evaluation) -> Any:
         return one.scores.centred_hits
@@ -204,7 +207,7 @@ def summary(evaluations: list[Evaluation], first: list[Evaluation]) -> dict[str,
         if name in ("gt_known_loc", "max_box_acc"):
             row[name]["over_centred_interval95"] = list(paired_interval(mine, pooled(centred, evaluations)))
     half = [(np.asarray(one.scores.known_hits)[::2], np.asarray(one.scores.centred_hits)[::2]) for one in evaluations]
-    ours, blind = (np.concatenate(hits) for hits in zip(*half, strict=True))
+    ours, blind = (np.stack(hits) for hits in zip(*half, strict=True))
     row["unseen"] = {"mean": float(ours.mean()), "centred": float(blind.mean())}
     row["unseen"]["interval95"] = list(paired_interval(ours, blind))
     return row

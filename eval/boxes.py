@@ -280,19 +280,21 @@ def paired_interval(
     """95 % interval of an accuracy, or of the difference of two on the same images (bootstrap over images).
 
     Args:
-        hits: (N,) bool.
-        others: (N,) bool, taken off if given.
+        hits: (N,) bool; of S networks (S, N), of which each image counts by its mean, for the images are the same.
+        others: The same shape, taken off if given.
         draws: Of the bootstrap.
         seed: Of the draws.
 
     >>> paired_interval(np.ones(10, dtype=bool))
     (1.0, 1.0)
     """
-    value = np.asarray(hits, dtype=np.int64) - (0 if others is None else np.asarray(others, dtype=np.int64))
-    # Only the numbers of -1, 0 and 1 matter, and in a draw they are multinomial.
-    share = np.bincount(value + 1, minlength=3) / len(value)
-    drawn = np.random.default_rng(seed).multinomial(len(value), share, size=draws)
-    low, high = np.percentile((drawn[:, 2] - drawn[:, 0]) / len(value), [2.5, 97.5])
+    differences = np.asarray(hits, dtype=np.int64) - (0 if others is None else np.asarray(others, dtype=np.int64))
+    networks = np.atleast_2d(differences)
+    # Only how often each sum over the networks occurs matters, and in a draw these numbers are multinomial.
+    value, count = np.unique(networks.sum(axis=0), return_counts=True)
+    n = count.sum()
+    drawn = np.random.default_rng(seed).multinomial(n, count / n, size=draws)
+    low, high = np.percentile(drawn @ value / (n * len(networks)), [2.5, 97.5])
     return float(low), float(high)
 
 

@@ -194,3 +194,11 @@ BAD = [
 def test_bad_input_is_named(job, message):
     with pytest.raises(DataError, match=message):
         job()
+
+
+def test_networks_that_agree_make_the_interval_no_narrower_and_opposite_ones_leave_nothing():
+    hits = np.random.default_rng(0).random(200) < 0.3
+    assert paired_interval(np.stack([hits, hits, hits])) == pytest.approx(paired_interval(hits))
+    assert paired_interval(np.stack([hits, ~hits])) == (0.5, 0.5)
+    low, high = paired_interval(np.random.default_rng(1).random((2, 200)) < 0.3)
+    assert high - low < 0.9 * np.subtract(*paired_interval(hits)[::-1])
