@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from ..errors import CheckpointError, listing
+from ..errors import CheckpointError, UsageError, listing
 from ..files import write_atomically
+from ..settings_table import flatten
 from .network import CamNetwork, build_network
-from .settings import ImageSettings, InputSettings, LocalizeSettings, NetworkSettings
+from .settings import ImageSettings, NetworkSettings
 
 CLASSIFIER = ("classifier.weight", "classifier.bias")
 
@@ -58,15 +59,12 @@ def load_weights(path: Path) -> TrainedNetwork:
     try:
         shape = dict(facts["architecture"])
         kernel5 = int(shape.pop("kernel5", 5))
-        settings = ImageSettings(
-            network=_made(NetworkSettings, shape),
-            input=_made(InputSettings, facts["preprocessing"]),
-            localize=_made(LocalizeSettings, facts["localize"]),
-        )
+        tables = {"network": shape, "input": facts["preprocessing"], "localize": facts["localize"]}
+        settings = ImageSettings().updated(flatten(tables), origin=str(path))
         classes = tuple(str(name) for name in facts["classes"])
         network = build_network(settings.network, classes=len(classes), seed=0, kernel5=kernel5)
         network.load_state_dict(load_file(path))
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, UsageError) as error:
         raise CheckpointError(
             f"{path} does not hold a network of the image half",
             why=" ".join(str(error).split())[:200],
@@ -74,13 +72,6 @@ def load_weights(path: Path) -> TrainedNetwork:
             subject=str(path),
         ) from None
     return TrainedNetwork(network.eval(), classes, settings)
-
-
-def _made(kind: type, values: dict[str, Any]) -> Any:
-    known = {one.name for one in fields(kind)}
-    if set(values) - known:
-        raise ValueError(f"it has settings that this version does not know: {listing(sorted(set(values) - known))}")
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 def read_facts(path: Path) -> dict[str, Any]:

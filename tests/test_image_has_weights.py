@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torchvision import models
 
 from thas.errors import CheckpointError
 from thas.image_has.activation import captured
 from thas.image_has.network import build_network
 from thas.image_has.settings import ImageSettings, NetworkSettings
-from thas.image_has.weights import load_weights, save_weights, start_from
+from thas.image_has.weights import load_weights, read_facts, save_weights, start_from
 
 SMALL = ImageSettings.preset("image-demo")
 
@@ -27,6 +29,21 @@ def test_a_saved_network_comes_back_with_its_classes_and_settings(tmp_path: Path
     assert trained.classes == ("cat", "dog")
     assert trained.settings.input == SMALL.input
     assert not trained.network.training
+
+
+def test_a_file_that_holds_a_single_threshold_is_read_and_a_strange_setting_named(tmp_path: Path):
+    path = saved(tmp_path / "weights.safetensors")
+    facts = read_facts(path)
+
+    def rewritten(name: str, **changes: object) -> Path:
+        content = facts | {"localize": facts["localize"] | changes}
+        save_file(load_file(path), tmp_path / name, metadata={"thas": json.dumps(content)})
+        return tmp_path / name
+
+    older = load_weights(rewritten("older.safetensors", threshold=0.3))
+    assert older.settings.localize.threshold == (0.3,)
+    with pytest.raises(CheckpointError, match=r"no setting 'localize\.unheard'"):
+        load_weights(rewritten("newer.safetensors", unheard=1))
 
 
 def test_ours_to_start_from_keeps_the_classifier_for_the_same_classes_only(tmp_path: Path):
