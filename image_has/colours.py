@@ -30,9 +30,10 @@ def measured_colours(
     for row in np.unique(np.linspace(0, len(table) - 1, min(len(table), most)).astype(int)):
         try:
             image = read_image(table.path(row), upright=table.upright, short_side=short_side)
+            image = shrunk(image, short_side=short_side)
         except DataError:
             continue  # training meets it again, and names it
-        values = np.asarray(shrunk(image, short_side=short_side), dtype=np.float64).reshape(-1, 3) / 255
+        values = np.asarray(image, dtype=np.float64).reshape(-1, 3) / 255
         total, squares, pixels = total + values.sum(0), squares + (values**2).sum(0), pixels + len(values)
     if not pixels:
         raise DataError(f"none of the images of {table.root} could be read", next="check the files")

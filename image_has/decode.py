@@ -55,8 +55,6 @@ def read_image(path: Path, *, upright: bool = True, short_side: int | None = Non
         DataError: The file is missing, is no image, is damaged, or has more than `MOST_PIXELS`.
     """
     with _opened(path) as image:
-        if short_side is not None and image.format == "JPEG":
-            image.draft(None, (short_side, short_side))
         if image.width * image.height > MOST_PIXELS:
             raise DataError(
                 f"{path} is not decoded",
@@ -64,12 +62,14 @@ def read_image(path: Path, *, upright: bool = True, short_side: int | None = Non
                 next="make a smaller copy of it",
                 subject=str(path),
             )
+        if short_side is not None and image.format == "JPEG":
+            image.draft(None, (short_side, short_side))
         try:
             image.load()
             if upright:
                 image = PIL.ImageOps.exif_transpose(image)
             return as_rgb(image)
-        except (OSError, SyntaxError, ValueError, EOFError, MemoryError, IndexError) as error:
+        except Exception as error:  # decoders raise whatever the damaged bytes provoke
             raise _broken(path, error) from None
 
 
@@ -103,7 +103,9 @@ def _opened(path: Path) -> Iterator[PIL.Image.Image]:
                 yield image
     except FileNotFoundError:
         raise DataError(f"there is no image {path}", next="check the path", subject=str(path)) from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, PIL.Image.DecompressionBombError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # decoders raise whatever the damaged bytes provoke
         raise _broken(path, error) from None
 
 

@@ -50,6 +50,10 @@ def make_demo_images(folder: Path, *, training: int = 300, testing: int = 60, se
                 (folder / path).write_bytes(content.getvalue())
                 if subset == "val":
                     rows.writerow([path, name, *(f"{corner:.2f}" for corner in box)])
+        wanted = {f"{i:04}.png" for i in range(count)}
+        for path in folder.glob(f"{subset}/*/[0-9][0-9][0-9][0-9].png"):  # of a larger set, drawn here before
+            if path.parent.name in CLASSES and path.name not in wanted:
+                path.unlink()
     write_atomically(folder / "boxes.csv", table.getvalue())
     return folder
 

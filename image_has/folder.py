@@ -12,6 +12,9 @@ from ..tables import table_rows
 from .decode import image_size
 from .images import IMAGE_SUFFIXES, ImageTable, Problem, class_folders, clean_boxes
 
+SUBSETS = {"train", "training", "val", "validation", "test"}
+"""Names that folders of classes have, and classes do not."""
+
 BOX_COLUMNS = ("image", "label", "x0", "y0", "x1", "y1")
 
 
@@ -29,7 +32,7 @@ def read_folder(root: Path) -> dict[str, ImageTable]:
     root = Path(root)
     if not root.is_dir():
         raise DataError(f"there is no folder {root}", next="check the path", subject=str(root))
-    subsets, others = _subsets(root)
+    subsets, left_out = _subsets(root)
     classes = tuple(sorted({name for found in subsets.values() for name in found}))
     if not any(files for found in subsets.values() for files in found.values()):
         raise DataError(
@@ -56,26 +59,45 @@ def read_folder(root: Path) -> dict[str, ImageTable]:
             boxes={path: boxes[path] for path in paths if path in boxes},
             problems=(
                 *(Problem(f"{subset}/{name}", "class without images") for name in classes if not found.get(name)),
-                *(Problem(path, "file that is no image by its name, left out") for path in others.get(subset, ())),
+                *left_out.get(subset, ()),
                 *(problem for problem in (*unreadable, *problems) if problem.subject in mine),
             ),
         )
     return tables
 
 
-def _subsets(root: Path) -> tuple[dict[str, dict[str, list[str]]], dict[str, list[str]]]:
-    """Subset -> class -> paths of images below `root`; and subset -> paths of other files."""
+def _subsets(root: Path) -> tuple[dict[str, dict[str, list[str]]], dict[str, list[Problem]]]:
+    """Subset -> class -> paths of images below `root`; and subset -> files that were left out."""
+
+    def unnamed(files: list[str]) -> list[Problem]:
+        return [Problem(path, "file that is no image by its name, left out") for path in files]
+
     folders = [entry for entry in sorted(root.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
-    if any(path.suffix.lower() in IMAGE_SUFFIXES for folder in folders for path in folder.iterdir()):
-        images, others = class_folders(root)  # images right below these folders: they are classes
-        return {"train": images}, {"train": others}
+    if _are_classes(folders):
+        images, others = class_folders(root)
+        return {"train": images}, {"train": unnamed(others)}
     subsets, strangers = {}, {}
     for subset in (folder.name for folder in folders):
         images, others = class_folders(root / subset)
         if any(images.values()):
             subsets[subset] = {name: [f"{subset}/{path}" for path in files] for name, files in images.items()}
-            strangers[subset] = [f"{subset}/{path}" for path in others]
+            astray = sorted(path.name for path in (root / subset).glob("[!.]*") if path.is_file())
+            strangers[subset] = [
+                *(Problem(f"{subset}/{name}", "file in no class's folder, left out") for name in astray),
+                *unnamed([f"{subset}/{path}" for path in others]),
+            ]
     return subsets, strangers
+
+
+def _are_classes(folders: list[Path]) -> bool:
+    """Whether folders are classes, with images right below them, and no subsets with a stray image beside classes."""
+
+    def image(path: Path) -> bool:
+        return path.suffix.lower() in IMAGE_SUFFIXES
+
+    with_images = [folder for folder in folders if any(image(path) for path in folder.iterdir())]
+    with_classes = [folder for folder in folders if any(image(path) for path in folder.glob("*/*"))]
+    return bool(with_images) and not any(folder.name in SUBSETS for folder in with_classes)
 
 
 def read_boxes(path: Path, labels: Mapping[str, str]) -> dict[str, list[tuple[float, float, float, float]]]:

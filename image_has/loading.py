@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import DataError
-from .decode import read_image
+from .decode import MOST_PIXELS, read_image
 from .images import ImageTable, Problem
 from .settings import InputSettings, TrainSettings
 
@@ -63,10 +63,20 @@ def epoch_order(images: int, *, seed: int, epoch: int) -> Tensor:
 
 
 def shrunk(image: PIL.Image.Image, *, short_side: int) -> PIL.Image.Image:
-    """The image with its short side at so many pixels, in proportion."""
+    """The image with its short side at so many pixels, in proportion.
+
+    Raises:
+        DataError: It is so long and thin that it would have more than `MOST_PIXELS`.
+    """
     width, height = image.size
     scale = short_side / min(width, height)
     size = (max(short_side, round(width * scale)), max(short_side, round(height * scale)))
+    if size[0] * size[1] > MOST_PIXELS:
+        raise DataError(
+            f"an image of {width} x {height} pixels cannot have a short side of {short_side}",
+            why=f"at {width} x {height} pixels it is too long and thin",
+            next="crop it",
+        )
     return image if size == image.size else image.resize(size, PIL.Image.Resampling.BILINEAR)
 
 
@@ -91,9 +101,9 @@ class _TrainingFiles(Dataset[Any]):
     def _shrunk(self, row: int) -> np.ndarray | Problem:
         try:
             image = read_image(self.table.path(row), upright=self.table.upright, short_side=self.settings.resize)
+            return np.asarray(shrunk(image, short_side=self.settings.resize))
         except DataError as error:
             return Problem(self.table.paths[row], "broken image, left out", error.why)
-        return np.asarray(shrunk(image, short_side=self.settings.resize))
 
     def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, int, int] | Problem:
         row, epoch = item

@@ -254,7 +254,9 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
             failed.append(Problem(name, "image without a map, counted as missed"))
             continue
         try:
-            one = np.load(path, allow_pickle=False).astype(np.float64)
+            one = np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
+            if one.ndim != 2:
+                raise ValueError(f"its shape is {one.shape}")
             boxed = box_maps(
                 np.stack([one, one])[None],
                 right=np.array([True]),
@@ -263,7 +265,7 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
                 settings=settings,
                 thresholds=result.thresholds,
             )
-        except (ValueError, OSError) as error:
+        except (ValueError, TypeError, OSError, EOFError) as error:
             raise DataError(
                 f"{path} is not a map",
                 why=str(error),

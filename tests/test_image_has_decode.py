@@ -118,3 +118,24 @@ def test_broken_files_are_named(tmp_path: Path):
         with pytest.raises(DataError, match=name) as raised:
             read_image(path)
         assert raised.value.subject == str(path)
+
+
+def test_whatever_a_decoder_raises_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = saved(tmp_path / "a.png", PIL.Image.new("RGB", (4, 4)))
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("of a damaged AVIF")
+
+    monkeypatch.setattr(PIL.Image.Image, "convert", fail)
+    with pytest.raises(DataError, match=r"a\.png cannot be decoded\nwhy:  of a damaged AVIF"):
+        read_image(path)
+    monkeypatch.setattr(PIL.Image, "open", fail)
+    with pytest.raises(DataError, match=r"a\.png cannot be decoded"):
+        image_size(path)
+
+
+def test_a_large_jpeg_is_refused_also_where_it_would_be_shrunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = saved(tmp_path / "a.jpg", PIL.Image.new("RGB", (64, 64)))
+    monkeypatch.setattr("thas.image_has.decode.MOST_PIXELS", 1000)
+    with pytest.raises(DataError, match="64 x 64 pixels are more than 1,000"):
+        read_image(path, short_side=8)

@@ -35,3 +35,11 @@ def test_the_box_holds_the_head_and_more():
             assert bright[:, 1].min() >= x0 - 1
             assert bright[:, 1].max() <= x1
             assert np.ptp(bright[:, 1]) < 0.6 * (x1 - x0)
+
+
+def test_a_smaller_set_leaves_nothing_of_a_larger_one(tmp_path: Path):
+    make_demo_images(tmp_path, training=3, testing=2)
+    (tmp_path / "train/drix/mine.png").touch()
+    make_demo_images(tmp_path, training=1, testing=1, seed=1)
+    left = sorted(path.name for path in tmp_path.glob("*/drix/*.png"))
+    assert left == ["0000.png", "0000.png", "mine.png"]

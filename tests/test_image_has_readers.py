@@ -41,6 +41,14 @@ def test_a_folder_of_subsets_and_classes(animals: Path):
     assert not tables["val"].problems
 
 
+def test_a_stray_image_does_not_make_classes_of_subsets(animals: Path):
+    image(animals / "train/overview.png")
+    tables = read_folder(animals)
+    assert set(tables) == {"train", "val"}
+    assert tables["train"].classes == ("cat", "dog")
+    assert problem_lines(tables["train"].problems) == ["1 x file in no class's folder, left out: train/overview.png"]
+
+
 def test_class_folders_alone_are_training_images(tmp_path: Path):
     image(tmp_path / "cat" / "1.PNG")
     image(tmp_path / "dog" / "deeper" / "2.png")
