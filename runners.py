@@ -38,6 +38,10 @@ class Runner(Protocol):
         """The sum over all processes."""
         ...
 
+    def gathered(self, values: list[Any]) -> list[Any]:
+        """The values of all processes, each of which waits here for the others."""
+        ...
+
     def state(self) -> dict[str, Any]:
         """What a checkpoint must keep of it: the scale of 16-bit gradients."""
         ...
@@ -80,6 +84,10 @@ class OneDevice:
         self._scaler.update()
 
     def total(self, values: Tensor) -> Tensor:
+        """The values themselves."""
+        return values
+
+    def gathered(self, values: list[Any]) -> list[Any]:
         """The values themselves."""
         return values
 
@@ -136,6 +144,12 @@ class SeveralDevices:
     def total(self, values: Tensor) -> Tensor:
         """The sum over all processes."""
         return self.fabric.all_reduce(values, reduce_op="sum")
+
+    def gathered(self, values: list[Any]) -> list[Any]:
+        """The values of all processes, in the order of their ranks."""
+        everyone: list[Any] = [None] * self.world
+        torch.distributed.all_gather_object(everyone, values)
+        return [value for several in everyone for value in several]
 
     def state(self) -> dict[str, Any]:
         """The scale of 16-bit gradients; empty for other precisions."""

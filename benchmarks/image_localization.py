@@ -21,8 +21,10 @@ from thas.eval.boxes import paired_interval
 from thas.image_has.evaluate import Evaluation, evaluate, picture_of, spread_rows
 from thas.image_has.localizer import Localizer
 from thas.image_has.pictures import save_picture, side_by_side
+from thas.image_has.runs import read_settings
 from thas.image_has.session import open_localizer, train_run
 from thas.image_has.settings import ImageSettings
+from thas.image_has.train import MAY_CHANGE
 
 # Sizes as in the paper, for 224 pixels; they are scaled to the side that the network sees.
 ARMS: dict[str, dict[str, Any]] = {
@@ -42,6 +44,8 @@ RULES: dict[str, dict[str, Any]] = {
     # Chosen by looking at the boxes of every other image, counted from 1: rows "unseen" below are the rest.
     "refined": {"localize.refine": 20, "localize.scale": "otsu", "localize.mirror": True},
 }
+
+UNTRAINED = ("localize", "eval")
 
 OTHER_THRESHOLDS = (0.1, 0.3, 0.4, 0.5)  # of the map's maximum; 0.3 is the paper's for GoogLeNet-GAP
 
@@ -73,6 +77,8 @@ def trained(arm: str, seed: int, arguments: argparse.Namespace) -> Path:
     """The run of an arm and a seed, trained now, continued, or found finished."""
     runs = arguments.out / f"{arguments.network}-{arm}-{seed}"
     finished = sorted(runs.glob("*/*/weights.safetensors"))
+    for run in (path.parent for path in runs.glob("*/*/settings.toml")):
+        _check_same(run, settings_of(arm, seed, arguments))
     if finished:
         return finished[-1].parent
     begun = any(runs.glob("*/*/checkpoint.pt"))
@@ -87,6 +93,19 @@ def trained(arm: str, seed: int, arguments: argparse.Namespace) -> Path:
         ),
     )
     return result.run
+
+
+def _check_same(run: Path, wanted: ImageSettings) -> None:
+    """Stop if a run of this name was made with other settings: it would pass for one of these."""
+    unchecked = {"input.mean", "input.std", *MAY_CHANGE}  # measured, or without a trace in the network
+    mine, theirs = wanted.flat(), read_settings(run)[0].flat()
+    other = [
+        key for key in mine if mine[key] != theirs[key] and key not in unchecked and key.split(".")[0] not in UNTRAINED
+    ]
+    if other:
+        raise SystemExit(
+            f"{run} was made with another {other[0]}: {theirs[other[0]]}, not {mine[other[0]]}; name another --out"
+        )
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -11,6 +11,9 @@ from ..errors import UsageError, listing
 from .console import note, out, print_json, progress, warn
 from .image_output import account_for
 from .temporal import SET, parse_localizing
+
+if TYPE_CHECKING:
+    from ..image_has.session import Photograph
 
 _SEVERAL = Parameter(consume_multiple=True)
 _RUNS = Path("runs/image")
@@ -87,6 +90,8 @@ def image_localize(
     for path in [*(photos or []), *behind]:
         everything = sorted(p for p in path.rglob("[!.]*") if p.is_file()) if path.is_dir() else [path]
         inside = [p for p in everything if p.suffix.lower() in IMAGE_SUFFIXES] if path.is_dir() else [path]
+        if path.is_dir() and path.resolve() != output.resolve():  # pictures made here before are no photographs
+            inside = [p for p in inside if output.resolve() not in p.resolve().parents]
         if len(inside) < len(everything):
             others = [p.name for p in everything if p.suffix.lower() not in IMAGE_SUFFIXES]
             warn(f"in {path}, no images by their names: {listing(others)}")
@@ -99,17 +104,20 @@ def image_localize(
     localizer, _, _ = open_localizer(sources, runs=runs, device=device, changes=changes, map_members=map_members)
     others = other_photographs(output / "boxes.json", files)
     taken = {Path(one["overlay"]).name for one in others if one.get("overlay")}
+    kept: list[Photograph] = []
     with progress("localizing", total=len(files), unit="photographs") as advance:
-        found, failed = localize_photographs(
-            files,
-            localizer,
-            top=top,
-            pictures=None if no_pictures else output,
-            taken=taken,
-            on_photo=lambda: advance(1),
-        )
-    if found or not failed:
-        write_photographs(output / "boxes.json", found, others)
+
+        def keep(photograph: Photograph | None) -> None:
+            kept.extend([photograph] if photograph else [])
+            advance(1)
+
+        try:
+            found, failed = localize_photographs(
+                files, localizer, top=top, pictures=None if no_pictures else output, taken=taken, on_photo=keep
+            )
+        finally:  # of what is interrupted, too, the finished part is kept
+            if kept:
+                write_photographs(output / "boxes.json", kept, others)
     if json:
         print_json({"images": [one.to_json() for one in found], "failed": {p.subject: p.detail for p in failed}})
     else:

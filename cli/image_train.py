@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ..errors import plural
+from ..runs import first_process
 from .console import err, note, out, print_json, progress, warn
 from .image_output import account_for
 from .temporal import SET, parse_set
@@ -160,7 +161,7 @@ def image_train(
         out.print(f"{result.run}: {images}, {classes}{last}", markup=False)
         note(f"next: thas image eval {result.run}")
     account_for(
-        list(result.failed),
+        list(result.failed) if first_process() else [],
         "training image could not be read and was left out",
         "training images could not be read and were left out",
     )

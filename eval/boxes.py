@@ -199,16 +199,19 @@ def swept_scores(
     return swept_from_iou(largest, any_part, thresholds)
 
 
-def swept_from_iou(largest: np.ndarray, any_part: np.ndarray, thresholds: np.ndarray) -> SweptScores:
+def swept_from_iou(
+    largest: np.ndarray, any_part: np.ndarray, thresholds: np.ndarray, *, iou: float = 0.5
+) -> SweptScores:
     """The scores from `swept_iou`, which may have been gathered in batches.
 
     Args:
         largest: (N, K) IoU of the largest part's box.
         any_part: (N, K) highest IoU of any part's box.
         thresholds: (K,) on the map.
+        iou: Of MaxBoxAcc; 0.5 in the paper. MaxBoxAccV2 has its own.
     """
-    curve = (largest >= 0.5).mean(axis=0)
-    v2 = tuple(float((any_part >= iou).mean(axis=0).max()) for iou in V2_IOU)
+    curve = (largest >= iou).mean(axis=0)
+    v2 = tuple(float((any_part >= least).mean(axis=0).max()) for least in V2_IOU)
     best = int(curve.argmax())
     return SweptScores(thresholds, curve, float(curve[best]), float(thresholds[best]), v2, float(np.mean(v2)))
 

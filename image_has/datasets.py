@@ -49,7 +49,9 @@ class ImageDataset:
     @property
     def test_subset(self) -> str:
         """`val`, or else `test`, or else the only subset there is."""
-        return next((name for name in ("val", "test", "validation") if name in self.tables), min(self.tables))
+        return next(
+            (name for name in ("val", "test", "validation") if name in self.tables), min(self.tables, default="val")
+        )
 
     @property
     def problems(self) -> list[Problem]:

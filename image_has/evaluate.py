@@ -13,6 +13,7 @@ import torch
 
 from ..errors import UsageError
 from ..files import write_atomically
+from ..runs import SETTINGS
 from .datasets import open_images
 from .decode import read_image
 from .images import ImageTable, Problem
@@ -98,18 +99,21 @@ def evaluate(
             sources, runs=runs, device=device, changes=changes, map_members=map_members
         )
         named = ", ".join(str(file) for file in files)
-        if len(files) == 1 and (files[0].parent / "settings.toml").exists():
-            folder = files[0].parent
-            data = read_settings(folder)[1] | {key: value for key, value in data.items() if value}
+        trained_on = [read_settings(file.parent)[1] for file in files if (file.parent / SETTINGS).exists()]
+        folder = files[0].parent if len(files) == len(trained_on) == 1 else None
+        if trained_on and all(one["dataset"] == trained_on[0]["dataset"] for one in trained_on):
+            data = trained_on[0] | {key: value for key, value in data.items() if value}
     else:
         named = str(boxes or maps)
     if not data["dataset"]:
         raise UsageError(
             "which images are these boxes of?" if boxes or maps else "which images are to be scored?",
-            why="no data set is named, and there is no run that knows one",
+            why="no data set is named, and no run knows one"
+            if len(sources) < 2
+            else "the runs are of several data sets",
             next="--dataset FOLDER",
         )
-    opened = open_images(data["dataset"], data_root=data_root, training=False)
+    opened = open_images(data["dataset"], data_root=data_root, training=data["test_subset"] not in ("", "val"))
     name = data["test_subset"] or opened.test_subset
     table = opened.subset(name)
     on_start(len(table))

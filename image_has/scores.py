@@ -113,7 +113,7 @@ def score(predictions: Predictions, *, iou: float = 0.5, classes: bool = True) -
     blind = np.tile(sizes[:, ::-1], 2) * fraction
     swept: dict[str, Any] = {}
     if len(predictions.thresholds):
-        found = swept_from_iou(predictions.largest[rows], predictions.any_part[rows], predictions.thresholds)
+        found = swept_from_iou(predictions.largest[rows], predictions.any_part[rows], predictions.thresholds, iou=iou)
         swept = {
             "max_box_acc": found.max_box_acc,
             "best_threshold": found.best_threshold,

@@ -11,9 +11,9 @@ from typing import Any
 import PIL.Image
 import torch
 
-from ..errors import DataError, UsageError
+from ..errors import DataError, ThasError, UsageError
 from ..files import write_atomically
-from ..runs import first_process, new_run
+from ..runs import first_process, new_run, remove_run
 from .boxing import boxes_of
 from .colours import measured_colours
 from .datasets import open_images
@@ -102,7 +102,7 @@ def train_run(
     resuming = resume or run is not None
     if resuming and into is None:
         folder = find_image_run(run, root=runs, dataset=opened.name)
-        settings = _resumed(folder, settings, origins or {})
+        settings = _resumed(folder, settings, origins or {}, images=opened.folder, subset=train_subset)
     else:
         # Of torchrun's processes only the first writes; the others' folder is never touched.
         folder = into or (new_run(runs, opened.name) if first_process() else runs / opened.name)
@@ -127,13 +127,27 @@ def train_run(
         epochs.append(epoch)
         on_epoch(epoch)
 
-    _, failed = train(table, settings=settings, folder=folder, resume=resuming, on_epoch=keep, on_batch=on_batch)
+    try:
+        _, failed = train(table, settings=settings, folder=folder, resume=resuming, on_epoch=keep, on_batch=on_batch)
+    except (ThasError, KeyboardInterrupt):
+        if first_process() and into is None and not resuming and not (folder / CHECKPOINT).exists():
+            remove_run(runs, folder)  # or it would be the newest, and hide a good one
+        raise
     return TrainResult(folder, len(table) - len(failed), len(table.classes), tuple(epochs), tuple(failed))
 
 
-def _resumed(run: Path, given: ImageSettings, origins: Mapping[str, str]) -> ImageSettings:
+def _resumed(
+    run: Path, given: ImageSettings, origins: Mapping[str, str], *, images: Path, subset: str
+) -> ImageSettings:
     """The run's own settings, and those options of now that may change between a training and its resumption."""
-    kept = read_settings(run)[0]
+    kept, data = read_settings(run)
+    before = Path(data["dataset"])
+    if (before.exists() and not before.samefile(images)) or data["train_subset"] != subset:
+        raise UsageError(
+            f"{run} cannot be resumed on {subset} of {images}",
+            why=f"it was begun on {data['train_subset']} of {before}",
+            next="name those, or train a new run without --resume",
+        )
     typed = {key: value for key, value in given.flat().items() if origins.get(key) == "option"}
     other = [key for key, value in typed.items() if key not in MAY_CHANGE and value != kept.flat()[key]]
     if other:
@@ -217,7 +231,7 @@ def localize_photographs(
     pictures: Path | None = None,
     titles: Mapping[str, str] | None = None,
     taken: Collection[str] = (),
-    on_photo: Callable[[], None] = lambda: None,
+    on_photo: Callable[[Photograph | None], None] = lambda photograph: None,
 ) -> tuple[list[Photograph], list[Problem]]:
     """Box the likeliest classes in photographs; those that cannot be read are reported, the rest are done.
 
@@ -228,7 +242,7 @@ def localize_photographs(
         pictures: The folder for overlays; none are drawn if None.
         titles: Class -> a readable name.
         taken: Names in that folder that belong to other photographs.
-        on_photo: Called after each.
+        on_photo: Called after each with what was found, None for one that cannot be read.
     """
     found, failed, used = [], [], set(taken)
     for path in paths:
@@ -236,7 +250,7 @@ def localize_photographs(
             image = read_image(path)
         except DataError as error:
             failed.append(Problem(str(path), "photograph that cannot be read", error.why or error.what))
-            on_photo()
+            on_photo(None)
             continue
         pixels = squashed(image, side=localizer.side)[None]
         seen = localizer(pixels)
@@ -251,7 +265,7 @@ def localize_photographs(
         if pictures is not None:
             picture = _drawn(image, first, boxes, pictures / _free_name(path, used), titles or {})
         found.append(Photograph(path, image.width, image.height, tuple(boxes), picture))
-        on_photo()
+        on_photo(found[-1])
     return found, failed
 
 

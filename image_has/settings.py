@@ -106,7 +106,7 @@ class LocalizeSettings:
     refine: int = setting(
         0, "times the maps are drawn towards the picture's edges (pixel-adaptive, CVPR 2020); 0: not", "paper", low=0
     )
-    mirror: bool = setting(False, "average maps and probabilities over the image and its mirror image", "paper")
+    mirror: bool = setting(False, "average maps and probabilities over the image and its mirror image", "ours")
     ten_crop: bool = setting(False, "average maps and probabilities over ten crops (GoogLeNet)", "unverified")
 
 
@@ -179,6 +179,9 @@ class ImageSettings(SettingsTable):
             "localize.threshold must be below 1, unless localize.scale is otsu": (
                 self.localize.scale != "otsu" and any(t >= 1 for t in self.localize.threshold)
             ),
+            "localize.ten_crop needs an input.resize above input.size": (
+                self.localize.ten_crop and self.input.resize == self.input.size
+            ),
             "localize.threshold needs at least one value": not self.localize.threshold,
         }
         for problem, there in problems.items():
@@ -231,8 +234,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """What each preset changes. `ilsvrc` is the paper's AlexNet-GAP with HaS-Mixed: the defaults themselves."""
 
-PAPER_PRESETS = ("ilsvrc", "googlenet")
-"""Those whose values are the paper's; the values of the others are ours."""
+PRESET_SOURCES = {
+    "googlenet": dict.fromkeys(PRESETS["googlenet"], "paper") | {"train.epochs": "unverified"},
+}
+"""Whose the values are that are not ours."""
 
 
 def resolve_image_settings(
@@ -240,8 +245,7 @@ def resolve_image_settings(
 ) -> tuple[ImageSettings, dict[str, str]]:
     """Settings by precedence, and for each changed key where its value came from."""
     settings = ImageSettings.preset(preset)
-    source = "paper" if preset in PAPER_PRESETS else "ours"
-    origins = dict.fromkeys(PRESETS[preset], f"preset {preset}, {source}")
+    origins = {key: f"preset {preset}, {PRESET_SOURCES.get(preset, {}).get(key, 'ours')}" for key in PRESETS[preset]}
     for origin, layer in ((str(config), read_toml(config) if config else {}), ("option", options or {})):
         flat = flatten(layer)
         settings = settings.updated(flat, origin=origin)

@@ -131,7 +131,7 @@ class ImageHalf:
         for column, one in enumerate((scores.right, scores.known_hits, scores.top1_hits)):
             if one is not None:
                 hits[:, column] = one
-        swept = (found.largest[rows] >= 0.5) if rows else np.full((n, 1), np.nan)
+        swept = (found.largest[rows] >= own.eval.iou) if rows else np.full((n, 1), np.nan)
         both = np.concatenate([hits, swept], axis=1).astype(np.float32)
         facts = {"images": n, "without_boxes": scores.without_boxes, "unread": len(found.failed)}
         values = _measured(np.full((1, n), 1.0, np.float32), both)[0]

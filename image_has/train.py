@@ -117,6 +117,8 @@ def train(
     state = _State(network, optimizer, runner)
     if resume and folder is not None:
         _restore(state, folder / CHECKPOINT, runner.device)
+        if runner.rank == 0:
+            _cut_log(folder / LOG, state.epochs_done)
     state.network, state.optimizer = runner.set_up(network, optimizer)
     loader = TrainingLoader(table, settings=settings.input, train=settings.train, rank=runner.rank, world=runner.world)
     for epoch in range(state.epochs_done, settings.train.epochs):
@@ -133,7 +135,9 @@ def train(
     plain = _plain(state.network)
     if folder is not None and runner.rank == 0:
         save_weights(folder / WEIGHTS, plain, classes=table.classes, settings=settings)
-    return plain.to("cpu").eval(), list(state.failed.values())
+    # None leaves before the weights are written: the first that did with an error would take the others with it.
+    failed = {problem.subject: problem for problem in runner.gathered(list(state.failed.values()))}
+    return plain.to("cpu").eval(), list(failed.values())
 
 
 def _check(table: ImageTable, settings: ImageSettings) -> None:
@@ -186,6 +190,13 @@ def _restore(state: _State, path: Path, device: torch.device) -> None:
             next="train a new run",
             subject=str(path),
         ) from None
+
+
+def _cut_log(path: Path, epochs: int) -> None:
+    """Leave out the epochs after the checkpoint, which are about to be run again."""
+    if path.exists():
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["epoch"] <= epochs]
+        write_atomically(path, "".join(f"{line}\n" for line in lines))
 
 
 def _run_epoch(

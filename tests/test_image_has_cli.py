@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 
 from thas.cli import run
+from thas.image_has import session
 from thas.image_has.demo_images import make_demo_images
 
 
@@ -138,6 +139,66 @@ def test_eval_says_how_it_localized_what_it_wrote_and_whether_that_beats_the_mid
     assert captured.out.splitlines()[1] == "with localize.scale=otsu localize.threshold=1.5"
     assert "written: " not in captured.err
     assert "keeps only the scores of its own settings" in captured.err
+
+
+def test_several_runs_are_scored_on_the_data_set_they_share(creatures: Path, capsys: pytest.CaptureFixture[str]):
+    colours = ["--set", "input.mean=0.5,0.5,0.5", "input.std=0.3,0.3,0.3"]
+    for seed in ("0", "1"):
+        assert run([*TRAIN, *colours, "--seed", seed, "--runs", f"runs-{seed}"]) == 0
+    capsys.readouterr()
+    assert run(["image", "eval", "runs-0/latest", "runs-1/latest", "--map-members", "0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 8
+    assert run(["image", "eval", "runs-0/latest", "--subset", "train", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["without_boxes"] == 24
+    make_demo_images(Path("others"), training=2, testing=1)
+    assert run([*TRAIN[:3], "others", *TRAIN[4:], *colours, "--runs", "runs-2"]) == 0
+    assert run(["image", "eval", "runs-0/latest", "runs-2/latest"]) == 2
+    assert "the runs are of several data sets" in capsys.readouterr().err
+
+
+def test_a_run_is_resumed_on_its_own_images_only(creatures: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(TRAIN) == 0
+    make_demo_images(Path("elsewhere/creatures"), training=2, testing=1)
+    for other in (["--dataset", "elsewhere/creatures"], ["--dataset", "creatures", "--train-subset", "val"]):
+        capsys.readouterr()
+        assert run(["image", "train", "--preset", "image-demo", *other, "--resume", "--run", "runs/image/latest"]) == 2
+        assert "it was begun on train of " in capsys.readouterr().err
+
+
+def test_a_training_that_came_to_nothing_does_not_hide_the_run_before(
+    creatures: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run(TRAIN) == 0
+    assert run([*TRAIN[:-1], "cuda:99"]) == 2
+    capsys.readouterr()
+    assert run(["image", "eval", "--json"]) == 0
+
+
+def test_what_was_localized_before_an_interruption_is_kept(
+    creatures: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    assert run(TRAIN) == 0
+    first, second = sorted((creatures / "val/drix").iterdir())[:2]
+    real = session.read_image
+
+    def interrupted(path: Path) -> PIL.Image.Image:
+        if path == second:
+            raise KeyboardInterrupt
+        return real(path)
+
+    monkeypatch.setattr(session, "read_image", interrupted)
+    assert run(["image", "localize", str(first), str(second)]) == 130
+    assert [one["image"] for one in json.loads(Path("localized/boxes.json").read_text())["images"]] == [str(first)]
+
+
+def test_pictures_made_before_are_no_photographs(creatures: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(TRAIN) == 0
+    Path("photos").mkdir()
+    PIL.Image.new("L", (9, 9)).save("photos/x.png")
+    for _ in range(2):
+        capsys.readouterr()
+        assert run(["image", "localize", "photos", "--output", "photos/found", "--json"]) == 0
+        assert [one["image"] for one in json.loads(capsys.readouterr().out)["images"]] == ["photos/x.png"]
 
 
 def test_a_run_of_the_other_half_is_named_as_such(creatures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -217,6 +217,11 @@ def test_maps_of_others(squares: Path, tmp_path: Path):
     np.save(tmp_path / "maps/val/red/1.npy", np.full((4, 4), np.nan))
     with pytest.raises(DataError, match="is not a map"):
         evaluate(maps=tmp_path / "maps", dataset=str(squares))
+    for content in (b"", np.ones((1, 4, 4))):
+        path = tmp_path / "maps/val/red/1.npy"
+        path.write_bytes(content) if isinstance(content, bytes) else np.save(path, content)
+        with pytest.raises(DataError, match=r"1\.npy is not a map"):
+            evaluate(maps=tmp_path / "maps", dataset=str(squares))
     with pytest.raises(DataError, match="holds no map"):
         read_maps(tmp_path, table_of(squares), settings=SETTINGS.localize)
 

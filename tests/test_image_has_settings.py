@@ -77,3 +77,11 @@ def test_otsu_brings_its_own_threshold_unless_one_is_given():
     assert ImageSettings().updated({"localize.refine": 3}).localize.threshold == (0.2,)
     with pytest.raises(UsageError, match="must be below 1"):
         changed.updated({"localize.scale": "max"})
+
+
+def test_ten_crops_need_room_and_a_preset_says_whose_its_values_are():
+    with pytest.raises(UsageError, match="ten_crop needs"):
+        ImageSettings.preset("image-demo").updated({"localize.ten_crop": True})
+    origins = resolve_image_settings(preset="googlenet")[1]
+    assert origins["localize.threshold"] == "preset googlenet, paper"
+    assert origins["train.epochs"] == "preset googlenet, unverified"

@@ -15,7 +15,7 @@ from thas.image_has.folder import read_folder
 from thas.image_has.images import ImageTable
 from thas.image_has.loading import TrainingLoader, crop_corner, epoch_order, flipped, normalised, whole_batches
 from thas.image_has.settings import ImageSettings, InputSettings
-from thas.image_has.train import CHECKPOINT, LOG, WEIGHTS, black, dropped, hidden_input, train
+from thas.image_has.train import CHECKPOINT, LOG, WEIGHTS, Epoch, black, dropped, hidden_input, train
 from thas.image_has.weights import load_weights
 
 SETTINGS = ImageSettings.preset("image-demo").updated(
@@ -80,6 +80,26 @@ def test_interrupted_and_resumed_it_gives_the_same_bits(colours: ImageTable, tmp
     resumed, _ = train(colours, settings=settings, folder=tmp_path, resume=True)
     assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
     assert len((tmp_path / LOG).read_text().splitlines()) == 3
+
+
+def test_a_resumed_log_holds_each_epoch_once(colours: ImageTable, tmp_path: Path):
+    settings = SETTINGS.updated({"train.epochs": 4, "train.checkpoint_epochs": 2})
+
+    def stop(epoch: Epoch) -> None:
+        if epoch.epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(colours, settings=settings, folder=tmp_path, on_epoch=stop)
+    train(colours, settings=settings, folder=tmp_path, resume=True)
+    assert [json.loads(line)["epoch"] for line in (tmp_path / LOG).read_text().splitlines()] == [1, 2, 3, 4]
+
+
+def test_images_too_long_and_thin_to_be_shrunk_are_left_out(colours: ImageTable):
+    PIL.Image.new("L", (1, 90_000)).save(colours.path(0))
+    settings = SETTINGS.updated({"input.resize": 64, "input.size": 64, "train.epochs": 1})
+    assert [problem.subject for problem in train(colours, settings=settings)[1]] == [colours.paths[0]]
+    measured_colours(colours)
 
 
 def test_worker_processes_and_memory_load_the_same_images(colours: ImageTable):
