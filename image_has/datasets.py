@@ -59,7 +59,9 @@ class ImageDataset:
         return [problem for table in self.tables.values() for problem in table.problems]
 
 
-def open_images(dataset: str, *, data_root: Path = Path("data"), training: bool = True) -> ImageDataset:
+def open_images(
+    dataset: str, *, data_root: Path = Path("data"), training: bool = True, boxes: bool = True
+) -> ImageDataset:
     """A data set of images by name or folder.
 
     Three layouts are told apart: ILSVRC's own, wsolevaluation's metadata lists (a folder a subset, with the images
@@ -69,6 +71,7 @@ def open_images(dataset: str, *, data_root: Path = Path("data"), training: bool 
         dataset: `ilsvrc`, which lies in `<data_root>/ilsvrc`, or a folder.
         data_root: Where data sets called by name lie.
         training: List the training images too.
+        boxes: Read boxes.csv of a plain folder; what is wrong with it is no matter to training.
 
     Raises:
         UsageError: It is neither a known name nor a folder.
@@ -91,7 +94,7 @@ def open_images(dataset: str, *, data_root: Path = Path("data"), training: bool 
     lists = sorted(place for place in folder.iterdir() if place.is_dir() and has_lists(place))
     if lists:
         return ImageDataset(name, folder, {place.name: _listed(folder, place) for place in lists}, {})
-    return ImageDataset(name, folder, read_folder(folder), {})
+    return ImageDataset(name, folder, read_folder(folder, boxes=boxes), {})
 
 
 def _listed(folder: Path, lists: Path) -> ImageTable:

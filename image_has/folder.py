@@ -18,13 +18,17 @@ SUBSETS = {"train", "training", "val", "validation", "test"}
 BOX_COLUMNS = ("image", "label", "x0", "y0", "x1", "y1")
 
 
-def read_folder(root: Path) -> dict[str, ImageTable]:
+def read_folder(root: Path, *, boxes: bool = True) -> dict[str, ImageTable]:
     """The subsets of a folder of images.
 
     `root` holds a folder a subset (`train`, `val`, or any other names), each a folder a class; or the class folders
     directly, which then are the subset `train`. `boxes.csv` has the columns image, label, x0, y0, x1, y1: the image's
     path below `root`, the class, and pixels of the image as it is shown; x1 and y1 are the far edges. An image may have
     several rows.
+
+    Args:
+        root: The folder.
+        boxes: Read boxes.csv, if it is there.
 
     Raises:
         DataError: There are no images, or `boxes.csv` is malformed or speaks of unknown images or classes.
@@ -44,9 +48,9 @@ def read_folder(root: Path) -> dict[str, ImageTable]:
     labels: dict[str, str] = {
         path: name for found in subsets.values() for name, files in found.items() for path in files
     }
-    rows = read_boxes(root / "boxes.csv", labels) if (root / "boxes.csv").exists() else {}
+    rows = read_boxes(root / "boxes.csv", labels) if boxes and (root / "boxes.csv").exists() else {}
     sizes, unreadable = _sizes(root, rows)
-    boxes, problems = clean_boxes(rows, sizes)
+    cleaned, problems = clean_boxes(rows, sizes)
     tables = {}
     for subset, found in subsets.items():
         paths = [path for name in sorted(found) for path in found[name]]
@@ -56,7 +60,7 @@ def read_folder(root: Path) -> dict[str, ImageTable]:
             paths=tuple(paths),
             labels=np.array([classes.index(labels[path]) for path in paths], dtype=np.int64),
             classes=classes,
-            boxes={path: boxes[path] for path in paths if path in boxes},
+            boxes={path: cleaned[path] for path in paths if path in cleaned},
             problems=(
                 *(Problem(f"{subset}/{name}", "class without images") for name in classes if not found.get(name)),
                 *left_out.get(subset, ()),

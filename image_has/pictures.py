@@ -36,6 +36,7 @@ def overlay(
     boxes: Sequence[Sequence[float]] = (),
     true_boxes: Sequence[Sequence[float]] = (),
     title: str = "",
+    labels: Sequence[str] = (),
     strength: float = 0.5,
     sides: tuple[int, int] = (256, 1024),
 ) -> PIL.Image.Image:
@@ -47,6 +48,7 @@ def overlay(
         boxes: Found, x0, y0, x1, y1 in pixels of the image.
         true_boxes: Annotated, drawn thinner and in another colour.
         title: Written at the top.
+        labels: Of the boxes found, written in their top left corners.
         strength: Of the heat against the image, 0 to 1.
         sides: The picture's long side is brought between these, in pixels.
 
@@ -67,17 +69,21 @@ def overlay(
         for x0, y0, x1, y1 in rows:
             corners = [x0 * scale, y0 * scale, max(x0, x1 - 1) * scale, max(y0, y1 - 1) * scale]
             draw.rectangle(corners, outline=colour, width=width)
+    for (x0, y0, *_), label in zip(boxes, labels, strict=False):
+        _write(draw, label, size, at=(x0 * scale + 2 * line, y0 * scale + line))
     if title:
         _write(draw, title, size)
     return picture
 
 
-def _write(draw: PIL.ImageDraw.ImageDraw, text: str, size: tuple[int, int]) -> None:
+def _write(
+    draw: PIL.ImageDraw.ImageDraw, text: str, size: tuple[int, int], *, at: tuple[float, float] = (3, 2)
+) -> None:
     font = PIL.ImageFont.load_default(size=max(9, min(size) // 22))
     text = text.encode("latin-1", "replace").decode("latin-1")
-    left, top, right, bottom = draw.textbbox((3, 2), text, font=font)
+    left, top, right, bottom = draw.textbbox(at, text, font=font)
     draw.rectangle((left - 3, top - 2, right + 3, bottom + 3), fill=(0, 0, 0))
-    draw.text((3, 2), text, fill=(255, 255, 255), font=font)
+    draw.text(at, text, fill=(255, 255, 255), font=font)
 
 
 def side_by_side(

@@ -95,7 +95,7 @@ def train_run(
         UsageError: There is no such data set or subset, or nothing to resume.
         DataError: The data set holds nothing to learn from.
     """
-    opened = open_images(dataset, data_root=data_root)
+    opened = open_images(dataset, data_root=data_root, boxes=False)
     table = opened.subset(train_subset)
     for line in problem_lines(opened.problems):
         warn(line)
@@ -280,9 +280,11 @@ def _free_name(path: Path, used: set[str]) -> str:
 
 
 def _drawn(image: PIL.Image.Image, activation: Any, boxes: list, path: Path, titles: Mapping[str, str]) -> Path:
-    label, score, _ = boxes[0]
-    title = f"{titles.get(label, label)} {score:.2f}"
-    return save_picture(overlay(image, activation, boxes=[box for *_, box in boxes], title=title), path)
+    labels = [f"{titles.get(label, label)} {score:.2f}" for label, score, _ in boxes]
+    found = [box for *_, box in boxes]
+    if len(found) == 1:
+        return save_picture(overlay(image, activation, boxes=found, title=labels[0]), path)
+    return save_picture(overlay(image, activation, boxes=found, labels=labels), path)
 
 
 def other_photographs(path: Path, photographs: Sequence[Path]) -> list[dict[str, Any]]:

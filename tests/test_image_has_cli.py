@@ -201,6 +201,14 @@ def test_pictures_made_before_are_no_photographs(creatures: Path, capsys: pytest
         assert [one["image"] for one in json.loads(capsys.readouterr().out)["images"]] == ["photos/x.png"]
 
 
+def test_boxes_of_images_that_are_gone_do_not_stop_training(creatures: Path, capsys: pytest.CaptureFixture[str]):
+    next((creatures / "val/drix").iterdir()).unlink()
+    assert run(TRAIN) == 0
+    capsys.readouterr()
+    assert run(["image", "eval"]) == 1
+    assert "there is no image 'val/drix/" in capsys.readouterr().err
+
+
 def test_a_run_of_the_other_half_is_named_as_such(creatures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert run(TRAIN) == 0
     run_of_videos = tmp_path / "runs/videos/20260101-000000"

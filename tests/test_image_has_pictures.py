@@ -45,3 +45,15 @@ def test_a_sheet_has_a_row_an_image_and_a_column_a_network(tmp_path: Path):
     assert pixel(sheet, 160, 80) == pixel(sheet, 50, 180) == (0, 0, 255)
     with PIL.Image.open(save_picture(sheet, tmp_path / "deep" / "sheet.png")) as saved:
         assert saved.size == sheet.size
+
+
+def test_each_of_several_boxes_has_its_label_in_its_corner():
+    plain = PIL.Image.new("RGB", (256, 256), "white")
+    boxes = [(0, 0, 100, 100), (120, 150, 250, 250)]
+    bare, named = (np.asarray(overlay(plain, boxes=boxes, labels=labels)) for labels in ((), ("cat 0.70", "dog 0.20")))
+    rows, columns = np.nonzero((bare != named).any(axis=2))
+    assert {(int(y) // 128, int(x) // 128) for y, x in zip(rows, columns, strict=True)} >= {(0, 0), (1, 1)}
+    for y0, y1, x0, x1 in ((0, 40, 0, 100), (150, 190, 120, 256)):
+        assert (bare[y0:y1, x0:x1] != named[y0:y1, x0:x1]).any()
+    inside = ((rows < 40) & (columns < 110)) | ((rows >= 148) & (rows < 190) & (columns >= 118))
+    assert inside.all()
