@@ -69,7 +69,7 @@ def overlay(
         for x0, y0, x1, y1 in rows:
             corners = [x0 * scale, y0 * scale, max(x0, x1 - 1) * scale, max(y0, y1 - 1) * scale]
             draw.rectangle(corners, outline=colour, width=width)
-    for (x0, y0, *_), label in zip(boxes, labels, strict=False):
+    for (x0, y0, *_), label in reversed([*zip(boxes, labels, strict=False)]):  # the first on top
         _write(draw, label, size, at=(x0 * scale + 2 * line, y0 * scale + line))
     if title:
         _write(draw, title, size)
