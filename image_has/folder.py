@@ -48,7 +48,7 @@ def read_folder(root: Path, *, boxes: bool = True) -> dict[str, ImageTable]:
     labels: dict[str, str] = {
         path: name for found in subsets.values() for name, files in found.items() for path in files
     }
-    rows = read_boxes(root / "boxes.csv", labels) if boxes and (root / "boxes.csv").exists() else {}
+    rows, wrong = read_boxes(root / "boxes.csv", labels) if boxes and (root / "boxes.csv").exists() else ({}, [])
     sizes, unreadable = _sizes(root, rows)
     cleaned, problems = clean_boxes(rows, sizes)
     tables = {}
@@ -65,6 +65,7 @@ def read_folder(root: Path, *, boxes: bool = True) -> dict[str, ImageTable]:
                 *(Problem(f"{subset}/{name}", "class without images") for name in classes if not found.get(name)),
                 *left_out.get(subset, ()),
                 *(problem for problem in (*unreadable, *problems) if problem.subject in mine),
+                *(problem for problem in wrong if _subset_of(problem.subject, subsets) == subset),
             ),
         )
     return tables
@@ -104,44 +105,63 @@ def _are_classes(folders: list[Path]) -> bool:
     return bool(with_images) and not any(folder.name in SUBSETS for folder in with_classes)
 
 
-def read_boxes(path: Path, labels: Mapping[str, str]) -> dict[str, list[tuple[float, float, float, float]]]:
-    """The rows of a boxes.csv by image.
+def _subset_of(image: str, subsets: Mapping[str, object]) -> str:
+    """The subset that an image would be in by its path; the first for paths that lead nowhere."""
+    first = image.split("/", 1)[0]
+    return first if first in subsets else next(iter(subsets))
+
+
+def read_boxes(
+    path: Path, labels: Mapping[str, str]
+) -> tuple[dict[str, list[tuple[float, float, float, float]]], list[Problem]]:
+    """The rows of a boxes.csv by image, and the rows left out.
 
     Args:
         path: The file.
         labels: The class of each known image.
 
     Raises:
-        DataError: A column is missing, a number is none, or a row names an unknown image or another class; the line is
-            given.
+        DataError: A column is missing, or no row is right: the first one's number is none, or it names an unknown image
+            or another class; its line is given.
     """
     found: dict[str, list[tuple[float, float, float, float]]] = {}
+    wrong: list[tuple[str, DataError]] = []
     for line, row in table_rows(path, BOX_COLUMNS):
-        image = row["image"]
-        if image not in labels:
-            raise DataError(
-                f"{path}, line {line}: there is no image {image!r}",
-                why=suggestion(image, list(labels)[:2000]),
-                next="correct or remove the row",
-                subject=str(path),
-            )
-        if row["label"] != labels[image]:
-            raise DataError(
-                f"{path}, line {line}: {image} is labelled {row['label']!r}, but lies in the folder {labels[image]!r}",
-                next="correct the row, or move the image",
-                subject=str(path),
-            )
         try:
-            x0, y0, x1, y1 = (float(row[name]) for name in BOX_COLUMNS[2:])
-        except ValueError:
-            shown = [row[name] for name in BOX_COLUMNS[2:]]
-            raise DataError(
-                f"{path}, line {line}: {shown} are not four numbers",
-                next="correct the row; a decimal has a point",
-                subject=str(path),
-            ) from None
-        found.setdefault(image, []).append((x0, y0, x1, y1))
-    return found
+            found.setdefault(row["image"], []).append(_box(path, line, row, labels))
+        except DataError as error:
+            wrong.append((row["image"], error))
+    found = {image: boxes for image, boxes in found.items() if boxes}
+    if wrong and not found:
+        raise wrong[0][1]
+    return found, [Problem(image, "row of boxes.csv, left out", error.what) for image, error in wrong]
+
+
+def _box(path: Path, line: int, row: Mapping[str, str], labels: Mapping[str, str]) -> tuple[float, float, float, float]:
+    image = row["image"]
+    if image not in labels:
+        raise DataError(
+            f"{path}, line {line}: there is no image {image!r}",
+            why=suggestion(image, list(labels)[:200]),
+            next="correct or remove the row",
+            subject=str(path),
+        )
+    if row["label"] != labels[image]:
+        raise DataError(
+            f"{path}, line {line}: {image} is labelled {row['label']!r}, but lies in the folder {labels[image]!r}",
+            next="correct the row, or move the image",
+            subject=str(path),
+        )
+    try:
+        x0, y0, x1, y1 = (float(row[name]) for name in BOX_COLUMNS[2:])
+    except ValueError:
+        shown = [row[name] for name in BOX_COLUMNS[2:]]
+        raise DataError(
+            f"{path}, line {line}: {shown} are not four numbers",
+            next="correct the row; a decimal has a point",
+            subject=str(path),
+        ) from None
+    return x0, y0, x1, y1
 
 
 def _sizes(root: Path, boxes: Mapping[str, object]) -> tuple[dict[str, tuple[int, int]], list[Problem]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -140,8 +141,7 @@ class Localizer:
         x = normalised(pixels.to(self.device), settings=seen, channels_last=True)
         picture = x
         if seen.dropout == "always":
-            generator = torch.Generator().manual_seed(seed_of(self.settings.train.seed, 6))
-            x = dropped(x, probability=self.settings.hide.probability, generator=generator)
+            x = torch.stack([self._dropped(*pair) for pair in zip(x, pixels, strict=True)])
         looks = views(x.shape[-1], seen.size, mirror=self.settings.localize.mirror)
         outputs = [(look, [member.network(self._part(x, look)) for member in self.members]) for look in looks]
         everything = [one.logits.float().softmax(1) for _, several in outputs for one in several]
@@ -166,6 +166,12 @@ class Localizer:
             parts = zip(maps.split(8), picture.split(8), strict=True)  # few at a time: 48 weights for each pixel
             maps = torch.cat([refined(some, image, iterations=times) for some, image in parts])
         return Localization(probabilities, predicted, maps)
+
+    def _dropped(self, x: Tensor, pixels: Tensor) -> Tensor:
+        """Values dropped as the picture itself determines, so that it is seen alike alone and among others."""
+        seed = seed_of(self.settings.train.seed, 6, zlib.crc32(pixels.cpu().numpy().tobytes()))
+        generator = torch.Generator().manual_seed(seed)
+        return dropped(x, probability=self.settings.hide.probability, generator=generator)
 
     def _part(self, x: Tensor, look: View) -> Tensor:
         size = self.settings.input.size

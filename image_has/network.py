@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from . import architectures
 from .activation import activation_map, captured
@@ -110,10 +111,11 @@ class OwnNetwork(nn.Module):
         model: Ends in global pooling and one linear layer, (B, 3, H, W) -> logits (B, C).
         features: Dotted name of the layer whose output is pooled, "layer4" in torchvision's ResNets for instance.
         classifier: Dotted name of the linear layer, "fc" there; a 1x1 convolution will do too.
-        pooling: How the model pools.
+        pooling: How the model pools. The first call in evaluation mode checks that its logits follow from the maps so.
 
     Raises:
-        ValueError: A layer is missing, or the classifier has no weight of two axes.
+        ValueError: A layer is missing, or the classifier has no weight of two axes; when called, the maps are no class
+            activation maps, since the logits do not follow from them.
     """
 
     def __init__(self, model: nn.Module, *, features: str, classifier: str, pooling: Pooling = "average") -> None:
@@ -126,6 +128,7 @@ class OwnNetwork(nn.Module):
                 last = [n for n, module in known.items() if not list(module.children())][-3:]
                 raise ValueError(f"the model has no layer {name!r}; its last ones are {', '.join(last)}")
         self._features, self._classifier = features, classifier
+        self._checked = False
         if self.weight.ndim != 2:
             raise ValueError(f"{classifier!r} has a weight of shape {tuple(self.weight.shape)}, not (C, M)")
 
@@ -143,7 +146,21 @@ class OwnNetwork(nn.Module):
             raise ValueError(
                 f"layer {self._features!r} must give maps (B, M, H, W) once, but gave {len(outputs)} outputs"
             )
+        if not (self.model.training or self._checked):
+            self._check(logits, outputs[0])
+            self._checked = True
         return NetworkOutput(logits, outputs[0])
+
+    @torch.no_grad()
+    def _check(self, logits: Tensor, maps: Tensor) -> None:
+        bias: Any = getattr(self.model.get_submodule(self._classifier), "bias", None)
+        ours = functional.linear(pool(maps.float(), pooling=self.pooling), self.weight.float())
+        ours = ours if bias is None else ours + bias.float()
+        if ours.shape != logits.shape or (ours - logits).abs().max() > 0.02 * logits.abs().max() + 1e-4:
+            raise ValueError(
+                f"the logits are not those of {self.pooling} pooling of {self._features!r} and {self._classifier!r}, "
+                "so its maps are no class activation maps: name the layer that is pooled, after its last activation"
+            )
 
     localization = CamNetwork.localization
 

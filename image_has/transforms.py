@@ -11,8 +11,12 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 from torchvision.tv_tensors import Image, Video
 
+from .decode import as_rgb
 from .hide import checked_sizes, hide
 from .settings import PAPER_SIZES
+
+_PLAIN = {"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "F"}
+"""PIL's modes that a tensor can stand for; images of others become RGB."""
 
 
 def _is_plain_tensor(value: Any) -> bool:
@@ -60,7 +64,7 @@ class HidePatches(v2.Transform):
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Called by torchvision for each image found in the sample."""
         if isinstance(inpt, PIL.Image.Image):
-            inpt = inpt.convert("RGB") if inpt.mode in ("1", "P") else inpt  # a mean of palette entries means nothing
+            inpt = inpt if inpt.mode in _PLAIN else as_rgb(inpt)  # a mean of palette entries means nothing
             hidden = self.transform(functional.pil_to_tensor(inpt), params)
             return functional.to_pil_image(hidden, mode=inpt.mode)
         if inpt.ndim < 3:

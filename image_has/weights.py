@@ -42,6 +42,7 @@ def save_weights(path: Path, network: CamNetwork, *, classes: tuple[str, ...], s
         "backbone": settings.network.name,
         "architecture": asdict(settings.network) | {"kernel5": kernel5_of(network)},
         "preprocessing": asdict(settings.input),
+        "hide": asdict(settings.hide),
         "localize": asdict(settings.localize),
         "classes": list(classes),
     }
@@ -60,6 +61,7 @@ def load_weights(path: Path) -> TrainedNetwork:
         shape = dict(facts["architecture"])
         kernel5 = int(shape.pop("kernel5", 5))
         tables = {"network": shape, "input": facts["preprocessing"], "localize": facts["localize"]}
+        tables["hide"] = facts.get("hide", {})  # older files say nothing of it
         settings = ImageSettings().updated(flatten(tables), origin=str(path))
         classes = tuple(str(name) for name in facts["classes"])
         network = build_network(settings.network, classes=len(classes), seed=0, kernel5=kernel5)

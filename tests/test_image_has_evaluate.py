@@ -113,6 +113,16 @@ def test_with_mirror_images_left_and_right_are_alike():
     torch.testing.assert_close(here.probabilities, (one.probabilities + other.probabilities) / 2)
 
 
+def test_dropped_values_follow_from_the_picture_alone():
+    network = build_network(ImageSettings.preset("image-demo").network, classes=2, seed=0)
+    settings = SETTINGS.updated({"input.dropout": "always"})
+    localizer = Localizer.of(TrainedNetwork(network, ("blue", "red"), settings), device="cpu")
+    pixels = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    together, alone = localizer(pixels), localizer(pixels[1:])
+    torch.testing.assert_close(together.maps[1:], alone.maps)
+    assert not torch.allclose(together.maps[0], together.maps[1])
+
+
 def test_boxes_at_several_thresholds_are_averaged_edge_by_edge(squares: Path):
     maps = np.random.default_rng(0).random((3, 6, 7))
     rules = SETTINGS.updated({"localize.threshold": (0.2, 0.9), "localize.scale": "range"}).localize

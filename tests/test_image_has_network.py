@@ -146,3 +146,13 @@ def test_a_1x1_convolution_may_classify():
 def test_attributes_that_do_not_fit_are_named(features: str, classifier: str, named: str):
     with pytest.raises(ValueError, match=named):
         OwnNetwork(models.resnet18(weights=None), features=features, classifier=classifier)
+
+
+def test_maps_that_the_logits_do_not_follow_from_are_refused():
+    model, x = models.resnet18(weights=None).eval(), torch.randn(2, 3, 64, 64)
+    with pytest.raises(ValueError, match="not those of max pooling of 'layer4'"):
+        OwnNetwork(model, features="layer4", classifier="fc", pooling="max")(x)
+    halves = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(6, 4))
+    with pytest.raises(ValueError, match="after its last activation"):
+        OwnNetwork(halves.eval(), features="0", classifier="4", pooling="average")(x)
+    assert OwnNetwork(halves.eval(), features="1", classifier="4", pooling="max")(x).maps.shape == (2, 6, 62, 62)

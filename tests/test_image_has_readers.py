@@ -92,6 +92,20 @@ def test_a_wrong_row_of_boxes_is_named_by_its_line(animals: Path, row: str, name
         read_folder(animals)
 
 
+def test_wrong_rows_among_right_ones_are_left_out_and_reported(animals: Path):
+    wrong = [
+        "train/cat/9.png,cat,0,0,1,1",
+        "val/dog/4.png,cat,0,0,1,1",
+        "val/cat/3.png,cat,0,x,1,1",
+        "gone,cat,0,0,1,1",
+    ]
+    boxes_csv(animals, *wrong, "val/cat/3.png,cat,1,2,5,6")
+    tables = read_folder(animals)
+    assert list(tables["val"].boxes) == ["val/cat/3.png"]
+    reported = {name: [problem.subject for problem in table.problems] for name, table in tables.items()}
+    assert reported == {"train": ["train/cat/9.png", "gone"], "val": ["val/dog/4.png", "val/cat/3.png"]}
+
+
 def test_boxes_from_a_spreadsheet(animals: Path):
     rows = "\ufeffImage;Label;x0;y0;x1;y1\r\nval/cat/3.png;cat;1.5;2;5;6\r\n"
     (animals / "boxes.csv").write_bytes(rows.encode())

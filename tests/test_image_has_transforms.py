@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import PIL.Image
 import pytest
 import torch
@@ -74,3 +75,13 @@ def test_its_settings_are_checked_when_it_is_made_and_shown():
     with pytest.raises(ValueError, match="size"):
         HidePatches(size=-4)
     assert "size=(8,)" in repr(HidePatches(size=8))
+
+
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "La", "CMYK", "HSV", "LAB", "I", "F", "I;16"]
+)
+def test_images_of_any_mode_can_be_hidden(mode: str):
+    image = PIL.Image.new(mode, (6, 4))
+    hidden = HidePatches(2, probability=1.0, fill=7)(image)
+    assert hidden.size == image.size
+    assert np.asarray(hidden).reshape(-1)[0] == 7

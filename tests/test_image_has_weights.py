@@ -27,7 +27,7 @@ def test_a_saved_network_comes_back_with_its_classes_and_settings(tmp_path: Path
     fresh = build_network(SMALL.network, classes=2, seed=1).state_dict()
     assert all(torch.equal(tensor, fresh[name]) for name, tensor in trained.network.state_dict().items())
     assert trained.classes == ("cat", "dog")
-    assert trained.settings.input == SMALL.input
+    assert (trained.settings.input, trained.settings.hide) == (SMALL.input, SMALL.hide)
     assert not trained.network.training
 
 
