@@ -24,11 +24,13 @@ from torch.nn import functional
 from thas.devices import choose_device
 from thas.eval.components import components
 from thas.image_has.activation import activation_map, upsampled
+from thas.image_has.boxing import boxes_of
 from thas.image_has.hide import hide
 from thas.image_has.loading import TrainingLoader, flipped, normalised
 from thas.image_has.localize import localize
 from thas.image_has.network import build_network
-from thas.image_has.settings import ImageSettings
+from thas.image_has.refine import refined
+from thas.image_has.settings import OTSU_THRESHOLDS, ImageSettings, LocalizeSettings
 from thas.image_has.train import hidden_input
 
 
@@ -122,6 +124,10 @@ def measure_boxes(arguments: argparse.Namespace) -> None:
     maps = draw().cpu().numpy()
     hundred = np.arange(100) / 100
     report("boxes, one threshold", rounds(lambda: localize(maps, threshold=0.2, scale="range")), n, "images")
+    otsu = LocalizeSettings(scale="otsu", threshold=OTSU_THRESHOLDS)
+    report("boxes, the mean of 13 of Otsu's levels", rounds(lambda: boxes_of(maps, otsu)), n, "images")
+    one, picture = torch.from_numpy(maps)[:8, None], x[:8].cpu()
+    report("refining, 20 times", rounds(lambda: refined(one, picture, iterations=20), count=2), 8, "images")
     report("boxes of all parts, 100 thresholds (thas.eval)", rounds(lambda: components(maps, hundred)), n, "images")
     report("scipy, an image at a time, one threshold", rounds(lambda: scipy_boxes(maps, hundred[20:21])), n, "images")
     report(
