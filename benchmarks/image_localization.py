@@ -19,10 +19,10 @@ import numpy as np
 
 from thas.eval.boxes import paired_interval
 from thas.image_has.evaluate import Evaluation, evaluate, picture_of, spread_rows
-from thas.image_has.localizer import Localizer
+from thas.image_has.localizer import Localizer, open_localizer
 from thas.image_has.pictures import save_picture, side_by_side
 from thas.image_has.runs import read_settings
-from thas.image_has.session import open_localizer, train_run
+from thas.image_has.session import train_run
 from thas.image_has.settings import ImageSettings
 from thas.image_has.train import MAY_CHANGE
 

@@ -74,7 +74,8 @@ def image_localize(
         Print one JSON object.
     """
     from ..image_has.images import IMAGE_SUFFIXES
-    from ..image_has.session import localize_photographs, open_localizer, other_photographs, write_photographs
+    from ..image_has.localizer import open_localizer
+    from ..image_has.session import localize_photographs, other_photographs, write_photographs
     from ..image_has.settings import ImageSettings
 
     if top < 1:
@@ -124,7 +125,9 @@ def image_localize(
         for one in found:
             for label, probability, box in one.boxes:
                 corners = " ".join(f"{corner:.0f}" for corner in box)
-                out.print(f"{one.path}: {label} {probability:.3f} at {corners}", markup=False)
+                title = localizer.title(label)
+                name = label if title == label else f"{label} ({title})"
+                out.print(f"{one.path}: {name} {probability:.3f} at {corners}", markup=False)
         if found:
             note(f"boxes{'' if no_pictures else ' and pictures'} are in {output}")
     account_for(failed, "photograph could not be read", "photographs could not be read")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import DataError, UsageError, listing, suggestion
 from .folder import read_folder
-from .ilsvrc import class_names, read_ilsvrc
+from .ilsvrc import read_ilsvrc
 from .images import ImageTable, Problem
 from .wsol_lists import is_wsol_folder, read_wsol_lists
 
@@ -23,13 +23,11 @@ class ImageDataset:
         name: For the run's folder.
         folder: Where it lies.
         tables: A table a subset.
-        titles: Class -> a readable name, where that is another.
     """
 
     name: str
     folder: Path
     tables: dict[str, ImageTable]
-    titles: dict[str, str]
 
     def subset(self, name: str) -> ImageTable:
         """One subset's table.
@@ -89,12 +87,12 @@ def open_images(
         )
     name = folder.resolve().name
     if any((folder / place).is_dir() for place in ("ILSVRC/Data/CLS-LOC", "Data/CLS-LOC")):
-        return ImageDataset(name, folder, read_ilsvrc(folder, training=training), class_names(folder))
+        return ImageDataset(name, folder, read_ilsvrc(folder, training=training))
     has_lists: Callable[[Path], bool] = is_wsol_folder
     lists = sorted(place for place in folder.iterdir() if place.is_dir() and has_lists(place))
     if lists:
-        return ImageDataset(name, folder, {place.name: _listed(folder, place) for place in lists}, {})
-    return ImageDataset(name, folder, read_folder(folder, boxes=boxes), {})
+        return ImageDataset(name, folder, {place.name: _listed(folder, place) for place in lists})
+    return ImageDataset(name, folder, read_folder(folder, boxes=boxes))
 
 
 def _listed(folder: Path, lists: Path) -> ImageTable:

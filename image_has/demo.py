@@ -17,9 +17,10 @@ from ..runs import point_latest
 from .demo_images import make_demo_images
 from .evaluate import Evaluation, evaluate, picture_of, spread_rows
 from .loading import cores
+from .localizer import open_localizer
 from .pictures import overlay, save_picture, side_by_side
 from .runs import ROOT
-from .session import open_localizer, train_run
+from .session import train_run
 from .settings import ImageSettings
 
 ARMS = {"no hiding": 0.0, "Hide-and-Seek": 0.5}

@@ -18,12 +18,11 @@ from .datasets import open_images
 from .decode import read_image
 from .images import ImageTable, Problem
 from .loading import squashed
-from .localizer import Localizer
+from .localizer import Localizer, open_localizer
 from .pictures import overlay, save_picture
 from .predict import Predictions, predict, read_boxes, read_maps, write_boxes
 from .runs import ROOT, read_settings
 from .scores import ImageScores, score
-from .session import open_localizer
 from .settings import ImageSettings
 
 
@@ -140,7 +139,7 @@ def evaluate(
         written += [folder / "boxes.json", folder / "scores.json"]
     if pictures is not None:
         written += draw_predictions(found, localizer, pictures, most=most_pictures)
-    return Evaluation(result, found, f"{opened.name} {name}; {named}", tuple(written), table.problems)
+    return Evaluation(result, found, f"{opened.name} {name}; {named}", tuple(written), found.table.problems)
 
 
 def spread_rows(table: ImageTable, most: int) -> list[int]:
@@ -174,7 +173,8 @@ def picture_of(found: Predictions, localizer: Localizer | None, i: int, *, title
     if localizer is not None:
         pixels = squashed(image, side=localizer.side)[None]
         activation = localizer(pixels, torch.tensor([table.labels[i]])).maps[0, 1].cpu().numpy()
-    text = f"{table.name_of(i)} {found.probabilities[i, 1]:.2f}" if title else ""
+    name = table.name_of(i)
+    text = f"{table.titles.get(name, name)} {found.probabilities[i, 1]:.2f}" if title else ""
     boxes = [found.known_boxes[i]] if found.known_boxes[i].any() else []
     true = table.boxes.get(table.paths[i], np.zeros((0, 4))).tolist()
     return overlay(image, activation, boxes=boxes, true_boxes=true, title=text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,18 +45,13 @@ def read_ilsvrc(root: Path, *, training: bool = True) -> dict[str, ImageTable]:
             next=f"put {MAPPING} there",
             subject=str(root),
         )
+    titles = {wnid: names.split(",")[0] for wnid, names in mapping.items()}
     tables = {}
     if training and (data / "train").is_dir():
-        tables["train"] = _training_table(data, classes)
+        tables["train"] = replace(_training_table(data, classes), titles=titles)
     if (data / "val").is_dir():
-        tables["val"] = _validation_table(root, data, classes)
+        tables["val"] = replace(_validation_table(root, data, classes), titles=titles)
     return tables
-
-
-def class_names(root: Path) -> dict[str, str]:
-    """WordNet id -> the first of its names, where the mapping is at hand."""
-    path = _file(Path(root), MAPPING)
-    return {wnid: names.split(",")[0] for wnid, names in read_synsets(path).items()} if path.exists() else {}
 
 
 def read_synsets(path: Path) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -57,6 +57,7 @@ class ImageTable:
         boxes: By path, (n, 4) float64: x0, y0, x1, y1 in pixels of the image, x1 and y1 the first column and row
             outside. An image may have several; absent where nothing is annotated.
         upright: Whether boxes refer to the image after its EXIF rotation (photographs), or as it is stored (ILSVRC).
+        titles: Class -> a name for readers, where that is another.
         problems: What was wrong with the annotations.
     """
 
@@ -66,6 +67,7 @@ class ImageTable:
     classes: tuple[str, ...]
     boxes: Mapping[str, np.ndarray] = field(default_factory=dict)
     upright: bool = True
+    titles: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
     def __post_init__(self) -> None:
@@ -123,7 +125,7 @@ class ImageTable:
 
 
 def clean_boxes(
-    boxes: Mapping[str, list[tuple[float, float, float, float]]], sizes: Mapping[str, tuple[int, int]]
+    boxes: Mapping[str, Iterable[Sequence[float]]], sizes: Mapping[str, tuple[int, int]]
 ) -> tuple[dict[str, np.ndarray], list[Problem]]:
     """Boxes cut to their images; what cannot be used is left out and reported.
 

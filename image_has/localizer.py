@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
+import PIL.Image
 import torch
 from torch import Tensor
 
 from ..devices import choose_device
 from ..errors import UsageError, plural
+from ..runs import SETTINGS
 from .activation import activation_map, upsampled
-from .loading import normalised, seed_of
+from .boxing import boxes_of
+from .decode import as_rgb
+from .loading import normalised, seed_of, squashed
+from .localize import scaled_boxes
 from .refine import refined
+from .runs import ROOT, find_image_run, read_settings
 from .settings import ImageSettings
-from .train import dropped
-from .weights import TrainedNetwork
+from .train import WEIGHTS, dropped
+from .weights import TrainedNetwork, load_weights
 
 
 class View(NamedTuple):
@@ -57,13 +65,44 @@ class Localization(NamedTuple):
 
     Attributes:
         probabilities: (B, C).
-        predicted: (B,) int64, the likeliest class.
-        maps: (B, K, S, S) float32, the maps of the predicted class and, where the true ones are known, of those.
+        ranked: (B, K) int64, the likeliest classes, first the likeliest.
+        maps: (B, K, S, S) float32, their maps; where the true classes are known (B, K + 1, S, S), those' maps last.
     """
 
     probabilities: Tensor
-    predicted: Tensor
+    ranked: Tensor
     maps: Tensor
+
+    @property
+    def predicted(self) -> Tensor:
+        """(B,) int64, the likeliest class."""
+        return self.ranked[:, 0]
+
+
+class FoundBox(NamedTuple):
+    """A class in an image, and where.
+
+    Attributes:
+        label: The class.
+        score: Its probability.
+        box: x0, y0, x1, y1 in pixels of the image; x1 and y1 are the first column and row outside.
+    """
+
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+class LocalizedImage(NamedTuple):
+    """What was found in one image.
+
+    Attributes:
+        boxes: One for each of the likeliest classes, first the likeliest.
+        map: (S, S) float32, the likeliest class's map over the whole image.
+    """
+
+    boxes: tuple[FoundBox, ...]
+    map: np.ndarray
 
 
 @dataclass
@@ -118,10 +157,39 @@ class Localizer:
             member.network.to(chosen).eval()
         return cls(members, settings or first.settings, chosen, map_members)
 
+    @classmethod
+    def from_run(
+        cls,
+        *runs: Path | str,
+        device: str = "auto",
+        changes: Mapping[str, Any] | None = None,
+        map_members: Sequence[int] | None = None,
+        root: Path = ROOT,
+    ) -> Localizer:
+        """The networks of runs, `Localizer.from_run("runs/image/birds/20260101-120000")` for instance.
+
+        Args:
+            runs: Runs' folders or files of weights, several of which are averaged; the newest run if there are none.
+            device: cpu, cuda, cuda:1 or auto.
+            changes: Settings that differ from the run's, `{"localize.refine": 20}` for instance.
+            map_members: Which of several give maps; all if None.
+            root: Where the newest run is looked for.
+
+        Raises:
+            UsageError: There is no such run, or its networks cannot be averaged.
+            CheckpointError: A file of weights is damaged or of another kind.
+        """
+        sources = [Path(run) for run in runs]
+        return open_localizer(sources, runs=root, device=device, changes=changes, map_members=map_members)[0]
+
     @property
     def classes(self) -> tuple[str, ...]:
         """C names."""
         return self.members[0].classes
+
+    def title(self, label: str) -> str:
+        """A class's name for a reader, "great white shark" of the WordNet id n01484850 for instance."""
+        return self.members[0].titles.get(label, label)
 
     @property
     def side(self) -> int:
@@ -129,13 +197,44 @@ class Localizer:
         seen = self.settings.input
         return seen.resize if self.settings.localize.ten_crop else seen.size
 
+    def localize(self, images: Sequence[PIL.Image.Image], *, top: int = 1) -> list[LocalizedImage]:
+        """Box the likeliest classes of images.
+
+        Args:
+            images: Of any sizes, upright; `read_image` reads them from files.
+            top: How many classes.
+        """
+        pixels = [squashed(as_rgb(image), side=self.side) for image in images]
+        return self.boxed(torch.stack(pixels), [(image.height, image.width) for image in images], top=top)
+
+    def boxed(self, pixels: Tensor, sizes: Sequence[tuple[int, int]], *, top: int = 1) -> list[LocalizedImage]:
+        """The same of images already squashed.
+
+        Args:
+            pixels: (B, 3, S, S) uint8, with S the localizer's `side`.
+            sizes: Height and width of the B images, in whose pixels the boxes are.
+            top: How many classes.
+        """
+        seen = self(pixels, top=top)
+        maps = seen.maps.cpu().numpy()
+        boxes = boxes_of(maps, self.settings.localize)
+        chosen = seen.probabilities.gather(1, seen.ranked).tolist()
+        found = []
+        for i, (ranked, scores) in enumerate(zip(seen.ranked.tolist(), chosen, strict=True)):
+            corners = scaled_boxes(boxes[i], map_size=maps.shape[-2:], image_size=sizes[i]).round(2).tolist()
+            several = zip(ranked, scores, corners, strict=True)
+            rows = [FoundBox(self.classes[label], round(score, 6), tuple(box)) for label, score, box in several]
+            found.append(LocalizedImage(tuple(rows), maps[i, 0]))
+        return found
+
     @torch.inference_mode()
-    def __call__(self, pixels: Tensor, known: Tensor | None = None) -> Localization:
+    def __call__(self, pixels: Tensor, known: Tensor | None = None, *, top: int = 1) -> Localization:
         """Probabilities and maps of images.
 
         Args:
             pixels: (B, 3, S, S) uint8, with S the localizer's `side`.
             known: (B,) int64, the true classes, if their maps are wanted too.
+            top: So many of the likeliest classes' maps are wanted.
         """
         seen = self.settings.input
         x = normalised(pixels.to(self.device), settings=seen, channels_last=True)
@@ -146,8 +245,9 @@ class Localizer:
         outputs = [(look, [member.network(self._part(x, look)) for member in self.members]) for look in looks]
         everything = [one.logits.float().softmax(1) for _, several in outputs for one in several]
         probabilities = torch.stack(everything).mean(0)
-        predicted = probabilities.argmax(1)
-        wanted = predicted[:, None] if known is None else torch.stack([predicted, known.to(self.device)], dim=1)
+        # Stable, so that of classes drawn level the first is predicted, as by argmax.
+        ranked = probabilities.argsort(dim=1, descending=True, stable=True)[:, :top]
+        wanted = ranked if known is None else torch.cat([ranked, known.to(self.device)[:, None]], dim=1)
         drawing = list(self.map_members) if self.map_members is not None else range(len(self.members))
         total = torch.zeros(*wanted.shape, *x.shape[-2:], device=self.device)
         count = torch.zeros(x.shape[-2:], device=self.device)
@@ -163,9 +263,9 @@ class Localizer:
         if times := self.settings.localize.refine:
             # What speaks against a class would eat into what speaks for it. Of a range it is a part, though.
             maps = maps if self.settings.localize.scale == "range" else maps.clamp(min=0)
-            parts = zip(maps.split(8), picture.split(8), strict=True)  # few at a time: 48 weights for each pixel
-            maps = torch.cat([refined(some, image, iterations=times) for some, image in parts])
-        return Localization(probabilities, predicted, maps)
+            twice = torch.zeros_like(ranked[:, 0], dtype=torch.bool) if known is None else wanted[:, -1] == wanted[:, 0]
+            maps = _refined(maps, picture, twice, iterations=times)
+        return Localization(probabilities, ranked, maps)
 
     def _dropped(self, x: Tensor, pixels: Tensor) -> Tensor:
         """Values dropped as the picture itself determines, so that it is seen alike alone and among others."""
@@ -177,3 +277,53 @@ class Localizer:
         size = self.settings.input.size
         part = x[..., look.top : look.top + size, look.left : look.left + size]
         return part.flip(-1) if look.mirrored else part
+
+
+def _refined(maps: Tensor, picture: Tensor, twice: Tensor, *, iterations: int) -> Tensor:
+    """(B, K, S, S) maps refined; of the images where (B,) `twice` the last map is the first once more."""
+    result = torch.empty_like(maps)
+    for group, count in ((~twice, maps.shape[1]), (twice, maps.shape[1] - 1)):
+        for rows in group.nonzero().flatten().split(8):  # few at a time: 48 weights for each pixel
+            if len(rows):
+                result[rows, :count] = refined(maps[rows, :count], picture[rows], iterations=iterations)
+    result[twice, -1] = result[twice, 0]
+    return result
+
+
+def open_localizer(
+    sources: Sequence[Path],
+    *,
+    runs: Path = ROOT,
+    device: str = "auto",
+    changes: Mapping[str, Any] | None = None,
+    map_members: Sequence[int] | None = None,
+) -> tuple[Localizer, ImageSettings, list[Path]]:
+    """The networks of runs or weights files, ready to localize.
+
+    Args:
+        sources: Runs' folders or .safetensors files; the newest run if there are none. Several are averaged.
+        runs: Where runs lie.
+        device: Where to run.
+        changes: Settings that differ from the run's, by dotted key.
+        map_members: Which of several give maps; all if None.
+
+    Returns:
+        The localizer, its settings, and the files of weights.
+    """
+    files = [source if source.is_file() else find_image_run(source, root=runs) / WEIGHTS for source in sources]
+    files = files or [find_image_run(None, root=runs) / WEIGHTS]
+    members: list[TrainedNetwork] = []
+    for file in files:
+        if not file.exists() and file.name == WEIGHTS:
+            raise UsageError(
+                f"{file.parent} holds no trained network yet",
+                why="its training did not come to its end",
+                next=f"thas image train --resume --run {file.parent} --dataset ...",
+                subject=str(file),
+            )
+        members.append(load_weights(file))
+    settings = members[0].settings
+    if (files[0].parent / SETTINGS).exists():
+        settings = replace(read_settings(files[0].parent)[0], localize=settings.localize)
+    settings = settings.updated(changes or {}, origin="option")
+    return Localizer.of(*members, settings=settings, device=device, map_members=map_members), settings, files

@@ -13,6 +13,8 @@ import PIL.ImageFont
 from ..files import write_atomically
 
 FOUND, TRUE = (255, 80, 40), (60, 230, 90)
+SIDES = (256, 1024)
+"""A picture's long side is brought between these, in pixels."""
 
 # Dark blue over teal and yellow to red: rises in lightness to the yellow, so that it also reads without colour.
 _COLOURS = np.array([(20, 20, 90), (20, 110, 150), (70, 180, 120), (240, 220, 70), (220, 50, 30)], dtype=np.float64)
@@ -38,7 +40,7 @@ def overlay(
     title: str = "",
     labels: Sequence[str] = (),
     strength: float = 0.5,
-    sides: tuple[int, int] = (256, 1024),
+    sides: tuple[int, int] = SIDES,
 ) -> PIL.Image.Image:
     """An image with the heat of its map, the boxes found and the true ones.
 
@@ -55,9 +57,8 @@ def overlay(
     Returns:
         A new RGB image.
     """
-    scale = max(min(1.0, sides[1] / max(image.size)), sides[0] / max(image.size))
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    picture = image.convert("RGB").resize(size, PIL.Image.Resampling.BILINEAR)
+    picture = picture_sized(image.convert("RGB"), sides=sides)
+    size, scale = picture.size, max(picture.size) / max(image.size)
     if activation is not None:
         low, high = max(0.0, float(activation.min())), float(activation.max())
         values = np.clip((activation - low) / (high - low), 0, 1) if high > low else np.zeros(activation.shape)
@@ -74,6 +75,13 @@ def overlay(
     if title:
         _write(draw, title, size)
     return picture
+
+
+def picture_sized(image: PIL.Image.Image, *, sides: tuple[int, int] = SIDES) -> PIL.Image.Image:
+    """The image with its long side between `sides`, in proportion."""
+    scale = max(min(1.0, sides[1] / max(image.size)), sides[0] / max(image.size))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, PIL.Image.Resampling.BILINEAR)
 
 
 def _write(

@@ -15,7 +15,7 @@ from ..files import write_atomically
 from ..tables import table_rows
 from .boxing import Boxed, box_maps, boxer
 from .decode import image_size
-from .images import ImageTable, Problem
+from .images import ImageTable, Problem, clean_boxes
 from .loading import cores, whole_batches
 from .localizer import Localizer
 from .settings import LocalizeSettings
@@ -112,18 +112,25 @@ def predict(
                     found.maps.cpu().numpy(),
                     right=result.predicted[rows] == batch.labels.numpy(),
                     sizes=result.sizes[rows],
-                    annotated=[_annotated(result.table, row) for row in rows],
+                    annotated=_annotated(_cut(result.table.take(rows), result.sizes[rows])),
                     settings=localizer.settings.localize,
                     thresholds=result.thresholds,
                 )
             if on_batch is not None:
                 on_batch(len(rows) + len(batch.failed))
-    return replace(result, failed=tuple(failed))
+    return replace(result, table=_cut(result.table, result.sizes), failed=tuple(failed))
 
 
-def _annotated(table: ImageTable, row: int) -> list[list[float]]:
-    boxes = table.boxes.get(table.paths[row])
-    return [] if boxes is None else boxes.tolist()
+def _annotated(table: ImageTable) -> list[list[list[float]]]:
+    """The boxes of each image, maybe none."""
+    return [table.boxes[path].tolist() if path in table.boxes else [] for path in table.paths]
+
+
+def _cut(table: ImageTable, sizes: np.ndarray) -> ImageTable:
+    """With boxes cut to the images, now that their sizes are known: ILSVRC's solution file does not give them."""
+    known = {path: (width, height) for path, (height, width) in zip(table.paths, sizes.tolist(), strict=True) if height}
+    boxes, problems = clean_boxes(table.boxes, known)
+    return replace(table, boxes=boxes, problems=(*table.problems, *problems))
 
 
 def write_boxes(path: Path, predictions: Predictions) -> None:
@@ -180,13 +187,13 @@ def read_boxes(path: Path, table: ImageTable) -> Predictions:
         known = next((row for row in found if row[0] == table.name_of(i)), None)
         if known is not None:
             result.probabilities[i, 1], result.known_boxes[i] = known[1:]
-    note_sizes(result)
+    result = with_sizes(result)
     absent = [Problem(name, "image without a box in the file, counted as missed") for name in index if name not in rows]
     return replace(result, failed=tuple(absent))
 
 
-def note_sizes(result: Predictions) -> None:
-    """Fill in the images' sizes from the files; 0 where they cannot be read."""
+def with_sizes(result: Predictions) -> Predictions:
+    """With the images' sizes, from the files' headers, 0 where they cannot be read; and with boxes cut to them."""
     for i, name in enumerate(result.table.paths):
         if name in result.table.boxes:
             try:
@@ -194,6 +201,7 @@ def note_sizes(result: Predictions) -> None:
                 result.sizes[i] = (height, width)
             except DataError:
                 continue
+    return replace(result, table=_cut(result.table, result.sizes))
 
 
 Rows = dict[str, list[tuple[str, float, tuple[float, ...]]]]
@@ -245,9 +253,9 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
     Raises:
         DataError: There is no map at all, or one is of another form.
     """
-    result = Predictions.nothing(table, np.arange(sweep) / sweep if sweep else None)
+    result = with_sizes(Predictions.nothing(table, np.arange(sweep) / sweep if sweep else None))
     failed: list[Problem] = []
-    note_sizes(result)
+    annotated = _annotated(result.table)
     for i, name in enumerate(table.paths):
         path = next((p for p in (folder / f"{name}.npy", (folder / name).with_suffix(".npy")) if p.exists()), None)
         if path is None:
@@ -261,7 +269,7 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
                 np.stack([one, one])[None],
                 right=np.array([True]),
                 sizes=result.sizes[i : i + 1],
-                annotated=[_annotated(table, i)],
+                annotated=annotated[i : i + 1],
                 settings=settings,
                 thresholds=result.thresholds,
             )

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import PIL.Image
 import torch
+from torch import Tensor
 
 from ..errors import DataError, ThasError, UsageError
 from ..files import write_atomically
 from ..runs import first_process, new_run, remove_run
-from .boxing import boxes_of
 from .colours import measured_colours
 from .datasets import open_images
 from .decode import read_image
 from .images import Problem, problem_lines
-from .loading import squashed
+from .loading import cores, squashed
 from .localize import scaled_boxes
-from .localizer import Localizer
-from .pictures import overlay, save_picture
+from .localizer import FoundBox, Localizer
+from .pictures import overlay, picture_sized, save_picture
 from .runs import ROOT, find_image_run, read_settings, write_settings
 from .settings import ImageSettings
-from .train import CHECKPOINT, MAY_CHANGE, WEIGHTS, Epoch, train
-from .weights import TrainedNetwork, load_weights
+from .train import CHECKPOINT, MAY_CHANGE, Epoch, train
 
 Warn = Callable[[str], None]
+_AT_ONCE = 8  # photographs
 
 
 @dataclass(frozen=True)
@@ -159,45 +163,6 @@ def _resumed(
     return kept.updated({key: value for key, value in typed.items() if key in MAY_CHANGE})
 
 
-def open_localizer(
-    sources: Sequence[Path],
-    *,
-    runs: Path = ROOT,
-    device: str = "auto",
-    changes: Mapping[str, Any] | None = None,
-    map_members: Sequence[int] | None = None,
-) -> tuple[Localizer, ImageSettings, list[Path]]:
-    """The networks of runs or weights files, ready to localize.
-
-    Args:
-        sources: Runs' folders or .safetensors files; the newest run if there are none. Several are averaged.
-        runs: Where runs lie.
-        device: Where to run.
-        changes: Settings that differ from the run's, by dotted key.
-        map_members: Which of several give maps; all if None.
-
-    Returns:
-        The localizer, its settings, and the files of weights.
-    """
-    files = [source if source.is_file() else find_image_run(source, root=runs) / WEIGHTS for source in sources]
-    files = files or [find_image_run(None, root=runs) / WEIGHTS]
-    members: list[TrainedNetwork] = []
-    for file in files:
-        if not file.exists() and file.name == WEIGHTS:
-            raise UsageError(
-                f"{file.parent} holds no trained network yet",
-                why="its training did not come to its end",
-                next=f"thas image train --resume --run {file.parent} --dataset ...",
-                subject=str(file),
-            )
-        members.append(load_weights(file))
-    settings = members[0].settings
-    if (files[0].parent / "settings.toml").exists():
-        settings = replace(read_settings(files[0].parent)[0], localize=settings.localize)
-    settings = settings.updated(changes or {}, origin="option")
-    return Localizer.of(*members, settings=settings, device=device, map_members=map_members), settings, files
-
-
 @dataclass(frozen=True)
 class Photograph:
     """What was found in one photograph.
@@ -206,14 +171,14 @@ class Photograph:
         path: The file.
         width: In pixels, upright.
         height: In pixels.
-        boxes: The likeliest classes, each (label, probability, (x0, y0, x1, y1)).
+        boxes: The likeliest classes' boxes.
         picture: The overlay, if one was drawn.
     """
 
     path: Path
     width: int
     height: int
-    boxes: tuple[tuple[str, float, tuple[float, ...]], ...]
+    boxes: tuple[FoundBox, ...]
     picture: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -223,49 +188,68 @@ class Photograph:
         return content | ({"overlay": str(self.picture)} if self.picture else {})
 
 
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """A photograph as far as it is needed further: pixels (3, S, S), and small, for the picture."""
+
+    path: Path
+    size: tuple[int, int]
+    pixels: Tensor
+    thumbnail: PIL.Image.Image | None
+
+
+def _read(path: Path, *, side: int, thumbnails: bool) -> _Read | Problem:
+    try:
+        image = read_image(path)
+    except DataError as error:
+        return Problem(str(path), "photograph that cannot be read", error.why or error.what)
+    size, pixels = (image.height, image.width), squashed(image, side=side)
+    return _Read(path, size, pixels, picture_sized(image) if thumbnails else None)
+
+
 def localize_photographs(
     paths: Sequence[Path],
     localizer: Localizer,
     *,
     top: int = 1,
     pictures: Path | None = None,
-    titles: Mapping[str, str] | None = None,
     taken: Collection[str] = (),
     on_photo: Callable[[Photograph | None], None] = lambda photograph: None,
 ) -> tuple[list[Photograph], list[Problem]]:
     """Box the likeliest classes in photographs; those that cannot be read are reported, the rest are done.
 
     Args:
-        paths: Image files; a folder stands for the images in it.
+        paths: Image files.
         localizer: The networks.
         top: How many classes a photograph.
         pictures: The folder for overlays; none are drawn if None.
-        titles: Class -> a readable name.
         taken: Names in that folder that belong to other photographs.
         on_photo: Called after each with what was found, None for one that cannot be read.
     """
     found, failed, used = [], [], set(taken)
-    for path in paths:
-        try:
-            image = read_image(path)
-        except DataError as error:
-            failed.append(Problem(str(path), "photograph that cannot be read", error.why or error.what))
-            on_photo(None)
-            continue
-        pixels = squashed(image, side=localizer.side)[None]
-        seen = localizer(pixels)
-        best = seen.probabilities[0].topk(min(top, len(localizer.classes)))
-        boxes, first = [], seen.maps[0, 0].cpu().numpy()
-        for rank, (probability, label) in enumerate(zip(best.values.tolist(), best.indices.tolist(), strict=True)):
-            one = localizer(pixels, torch.tensor([label])).maps[0, 1].cpu().numpy() if rank else first
-            box = boxes_of(one, localizer.settings.localize)
-            box = scaled_boxes(box, map_size=one.shape, image_size=(image.height, image.width)).round(2)
-            boxes.append((localizer.classes[label], round(probability, 6), tuple(box.tolist())))
-        picture = None
-        if pictures is not None:
-            picture = _drawn(image, first, boxes, pictures / _free_name(path, used), titles or {})
-        found.append(Photograph(path, image.width, image.height, tuple(boxes), picture))
-        on_photo(found[-1])
+    read = partial(_read, side=localizer.side, thumbnails=pictures is not None)
+    with ThreadPoolExecutor(min(4, cores())) as pool:
+        coming = deque(paths[i : i + _AT_ONCE] for i in range(0, len(paths), _AT_ONCE))
+        reading = [pool.submit(read, path) for path in coming.popleft()] if coming else []
+        while reading:
+            several = [one.result() for one in reading]
+            # The next are read while the network looks at these.
+            reading = [pool.submit(read, path) for path in coming.popleft()] if coming else []
+            good = [one for one in several if isinstance(one, _Read)]
+            pixels = torch.stack([one.pixels for one in good]) if good else None
+            seen = iter(() if pixels is None else localizer.boxed(pixels, [one.size for one in good], top=top))
+            for one in several:
+                if isinstance(one, Problem):
+                    failed.append(one)
+                    on_photo(None)
+                    continue
+                boxes, activation = next(seen)
+                picture = None
+                if one.thumbnail is not None and pictures is not None:
+                    picture = pictures / _free_name(one.path, used)
+                    _draw(one, boxes, activation, picture, localizer)
+                found.append(Photograph(one.path, one.size[1], one.size[0], boxes, picture))
+                on_photo(found[-1])
     return found, failed
 
 
@@ -279,12 +263,18 @@ def _free_name(path: Path, used: set[str]) -> str:
     return name
 
 
-def _drawn(image: PIL.Image.Image, activation: Any, boxes: list, path: Path, titles: Mapping[str, str]) -> Path:
-    labels = [f"{titles.get(label, label)} {score:.2f}" for label, score, _ in boxes]
-    found = [box for *_, box in boxes]
+def _draw(
+    photograph: _Read, boxes: Sequence[FoundBox], activation: np.ndarray, path: Path, localizer: Localizer
+) -> None:
+    assert photograph.thumbnail is not None
+    small = photograph.thumbnail
+    labels = [f"{localizer.title(label)} {score:.2f}" for label, score, _ in boxes]
+    corners = np.array([box for *_, box in boxes])
+    found = scaled_boxes(corners, map_size=photograph.size, image_size=(small.height, small.width)).tolist()
     if len(found) == 1:
-        return save_picture(overlay(image, activation, boxes=found, title=labels[0]), path)
-    return save_picture(overlay(image, activation, boxes=found, labels=labels), path)
+        save_picture(overlay(small, activation, boxes=found, title=labels[0]), path)
+    else:
+        save_picture(overlay(small, activation, boxes=found, labels=labels), path)
 
 
 def other_photographs(path: Path, photographs: Sequence[Path]) -> list[dict[str, Any]]:

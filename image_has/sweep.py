@@ -115,9 +115,9 @@ class ImageHalf:
         self, members: Sequence[Path], settings: ImageSettings, *, map_members: Sequence[int], draws: int, seed: int
     ) -> Outcome:
         """Box the test images, and score the boxes."""
+        from .localizer import open_localizer
         from .predict import predict
         from .scores import score
-        from .session import open_localizer
 
         changes = {key: value for key, value in settings.flat().items() if key.startswith(("localize.", "eval."))}
         localizer, own, _ = open_localizer(
@@ -139,11 +139,10 @@ class ImageHalf:
 
     def baselines(self, settings: ImageSettings) -> dict[str, list[float | None]]:
         """GT-known Loc of two boxes that see no image."""
-        from .predict import Predictions, note_sizes
+        from .predict import Predictions, with_sizes
         from .scores import score
 
-        nothing = Predictions.nothing(self._test())
-        note_sizes(nothing)
+        nothing = with_sizes(Predictions.nothing(self._test()))
         found = score(nothing, iou=settings.eval.iou).baselines
         names = {"whole_image": "blind whole image", "centred_box": "blind best centred box"}
         return {names[key]: [None, found[key], None, None] for key in names if key in found}

@@ -19,7 +19,7 @@ from ..runners import Runner, choose_runner
 from .hide import hide
 from .images import ImageTable, Problem
 from .loading import Batch, TrainingLoader, flipped, normalised, seed_of
-from .network import CamNetwork, Hiding, build_network
+from .network import CamNetwork, Hiding, OwnNetwork, build_network
 from .settings import ImageSettings, InputSettings
 from .weights import save_weights, start_from
 
@@ -82,11 +82,12 @@ def train(
     table: ImageTable,
     *,
     settings: ImageSettings,
+    network: OwnNetwork | None = None,
     folder: Path | None = None,
     resume: bool = False,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_batch: Callable[[int], None] | None = None,
-) -> tuple[CamNetwork, list[Problem]]:
+) -> tuple[CamNetwork | OwnNetwork, list[Problem]]:
     """Train a network on a table's labels; its boxes are never read.
 
     A run on one device is a function of the settings and the images: interrupted and resumed it gives the same bits, as
@@ -95,6 +96,7 @@ def train(
     Args:
         table: The training images.
         settings: All of them.
+        network: Your own, with as many logits as the table has classes, trained in place of the settings' network.
         folder: Where checkpoint.pt, log.jsonl and, at the end, weights.safetensors are written; None writes nothing.
         resume: Continue from the folder's checkpoint.
         on_epoch: Called after each epoch.
@@ -105,21 +107,24 @@ def train(
 
     Raises:
         DataError: There are too few images, or none can be read.
+        ValueError: Your network's logits or maps do not fit.
         CheckpointError: The checkpoint is missing or of another network.
         UsageError: The loss became infinite; or the device does not exist.
     """
-    _check(table, settings)
+    _check(table, settings, network)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
     runner = choose_runner(settings.train.device, settings.train.precision)
-    network = _fresh(table.classes, settings).to(runner.device)
+    fresh = (network or _fresh(table.classes, settings)).to(runner.device)
     if settings.train.channels_last:
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.SGD(network.parameters(), lr=1.0, momentum=settings.train.momentum)
-    state = _State(network, optimizer, runner)
+        fresh = fresh.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.SGD(fresh.parameters(), lr=1.0, momentum=settings.train.momentum)
+    state = _State(fresh, optimizer, runner)
     if resume and folder is not None:
         _restore(state, folder / CHECKPOINT, runner.device)
         if runner.rank == 0:
             _cut_log(folder / LOG, state.epochs_done)
-    state.network, state.optimizer = runner.set_up(network, optimizer)
+    state.network, state.optimizer = runner.set_up(fresh, optimizer)
     loader = TrainingLoader(table, settings=settings.input, train=settings.train, rank=runner.rank, world=runner.world)
     for epoch in range(state.epochs_done, settings.train.epochs):
         line = _run_epoch(epoch, state, loader, runner, settings, on_batch)
@@ -134,13 +139,13 @@ def train(
             on_epoch(line)
     plain = _plain(state.network)
     if folder is not None and runner.rank == 0:
-        save_weights(folder / WEIGHTS, plain, classes=table.classes, settings=settings)
+        save_weights(folder / WEIGHTS, plain, classes=table.classes, settings=settings, titles=table.titles)
     # None leaves before the weights are written: the first that did with an error would take the others with it.
     failed = {problem.subject: problem for problem in runner.gathered(list(state.failed.values()))}
     return plain.to("cpu").eval(), list(failed.values())
 
 
-def _check(table: ImageTable, settings: ImageSettings) -> None:
+def _check(table: ImageTable, settings: ImageSettings, network: OwnNetwork | None) -> None:
     if not settings.input.mean:
         raise UsageError(
             "input.mean is empty",
@@ -153,6 +158,10 @@ def _check(table: ImageTable, settings: ImageSettings) -> None:
         )
     if settings.input.dropout != "none" and settings.hide.at == "conv1":
         raise UsageError("dropping pixels and hiding at conv1 exclude each other", next="--set input.dropout=none")
+    if network is not None and settings.hide.at == "conv1":
+        raise UsageError("in a network of your own nothing is hidden at conv1", next="set hide.at to input")
+    if network is not None and len(network.weight) != len(table.classes):
+        raise ValueError(f"the network has {len(network.weight)} logits, the images {len(table.classes)} classes")
 
 
 def _fresh(classes: tuple[str, ...], settings: ImageSettings) -> CamNetwork:
@@ -163,9 +172,9 @@ def _fresh(classes: tuple[str, ...], settings: ImageSettings) -> CamNetwork:
     return build_network(settings.network, classes=len(classes), seed=seed_of(settings.train.seed, 3))
 
 
-def _plain(network: Any) -> CamNetwork:
+def _plain(network: Any) -> CamNetwork | OwnNetwork:
     """The network inside Fabric's wrapper."""
-    return network if isinstance(network, CamNetwork) else network.module
+    return network if isinstance(network, CamNetwork | OwnNetwork) else network.module
 
 
 def _restore(state: _State, path: Path, device: torch.device) -> None:
@@ -254,7 +263,7 @@ def _run_batch(
     x, hiding = hidden_input(x, settings=settings, generator=generator)
     state.optimizer.zero_grad(set_to_none=True)
     with runner.autocast():
-        logits = state.network(x, hiding).logits
+        logits = (state.network(x) if hiding is None else state.network(x, hiding)).logits
     loss = functional.cross_entropy(logits.float(), labels)
     runner.step(loss, state.optimizer)
     right = (logits.argmax(1) == labels).sum()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from torch import Tensor, nn
 from ..errors import CheckpointError, UsageError, listing
 from ..files import write_atomically
 from ..settings_table import flatten
-from .network import CamNetwork, build_network
+from .network import CamNetwork, OwnNetwork, build_network
 from .settings import ImageSettings, NetworkSettings
 
 CLASSIFIER = ("classifier.weight", "classifier.bias")
+OWN = "own"
+"""What a file says where others name their network: that the weights are of an `OwnNetwork`."""
 
 
 @dataclass(frozen=True)
@@ -28,35 +31,58 @@ class TrainedNetwork:
     Attributes:
         network: In evaluation mode.
         classes: C names, in the order of the logits.
-        settings: Of its input, network and localization.
+        settings: Of its input, network and localization; an own network's does not speak of it.
+        titles: Class -> a name for readers, where that is another.
     """
 
-    network: CamNetwork
+    network: CamNetwork | OwnNetwork
     classes: tuple[str, ...]
     settings: ImageSettings
+    titles: Mapping[str, str] = field(default_factory=dict)
 
 
-def save_weights(path: Path, network: CamNetwork, *, classes: tuple[str, ...], settings: ImageSettings) -> None:
-    """Write a network to one safetensors file that says by itself what it is."""
+def save_weights(
+    path: Path,
+    network: CamNetwork | OwnNetwork,
+    *,
+    classes: tuple[str, ...],
+    settings: ImageSettings,
+    titles: Mapping[str, str] | None = None,
+) -> None:
+    """Write a network to one safetensors file that says by itself what it is, unless the network is your own."""
+    own = isinstance(network, OwnNetwork)
     facts = {
-        "backbone": settings.network.name,
-        "architecture": asdict(settings.network) | {"kernel5": kernel5_of(network)},
+        "backbone": OWN if own else settings.network.name,
+        "architecture": {} if own else asdict(settings.network) | {"kernel5": kernel5_of(network)},
         "preprocessing": asdict(settings.input),
         "hide": asdict(settings.hide),
         "localize": asdict(settings.localize),
         "classes": list(classes),
+        "titles": {name: title for name, title in (titles or {}).items() if name in set(classes)},
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     write_atomically(path, save(tensors, metadata={"thas": json.dumps(facts)}))
 
 
-def load_weights(path: Path) -> TrainedNetwork:
+def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwork:
     """Read what `save_weights` wrote.
+
+    Args:
+        path: The file.
+        network: Built as yours was in training, where the file holds the weights of a network of your own.
 
     Raises:
         CheckpointError: The file is missing, damaged, or holds another kind of network.
     """
     facts = read_facts(path)
+    if (facts.get("backbone") == OWN) != (network is not None):
+        own = network is None
+        raise CheckpointError(
+            f"{path} holds the weights of {'a' if own else 'no'} network of your own",
+            why="only your code can build it" if own else f"it holds those of {facts.get('backbone')}",
+            next=f"load_weights(path{', network=OwnNetwork(...)' if own else ''}), in Python",
+            subject=str(path),
+        )
     try:
         shape = dict(facts["architecture"])
         kernel5 = int(shape.pop("kernel5", 5))
@@ -64,8 +90,8 @@ def load_weights(path: Path) -> TrainedNetwork:
         tables["hide"] = facts.get("hide", {})  # older files say nothing of it
         settings = ImageSettings().updated(flatten(tables), origin=str(path))
         classes = tuple(str(name) for name in facts["classes"])
-        network = build_network(settings.network, classes=len(classes), seed=0, kernel5=kernel5)
-        network.load_state_dict(load_file(path))
+        loaded = network or build_network(settings.network, classes=len(classes), seed=0, kernel5=kernel5)
+        loaded.load_state_dict(load_file(path))
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, UsageError) as error:
         raise CheckpointError(
             f"{path} does not hold a network of the image half",
@@ -73,7 +99,7 @@ def load_weights(path: Path) -> TrainedNetwork:
             next="thas image train makes one",
             subject=str(path),
         ) from None
-    return TrainedNetwork(network.eval(), classes, settings)
+    return TrainedNetwork(loaded.eval(), classes, settings, dict(facts.get("titles", {})))
 
 
 def read_facts(path: Path) -> dict[str, Any]:

@@ -51,6 +51,8 @@ def read_wsol_lists(folder: Path, *, images: Path, classes: tuple[str, ...] | No
     labels = np.array([numbers[name] for name in paths], dtype=np.int64)
     if classes is None:
         classes = tuple(str(i) for i in range(int(labels.max(initial=-1)) + 1))
+    bare = sorted(set(range(len(classes))) - set(labels.tolist()))
+    problems += [Problem(classes[i], "class without images") for i in bare]
     cleaned, unusable = clean_boxes({name: rows for name, rows in boxes.items() if name in listed}, sizes)
     return ImageTable(Path(images), paths, labels, classes, cleaned, upright=False, problems=(*problems, *unusable))
 

@@ -187,6 +187,7 @@ def test_what_was_localized_before_an_interruption_is_kept(
         return real(path)
 
     monkeypatch.setattr(session, "read_image", interrupted)
+    monkeypatch.setattr(session, "_AT_ONCE", 1)
     assert run(["image", "localize", str(first), str(second)]) == 130
     assert [one["image"] for one in json.loads(Path("localized/boxes.json").read_text())["images"]] == [str(first)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,15 @@ from thas.image_has.datasets import open_images
 from thas.image_has.evaluate import evaluate, spread_rows
 from thas.image_has.loading import normalised
 from thas.image_has.localize import localize
-from thas.image_has.localizer import Localization, Localizer, views
+from thas.image_has.localizer import Localization, Localizer, open_localizer, views
 from thas.image_has.network import CamNetwork, build_network
 from thas.image_has.predict import predict, read_boxes, read_maps, write_boxes
 from thas.image_has.refine import refined
 from thas.image_has.runs import read_settings
 from thas.image_has.scores import score
-from thas.image_has.session import localize_photographs, open_localizer, train_run
+from thas.image_has.session import localize_photographs, train_run
 from thas.image_has.settings import ImageSettings
+from thas.image_has.train import train
 from thas.image_has.weights import TrainedNetwork
 
 SETTINGS = ImageSettings().updated(
@@ -258,6 +260,68 @@ def test_photographs_of_any_kind_are_boxed_and_drawn_and_the_broken_named(square
     assert found[2].boxes[0][2] == (0, 0, 1, 1)
     assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["0-2.png", "0.png", "one.png"]
     assert json.dumps([one.to_json() for one in found])
+
+
+def test_several_photographs_at_once_are_boxed_as_each_alone(squares: Path, tmp_path: Path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"broken")
+    paths = [*sorted((squares / "val").rglob("*.png")) * 3, *[broken] * 9, squares / "val/red/0.png"]
+    seen: list[object] = []
+    localizer = Localizer.of(colour_network(), device="cpu")
+    found, failed = localize_photographs(paths, localizer, top=2, on_photo=seen.append)
+    assert len(failed) == 9
+    assert [one is None for one in seen] == [path == broken for path in paths]
+    assert [one.path for one in found] == [path for path in paths if path != broken]
+    for one in found:
+        alone = localizer.localize([PIL.Image.open(one.path)], top=2)[0]
+        assert [(box.label, box.box) for box in one.boxes] == [(box.label, box.box) for box in alone.boxes]
+    assert localize_photographs([broken], localizer)[0] == []
+
+
+def test_the_likeliest_classes_come_in_order_each_with_its_own_map():
+    network = CamNetwork(nn.Identity(), 3, 3)
+    network.classifier.weight = nn.Parameter(torch.tensor([[0.0, 0.0, 3.0], [9.0, 0.0, 0.0], [0.0, 0.0, 3.0]]))
+    network.classifier.bias = nn.Parameter(torch.zeros(3))
+    settings = SETTINGS.updated({"localize.refine": 2})
+    localizer = Localizer.of(TrainedNetwork(network.eval(), ("blue", "red", "level"), settings), device="cpu")
+    pixels = torch.randint(0, 200, (3, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pixels[1:, 0] += 55
+    found = localizer(pixels, top=9)
+    assert found.ranked.shape == (3, 3), "no more than there are"
+    assert found.ranked[1].tolist() == [1, 0, 2], "of classes drawn level the first comes first"
+    known = torch.tensor([2, 0, 1])  # never and once the predicted class
+    both = localizer(pixels, known)
+    assert both.predicted.tolist() == found.ranked[:, 0].tolist()
+    for i, label in enumerate(known.tolist()):
+        place = found.ranked[i].tolist().index(label)
+        torch.testing.assert_close(both.maps[i, 1], found.maps[i, place])
+        torch.testing.assert_close(both.maps[i, 0], found.maps[i, 0])
+
+
+def test_readers_see_a_classs_name_where_it_has_one(squares: Path, tmp_path: Path):
+    table = table_of(squares)
+    table = replace(table, titles={"red": "a red thing", "green": "none of these"})
+    settings = ImageSettings.preset("image-demo").updated({"train.epochs": 1, "train.stages": 9, "train.batch_size": 4})
+    colours = {"input.mean": (0.5, 0.5, 0.5), "input.std": (1.0, 1.0, 1.0)}
+    train(table, settings=settings.updated(colours), folder=tmp_path)
+    localizer = Localizer.from_run(tmp_path / "weights.safetensors", device="cpu")
+    assert [localizer.title(name) for name in localizer.classes] == ["blue", "a red thing"]
+    assert localizer.members[0].titles == {"red": "a red thing"}
+
+
+def test_boxes_that_reach_outside_are_cut_when_an_images_size_is_first_known(squares: Path):
+    table = table_of(squares)
+    name = "val/red/1.png"
+    reaching = replace(table, boxes={**table.boxes, name: np.array([[-5.0, 0, 99, 24], [200, 0, 300, 10]])})
+    found = predict(Localizer.of(colour_network(), device="cpu"), reaching, sweep=5)
+    assert found.table.boxes[name].tolist() == [[0, 0, 40, 24]]
+    assert sorted(problem.kind for problem in found.table.problems) == [
+        "box reaching outside its image, cut",
+        "box wholly outside its image, left out",
+    ]
+    cut = predict(Localizer.of(colour_network(), device="cpu"), table, sweep=5)
+    np.testing.assert_array_equal(found.largest, cut.largest)
+    assert score(found).gt_known_loc == score(cut).gt_known_loc
 
 
 def test_rows_to_draw_are_spread_over_the_classes(squares: Path):

@@ -9,7 +9,7 @@ import pytest
 
 from thas.errors import DataError
 from thas.image_has.folder import read_folder
-from thas.image_has.ilsvrc import class_names, read_annotation, read_ilsvrc
+from thas.image_has.ilsvrc import read_annotation, read_ilsvrc
 from thas.image_has.images import ImageTable, clean_boxes, problem_lines
 from thas.image_has.wsol_lists import is_wsol_folder, read_wsol_lists
 
@@ -214,7 +214,7 @@ def test_the_official_layout_by_xml(ilsvrc: Path):
         "label of no known class, left out",
     ]
     assert not val.upright
-    assert class_names(ilsvrc)[SHARK] == "great white shark"
+    assert val.titles[SHARK] == tables["train"].titles[SHARK] == "great white shark"
 
 
 def test_the_official_layout_by_solution_file(ilsvrc: Path):
@@ -270,6 +270,13 @@ def test_the_lists_of_wsolevaluation(tmp_path: Path):
     assert table.labels.tolist() == [1, 0]
     assert table.boxes["val/a,b.jpg"].tolist() == [[1, 2, 3, 4], [0, 0, 20, 4]]
     assert len(table.problems) == 3
+
+
+def test_classes_of_the_lists_without_images_are_named(tmp_path: Path):
+    (tmp_path / "image_ids.txt").write_text("val/a.jpg\n")
+    (tmp_path / "class_labels.txt").write_text("val/a.jpg,2\n")
+    problems = read_wsol_lists(tmp_path, images=tmp_path).problems
+    assert problem_lines(problems) == ["2 x class without images: 0, 1"]
 
 
 @pytest.mark.parametrize(("file", "text"), [("class_labels.txt", "a.jpg,x\n"), ("localization.txt", "a.jpg,1,2\n")])

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 import torch
+from torch import nn
 
 from thas.devices import choose_device
 from thas.errors import CheckpointError, DataError, UsageError
@@ -14,6 +16,8 @@ from thas.image_has.colours import measured_colours
 from thas.image_has.folder import read_folder
 from thas.image_has.images import ImageTable
 from thas.image_has.loading import TrainingLoader, crop_corner, epoch_order, flipped, normalised, whole_batches
+from thas.image_has.localizer import Localizer
+from thas.image_has.network import OwnNetwork
 from thas.image_has.settings import ImageSettings, InputSettings
 from thas.image_has.train import CHECKPOINT, LOG, WEIGHTS, Epoch, black, dropped, hidden_input, train
 from thas.image_has.weights import load_weights
@@ -100,6 +104,64 @@ def test_images_too_long_and_thin_to_be_shrunk_are_left_out(colours: ImageTable)
     settings = SETTINGS.updated({"input.resize": 64, "input.size": 64, "train.epochs": 1})
     assert [problem.subject for problem in train(colours, settings=settings)[1]] == [colours.paths[0]]
     measured_colours(colours)
+
+
+def own_network(seed: int = 0, classes: int = 2) -> OwnNetwork:
+    """A user's: its own names, its own layers."""
+    torch.manual_seed(seed)
+    model = nn.Sequential(
+        OrderedDict(
+            stem=nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()),
+            pool=nn.AdaptiveMaxPool2d(1),
+            flat=nn.Flatten(),
+            head=nn.Linear(8, classes),
+        )
+    )
+    return OwnNetwork(model, features="stem", classifier="head", pooling="max")
+
+
+def test_a_network_of_ones_own_is_trained_kept_and_resumed(colours: ImageTable, tmp_path: Path):
+    settings = SETTINGS.updated({"train.epochs": 6, "train.stages": (5,)})
+    epochs: list[Epoch] = []
+    whole, _ = train(colours, settings=settings, network=own_network(), folder=tmp_path, on_epoch=epochs.append)
+    assert isinstance(whole, OwnNetwork)
+    assert epochs[-1].accuracy > 0.75
+    read = load_weights(tmp_path / WEIGHTS, own_network(seed=1))
+    assert read.settings.input == settings.input
+    pixels = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    found = Localizer.of(read, device="cpu")(pixels)
+    expected, maps = whole.localization(normalised(pixels, settings=settings.input))
+    torch.testing.assert_close(found.probabilities, expected.softmax(1))
+    torch.testing.assert_close(found.maps[:, 0], maps)
+
+    def interrupt(epoch: Epoch) -> None:
+        if epoch.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(colours, settings=settings, network=own_network(), folder=tmp_path / "again", on_epoch=interrupt)
+    resumed, _ = train(colours, settings=settings, network=own_network(2), folder=tmp_path / "again", resume=True)
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
+
+
+def test_weights_of_ones_own_network_want_that_network(colours: ImageTable, tmp_path: Path):
+    settings = SETTINGS.updated({"train.epochs": 1})
+    train(colours, settings=settings, network=own_network(), folder=tmp_path / "own")
+    with pytest.raises(CheckpointError, match="a network of your own") as caught:
+        load_weights(tmp_path / "own" / WEIGHTS)
+    assert "network=OwnNetwork(...)" in caught.value.next
+    with pytest.raises(CheckpointError, match="does not hold a network"):
+        load_weights(tmp_path / "own" / WEIGHTS, own_network(classes=3))
+    train(colours, settings=settings, folder=tmp_path / "small")
+    with pytest.raises(CheckpointError, match="holds those of small"):
+        load_weights(tmp_path / "small" / WEIGHTS, own_network())
+
+
+def test_ones_own_network_must_fit(colours: ImageTable):
+    with pytest.raises(ValueError, match="3 logits, the images 2 classes"):
+        train(colours, settings=SETTINGS, network=own_network(classes=3))
+    with pytest.raises(UsageError, match="nothing is hidden at conv1"):
+        train(colours, settings=SETTINGS.updated({"hide.at": "conv1"}), network=own_network())
 
 
 def test_worker_processes_and_memory_load_the_same_images(colours: ImageTable):
