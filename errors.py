@@ -66,6 +66,10 @@ class PartialFailure(ThasError):
     exit_code = 3
 
 
+class NothingKept(KeyboardInterrupt):
+    """Interrupted before there was anything to keep, and so nothing to resume."""
+
+
 def listing(names: Iterable[str], most: int = 5) -> str:
     """Join names for a message, the first `most` of them and a count of the rest.
 

@@ -170,6 +170,4 @@ def read_toml(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, IsADirectoryError):
         raise UsageError(f"there is no settings file {path}", next="check the path", subject=str(path)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path} is not a TOML file", why=str(error), next="thas train --print-config prints one"
-        ) from None
+        raise UsageError(f"{path} is not a TOML file", why=str(error), next="--print-config prints one") from None

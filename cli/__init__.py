@@ -16,11 +16,11 @@ from typing import Any
 import cyclopts
 
 from .._version import __version__
-from ..errors import ThasError
+from ..errors import NothingKept, ThasError
 
 _EPILOGUE = (
-    "Start with `thas demo`. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but some inputs failed, "
-    "130 interrupted. --debug with any command shows the traceback of an error."
+    "Start with `thas demo`, or `thas image demo` for images. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished "
+    "but some inputs failed, 130 interrupted. --debug with any command shows the traceback of an error."
 )
 
 
@@ -121,6 +121,10 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
             raise
         print_error(error)
         return error.exit_code
+    except NothingKept:
+        err.print("\ninterrupted before anything was finished; nothing was kept", markup=False)
+        err.print(f"  next: {shlex.join(['thas', *tokens])}", markup=False)
+        return 130
     except KeyboardInterrupt:
         typed = shlex.join(["thas", *tokens])
         resumable = list(tokens[:1]) == ["train"] or list(tokens[:2]) == ["image", "train"]

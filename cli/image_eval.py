@@ -5,33 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
-
 from ..errors import listing
 from .console import note, out, print_json, progress, warn
-from .image_output import account_for, against_centred, score_table
+from .image_output import RUNS, SEVERAL, account_for, against_centred, score_table
 from .temporal import SET, parse_localizing
-
-_SEVERAL = Parameter(consume_multiple=True)
-_RUNS = Path("runs/image")
 
 
 def image_eval(
     runs_or_weights: list[Path] | None = None,
     *,
-    run: Annotated[list[Path] | None, _SEVERAL] = None,
+    run: Annotated[list[Path] | None, SEVERAL] = None,
     boxes: Path | None = None,
     maps: Path | None = None,
     dataset: str | None = None,
     subset: str | None = None,
-    map_members: Annotated[list[int] | None, _SEVERAL] = None,
+    map_members: Annotated[list[int] | None, SEVERAL] = None,
     threshold: float | None = None,
     ten_crop: bool = False,
     set_: Annotated[list[str] | None, SET] = None,
     pictures: Path | None = None,
     device: str = "auto",
     data_root: Path = Path("data"),
-    runs: Path = _RUNS,
+    runs: Path = RUNS,
     json: bool = False,
 ) -> None:
     """Score boxes: GT-known Loc, Top-1 Loc, Top-1 Clas, the best threshold's, and the boxes that see no image.
@@ -52,11 +47,11 @@ def image_eval(
     run
         The same as naming them without --run.
     boxes
-        A file of boxes instead: CSV image,label,x0,y0,x1,y1,score, or JSON as `thas image localize --json` prints it.
+        A file of boxes instead: CSV image,label,x0,y0,x1,y1,score, or JSON as `thas image localize` writes it.
     maps
-        A folder of maps of the true class instead, one .npy an image.
+        A folder of maps of the true class instead, one .npy an image, named as the image: val/cat/1.npy.
     dataset
-        The images; those of the run by default.
+        The images; those of the run by default, for boxes and maps those of the newest run.
     subset
         Of the data set; val by default.
     map_members
@@ -115,7 +110,10 @@ def image_eval(
             note(line)
         if result.written:
             note("written: " + listing([str(path) for path in result.written]))
-        if changes or subset or dataset:
+        if result.scores.known_hits is None:
+            of = result.of.split(";")[0]
+            note(f"none of the images of {of} has annotated boxes, so nothing but classes could be scored")
+        if (changes or subset or dataset) and not (boxes or maps):
             note("a run keeps only the scores of its own settings, data set and subset")
     account_for(
         list(result.predictions.failed),
@@ -127,7 +125,7 @@ def image_eval(
 def image_demo(
     *,
     data_root: Path = Path("data"),
-    runs: Path = _RUNS,
+    runs: Path = RUNS,
     seed: int = 0,
     images: int = 300,
     json: bool = False,
@@ -168,4 +166,5 @@ def image_demo(
         return
     out.print(score_table({arm: evaluation.scores for arm, evaluation in result.evaluations.items()}))
     out.print(f"pictures: {result.sheet}", markup=False)
-    note(f"{result.seconds:.0f} s; next: thas image localize {data_root}/image-demo/val --top 1")
+    found = result.sheet.parent
+    note(f"{result.seconds:.0f} s; next: thas image localize {data_root}/image-demo/val --run {found}")

@@ -5,25 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
-
 from ..errors import UsageError, listing
 from .console import note, out, print_json, progress, warn
-from .image_output import account_for
+from .image_output import RUNS, SEVERAL, account_for
 from .temporal import SET, parse_localizing
 
 if TYPE_CHECKING:
     from ..image_has.session import Photograph
 
-_SEVERAL = Parameter(consume_multiple=True)
-_RUNS = Path("runs/image")
-
 
 def image_localize(
     photos: list[Path] | None = None,
     *,
-    run: Annotated[list[Path] | None, _SEVERAL] = None,
-    map_members: Annotated[list[int] | None, _SEVERAL] = None,
+    run: Annotated[list[Path] | None, SEVERAL] = None,
+    map_members: Annotated[list[int] | None, SEVERAL] = None,
     output: Path = Path("localized"),
     top: int = 1,
     threshold: float | None = None,
@@ -31,11 +26,12 @@ def image_localize(
     ten_crop: bool = False,
     no_pictures: bool = False,
     device: str = "auto",
-    runs: Path = _RUNS,
+    runs: Path = RUNS,
     json: bool = False,
 ) -> None:
     """Find objects in photographs: boxes as JSON, and pictures with map, box, label and score.
 
+    Boxes are x0 y0 x1 y1 in pixels of the photograph as it is shown; x1 and y1 are the first column and row outside.
     What boxes.json says of other photographs stays there.
 
     For example:
@@ -77,6 +73,7 @@ def image_localize(
     from ..image_has.localizer import open_localizer
     from ..image_has.session import localize_photographs, other_photographs, write_photographs
     from ..image_has.settings import ImageSettings
+    from ..image_has.train import WEIGHTS
 
     if top < 1:
         raise UsageError(f"--top must be 1 or more, but is {top}", next="--top 1")
@@ -102,7 +99,7 @@ def image_localize(
     changes: dict[str, Any] = dict(parse_localizing(set_, ImageSettings()))
     changes |= {} if threshold is None else {"localize.threshold": threshold}
     changes |= {"localize.ten_crop": True} if ten_crop else {}
-    localizer, _, _ = open_localizer(sources, runs=runs, device=device, changes=changes, map_members=map_members)
+    localizer, _, weights = open_localizer(sources, runs=runs, device=device, changes=changes, map_members=map_members)
     others = other_photographs(output / "boxes.json", files)
     taken = {Path(one["overlay"]).name for one in others if one.get("overlay")}
     kept: list[Photograph] = []
@@ -129,5 +126,6 @@ def image_localize(
                 name = label if title == label else f"{label} ({title})"
                 out.print(f"{one.path}: {name} {probability:.3f} at {corners}", markup=False)
         if found:
-            note(f"boxes{'' if no_pictures else ' and pictures'} are in {output}")
-    account_for(failed, "photograph could not be read", "photographs could not be read")
+            by = listing([str(file.parent if file.name == WEIGHTS else file) for file in weights])
+            note(f"x0 y0 x1 y1 in pixels, by {by}; boxes{'' if no_pictures else ' and pictures'} are in {output}")
+    account_for(failed, "photograph could not be read", "photographs could not be read", rest=bool(found))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cyclopts import Parameter
 
 from ..errors import PartialFailure, plural
 
@@ -11,14 +14,20 @@ if TYPE_CHECKING:
     from ..image_has.scores import ImageScores
 
 
-def account_for(problems: list[Problem], one: str, many: str) -> None:
-    """Warn of each kind of problem, and end with exit code 3 if inputs failed; `one` and `many` say how."""
+RUNS = Path("runs/image")
+SEVERAL = Parameter(consume_multiple=True)
+
+
+def account_for(problems: list[Problem], one: str, many: str, *, rest: bool = True) -> None:
+    """End with exit code 3 if inputs failed: `one` and `many` say how, `rest` whether others did not."""
     from ..image_has.images import problem_lines
 
     if problems:
         lines = problem_lines(problems)
         raise PartialFailure(
-            plural(len(problems), one, many), why="; ".join(lines), next="correct or remove them; the rest is done"
+            plural(len(problems), one, many),
+            why="; ".join(lines),
+            next="correct or remove them; the rest is done" if rest else "correct them, or name others",
         )
 
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
-
-from ..errors import plural
+from ..errors import UsageError, plural
 from ..runs import first_process
 from .console import err, note, out, print_json, progress, warn
-from .image_output import account_for
+from .image_output import RUNS, SEVERAL, account_for
 from .temporal import SET, parse_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..image_has.train import Epoch
-
-_SEVERAL = Parameter(consume_multiple=True)
-_RUNS = Path("runs/image")
 
 
 class _TrainingBar:
@@ -28,18 +24,23 @@ class _TrainingBar:
     def __init__(self, advance: Callable[..., None], epochs: int) -> None:
         self.advance, self.epochs = advance, epochs
         self.images_an_epoch, self.done = 1.0, 0.0
+        self.seen, self.since = 0, 0.0
 
     def start(self, epochs_done: int, images: int) -> None:
         self.images_an_epoch = max(1, images)
         self._move_to(epochs_done)
+        self.since = time.perf_counter()
 
     def batch(self, images: int) -> None:
+        self.seen += images
         if err.is_terminal:
-            self._move_to(self.done + images / self.images_an_epoch)
+            rate = self.seen / max(1e-9, time.perf_counter() - self.since)
+            self._move_to(self.done + images / self.images_an_epoch, f"{rate:.0f} images/s")
 
     def epoch(self, line: Epoch) -> None:
         note = f"loss {line.loss:.3f}, right {line.accuracy:.0%}, {line.images_per_second:.0f} images/s"
         self._move_to(line.epoch, note)
+        self.seen, self.since = 0, time.perf_counter()
 
     def _move_to(self, place: float, note: str = "") -> None:
         self.advance(place - self.done, note)
@@ -47,21 +48,21 @@ class _TrainingBar:
 
 
 def image_train(
+    dataset: str | None = None,
     *,
-    dataset: str,
     preset: str = "ilsvrc",
     config: Path | None = None,
     set_: Annotated[list[str] | None, SET] = None,
     network: str | None = None,
     hide_probability: float | None = None,
-    hide_size: Annotated[list[int] | None, _SEVERAL] = None,
+    hide_size: Annotated[list[int] | None, SEVERAL] = None,
     epochs: int | None = None,
     seed: int | None = None,
     device: str | None = None,
     train_subset: str = "train",
     test_subset: str | None = None,
     data_root: Path = Path("data"),
-    runs: Path = _RUNS,
+    runs: Path = RUNS,
     resume: bool = False,
     run: Path | None = None,
     print_config: bool = False,
@@ -134,6 +135,10 @@ def image_train(
     if print_config:
         print(settings.to_toml(origins), end="")
         return
+    if dataset is None:
+        raise UsageError("no data set is named", next="thas image train --dataset FOLDER, or --dataset ilsvrc")
+    if preset == "ilsvrc" and not config and not resume and run is None and dataset != "ilsvrc":
+        note("these are ILSVRC's settings, large images and 55 epochs; for small images there is --preset images-128")
     from ..image_has.session import train_run
 
     with progress(f"training on {dataset}", total=settings.train.epochs, unit="epochs") as advance:

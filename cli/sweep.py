@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ..errors import PartialFailure, ThasError, UsageError, counted, listing, plural
 from .console import note, out, print_json, print_wide, progress, warn
-from .temporal import SET
+from .temporal import SET, refuse_image_presets
 
 if TYPE_CHECKING:
     from ..sweep.half import Half
@@ -151,7 +151,7 @@ def image_sweep(
     experiment
         A TOML file of arms, or the name of one that comes with thas (`thas list experiments`).
     dataset
-        `ilsvrc` (in <data-root>/ilsvrc), or a folder with train/CLASS/IMAGE and val/CLASS/IMAGE.
+        `ilsvrc` (in `<data-root>/ilsvrc`), or a folder with train/CLASS/IMAGE and val/CLASS/IMAGE.
     set_
         Settings, as section.name=value,value; one of a single value is the same for all arms, of several every
         combination is an arm. A value that is itself a list stands in brackets.
@@ -254,6 +254,8 @@ def _sweep(
     for option, value in (("--seeds", seeds), ("--workers", workers), ("--draws", draws)):
         if value is not None and value < 1:
             raise UsageError(f"{option} must be 1 or more, but is {value}", next=f"{option} 3")
+    if experiment.half == "temporal":
+        refuse_image_presets(preset)
     half = _half(experiment.half, dataset, data_root, runs, features, subsets, skip_missing)
     plan = make_plan(
         half,

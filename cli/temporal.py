@@ -45,12 +45,23 @@ def parse_localizing(
     return changes
 
 
+def refuse_image_presets(presets: list[str]) -> None:
+    """Name the command that a preset of the image half is for."""
+    from ..image_has.settings import PRESETS
+    from ..settings import preset_names
+
+    for name in presets:
+        if name in PRESETS and name not in preset_names():
+            raise UsageError(f"{name} is a preset for images", next="thas image train, or thas image sweep")
+
+
 def _settings(
     dataset: str, presets: list[str], config: Path | None, pairs: list[str], options: dict[str, Any]
 ) -> tuple[Settings, dict[str, str]]:
     from ..dataset import dataset_presets
     from ..settings import resolve_settings
 
+    refuse_image_presets(presets)
     given = {key: value for key, value in options.items() if value is not None}
     return resolve_settings(
         data_preset=dataset if dataset in dataset_presets() else None,

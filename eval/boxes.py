@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -143,6 +144,37 @@ def best_iou(boxes: np.ndarray, truth: BoxTruth) -> np.ndarray:
     return result
 
 
+class LocalizationHits(NamedTuple):
+    """What the paper's three scores are means of; (N,) bool each, an image each.
+
+    Attributes:
+        top1: The likeliest class is right and its box hits.
+        known: The true class's box hits.
+        right: The likeliest class is right.
+    """
+
+    top1: np.ndarray
+    known: np.ndarray
+    right: np.ndarray
+
+
+def localization_hits(
+    predicted_boxes: np.ndarray,
+    known_boxes: np.ndarray,
+    *,
+    predicted: Sequence | np.ndarray,
+    true: Sequence | np.ndarray,
+    truth: BoxTruth,
+    iou: float = 0.5,
+) -> LocalizationHits:
+    """Which images count for each of the paper's scores; the arguments are those of `localization_scores`."""
+    right = np.asarray(predicted) == np.asarray(true)
+    if right.shape != (truth.images,):
+        raise DataError(f"there are not {truth.images} predicted and true classes", next="give one of each an image")
+    top1 = right & (best_iou(predicted_boxes, truth) > iou)
+    return LocalizationHits(top1, best_iou(known_boxes, truth) > iou, right)
+
+
 def localization_scores(
     predicted_boxes: np.ndarray,
     known_boxes: np.ndarray,
@@ -164,14 +196,12 @@ def localization_scores(
         sizes: (N, 2) height and width of the images, in the boxes' pixels.
         iou: A box hits above this.
     """
-    right = np.asarray(predicted) == np.asarray(true)
-    if right.shape != (truth.images,):
-        raise DataError(f"there are not {truth.images} predicted and true classes", next="give one of each an image")
+    hits = localization_hits(predicted_boxes, known_boxes, predicted=predicted, true=true, truth=truth, iou=iou)
     whole, centred, _ = blind_boxes(truth, sizes, iou=iou)
     return LocalizationScores(
-        top1_loc=float((right & (best_iou(predicted_boxes, truth) > iou)).mean()),
-        gt_known_loc=float((best_iou(known_boxes, truth) > iou).mean()),
-        top1_clas=float(right.mean()),
+        top1_loc=float(hits.top1.mean()),
+        gt_known_loc=float(hits.known.mean()),
+        top1_clas=float(hits.right.mean()),
         whole_image=whole,
         centred=centred,
         images=truth.images,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,14 +94,40 @@ def as_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     return image.convert("RGB")
 
 
+class _Silence:
+    """No warnings while any thread decodes: Pillow warns of large images and odd metadata.
+
+    Size is checked here, and odd metadata does no harm. `warnings.catch_warnings` alone would leave them off for good
+    where one thread enters before, and leaves after, another.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.simplefilter("ignore")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._caught.__exit__(None, None, None)
+
+
+_silence = _Silence()
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[PIL.Image.Image]:
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of large images and of odd metadata; size is checked here, and odd metadata does no harm.
-            warnings.simplefilter("ignore")
-            with PIL.Image.open(path) as image:
-                yield image
+        with _silence, PIL.Image.open(path) as image:
+            yield image
     except FileNotFoundError:
         raise DataError(f"there is no image {path}", next="check the path", subject=str(path)) from None
     except DataError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ from .images import ImageTable, Problem
 from .loading import squashed
 from .localizer import Localizer, open_localizer
 from .pictures import overlay, save_picture
-from .predict import Predictions, predict, read_boxes, read_maps, write_boxes
-from .runs import ROOT, read_settings
+from .predict import MANY, Predictions, predict, read_boxes, read_maps, write_boxes
+from .runs import ROOT, find_image_run, read_settings
 from .scores import ImageScores, score
 from .settings import ImageSettings
 
@@ -104,6 +105,9 @@ def evaluate(
             data = trained_on[0] | {key: value for key, value in data.items() if value}
     else:
         named = str(boxes or maps)
+        with suppress(*(() if sources else (UsageError,))):  # there may be no run at all
+            known = read_settings(find_image_run(sources[0] if sources else None, root=runs))[1]
+            data = known | {key: value for key, value in data.items() if value}
     if not data["dataset"]:
         raise UsageError(
             "which images are these boxes of?" if boxes or maps else "which images are to be scored?",
@@ -122,7 +126,7 @@ def evaluate(
             table,
             sweep=settings.eval.thresholds,
             batch_size=settings.train.batch_size,
-            workers=settings.train.workers if len(table) > 2000 else 0,
+            workers=settings.train.workers if len(table) > MANY else 0,
             on_batch=on_batch,
         )
     elif boxes is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -95,10 +95,10 @@ class CamNetwork(nn.Module):
             maps = layer(maps)
         return maps
 
-    def localization(self, x: Tensor, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def localization(self, x: Tensor, classes: Tensor | Sequence[int] | None = None) -> tuple[Tensor, Tensor]:
         """Logits (B, C) and the map (B, H, W) of one class an image; the likeliest class where none are given."""
         output = self(x)
-        chosen = output.logits.argmax(1) if classes is None else classes
+        chosen = output.logits.argmax(1) if classes is None else torch.as_tensor(classes, device=x.device)
         return output.logits, activation_map(output.maps.float(), self.weight.float(), chosen)
 
 
@@ -114,12 +114,14 @@ class OwnNetwork(nn.Module):
         pooling: How the model pools. The first call in evaluation mode checks that its logits follow from the maps so.
 
     Raises:
-        ValueError: A layer is missing, or the classifier has no weight of two axes; when called, the maps are no class
-            activation maps, since the logits do not follow from them.
+        ValueError: A layer is missing, pooling is unknown, or the classifier has no weight of two axes; when called,
+            the maps are no class activation maps, since the logits do not follow from them.
     """
 
     def __init__(self, model: nn.Module, *, features: str, classifier: str, pooling: Pooling = "average") -> None:
         super().__init__()
+        if pooling not in get_args(Pooling):
+            raise ValueError(f"pooling must be one of {get_args(Pooling)}, but is {pooling!r}")
         self.model = model
         self.pooling: Pooling = pooling
         known = dict(model.named_modules())

@@ -13,6 +13,9 @@ import PIL.ImageFont
 from ..files import write_atomically
 
 FOUND, TRUE = (255, 80, 40), (60, 230, 90)
+WHITE = (255, 255, 255)
+OTHERS = ((70, 160, 255), (235, 110, 235), (250, 220, 80), (150, 240, 240))
+"""Of the boxes found after the first."""
 SIDES = (256, 1024)
 """A picture's long side is brought between these, in pixels."""
 
@@ -47,7 +50,7 @@ def overlay(
     Args:
         image: RGB.
         activation: (H, W), a map of any size that covers the image; values at or below 0 stay cold.
-        boxes: Found, x0, y0, x1, y1 in pixels of the image.
+        boxes: Found, x0, y0, x1, y1 in pixels of the image, each in a colour of its own.
         true_boxes: Annotated, drawn thinner and in another colour.
         title: Written at the top.
         labels: Of the boxes found, written in their top left corners.
@@ -66,12 +69,15 @@ def overlay(
         picture = PIL.Image.blend(picture, PIL.Image.fromarray(heat_colours(np.asarray(heat))), strength)
     draw = PIL.ImageDraw.Draw(picture)
     line = max(1, round(max(size) / 150))
-    for colour, width, rows in ((TRUE, max(1, line // 2), true_boxes), (FOUND, line, boxes)):
-        for x0, y0, x1, y1 in rows:
-            corners = [x0 * scale, y0 * scale, max(x0, x1 - 1) * scale, max(y0, y1 - 1) * scale]
-            draw.rectangle(corners, outline=colour, width=width)
-    for (x0, y0, *_), label in reversed([*zip(boxes, labels, strict=False)]):  # the first on top
-        _write(draw, label, size, at=(x0 * scale + 2 * line, y0 * scale + line))
+    colours = [FOUND, *(OTHERS[i % len(OTHERS)] for i in range(len(boxes) - 1))]
+    drawn = [(box, TRUE, max(1, line // 2)) for box in true_boxes]
+    # The likeliest lies on top of the others, box and label.
+    drawn += [(box, colour, line) for box, colour in reversed([*zip(boxes, colours, strict=False)])]
+    for (x0, y0, x1, y1), colour, width in drawn:
+        corners = [x0 * scale, y0 * scale, max(x0, x1 - 1) * scale, max(y0, y1 - 1) * scale]
+        draw.rectangle(corners, outline=colour, width=width)
+    for (x0, y0, *_), label, colour in reversed([*zip(boxes, labels, colours, strict=False)]):
+        _write(draw, label, size, at=(x0 * scale + 2 * line, y0 * scale + line), colour=colour if labels[1:] else WHITE)
     if title:
         _write(draw, title, size)
     return picture
@@ -85,13 +91,18 @@ def picture_sized(image: PIL.Image.Image, *, sides: tuple[int, int] = SIDES) -> 
 
 
 def _write(
-    draw: PIL.ImageDraw.ImageDraw, text: str, size: tuple[int, int], *, at: tuple[float, float] = (3, 2)
+    draw: PIL.ImageDraw.ImageDraw,
+    text: str,
+    size: tuple[int, int],
+    *,
+    at: tuple[float, float] = (3, 2),
+    colour: tuple[int, int, int] = WHITE,
 ) -> None:
     font = PIL.ImageFont.load_default(size=max(9, min(size) // 22))
     text = text.encode("latin-1", "replace").decode("latin-1")
     left, top, right, bottom = draw.textbbox(at, text, font=font)
     draw.rectangle((left - 3, top - 2, right + 3, bottom + 3), fill=(0, 0, 0))
-    draw.text(at, text, fill=(255, 255, 255), font=font)
+    draw.text(at, text, fill=colour, font=font)
 
 
 def side_by_side(

@@ -20,6 +20,9 @@ from .loading import cores, whole_batches
 from .localizer import Localizer
 from .settings import LocalizeSettings
 
+MANY = 2000
+"""From here on images are worth the start of processes that decode and box them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -169,6 +172,8 @@ def read_boxes(path: Path, table: ImageTable) -> Predictions:
     """
     rows = _json_rows(path) if path.suffix.lower() == ".json" else _csv_rows(path)
     index = {name: i for i, name in enumerate(table.paths)}
+    if set(rows) - set(index):  # names as they were typed for `thas image localize`
+        rows = {_below(table.root, name) if name not in index else name: found for name, found in rows.items()}
     strangers = sorted(set(rows) - set(index))
     if strangers:
         raise DataError(
@@ -204,6 +209,12 @@ def with_sizes(result: Predictions) -> Predictions:
     return replace(result, table=_cut(result.table, result.sizes))
 
 
+def _below(root: Path, name: str) -> str:
+    """A path, from here, as it is relative to the data set; the name itself where it leads elsewhere."""
+    path, top = Path(name).resolve(), Path(root).resolve()
+    return path.relative_to(top).as_posix() if path.is_relative_to(top) else name
+
+
 Rows = dict[str, list[tuple[str, float, tuple[float, ...]]]]
 
 
@@ -236,7 +247,7 @@ def _malformed(path: Path, why: str) -> DataError:
     return DataError(
         f"{path} holds no boxes",
         why=why,
-        next="CSV: image,label,x0,y0,x1,y1,score; or JSON as thas image localize --json prints it",
+        next="CSV: image,label,x0,y0,x1,y1,score; or JSON as thas image localize writes it",
         subject=str(path),
     )
 

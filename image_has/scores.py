@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..eval.boxes import BoxTruth, best_iou, blind_boxes, paired_interval, swept_from_iou
+from ..eval.boxes import BoxTruth, best_iou, blind_boxes, localization_hits, paired_interval, swept_from_iou
 from .predict import Predictions
 
 
@@ -104,9 +104,14 @@ def score(predictions: Predictions, *, iou: float = 0.5, classes: bool = True) -
         right = predictions.predicted == table.labels
         return ImageScores(len(table), bare, iou, right if classes else None, None, None, {}, {}, None)
     truth = BoxTruth.from_lists([table.boxes[table.paths[i]].tolist() for i in rows])
-    right = predictions.predicted[rows] == table.labels[rows]
-    known = best_iou(predictions.known_boxes[rows], truth) > iou
-    top1 = right & (best_iou(predictions.predicted_boxes[rows], truth) > iou)
+    hits = localization_hits(
+        predictions.predicted_boxes[rows],
+        predictions.known_boxes[rows],
+        predicted=predictions.predicted[rows],
+        true=table.labels[rows],
+        truth=truth,
+        iou=iou,
+    )
     sizes = predictions.sizes[rows]
     whole, centred, (tall, wide) = blind_boxes(truth, sizes, iou=iou)
     fraction = np.array([1 - wide, 1 - tall, 1 + wide, 1 + tall]) / 2
@@ -124,9 +129,9 @@ def score(predictions: Predictions, *, iou: float = 0.5, classes: bool = True) -
         images=len(rows),
         without_boxes=bare,
         iou=iou,
-        right=right if classes else None,
-        top1_hits=top1 if classes else None,
-        known_hits=known,
+        right=hits.right if classes else None,
+        top1_hits=hits.top1 if classes else None,
+        known_hits=hits.known,
         swept=swept,
         baselines={"whole_image": whole, "centred_box": centred, "centred_height": tall, "centred_width": wide},
         centred_hits=best_iou(blind, truth) > iou,

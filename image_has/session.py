@@ -16,7 +16,7 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from ..errors import DataError, ThasError, UsageError
+from ..errors import DataError, NothingKept, ThasError, UsageError, listing, plural
 from ..files import write_atomically
 from ..runs import first_process, new_run, remove_run
 from .colours import measured_colours
@@ -28,8 +28,8 @@ from .localize import scaled_boxes
 from .localizer import FoundBox, Localizer
 from .pictures import overlay, picture_sized, save_picture
 from .runs import ROOT, find_image_run, read_settings, write_settings
-from .settings import ImageSettings
-from .train import CHECKPOINT, MAY_CHANGE, Epoch, train
+from .settings import MAY_CHANGE, ImageSettings
+from .train import CHECKPOINT, Epoch, train
 
 Warn = Callable[[str], None]
 _AT_ONCE = 8  # photographs
@@ -103,6 +103,10 @@ def train_run(
     table = opened.subset(train_subset)
     for line in problem_lines(opened.problems):
         warn(line)
+    seen = set(table.labels.tolist())
+    if bare := [name for i, name in enumerate(table.classes) if i not in seen]:
+        some = plural(len(bare), "class has", "classes have")
+        warn(f"{some} no image in {train_subset} and a place in the network all the same: {listing(bare)}")
     resuming = resume or run is not None
     if resuming and into is None:
         folder = find_image_run(run, root=runs, dataset=opened.name)
@@ -133,9 +137,11 @@ def train_run(
 
     try:
         _, failed = train(table, settings=settings, folder=folder, resume=resuming, on_epoch=keep, on_batch=on_batch)
-    except (ThasError, KeyboardInterrupt):
+    except (ThasError, KeyboardInterrupt) as error:
         if first_process() and into is None and not resuming and not (folder / CHECKPOINT).exists():
             remove_run(runs, folder)  # or it would be the newest, and hide a good one
+            if isinstance(error, KeyboardInterrupt):
+                raise NothingKept from None
         raise
     return TrainResult(folder, len(table) - len(failed), len(table.classes), tuple(epochs), tuple(failed))
 

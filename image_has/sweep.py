@@ -16,9 +16,8 @@ from ..sweep.plan import Experiment
 from .datasets import ImageDataset, open_images
 from .images import ImageTable
 from .runs import ROOT
-from .settings import PRESETS, ImageSettings
+from .settings import MAY_CHANGE, PRESETS, ImageSettings
 
-_TRACELESS = frozenset({"train.workers", "train.cache_gigabytes", "train.device", "train.checkpoint_epochs"})
 _MOST_FILES = 20_000  # looked at to see whether images changed
 _CELLS = 20_000_000  # weights of images held at once
 
@@ -71,7 +70,7 @@ class ImageHalf:
 
     def teaches(self, key: str) -> bool:
         """All settings but those of localization, evaluation and mere convenience."""
-        return key.split(".")[0] not in ("localize", "eval") and key not in _TRACELESS
+        return key.split(".")[0] not in ("localize", "eval") and key not in MAY_CHANGE
 
     def left_out(self) -> tuple[str, ...]:
         """Nothing: which images can be read is found out in training."""
@@ -116,14 +115,17 @@ class ImageHalf:
     ) -> Outcome:
         """Box the test images, and score the boxes."""
         from .localizer import open_localizer
-        from .predict import predict
+        from .predict import MANY, predict
         from .scores import score
 
         changes = {key: value for key, value in settings.flat().items() if key.startswith(("localize.", "eval."))}
         localizer, own, _ = open_localizer(
             members, runs=self.runs, device=settings.train.device, changes=changes, map_members=map_members or None
         )
-        found = predict(localizer, self._test(), sweep=own.eval.thresholds, batch_size=own.train.batch_size)
+        table = self._test()
+        workers = own.train.workers if len(table) > MANY else 0
+        batch = own.train.batch_size
+        found = predict(localizer, table, sweep=own.eval.thresholds, batch_size=batch, workers=workers)
         scores = score(found, iou=own.eval.iou)
         n = scores.images
         rows = [i for i, name in enumerate(found.table.paths) if name in found.table.boxes]

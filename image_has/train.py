@@ -26,8 +26,6 @@ from .weights import save_weights, start_from
 WEIGHTS = "weights.safetensors"
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
-MAY_CHANGE = frozenset({"train.workers", "train.cache_gigabytes", "train.device", "train.checkpoint_epochs"})
-"""Settings that a resumed run may be given anew."""
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def _curves(axes: Axes, scores: SweepScores, arms: list[ArmScores], x: np.ndarra
             axes.axhline(100 * blind, color=colour, linestyle=":", linewidth=1)
     axes.set(xlabel=scores.swept, ylabel=scores.measure_title, title="mean ± standard deviation; dotted: blind")
     axes.title.set_fontsize(10)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, framealpha=0.6)
     axes.set_ylim(bottom=0)
 
 
@@ -104,7 +104,7 @@ def _difference_curve(axes: Axes, scores: SweepScores, arms: list[ArmScores], x:
     reference = next((at for at, arm in zip(x, arms, strict=True) if arm.label == scores.reference), None)
     if reference is not None:
         axes.plot([reference], [0], marker="D", color="black", label="reference")
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, framealpha=0.6)
     axes.set(xlabel=scores.swept, ylabel=f"points of {_name(scores)}", title="difference from the reference, 95 %")
     axes.title.set_fontsize(10)
 

@@ -200,6 +200,12 @@ def load_model(path: Path, *, device: torch.device | str = "cpu") -> tuple[Model
         network = build_network(len(tensors["mean"]), len(description["classes"]), settings.network)
         network.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        if (path.parent / "weights.safetensors").exists():
+            raise CheckpointError(
+                f"{path.parent} is a run of the image half",
+                next="thas.image_has.Localizer.from_run opens it, and thas image localize",
+                subject=str(path),
+            ) from None
         raise CheckpointError(
             f"{path} is not a run's checkpoint",
             why=f"{type(error).__name__}: {str(error).splitlines()[0][:120]}" if str(error) else type(error).__name__,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import PIL.Image
 import pytest
 
 from thas.cli import run
-from thas.image_has import session
+from thas.errors import CheckpointError
+from thas.image_has import Localizer, session
 from thas.image_has.demo_images import make_demo_images
+from thas.temporal_has import Localizer as TemporalLocalizer
 
 
 @pytest.fixture
@@ -65,16 +68,19 @@ def test_several_runs_are_averaged_in_photographs(creatures: Path, capsys: pytes
 def test_boxes_that_localize_printed_can_be_scored(creatures: Path, capsys: pytest.CaptureFixture[str]):
     assert run(TRAIN) == 0
     capsys.readouterr()
-    images = [str(path.relative_to(creatures)) for path in sorted((creatures / "val").rglob("*.png"))]
-    assert run(["image", "localize", *(f"creatures/{name}" for name in images), "--no-pictures", "--json"]) == 0
-    content = json.loads(capsys.readouterr().out)
-    for one, name in zip(content["images"], images, strict=True):
-        one["image"] = name
-    Path("boxes.json").write_text(json.dumps(content))
-    assert run(["image", "eval", "--dataset", "creatures", "--boxes", "boxes.json", "--json"]) == 0
-    given = json.loads(capsys.readouterr().out)
+    assert run(["image", "localize", "creatures/val", "--no-pictures", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    Path("printed.json").write_text(json.dumps(printed))
+    for one in printed["images"]:
+        one["image"] = Path(one["image"]).relative_to("creatures").as_posix()
+    Path("within.json").write_text(json.dumps(printed))
     assert run(["image", "eval", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["top1_clas"] == given["top1_clas"]
+    expected = json.loads(capsys.readouterr().out)
+    for file in ("printed.json", "within.json", "localized/boxes.json"):
+        assert run(["image", "eval", "--boxes", file, "--json"]) == 0, "of the newest run's images"
+        given = json.loads(capsys.readouterr().out)
+        assert (given["top1_clas"], given["top1_loc"]) == (expected["top1_clas"], expected["top1_loc"])
+        assert given["of"].startswith("creatures val; ")
 
 
 def test_a_broken_photograph_does_not_stop_the_rest_but_changes_the_exit_code(
@@ -192,6 +198,48 @@ def test_what_was_localized_before_an_interruption_is_kept(
     assert [one["image"] for one in json.loads(Path("localized/boxes.json").read_text())["images"]] == [str(first)]
 
 
+def test_an_interruption_with_nothing_to_resume_advises_to_begin_again(
+    creatures: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    assert run(TRAIN) == 0
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(session, "train", interrupted)
+    capsys.readouterr()
+    assert run(TRAIN) == 130
+    said = capsys.readouterr().err
+    assert "nothing was kept" in said
+    assert "--resume" not in said
+    assert len(list(Path("runs/image/creatures").iterdir())) == 1, "that of before"
+    assert run([*TRAIN, "--resume"]) == 130
+    assert "what was finished is kept" in capsys.readouterr().err
+
+
+def test_images_without_boxes_are_said_to_be_so(creatures: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(TRAIN) == 0
+    capsys.readouterr()
+    assert run(["image", "eval", "--subset", "train"]) == 0
+    assert "none of the images of creatures train has annotated boxes" in capsys.readouterr().err
+
+
+def test_classes_that_training_never_sees_are_named(creatures: Path, capsys: pytest.CaptureFixture[str]):
+    shutil.rmtree(creatures / "train/drix")
+    assert run(TRAIN) == 0
+    assert "1 class has no image in train" in " ".join(capsys.readouterr().err.split())
+
+
+def test_who_opens_a_run_of_images_as_one_of_videos_is_told(creatures: Path):
+    assert run(TRAIN) == 0
+    with pytest.raises(CheckpointError, match="a run of the image half"):
+        TemporalLocalizer.from_run("runs/image/latest")
+    image = PIL.Image.open(next((creatures / "val").rglob("*.png")))
+    found = Localizer.from_run("runs/image/latest", device="cpu").localize([image, image.resize((30, 20))], top=2)
+    assert [len(one.boxes) for one in found] == [2, 2]
+    assert all(0 <= x0 < x1 <= 30 and 0 <= y0 < y1 <= 20 for _, _, (x0, y0, x1, y1) in found[1].boxes)
+
+
 def test_pictures_made_before_are_no_photographs(creatures: Path, capsys: pytest.CaptureFixture[str]):
     assert run(TRAIN) == 0
     Path("photos").mkdir()
@@ -244,6 +292,8 @@ def test_the_settings_can_be_printed_and_fed_back(creatures: Path, capsys: pytes
     ("arguments", "code", "named"),
     [
         (["image", "train", "--dataset", "nowhere"], 2, "no image data set 'nowhere'"),
+        (["image", "train"], 2, "no data set is named"),
+        (["sweep", "--dataset", "x", "--preset", "images-128", "--set", "train.epochs=1,2"], 2, "thas image sweep"),
         ([*TRAIN, "--set", "hide.probabilty=1"], 2, "hide.probability"),
         ([*TRAIN, "--set", "hide.probability"], 2, "has no value"),
         (["image", "train", "--dataset", "creatures", "--preset", "imagenet"], 2, "no image preset"),

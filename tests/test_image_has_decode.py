@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
+import warnings
 import zlib
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import PIL.Image
 import pytest
 
 from thas.errors import DataError
+from thas.image_has import decode
 from thas.image_has.decode import as_rgb, image_size, read_image
 
 RED = (200, 30, 40)
@@ -139,3 +142,23 @@ def test_a_large_jpeg_is_refused_also_where_it_would_be_shrunk(tmp_path: Path, m
     monkeypatch.setattr("thas.image_has.decode.MOST_PIXELS", 1000)
     with pytest.raises(DataError, match="64 x 64 pixels are more than 1,000"):
         read_image(path, short_side=8)
+
+
+def test_threads_that_decode_leave_warnings_as_they_were(tmp_path: Path):
+    PIL.Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    before = list(warnings.filters)
+    inside, leave = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with decode._opened(tmp_path / "a.png"):
+            inside.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert inside.wait(10)
+    with decode._opened(tmp_path / "a.png"):  # entered after the first, left after it too
+        leave.set()
+        thread.join(10)
+        assert warnings.filters[0][0] == "ignore"
+    assert list(warnings.filters) == before

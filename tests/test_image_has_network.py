@@ -148,6 +148,11 @@ def test_attributes_that_do_not_fit_are_named(features: str, classifier: str, na
         OwnNetwork(models.resnet18(weights=None), features=features, classifier=classifier)
 
 
+def test_an_unknown_pooling_is_named():
+    with pytest.raises(ValueError, match="'mean'"):
+        OwnNetwork(models.resnet18(), features="layer4", classifier="fc", pooling="mean")  # type: ignore[arg-type]
+
+
 def test_maps_that_the_logits_do_not_follow_from_are_refused():
     model, x = models.resnet18(weights=None).eval(), torch.randn(2, 3, 64, 64)
     with pytest.raises(ValueError, match="not those of max pooling of 'layer4'"):
