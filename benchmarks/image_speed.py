@@ -4,6 +4,7 @@
     python benchmarks/image_speed.py boxes            # with OpenCV beside it where cv2 is installed
     python benchmarks/image_speed.py train --network alexnet --side 112 --device cpu --threads 2
     python benchmarks/image_speed.py load --dataset FOLDER --workers 2
+    python benchmarks/image_speed.py photos
 
 One thread unless --threads says otherwise; the median of several rounds, of the best where the machine is shared.
 """
@@ -14,6 +15,7 @@ import argparse
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +27,17 @@ from thas.devices import choose_device
 from thas.eval.components import components
 from thas.image_has.activation import activation_map, upsampled
 from thas.image_has.boxing import boxes_of
+from thas.image_has.decode import read_image
 from thas.image_has.hide import hide
-from thas.image_has.loading import TrainingLoader, flipped, normalised
+from thas.image_has.loading import TrainingLoader, flipped, normalised, squashed
 from thas.image_has.localize import localize
+from thas.image_has.localizer import Localizer
 from thas.image_has.network import build_network
 from thas.image_has.refine import refined
+from thas.image_has.session import localize_photographs
 from thas.image_has.settings import OTSU_THRESHOLDS, ImageSettings, LocalizeSettings
 from thas.image_has.train import hidden_input
+from thas.image_has.weights import TrainedNetwork
 
 
 def rounds(work: Callable[[], object], *, count: int = 7) -> tuple[float, float]:
@@ -209,10 +215,46 @@ def measure_load(arguments: argparse.Namespace) -> None:
         print(f"epoch {epoch}: {images / (time.perf_counter() - start):.0f} images/s")
 
 
+def measure_photos(arguments: argparse.Namespace) -> None:
+    """Files to boxes of the three likeliest classes, beside a photograph and a class at a time."""
+    from tempfile import TemporaryDirectory
+
+    import PIL.Image
+
+    settings = ImageSettings().updated({"network.name": arguments.network, "input.size": arguments.side})
+    network = build_network(settings.network, classes=100, seed=0).eval()
+    member = TrainedNetwork(network, tuple(f"class {i}" for i in range(100)), settings)
+    localizer = Localizer.of(member, device=arguments.device)
+    generator = np.random.default_rng(0)
+    for width, height, count in ((500, 375, 32), (4000, 3000, 16)):
+        with TemporaryDirectory() as folder:
+            paths = [Path(folder) / f"{i}.jpg" for i in range(count)]
+            for path in paths:
+                small = PIL.Image.fromarray(generator.integers(0, 256, (30, 40, 3), dtype=np.uint8))
+                small.resize((width, height)).save(path, quality=90)
+
+            together = partial(localize_photographs, paths, localizer, top=3)
+            print(f"{count} JPEG files of {width} x {height}")
+            for name, work in (
+                ("a photograph, then a class at a time", partial(one_at_a_time, paths, localizer)),
+                ("localize_photographs", together),
+                ("with pictures", partial(together, pictures=Path(folder) / "out")),
+            ):
+                report(name, rounds(work, count=arguments.rounds), count, "photographs")
+
+
+def one_at_a_time(paths: list[Path], localizer: Localizer) -> None:
+    """The three likeliest classes, each with a run of the network."""
+    for path in paths:
+        pixels = squashed(read_image(path), side=localizer.side)[None]
+        for label in localizer(pixels).probabilities[0].topk(3).indices:
+            boxes_of(localizer(pixels, label[None]).maps[0, 1].cpu().numpy(), localizer.settings.localize)
+
+
 def main() -> None:
     """Measure one thing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["hide", "boxes", "train", "load"])
+    parser.add_argument("what", choices=["hide", "boxes", "train", "load", "photos"])
     parser.add_argument("--network", default="alexnet")
     parser.add_argument("--side", type=int, default=224)
     parser.add_argument("--stride", type=int, default=4)
@@ -225,9 +267,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    {"hide": measure_hide, "boxes": measure_boxes, "train": measure_train, "load": measure_load}[arguments.what](
-        arguments
-    )
+    measures = {
+        "hide": measure_hide,
+        "boxes": measure_boxes,
+        "train": measure_train,
+        "load": measure_load,
+        "photos": measure_photos,
+    }
+    measures[arguments.what](arguments)
 
 
 if __name__ == "__main__":
