@@ -120,6 +120,7 @@ def image_train(
     json
         Print one JSON object.
     """
+    from ..image_has.datasets import NAMES
     from ..image_has.settings import resolve_image_settings
 
     options: dict[str, Any] = {
@@ -137,7 +138,8 @@ def image_train(
         return
     if dataset is None:
         raise UsageError("no data set is named", next="thas image train --dataset FOLDER, or --dataset ilsvrc")
-    if preset == "ilsvrc" and not config and not resume and run is None and dataset != "ilsvrc":
+    sized = any(key.startswith("input.") for key in origins)
+    if preset == "ilsvrc" and not (sized or config or resume or run) and Path(dataset).name not in NAMES:
         note("these are ILSVRC's settings, large images and 55 epochs; for small images there is --preset images-128")
     from ..image_has.session import train_run
 

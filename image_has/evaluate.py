@@ -105,9 +105,11 @@ def evaluate(
             data = trained_on[0] | {key: value for key, value in data.items() if value}
     else:
         named = str(boxes or maps)
-        with suppress(*(() if sources else (UsageError,))):  # there may be no run at all
-            known = read_settings(find_image_run(sources[0] if sources else None, root=runs))[1]
-            data = known | {key: value for key, value in data.items() if value}
+        if not dataset:
+            with suppress(*(() if sources else (UsageError,))):  # there may be no run at all
+                named_run = None if not sources else sources[0].parent if sources[0].is_file() else sources[0]
+                known = read_settings(find_image_run(named_run, root=runs))[1]
+                data = known | {key: value for key, value in data.items() if value}
     if not data["dataset"]:
         raise UsageError(
             "which images are these boxes of?" if boxes or maps else "which images are to be scored?",

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import DataError, suggestion
 from ..tables import table_rows
 from .decode import image_size
-from .images import IMAGE_SUFFIXES, ImageTable, Problem, class_folders, clean_boxes
+from .images import IMAGE_SUFFIXES, NO_IMAGES, ImageTable, Problem, class_folders, clean_boxes
 
 SUBSETS = {"train", "training", "val", "validation", "test"}
 """Names that folders of classes have, and classes do not."""
@@ -62,7 +62,7 @@ def read_folder(root: Path, *, boxes: bool = True) -> dict[str, ImageTable]:
             classes=classes,
             boxes={path: cleaned[path] for path in paths if path in cleaned},
             problems=(
-                *(Problem(f"{subset}/{name}", "class without images") for name in classes if not found.get(name)),
+                *(Problem(f"{subset}/{name}", NO_IMAGES) for name in classes if not found.get(name)),
                 *left_out.get(subset, ()),
                 *(problem for problem in (*unreadable, *problems) if problem.subject in mine),
                 *(problem for problem in wrong if _subset_of(problem.subject, subsets) == subset),

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from .images import IMAGE_SUFFIXES, ImageTable, Problem, clean_boxes
+from .images import IMAGE_SUFFIXES, NO_IMAGES, ImageTable, Problem, clean_boxes
 
 Boxes = dict[str, list[tuple[float, float, float, float]]]
 
@@ -84,7 +84,7 @@ def _training_table(data: Path, classes: tuple[str, ...]) -> ImageTable:
     for label, wnid in enumerate(classes):
         files = _image_names(data / "train" / wnid) if wnid in folders else []
         if not files:
-            problems.append(Problem(f"train/{wnid}", "class without images"))
+            problems.append(Problem(f"train/{wnid}", NO_IMAGES))
         paths += [f"train/{wnid}/{name}" for name in files]
         labels += [label] * len(files)
     return ImageTable(

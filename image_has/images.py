@@ -15,6 +15,8 @@ IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
 )
 
+NO_IMAGES = "class without images"
+
 
 @dataclass(frozen=True)
 class Problem:

@@ -203,9 +203,16 @@ class Localizer:
         Args:
             images: Of any sizes, upright; `read_image` reads them from files.
             top: How many classes.
+
+        Raises:
+            ValueError: `top` is below 1.
         """
-        pixels = [squashed(as_rgb(image), side=self.side) for image in images]
-        return self.boxed(torch.stack(pixels), [(image.height, image.width) for image in images], top=top)
+        found = []
+        for first in range(0, len(images), at_once(top)):
+            some = images[first : first + at_once(top)]
+            pixels = torch.stack([squashed(as_rgb(image), side=self.side) for image in some])
+            found += self.boxed(pixels, [(image.height, image.width) for image in some], top=top)
+        return found
 
     def boxed(self, pixels: Tensor, sizes: Sequence[tuple[int, int]], *, top: int = 1) -> list[LocalizedImage]:
         """The same of images already squashed.
@@ -215,6 +222,8 @@ class Localizer:
             sizes: Height and width of the B images, in whose pixels the boxes are.
             top: How many classes.
         """
+        if top < 1:
+            raise ValueError(f"top must be 1 or more, but is {top}")
         seen = self(pixels, top=top)
         maps = seen.maps.cpu().numpy()
         boxes = boxes_of(maps, self.settings.localize)
@@ -224,7 +233,7 @@ class Localizer:
             corners = scaled_boxes(boxes[i], map_size=maps.shape[-2:], image_size=sizes[i]).round(2).tolist()
             several = zip(ranked, scores, corners, strict=True)
             rows = [FoundBox(self.classes[label], round(score, 6), tuple(box)) for label, score, box in several]
-            found.append(LocalizedImage(tuple(rows), maps[i, 0]))
+            found.append(LocalizedImage(tuple(rows), maps[i, 0].copy()))
         return found
 
     @torch.inference_mode()
@@ -277,6 +286,15 @@ class Localizer:
         size = self.settings.input.size
         part = x[..., look.top : look.top + size, look.left : look.left + size]
         return part.flip(-1) if look.mirrored else part
+
+
+def at_once(top: int) -> int:
+    """How many images to look at together, so that the maps of `top` classes of each stay few.
+
+    >>> at_once(1), at_once(1000)
+    (8, 1)
+    """
+    return max(1, min(8, 64 // max(1, top)))
 
 
 def _refined(maps: Tensor, picture: Tensor, twice: Tensor, *, iterations: int) -> Tensor:

@@ -148,6 +148,9 @@ class OwnNetwork(nn.Module):
             raise ValueError(
                 f"layer {self._features!r} must give maps (B, M, H, W) once, but gave {len(outputs)} outputs"
             )
+        if not isinstance(logits, Tensor) or logits.shape != (len(x), len(self.weight)):
+            given = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise ValueError(f"the model must give logits ({len(x)}, {len(self.weight)}), but gave {given}")
         if not (self.model.training or self._checked):
             self._check(logits, outputs[0])
             self._checked = True

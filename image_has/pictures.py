@@ -50,7 +50,7 @@ def overlay(
     Args:
         image: RGB.
         activation: (H, W), a map of any size that covers the image; values at or below 0 stay cold.
-        boxes: Found, x0, y0, x1, y1 in pixels of the image, each in a colour of its own.
+        boxes: Found, x0, y0, x1, y1 in pixels of the image, the first five in colours of their own.
         true_boxes: Annotated, drawn thinner and in another colour.
         title: Written at the top.
         labels: Of the boxes found, written in their top left corners.

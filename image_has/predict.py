@@ -173,7 +173,10 @@ def read_boxes(path: Path, table: ImageTable) -> Predictions:
     rows = _json_rows(path) if path.suffix.lower() == ".json" else _csv_rows(path)
     index = {name: i for i, name in enumerate(table.paths)}
     if set(rows) - set(index):  # names as they were typed for `thas image localize`
-        rows = {_below(table.root, name) if name not in index else name: found for name, found in rows.items()}
+        merged: Rows = {}
+        for name, found in rows.items():
+            merged.setdefault(name if name in index else _below(table.root, name), []).extend(found)
+        rows = merged
     strangers = sorted(set(rows) - set(index))
     if strangers:
         raise DataError(
@@ -211,7 +214,8 @@ def with_sizes(result: Predictions) -> Predictions:
 
 def _below(root: Path, name: str) -> str:
     """A path, from here, as it is relative to the data set; the name itself where it leads elsewhere."""
-    path, top = Path(name).resolve(), Path(root).resolve()
+    path, top = Path(name), Path(root).resolve()
+    path = path.parent.resolve() / path.name  # the image itself may be a link to elsewhere
     return path.relative_to(top).as_posix() if path.is_relative_to(top) else name
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,18 +23,19 @@ from ..files import write_atomically
 from ..runs import first_process, new_run, remove_run
 from .colours import measured_colours
 from .datasets import open_images
-from .decode import read_image
-from .images import Problem, problem_lines
+from .decode import image_size, read_image
+from .images import NO_IMAGES, Problem, problem_lines
 from .loading import cores, squashed
 from .localize import scaled_boxes
-from .localizer import FoundBox, Localizer
+from .localizer import FoundBox, Localizer, at_once
 from .pictures import overlay, picture_sized, save_picture
 from .runs import ROOT, find_image_run, read_settings, write_settings
 from .settings import MAY_CHANGE, ImageSettings
 from .train import CHECKPOINT, Epoch, train
 
 Warn = Callable[[str], None]
-_AT_ONCE = 8  # photographs
+_LARGE = threading.Lock()
+_LARGE_PIXELS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,8 @@ def train_run(
     """
     opened = open_images(dataset, data_root=data_root, boxes=False)
     table = opened.subset(train_subset)
-    for line in problem_lines(opened.problems):
+    told = [one for one in opened.problems if one.kind != NO_IMAGES or one not in table.problems]
+    for line in problem_lines(told):
         warn(line)
     seen = set(table.labels.tolist())
     if bare := [name for i, name in enumerate(table.classes) if i not in seen]:
@@ -204,9 +208,22 @@ class _Read:
     thumbnail: PIL.Image.Image | None
 
 
+@contextmanager
+def _cancelled_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads whose work is not waited for where the block ends with an error."""
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
 def _read(path: Path, *, side: int, thumbnails: bool) -> _Read | Problem:
     try:
-        image = read_image(path)
+        width, height = image_size(path)
+        # One at a time, for the memory: a large one takes up to a gigabyte while it is decoded.
+        with _LARGE if width * height > _LARGE_PIXELS else nullcontext():
+            image = read_image(path)
     except DataError as error:
         return Problem(str(path), "photograph that cannot be read", error.why or error.what)
     size, pixels = (image.height, image.width), squashed(image, side=side)
@@ -234,8 +251,9 @@ def localize_photographs(
     """
     found, failed, used = [], [], set(taken)
     read = partial(_read, side=localizer.side, thumbnails=pictures is not None)
-    with ThreadPoolExecutor(min(4, cores())) as pool:
-        coming = deque(paths[i : i + _AT_ONCE] for i in range(0, len(paths), _AT_ONCE))
+    with _cancelled_pool(min(4, cores())) as pool:
+        several_paths = at_once(top)
+        coming = deque(paths[i : i + several_paths] for i in range(0, len(paths), several_paths))
         reading = [pool.submit(read, path) for path in coming.popleft()] if coming else []
         while reading:
             several = [one.result() for one in reading]

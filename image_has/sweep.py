@@ -114,6 +114,8 @@ class ImageHalf:
         self, members: Sequence[Path], settings: ImageSettings, *, map_members: Sequence[int], draws: int, seed: int
     ) -> Outcome:
         """Box the test images, and score the boxes."""
+        import torch
+
         from .localizer import open_localizer
         from .predict import MANY, predict
         from .scores import score
@@ -123,7 +125,7 @@ class ImageHalf:
             members, runs=self.runs, device=settings.train.device, changes=changes, map_members=map_members or None
         )
         table = self._test()
-        workers = own.train.workers if len(table) > MANY else 0
+        workers = max(0, torch.get_num_threads() - 1) if len(table) > MANY else 0  # this process's share of the cores
         batch = own.train.batch_size
         found = predict(localizer, table, sweep=own.eval.thresholds, batch_size=batch, workers=workers)
         scores = score(found, iou=own.eval.iou)

@@ -110,10 +110,14 @@ def train(
         UsageError: The loss became infinite; or the device does not exist.
     """
     _check(table, settings, network)
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
     runner = choose_runner(settings.train.device, settings.train.precision)
+    if folder is not None and not resume and runner.rank == 0:
+        folder.mkdir(parents=True, exist_ok=True)
     fresh = (network or _fresh(table.classes, settings)).to(runner.device)
+    if network is not None:
+        with torch.inference_mode():  # in evaluation mode it checks its maps, and not only once it is trained
+            noise = torch.rand(2, 3, settings.input.size, settings.input.size, generator=torch.Generator())
+            fresh.eval()(noise.to(runner.device))
     if settings.train.channels_last:
         fresh = fresh.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(fresh.parameters(), lr=1.0, momentum=settings.train.momentum)

@@ -60,7 +60,7 @@ def save_weights(
         "classes": list(classes),
         "titles": {name: title for name, title in (titles or {}).items() if name in set(classes)},
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
     write_atomically(path, save(tensors, metadata={"thas": json.dumps(facts)}))
 
 
@@ -90,6 +90,8 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
         tables["hide"] = facts.get("hide", {})  # older files say nothing of it
         settings = ImageSettings().updated(flatten(tables), origin=str(path))
         classes = tuple(str(name) for name in facts["classes"])
+        if network is not None:
+            _check_fit(path, network)
         loaded = network or build_network(settings.network, classes=len(classes), seed=0, kernel5=kernel5)
         loaded.load_state_dict(load_file(path))
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, UsageError) as error:
@@ -100,6 +102,21 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
             subject=str(path),
         ) from None
     return TrainedNetwork(loaded.eval(), classes, settings, dict(facts.get("titles", {})))
+
+
+def _check_fit(path: Path, network: OwnNetwork) -> None:
+    """Before anything is loaded, or half of the weights would be new."""
+    with safe_open(str(path), framework="pt") as file:
+        theirs = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    ours = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    if other := sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name)):
+        name = other[0]
+        raise CheckpointError(
+            f"{path} holds a network of another shape than yours",
+            why=f"{name} is {theirs.get(name, 'absent')} there and {ours.get(name, 'absent')} in yours",
+            next="build the network as it was built for training",
+            subject=str(path),
+        )
 
 
 def read_facts(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from ..errors import DataError
-from .images import ImageTable, Problem, clean_boxes
+from .images import NO_IMAGES, ImageTable, Problem, clean_boxes
 
 Number = TypeVar("Number", int, float)
 LISTS = ("image_ids.txt", "class_labels.txt", "localization.txt", "image_sizes.txt")
@@ -52,7 +52,7 @@ def read_wsol_lists(folder: Path, *, images: Path, classes: tuple[str, ...] | No
     if classes is None:
         classes = tuple(str(i) for i in range(int(labels.max(initial=-1)) + 1))
     bare = sorted(set(range(len(classes))) - set(labels.tolist()))
-    problems += [Problem(classes[i], "class without images") for i in bare]
+    problems += [Problem(classes[i], NO_IMAGES) for i in bare]
     cleaned, unusable = clean_boxes({name: rows for name, rows in boxes.items() if name in listed}, sizes)
     return ImageTable(Path(images), paths, labels, classes, cleaned, upright=False, problems=(*problems, *unusable))
 

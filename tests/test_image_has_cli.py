@@ -193,9 +193,9 @@ def test_what_was_localized_before_an_interruption_is_kept(
         return real(path)
 
     monkeypatch.setattr(session, "read_image", interrupted)
-    monkeypatch.setattr(session, "_AT_ONCE", 1)
-    assert run(["image", "localize", str(first), str(second)]) == 130
-    assert [one["image"] for one in json.loads(Path("localized/boxes.json").read_text())["images"]] == [str(first)]
+    assert run(["image", "localize", *[str(first)] * 8, str(second)]) == 130
+    kept = [one["image"] for one in json.loads(Path("localized/boxes.json").read_text())["images"]]
+    assert kept == [str(first)] * 8, "photographs are looked at in eights"
 
 
 def test_an_interruption_with_nothing_to_resume_advises_to_begin_again(

@@ -189,7 +189,7 @@ def test_boxes_of_others_as_csv(squares: Path, tmp_path: Path):
         "val/red/1.png,violet,0,0,40,24,0.8",
     ]
     (tmp_path / "theirs.csv").write_text("\n".join(rows))
-    found = evaluate(boxes=tmp_path / "theirs.csv", dataset=str(squares))
+    found = evaluate(boxes=tmp_path / "theirs.csv", dataset=str(squares), runs=tmp_path / "runs")
     assert found.scores.gt_known_loc == 0.5
     assert found.scores.top1_loc == found.scores.top1_clas == 0.25
     assert [problem.subject for problem in found.predictions.failed] == ["val/blue/1.png"]
@@ -222,25 +222,61 @@ def test_maps_of_others(squares: Path, tmp_path: Path):
             path = tmp_path / "maps" / "val" / f"{name}.npy"
             path.parent.mkdir(parents=True, exist_ok=True)
             np.save(path, one)
-    found = evaluate(maps=tmp_path / "maps", dataset=str(squares))
+    found = evaluate(maps=tmp_path / "maps", dataset=str(squares), runs=tmp_path / "runs")
     assert found.scores.gt_known_loc == 0.75
     assert found.scores.top1_clas is None
     assert found.scores.swept["max_box_acc"] == 0.75
     np.save(tmp_path / "maps/val/red/1.npy", np.full((4, 4), np.nan))
     with pytest.raises(DataError, match="is not a map"):
-        evaluate(maps=tmp_path / "maps", dataset=str(squares))
+        evaluate(maps=tmp_path / "maps", dataset=str(squares), runs=tmp_path / "runs")
     for content in (b"", np.ones((1, 4, 4))):
         path = tmp_path / "maps/val/red/1.npy"
         path.write_bytes(content) if isinstance(content, bytes) else np.save(path, content)
         with pytest.raises(DataError, match=r"1\.npy is not a map"):
-            evaluate(maps=tmp_path / "maps", dataset=str(squares))
+            evaluate(maps=tmp_path / "maps", dataset=str(squares), runs=tmp_path / "runs")
     with pytest.raises(DataError, match="holds no map"):
         read_maps(tmp_path, table_of(squares), settings=SETTINGS.localize)
 
 
 def test_boxes_without_a_data_set_are_a_question(tmp_path: Path):
     with pytest.raises(UsageError, match="which images"):
-        evaluate(boxes=tmp_path / "theirs.csv")
+        evaluate(boxes=tmp_path / "theirs.csv", runs=tmp_path / "runs")
+
+
+def test_boxes_are_of_the_data_set_named_whatever_runs_there_are(squares: Path, tmp_path: Path):
+    (tmp_path / "theirs.csv").write_text("image,label,x0,y0,x1,y1\nval/red/1.png,red,0,0,40,24\n")
+    newest = tmp_path / "runs/others/20260101-000000"
+    newest.mkdir(parents=True)
+    (newest / "settings.toml").write_text("no settings of a run")
+    assert evaluate(boxes=tmp_path / "theirs.csv", dataset=str(squares), runs=tmp_path / "runs").scores.images == 4
+
+
+def test_boxes_may_name_images_by_their_paths_even_those_of_links(
+    squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    real = tmp_path / "store.png"
+    (squares / "val/red/1.png").rename(real)
+    (squares / "val/red/1.png").symlink_to(real)
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        "image,label,x0,y0,x1,y1,score",
+        "squares/val/red/1.png,red,0,0,40,24,0.9",
+        "val/red/1.png,blue,0,0,9,9,0.95",
+    ]
+    (tmp_path / "theirs.csv").write_text("\n".join(rows))
+    found = read_boxes(tmp_path / "theirs.csv", table_of(squares))
+    assert found.known_boxes[3].tolist() == [0, 0, 40, 24]
+    assert found.predicted[3] == 0, "both rows are of one image"
+
+
+def test_no_images_and_no_classes(squares: Path):
+    localizer = Localizer.of(colour_network(), device="cpu")
+    assert localizer.localize([]) == []
+    with pytest.raises(ValueError, match="top must be 1 or more"):
+        localizer.localize([PIL.Image.new("RGB", (4, 4))], top=0)
+    found = localizer.localize([PIL.Image.new("RGB", (40, 24), "red")] * 9)
+    assert len(found) == 9
+    assert found[0].map.base is None, "a map does not keep those of all the others in memory"
 
 
 def test_photographs_of_any_kind_are_boxed_and_drawn_and_the_broken_named(squares: Path, tmp_path: Path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from thas.image_has.pictures import FOUND, TRUE, heat_colours, overlay, save_picture, side_by_side
+from thas.image_has.pictures import FOUND, OTHERS, TRUE, heat_colours, overlay, save_picture, side_by_side
 
 
 def pixel(picture: PIL.Image.Image, x: int, y: int) -> tuple[int, ...]:
@@ -57,3 +57,12 @@ def test_each_of_several_boxes_has_its_label_in_its_corner():
         assert (bare[y0:y1, x0:x1] != named[y0:y1, x0:x1]).any()
     inside = ((rows < 40) & (columns < 110)) | ((rows >= 148) & (rows < 190) & (columns >= 118))
     assert inside.all()
+
+
+def test_several_boxes_differ_in_colour_and_the_first_lies_on_top():
+    black = PIL.Image.new("RGB", (300, 300))
+    boxes = [(40, 40, 200, 200), (40, 80, 260, 260)]
+    picture = overlay(black, boxes=boxes, labels=["", ""])
+    assert picture.getpixel((120, 40)) == FOUND
+    assert picture.getpixel((259, 200)) == OTHERS[0]
+    assert picture.getpixel((40, 150)) == FOUND, "where both have an edge"

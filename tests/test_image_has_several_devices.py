@@ -18,7 +18,9 @@ FABRIC = any(importlib.util.find_spec(name) for name in ("lightning_fabric", "li
 SCRIPT = """
 import sys
 from pathlib import Path
+from torch import nn
 from thas.image_has.folder import read_folder
+from thas.image_has.network import OwnNetwork
 from thas.image_has.settings import ImageSettings
 from thas.image_has.train import train
 
@@ -27,7 +29,13 @@ short = {"train.epochs": 3, "train.stages": "2", "train.batch_size": 8, "train.d
 colours = {"input.mean": "0.5 0.2 0.5", "input.std": "0.3 0.2 0.3"}
 settings = ImageSettings.preset("image-demo").updated({"input.size": 16, "input.resize": 18} | colours | short)
 if __name__ == "__main__":
-    train(read_folder(root / "data")["train"], settings=settings, folder=root)
+    table = read_folder(root / "data")["train"]
+    train(table, settings=settings, folder=root)
+    layers = nn.Conv2d(3, 8, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)
+    own = OwnNetwork(nn.Sequential(*layers), features="0", classifier="3")
+    for epochs in (2, 3):
+        train(table, settings=settings.updated({"train.epochs": epochs}), network=own, folder=root / "own",
+              resume=epochs > 2)
 """
 
 
@@ -59,3 +67,6 @@ def test_two_processes_train_one_network(tmp_path: Path):
     losses = [line["loss"] for line in lines]
     assert min(losses) < 0.7 * losses[0]  # the last is no measure: a dozen images, most of them hidden
     assert (tmp_path / "weights.safetensors").exists()
+    lines = [json.loads(line) for line in (tmp_path / "own/log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3], "a network of one's own, resumed"
+    assert (tmp_path / "own/weights.safetensors").exists()

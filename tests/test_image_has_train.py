@@ -150,14 +150,53 @@ def test_weights_of_ones_own_network_want_that_network(colours: ImageTable, tmp_
     with pytest.raises(CheckpointError, match="a network of your own") as caught:
         load_weights(tmp_path / "own" / WEIGHTS)
     assert "network=OwnNetwork(...)" in caught.value.next
-    with pytest.raises(CheckpointError, match="does not hold a network"):
-        load_weights(tmp_path / "own" / WEIGHTS, own_network(classes=3))
+    other = own_network(classes=3)
+    before = [tensor.clone() for tensor in weights(other)]
+    with pytest.raises(CheckpointError, match="of another shape than yours") as caught:
+        load_weights(tmp_path / "own" / WEIGHTS, other)
+    assert "head.bias is (2,) there and (3,) in yours" in caught.value.why
+    assert all(torch.equal(a, b) for a, b in zip(weights(other), before, strict=True)), "nothing was loaded"
     train(colours, settings=settings, folder=tmp_path / "small")
     with pytest.raises(CheckpointError, match="holds those of small"):
         load_weights(tmp_path / "small" / WEIGHTS, own_network())
 
 
+def test_tied_weights_are_kept(colours: ImageTable, tmp_path: Path):
+    def tied() -> OwnNetwork:
+        network = own_network()
+        network.model.head_again = network.model.head  # type: ignore[assignment]
+        network.model.view = nn.Module()  # type: ignore[assignment]
+        network.model.view.register_buffer("of_the_head", network.weight.detach()[:1])
+        network.model.forward = lambda x: network.model[:4](x)  # type: ignore[assignment, index]
+        return network
+
+    trained, _ = train(colours, settings=SETTINGS.updated({"train.epochs": 1}), network=tied(), folder=tmp_path / "run")
+    read = load_weights(tmp_path / "run" / WEIGHTS, tied())
+    assert all(torch.equal(a, b) for a, b in zip(weights(trained), weights(read.network), strict=True))
+
+
+def test_a_resumption_that_cannot_be_leaves_no_folder(colours: ImageTable, tmp_path: Path):
+    with pytest.raises(CheckpointError, match="nothing to resume"):
+        train(colours, settings=SETTINGS, folder=tmp_path / "typo", resume=True)
+    assert not (tmp_path / "typo").exists()
+
+
 def test_ones_own_network_must_fit(colours: ImageTable):
+    average = OwnNetwork(own_network().model, features="stem", classifier="head", pooling="average")
+    with pytest.raises(ValueError, match="not those of average pooling"):
+        train(colours, settings=SETTINGS, network=average)
+
+    class Several(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = own_network().model
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return self.inner(x), x
+
+    several = OwnNetwork(Several(), features="inner.stem", classifier="inner.head", pooling="max")
+    with pytest.raises(ValueError, match=r"must give logits \(2, 2\), but gave tuple"):
+        train(colours, settings=SETTINGS, network=several)
     with pytest.raises(ValueError, match="3 logits, the images 2 classes"):
         train(colours, settings=SETTINGS, network=own_network(classes=3))
     with pytest.raises(UsageError, match="nothing is hidden at conv1"):
