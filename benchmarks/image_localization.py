@@ -23,8 +23,7 @@ from thas.image_has.localizer import Localizer, open_localizer
 from thas.image_has.pictures import save_picture, side_by_side
 from thas.image_has.runs import read_settings
 from thas.image_has.session import train_run
-from thas.image_has.settings import ImageSettings
-from thas.image_has.train import MAY_CHANGE
+from thas.image_has.settings import MAY_CHANGE, ImageSettings
 
 # Sizes as in the paper, for 224 pixels; they are scaled to the side that the network sees.
 ARMS: dict[str, dict[str, Any]] = {

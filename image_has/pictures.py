@@ -66,7 +66,9 @@ def overlay(
         low, high = max(0.0, float(activation.min())), float(activation.max())
         values = np.clip((activation - low) / (high - low), 0, 1) if high > low else np.zeros(activation.shape)
         heat = PIL.Image.fromarray(values.astype(np.float32)).resize(size, PIL.Image.Resampling.BILINEAR)
-        picture = PIL.Image.blend(picture, PIL.Image.fromarray(heat_colours(np.asarray(heat))), strength)
+        steps = np.rint(255 * np.asarray(heat)).astype(np.uint8)  # for each pixel to look its colour up
+        colours = PIL.Image.fromarray(heat_colours(np.linspace(0, 1, 256))[steps])
+        picture = PIL.Image.blend(picture, colours, strength)
     draw = PIL.ImageDraw.Draw(picture)
     line = max(1, round(max(size) / 150))
     colours = [FOUND, *(OTHERS[i % len(OTHERS)] for i in range(len(boxes) - 1))]
@@ -138,6 +140,6 @@ def save_picture(picture: PIL.Image.Image, path: Path) -> Path:
     import io
 
     content = io.BytesIO()
-    picture.save(content, "PNG")
+    picture.save(content, "PNG", compress_level=1)  # three times as fast as the usual 6, up to a third larger
     write_atomically(path, content.getvalue())
     return path
