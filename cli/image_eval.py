@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import listing
 from .console import note, out, print_json, progress, warn
 from .image_output import RUNS, SEVERAL, account_for, against_centred, score_table
 from .temporal import SET, parse_localizing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def image_eval(
@@ -82,7 +86,12 @@ def image_eval(
         changes["localize.threshold"] = threshold
     if ten_crop:
         changes["localize.ten_crop"] = True
-    with progress("localizing", unit="images") as advance:
+    with ExitStack() as bar:
+        advance: list[Callable[..., None]] = []
+
+        def start(images: int) -> None:
+            advance.append(bar.enter_context(progress("localizing", total=images, unit="images")))
+
         result = evaluate(
             [*(runs_or_weights or []), *(run or [])],
             boxes=boxes,
@@ -95,7 +104,8 @@ def image_eval(
             changes=changes,
             map_members=map_members,
             pictures=pictures,
-            on_batch=lambda n: advance(n),
+            on_start=start,
+            on_batch=lambda n: advance[0](n),
         )
     for line in problem_lines(result.problems):
         warn(line)

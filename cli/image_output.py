@@ -36,7 +36,11 @@ def score_table(arms: dict[str, ImageScores]) -> Any:
     from rich.table import Table
 
     first = next(iter(arms.values()))
-    table = Table(title=f"per cent of {plural(first.images, 'image')}, IoU above {first.iou:g}", title_justify="left")
+    table = Table(
+        title=f"per cent of {plural(first.images, 'image')}, IoU above {first.iou:g}",
+        title_justify="left",
+        show_header=any(arms),
+    )
     table.add_column("")
     for arm in arms:
         table.add_column(arm, justify="right")

@@ -83,7 +83,7 @@ def evaluate(
         map_members: Which of several networks give maps; all if None.
         pictures: A folder for overlays of the first images.
         most_pictures: How many, spread over the classes.
-        on_start: Called with the number of images.
+        on_start: Called with the number of images that networks are about to see.
         on_batch: Called after each batch with its number of images.
 
     Raises:
@@ -121,8 +121,8 @@ def evaluate(
     opened = open_images(data["dataset"], data_root=data_root, training=data["test_subset"] not in ("", "val"))
     name = data["test_subset"] or opened.test_subset
     table = opened.subset(name)
-    on_start(len(table))
     if localizer is not None:
+        on_start(len(table))
         found = predict(
             localizer,
             table,

@@ -190,7 +190,7 @@ class ImageSettings(SettingsTable):
         for problem, there in problems.items():
             if there:
                 why = f"there are {stages} stages" if "stage" in problem else ""
-                raise UsageError(f"{origin}: {problem}", why=why, next="--set KEY=VALUE")
+                raise UsageError(f"{origin}: {problem}", why=why, next=f"--set {problem.split()[0]}=...")
 
     def at_epoch(self, epoch: int) -> tuple[float, float]:
         """Learning rate and weight decay of an epoch, counted from 0.
