@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import listing
+from ..image_has.runs import ROOT
 from .console import note, out, print_json, progress, warn
-from .image_output import RUNS, SEVERAL, account_for, against_centred, score_table
-from .temporal import SET, parse_localizing
+from .image_output import account_for, against_centred, score_table
+from .temporal import SET, SEVERAL, parse_localizing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ def image_eval(
     pictures: Path | None = None,
     device: str = "auto",
     data_root: Path = Path("data"),
-    runs: Path = RUNS,
+    runs: Path = ROOT,
     json: bool = False,
 ) -> None:
     """Score boxes: GT-known Loc, Top-1 Loc, Top-1 Clas, the best threshold's, and the boxes that see no image.
@@ -135,7 +136,7 @@ def image_eval(
 def image_demo(
     *,
     data_root: Path = Path("data"),
-    runs: Path = RUNS,
+    runs: Path = ROOT,
     seed: int = 0,
     images: int = 300,
     json: bool = False,

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import UsageError, listing
+from ..image_has.runs import ROOT
 from .console import note, out, print_json, progress, warn
-from .image_output import RUNS, SEVERAL, account_for
-from .temporal import SET, parse_localizing
+from .image_output import account_for
+from .temporal import SET, SEVERAL, parse_localizing
 
 if TYPE_CHECKING:
     from ..image_has.session import Photograph
@@ -26,7 +27,7 @@ def image_localize(
     ten_crop: bool = False,
     no_pictures: bool = False,
     device: str = "auto",
-    runs: Path = RUNS,
+    runs: Path = ROOT,
     json: bool = False,
 ) -> None:
     """Find objects in photographs: boxes as JSON, and pictures with map, box, label and score.

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from cyclopts import Parameter
 
 from ..errors import PartialFailure, plural
 
 if TYPE_CHECKING:
     from ..image_has.images import Problem
     from ..image_has.scores import ImageScores
-
-
-RUNS = Path("runs/image")
-SEVERAL = Parameter(consume_multiple=True)
 
 
 def account_for(problems: list[Problem], one: str, many: str, *, rest: bool = True) -> None:

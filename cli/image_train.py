@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import UsageError, plural
+from ..image_has.runs import ROOT
 from ..runs import first_process
 from .console import err, note, out, print_json, progress, warn
-from .image_output import RUNS, SEVERAL, account_for
-from .temporal import SET, parse_set
+from .image_output import account_for
+from .temporal import SET, SEVERAL, parse_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ def image_train(
     train_subset: str = "train",
     test_subset: str | None = None,
     data_root: Path = Path("data"),
-    runs: Path = RUNS,
+    runs: Path = ROOT,
     resume: bool = False,
     run: Path | None = None,
     print_config: bool = False,
@@ -120,7 +121,6 @@ def image_train(
     json
         Print one JSON object.
     """
-    from ..image_has.datasets import NAMES
     from ..image_has.settings import resolve_image_settings
 
     options: dict[str, Any] = {
@@ -138,10 +138,12 @@ def image_train(
         return
     if dataset is None:
         raise UsageError("no data set is named", next="thas image train --dataset FOLDER, or --dataset ilsvrc")
+    from ..image_has.datasets import NAMES
+    from ..image_has.session import train_run
+
     sized = any(key.startswith("input.") for key in origins)
     if preset == "ilsvrc" and not (sized or config or resume or run) and Path(dataset).name not in NAMES:
         note("these are ILSVRC's settings, large images and 55 epochs; for small images there is --preset images-128")
-    from ..image_has.session import train_run
 
     with progress(f"training on {dataset}", total=settings.train.epochs, unit="epochs") as advance:
         bar = _TrainingBar(advance, settings.train.epochs)

@@ -11,13 +11,12 @@ from cyclopts import Parameter
 
 from ..errors import PartialFailure, UsageError, listing, plural
 from .console import note, out, print_json, print_json_line, progress, warn
-from .temporal import SET, parse_localizing
+from .temporal import SET, SEVERAL, parse_localizing
 
 if TYPE_CHECKING:
     from ..settings import LocalizeSettings
     from ..temporal_has.video_results import VideoResult
 
-_SEVERAL = Parameter(consume_multiple=True)
 _MOVING = {".gif", ".avif"}  # images that may be videos
 
 
@@ -25,8 +24,8 @@ def localize(
     inputs: Annotated[list[str] | None, Parameter(name="VIDEO")] = None,
     /,
     *,
-    run: Annotated[list[Path] | None, _SEVERAL] = None,
-    map_members: Annotated[list[int] | None, _SEVERAL] = None,
+    run: Annotated[list[Path] | None, SEVERAL] = None,
+    map_members: Annotated[list[int] | None, SEVERAL] = None,
     watch: Path | None = None,
     once: bool = False,
     dataset: str | None = None,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..temporal_has.log import Epoch
 
 SET = Parameter(name="--set", consume_multiple=True)
+SEVERAL = Parameter(consume_multiple=True)
 
 
 def parse_set(pairs: list[str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,9 @@ from ..errors import DataError
 
 MOST_PIXELS = 100_000_000
 """Larger images are refused before they are decoded (300 MB as RGB): such a file may be a decompression bomb."""
+
+_LARGE_PIXELS = 20_000_000
+_large = threading.Lock()  # for the memory: one of 100 million pixels takes gigabytes while it is decoded
 
 _ROTATED = {5, 6, 7, 8}  # values of the EXIF orientation that exchange width and height
 _ORIENTATION = 0x0112
@@ -66,10 +69,9 @@ def read_image(path: Path, *, upright: bool = True, short_side: int | None = Non
         if short_side is not None and image.format == "JPEG":
             image.draft(None, (short_side, short_side))
         try:
-            image.load()
-            if upright:
-                image = PIL.ImageOps.exif_transpose(image)
-            return as_rgb(image)
+            with _large if image.width * image.height > _LARGE_PIXELS else nullcontext():
+                image.load()
+                return as_rgb(PIL.ImageOps.exif_transpose(image) if upright else image)
         except Exception as error:  # decoders raise whatever the damaged bytes provoke
             raise _broken(path, error) from None
 

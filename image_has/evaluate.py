@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,10 @@ from .datasets import open_images
 from .decode import read_image
 from .images import ImageTable, Problem
 from .loading import squashed
-from .localizer import Localizer, open_localizer
+from .localizer import Localizer, open_localizer, weights_files
 from .pictures import overlay, save_picture
 from .predict import MANY, Predictions, predict, read_boxes, read_maps, write_boxes
-from .runs import ROOT, find_image_run, read_settings
+from .runs import ROOT, read_settings
 from .scores import ImageScores, score
 from .settings import ImageSettings
 
@@ -106,10 +105,7 @@ def evaluate(
     else:
         named = str(boxes or maps)
         if not dataset:
-            with suppress(*(() if sources else (UsageError,))):  # there may be no run at all
-                named_run = None if not sources else sources[0].parent if sources[0].is_file() else sources[0]
-                known = read_settings(find_image_run(named_run, root=runs))[1]
-                data = known | {key: value for key, value in data.items() if value}
+            data = _data_of(sources, runs) | {key: value for key, value in data.items() if value}
     if not data["dataset"]:
         raise UsageError(
             "which images are these boxes of?" if boxes or maps else "which images are to be scored?",
@@ -146,6 +142,16 @@ def evaluate(
     if pictures is not None:
         written += draw_predictions(found, localizer, pictures, most=most_pictures)
     return Evaluation(result, found, f"{opened.name} {name}; {named}", tuple(written), found.table.problems)
+
+
+def _data_of(sources: Sequence[Path], runs: Path) -> dict[str, str]:
+    """The images of a run, or of the newest, if there is one."""
+    try:
+        return read_settings(weights_files(sources, runs=runs)[0].parent)[1]
+    except UsageError:
+        if sources:
+            raise
+        return {"dataset": "", "test_subset": ""}
 
 
 def spread_rows(table: ImageTable, most: int) -> list[int]:

@@ -308,6 +308,16 @@ def _refined(maps: Tensor, picture: Tensor, twice: Tensor, *, iterations: int) -
     return result
 
 
+def weights_files(sources: Sequence[Path], *, runs: Path = ROOT) -> list[Path]:
+    """The weights' files of runs or of such files themselves, which may not be there yet; the newest run's for none.
+
+    Raises:
+        UsageError: There is no such run.
+    """
+    files = [source if source.is_file() else find_image_run(source, root=runs) / WEIGHTS for source in sources]
+    return files or [find_image_run(None, root=runs) / WEIGHTS]
+
+
 def open_localizer(
     sources: Sequence[Path],
     *,
@@ -328,8 +338,7 @@ def open_localizer(
     Returns:
         The localizer, its settings, and the files of weights.
     """
-    files = [source if source.is_file() else find_image_run(source, root=runs) / WEIGHTS for source in sources]
-    files = files or [find_image_run(None, root=runs) / WEIGHTS]
+    files = weights_files(sources, runs=runs)
     members: list[TrainedNetwork] = []
     for file in files:
         if not file.exists() and file.name == WEIGHTS:

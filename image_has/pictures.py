@@ -67,8 +67,8 @@ def overlay(
         values = np.clip((activation - low) / (high - low), 0, 1) if high > low else np.zeros(activation.shape)
         heat = PIL.Image.fromarray(values.astype(np.float32)).resize(size, PIL.Image.Resampling.BILINEAR)
         steps = np.rint(255 * np.asarray(heat)).astype(np.uint8)  # for each pixel to look its colour up
-        colours = PIL.Image.fromarray(heat_colours(np.linspace(0, 1, 256))[steps])
-        picture = PIL.Image.blend(picture, colours, strength)
+        coloured = PIL.Image.fromarray(heat_colours(np.linspace(0, 1, 256))[steps])
+        picture = PIL.Image.blend(picture, coloured, strength)
     draw = PIL.ImageDraw.Draw(picture)
     line = max(1, round(max(size) / 150))
     colours = [FOUND, *(OTHERS[i % len(OTHERS)] for i in range(len(boxes) - 1))]

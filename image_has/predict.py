@@ -170,13 +170,12 @@ def read_boxes(path: Path, table: ImageTable) -> Predictions:
     Raises:
         DataError: The file is malformed, or names images that the table does not have.
     """
-    rows = _json_rows(path) if path.suffix.lower() == ".json" else _csv_rows(path)
     index = {name: i for i, name in enumerate(table.paths)}
-    if set(rows) - set(index):  # names as they were typed for `thas image localize`
-        merged: Rows = {}
-        for name, found in rows.items():
-            merged.setdefault(name if name in index else _below(table.root, name), []).extend(found)
-        rows = merged
+    rows: Rows = {}
+    top = Path(table.root).resolve()
+    for name, found in (_json_rows if path.suffix.lower() == ".json" else _csv_rows)(path).items():
+        # Names may also be paths, as they were typed for `thas image localize`.
+        rows.setdefault(name if name in index else _below(top, name), []).extend(found)
     strangers = sorted(set(rows) - set(index))
     if strangers:
         raise DataError(
@@ -212,9 +211,9 @@ def with_sizes(result: Predictions) -> Predictions:
     return replace(result, table=_cut(result.table, result.sizes))
 
 
-def _below(root: Path, name: str) -> str:
-    """A path, from here, as it is relative to the data set; the name itself where it leads elsewhere."""
-    path, top = Path(name), Path(root).resolve()
+def _below(top: Path, name: str) -> str:
+    """A path as it is relative to `top`, the data set's real folder; the name itself where it leads elsewhere."""
+    path = Path(name)
     path = path.parent.resolve() / path.name  # the image itself may be a link to elsewhere
     return path.relative_to(top).as_posix() if path.is_relative_to(top) else name
 

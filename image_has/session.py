@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +21,7 @@ from ..files import write_atomically
 from ..runs import first_process, new_run, remove_run
 from .colours import measured_colours
 from .datasets import open_images
-from .decode import image_size, read_image
+from .decode import read_image
 from .images import NO_IMAGES, Problem, problem_lines
 from .loading import cores, squashed
 from .localize import scaled_boxes
@@ -34,8 +32,6 @@ from .settings import MAY_CHANGE, ImageSettings
 from .train import CHECKPOINT, Epoch, train
 
 Warn = Callable[[str], None]
-_LARGE = threading.Lock()
-_LARGE_PIXELS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -220,10 +216,7 @@ def _cancelled_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
 
 def _read(path: Path, *, side: int, thumbnails: bool) -> _Read | Problem:
     try:
-        width, height = image_size(path)
-        # One at a time, for the memory: a large one takes up to a gigabyte while it is decoded.
-        with _LARGE if width * height > _LARGE_PIXELS else nullcontext():
-            image = read_image(path)
+        image = read_image(path)
     except DataError as error:
         return Problem(str(path), "photograph that cannot be read", error.why or error.what)
     size, pixels = (image.height, image.width), squashed(image, side=side)
@@ -252,16 +245,13 @@ def localize_photographs(
     found, failed, used = [], [], set(taken)
     read = partial(_read, side=localizer.side, thumbnails=pictures is not None)
     with _cancelled_pool(min(4, cores())) as pool:
-        several_paths = at_once(top)
-        coming = deque(paths[i : i + several_paths] for i in range(0, len(paths), several_paths))
-        reading = [pool.submit(read, path) for path in coming.popleft()] if coming else []
-        while reading:
-            several = [one.result() for one in reading]
-            # The next are read while the network looks at these.
-            reading = [pool.submit(read, path) for path in coming.popleft()] if coming else []
+        groups = iter([paths[i : i + at_once(top)] for i in range(0, len(paths), at_once(top))])
+        reading = pool.map(read, next(groups, ()))
+        while several := list(reading):
+            reading = pool.map(read, next(groups, ()))  # while the network looks at these
             good = [one for one in several if isinstance(one, _Read)]
-            pixels = torch.stack([one.pixels for one in good]) if good else None
-            seen = iter(() if pixels is None else localizer.boxed(pixels, [one.size for one in good], top=top))
+            sizes = [one.size for one in good]
+            seen = iter(localizer.boxed(torch.stack([one.pixels for one in good]), sizes, top=top) if good else ())
             for one in several:
                 if isinstance(one, Problem):
                     failed.append(one)
@@ -270,8 +260,11 @@ def localize_photographs(
                 boxes, activation = next(seen)
                 picture = None
                 if one.thumbnail is not None and pictures is not None:
+                    small = (one.thumbnail.height, one.thumbnail.width)
+                    corners = scaled_boxes(np.array([box.box for box in boxes]), map_size=one.size, image_size=small)
+                    labels = [f"{localizer.title(box.label)} {box.score:.2f}" for box in boxes]
                     picture = pictures / _free_name(one.path, used)
-                    _draw(one, boxes, activation, picture, localizer)
+                    save_picture(_drawn(one.thumbnail, activation, corners.tolist(), labels), picture)
                 found.append(Photograph(one.path, one.size[1], one.size[0], boxes, picture))
                 on_photo(found[-1])
     return found, failed
@@ -287,18 +280,13 @@ def _free_name(path: Path, used: set[str]) -> str:
     return name
 
 
-def _draw(
-    photograph: _Read, boxes: Sequence[FoundBox], activation: np.ndarray, path: Path, localizer: Localizer
-) -> None:
-    assert photograph.thumbnail is not None
-    small = photograph.thumbnail
-    labels = [f"{localizer.title(label)} {score:.2f}" for label, score, _ in boxes]
-    corners = np.array([box for *_, box in boxes])
-    found = scaled_boxes(corners, map_size=photograph.size, image_size=(small.height, small.width)).tolist()
-    if len(found) == 1:
-        save_picture(overlay(small, activation, boxes=found, title=labels[0]), path)
-    else:
-        save_picture(overlay(small, activation, boxes=found, labels=labels), path)
+def _drawn(
+    image: PIL.Image.Image, activation: np.ndarray, boxes: Sequence[Sequence[float]], labels: Sequence[str]
+) -> PIL.Image.Image:
+    """A label at the top where there is one box; else each in its box."""
+    if len(boxes) == 1:
+        return overlay(image, activation, boxes=boxes, title=labels[0])
+    return overlay(image, activation, boxes=boxes, labels=labels)
 
 
 def other_photographs(path: Path, photographs: Sequence[Path]) -> list[dict[str, Any]]:

@@ -58,7 +58,7 @@ def save_weights(
         "hide": asdict(settings.hide),
         "localize": asdict(settings.localize),
         "classes": list(classes),
-        "titles": {name: title for name, title in (titles or {}).items() if name in set(classes)},
+        "titles": {name: titles[name] for name in classes if name in titles} if titles else {},
     }
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
     write_atomically(path, save(tensors, metadata={"thas": json.dumps(facts)}))
