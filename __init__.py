@@ -7,34 +7,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._lazy import lazy_names
 from ._version import __version__
+from .core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .dataset import Dataset, open_dataset
-    from .errors import ThasError
+    from .core.errors import ThasError
+    from .core.segments import Segments
+    from .core.settings import Settings
+    from .datasets.dataset import Dataset, open_dataset
     from .eval.annotations import Annotations, read_annotations
     from .eval.average_precision import Scores, evaluate
     from .features.cache import FeatureCache, Features
-    from .segments import Segments
-    from .settings import Settings
     from .temporal_has.localize import localize
     from .temporal_has.localizer import Localizer
     from .temporal_has.train import train
 
 _HOME = {
     "Annotations": "eval.annotations",
-    "Dataset": "dataset",
+    "Dataset": "datasets.dataset",
     "FeatureCache": "features.cache",
     "Features": "features.cache",
     "Localizer": "temporal_has.localizer",
     "Scores": "eval.average_precision",
-    "Segments": "segments",
-    "Settings": "settings",
-    "ThasError": "errors",
+    "Segments": "core.segments",
+    "Settings": "core.settings",
+    "ThasError": "core.errors",
     "evaluate": "eval.average_precision",
     "localize": "temporal_has.localize",
-    "open_dataset": "dataset",
+    "open_dataset": "datasets.dataset",
     "read_annotations": "eval.annotations",
     "train": "temporal_has.train",
 }

@@ -16,8 +16,8 @@ import time
 
 import numpy as np
 
+from thas.core.segments import Segments
 from thas.eval import PROTOCOLS, Annotations, evaluate, read_annotations
-from thas.segments import Segments
 
 
 def drawn_truth(*, videos: int, classes: int, instances: int, seed: int = 0) -> Annotations:

@@ -23,10 +23,10 @@ import torch
 from scipy import ndimage
 from torch.nn import functional
 
-from thas.devices import choose_device
+from thas.core.devices import choose_device
 from thas.eval.components import components
 from thas.image_has.activation import activation_map, upsampled
-from thas.image_has.boxing import boxes_of
+from thas.image_has.box_workers import boxes_of
 from thas.image_has.decode import read_image
 from thas.image_has.hide import hide
 from thas.image_has.loading import TrainingLoader, flipped, normalised, squashed

@@ -26,16 +26,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from thas.core.segments import Segments
+from thas.core.settings import LocalizeSettings, Settings, resolve_settings
 from thas.features.cache import FeatureCache, Features, write_features
-from thas.segments import Segments
-from thas.settings import LocalizeSettings, Settings, resolve_settings
 from thas.temporal_has.activation import ClassActivationSequence
-from thas.temporal_has.chance import Chance
 from thas.temporal_has.data import pad
 from thas.temporal_has.localize import localize as find_segments
 from thas.temporal_has.localizer import Localizer
 from thas.temporal_has.model import build_network
 from thas.temporal_has.results import write_detections, write_result, write_sequences
+from thas.temporal_has.seeded_dropout import Chance
 from thas.temporal_has.session import localize_dataset, train_run
 from thas.temporal_has.suppress import suppress, suppress_segments
 from thas.temporal_has.train import train

@@ -16,7 +16,7 @@ from typing import Any
 import cyclopts
 
 from .._version import __version__
-from ..errors import NothingKept, ThasError
+from ..core.errors import NothingKept, ThasError
 
 _EPILOGUE = (
     "Start with `thas demo`, or `thas image demo` for images. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished "

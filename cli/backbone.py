@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ..errors import PartialFailure, listing, plural
+from ..core.errors import PartialFailure, listing, plural
 from .console import note, out, print_json, progress, warn
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ def train_backbone(
     json
         Print one JSON object.
     """
-    from ..dataset import dataset_presets
-    from ..settings import preset_table
+    from ..core.settings import preset_table
+    from ..datasets.dataset import dataset_presets
     from .datasets import open_with_videos, video_files
 
     opened = open_with_videos(dataset, data_root)

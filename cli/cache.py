@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ..errors import PartialFailure, counted, listing, plural
+from ..core.errors import PartialFailure, counted, listing, plural
 from .console import note, out, print_json, progress, warn
 
 _FLAG = Parameter(negative=())
@@ -47,7 +47,7 @@ def features_verify(
 
     expected: Sequence[str] = ()
     if dataset:
-        from ..dataset import open_dataset
+        from ..datasets.dataset import open_dataset
 
         expected = open_dataset(dataset, data_root=data_root).videos
     with progress("verifying", len(FeatureCache(cache)), "videos") as advance:

@@ -12,10 +12,10 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.measure import Measurement
 
-from ..runs import first_process
+from ..core.runs import first_process
 
 if TYPE_CHECKING:
-    from ..errors import ThasError
+    from ..core.errors import ThasError
 
 # Soft wrapping, so that a path in a message can be copied whole; NO_COLOR and non-terminals are rich's to obey.
 # Of the processes of torchrun one speaks; only errors are told by all.

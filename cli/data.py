@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import plural
+from ..core.errors import plural
 from .console import out, print_json, progress
 
 
@@ -38,8 +38,8 @@ def data_check(
     json
         Print one JSON object.
     """
-    from ..data_check import check_dataset
-    from ..dataset import open_dataset
+    from ..datasets.check import check_dataset
+    from ..datasets.dataset import open_dataset
 
     opened = open_dataset(dataset, data_root=data_root, train_subset=train_subset, test_subset=test_subset)
     with progress("looking at videos", total=len(opened.videos), unit="videos") as advance:

@@ -11,7 +11,7 @@ from .console import note, progress
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from ..dataset import Dataset
+    from ..datasets.dataset import Dataset
     from ..features.failures import Failure
 
 
@@ -22,7 +22,7 @@ def stage(title: str, total: int, unit: str) -> AbstractContextManager:
 
 def open_with_videos(name: str, data_root: Path, *, backbone: bool = False) -> Dataset:
     """Open a data set; the demo's videos, and on request its backbone, are made where they are not there yet."""
-    from ..dataset import open_dataset
+    from ..datasets.dataset import open_dataset
     from ..demo.run import NAME, prepare_backbone, prepare_videos
 
     if name != NAME:
@@ -40,7 +40,7 @@ def video_files(dataset: Dataset, videos: Sequence[str]) -> tuple[dict[str, Path
     Raises:
         DataError: Not one has a file.
     """
-    from ..errors import DataError
+    from ..core.errors import DataError
     from ..features.failures import Failure
 
     files: dict[str, Path] = {}

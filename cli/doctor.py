@@ -21,7 +21,7 @@ def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
     json
         Print one JSON object.
     """
-    from ..doctor import examine
+    from ..core.doctor import examine
 
     findings = examine()
     if json:

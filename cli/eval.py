@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ..errors import UsageError, plural
+from ..core.errors import UsageError, plural
 from .console import note, out, print_json, warn
 from .eval_output import diagnosis, one_score, pair_score, seeds_score, side_by_side
 
 if TYPE_CHECKING:
+    from ..core.settings import EvalSettings
     from ..eval.annotations import Annotations
     from ..eval.assessment import Assessment
-    from ..settings import EvalSettings
 
 _FLAG = Parameter(negative=())
 _MANY = Parameter(negative=(), consume_multiple=True)
@@ -181,14 +181,14 @@ class _Truth:
             return read_annotations(self.annotations)
         if self.dataset is None:
             return None
-        from ..dataset import open_dataset
+        from ..datasets.dataset import open_dataset
 
         found = open_dataset(self.dataset, data_root=self.data_root)
         return found.annotations(None if self.subset is not None else found.test_subset)
 
     def dataset_name(self) -> str | None:
         """The name that the runs of the data set are kept under."""
-        from ..dataset import open_dataset
+        from ..datasets.dataset import open_dataset
 
         return None if self.dataset is None else open_dataset(self.dataset, data_root=self.data_root).name
 
@@ -203,7 +203,7 @@ class Source:
         self.settings: EvalSettings | None = None
         given = truth.read() if path is not None or truth.annotations is not None else None
         if path is None or path.is_dir():
-            from ..runs import find_run
+            from ..core.runs import find_run
             from ..temporal_has.runs import prepare_evaluation
 
             self.run = find_run(path, dataset=truth.dataset_name())
@@ -245,7 +245,7 @@ class Source:
         if self.run is not None:
             import json
 
-            from ..files import write_atomically
+            from ..core.files import write_atomically
 
             content = assessments[0].to_json() if len(assessments) == 1 else side_by_side(assessments)
             write_atomically(self.run / "scores.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
@@ -300,7 +300,7 @@ def convert(
         Print one JSON object with the files written.
     """
     from ..eval.convert import select, write
-    from ..eval.sources import read_any
+    from ..eval.reading import read_any
 
     if source.exists() and target.exists() and target.samefile(source):
         raise UsageError(f"{source} would be replaced by its own conversion", next="give another TARGET")
@@ -318,7 +318,7 @@ def convert(
             raise UsageError("detections have no subsets", next="leave --subset out")
         table = table.subset(subset)
     if min_score is not None or top is not None:
-        from ..segments import Segments
+        from ..core.segments import Segments
 
         if not isinstance(table, Segments):
             raise UsageError("annotations have no scores to choose by", next="leave --min-score and --top out")

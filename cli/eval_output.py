@@ -57,7 +57,7 @@ def one_score(source: Source, assessments: list[Assessment], *, json: bool) -> d
 def seeds_score(assessments: list[Assessment], *, json: bool) -> dict[str, Any]:
     """Runs that differ by seed: mean and standard deviation."""
     from ..eval.bootstrap import over_seeds
-    from ..eval.plain import plain
+    from ..eval.json_values import plain
     from ..eval.report import seeds_table
 
     scores = [assessment.scores for assessment in assessments]
@@ -81,7 +81,7 @@ def pair_score(
     sources: list[Source], assessments: list[Assessment], comparison: Comparison, *, json: bool
 ) -> dict[str, Any]:
     """Two sets of detections, and whether their difference is real."""
-    from ..eval.plain import plain
+    from ..eval.json_values import plain
     from ..eval.report import comparison_table, score_table, verdict
 
     names = ("A", "B")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ..errors import PartialFailure, UsageError, listing, plural
+from ..core.errors import PartialFailure, UsageError, listing, plural
 from .console import err, note, out, print_json, progress, warn
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def extract_features(
     missing: list[Failure] = []
     preset: dict[str, Any] = {}
     if dataset:
-        from ..settings import preset_table
+        from ..core.settings import preset_table
         from .datasets import open_with_videos, video_files
 
         opened = open_with_videos(dataset, data_root, backbone=weights is None and not random_weights)
@@ -204,7 +204,7 @@ def _announce(estimate: Estimate) -> None:
 
 def _files(paths: Sequence[Path]) -> dict[str, Path]:
     """Files by the name of their video; folders stand for the videos in them."""
-    from ..dataset import VIDEO_SUFFIXES
+    from ..datasets.dataset import VIDEO_SUFFIXES
 
     files: dict[str, Path] = {}
     for path in paths:
@@ -321,7 +321,7 @@ def import_features(
     if out and dataset:
         raise UsageError("--out and --dataset exclude each other", next="give one of them")
     if dataset:
-        from ..dataset import open_dataset
+        from ..datasets.dataset import open_dataset
 
         out = open_dataset(dataset, data_root=data_root).features_folder
     target = out or Path("features")

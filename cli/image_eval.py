@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ..errors import listing
+from ..core.errors import listing
 from ..image_has.runs import ROOT
 from .console import note, out, print_json, progress, warn
 from .image_output import account_for, against_centred, score_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ..errors import UsageError, listing
+from ..core.errors import UsageError, listing
 from ..image_has.runs import ROOT
 from .console import note, out, print_json, progress, warn
 from .image_output import account_for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import PartialFailure, plural
+from ..core.errors import PartialFailure, plural
 
 if TYPE_CHECKING:
     from ..image_has.images import Problem

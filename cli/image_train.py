@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ..errors import UsageError, plural
+from ..core.errors import UsageError, plural
+from ..core.runs import first_process
 from ..image_has.runs import ROOT
-from ..runs import first_process
 from .console import err, note, out, print_json, progress, warn
 from .image_output import account_for
 from .temporal import SET, SEVERAL, parse_set

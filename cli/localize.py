@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ..errors import PartialFailure, UsageError, listing, plural
+from ..core.errors import PartialFailure, UsageError, listing, plural
 from .console import note, out, print_json, print_json_line, progress, warn
 from .temporal import SET, SEVERAL, parse_localizing
 
 if TYPE_CHECKING:
-    from ..settings import LocalizeSettings
+    from ..core.settings import LocalizeSettings
     from ..temporal_has.video_results import VideoResult
 
 _MOVING = {".gif", ".avif"}  # images that may be videos
@@ -100,9 +100,9 @@ def localize(
     json
         Print the detections as one JSON object.
     """
-    from ..dataset import VIDEO_SUFFIXES
+    from ..core.runs import find_run
+    from ..datasets.dataset import VIDEO_SUFFIXES
     from ..image_has.images import IMAGE_SUFFIXES
-    from ..runs import find_run
     from ..temporal_has.runs import read_settings
 
     # Videos typed behind --run, which takes all that follows.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ..errors import PartialFailure, ThasError, UsageError, counted, listing, plural
+from ..core.errors import PartialFailure, ThasError, UsageError, counted, listing, plural
 from .console import note, out, print_json, print_wide, progress, warn
 from .temporal import SET, refuse_image_presets
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ..errors import PartialFailure, UsageError, listing, plural
+from ..core.errors import PartialFailure, UsageError, listing, plural
 from .console import note, out, print_json, progress, warn
 
 if TYPE_CHECKING:
-    from ..settings import Settings
-    from ..settings_table import SettingsTable
+    from ..core.settings import Settings
+    from ..core.settings_table import SettingsTable
     from ..temporal_has.log import Epoch
 
 SET = Parameter(name="--set", consume_multiple=True)
@@ -48,8 +48,8 @@ def parse_localizing(
 
 def refuse_image_presets(presets: list[str]) -> None:
     """Name the command that a preset of the image half is for."""
+    from ..core.settings import preset_names
     from ..image_has.settings import PRESETS
-    from ..settings import preset_names
 
     for name in presets:
         if name in PRESETS and name not in preset_names():
@@ -59,8 +59,8 @@ def refuse_image_presets(presets: list[str]) -> None:
 def _settings(
     dataset: str, presets: list[str], config: Path | None, pairs: list[str], options: dict[str, Any]
 ) -> tuple[Settings, dict[str, str]]:
-    from ..dataset import dataset_presets
-    from ..settings import resolve_settings
+    from ..core.settings import resolve_settings
+    from ..datasets.dataset import dataset_presets
 
     refuse_image_presets(presets)
     given = {key: value for key, value in options.items() if value is not None}
@@ -222,8 +222,8 @@ def list_datasets(*, json: bool = False) -> None:
     json
         Print one JSON object.
     """
-    from ..dataset import dataset_presets
-    from ..settings import read_preset
+    from ..core.settings import read_preset
+    from ..datasets.dataset import dataset_presets
 
     presets = {name: read_preset(name)["data"] for name in dataset_presets()}
     if json:

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from ..dataset import Dataset, open_dataset
-from ..files import write_atomically
-from ..settings import preset_table, resolve_settings
+from ..core.files import write_atomically
+from ..core.settings import preset_table, resolve_settings
+from ..datasets.dataset import Dataset, open_dataset
 
 NAME = "demo"
 ARMS: Mapping[str, float] = {"Video-full": 0.0, "Video-HaS": 0.5}
@@ -137,7 +137,7 @@ def run_demo(
     scores = {arm: np.array([_score(run, settings.eval.iou) for run in runs_]) for arm, runs_ in folders.items()}
     pictures = _draw(result_folder, dataset, {arm: runs_[0] for arm, runs_ in folders.items()})
     lap("scoring and pictures")
-    from ..runs import point_latest
+    from ..core.runs import point_latest
 
     point_latest(runs, folders["Video-HaS"][0])
     result = DemoResult(settings.eval.iou, scores, folders, pictures, seconds, result_folder)
@@ -146,7 +146,7 @@ def run_demo(
 
 
 def _extract(dataset: Dataset, weights: Path, *, stage: Stage) -> None:
-    from ..errors import PartialFailure, counted
+    from ..core.errors import PartialFailure, counted
     from ..features.extract import ExtractionSettings, extract_dataset
 
     videos = {video: dataset.video_path(video) for video in dataset.videos}
@@ -202,7 +202,7 @@ def _score(run: Path, iou: Sequence[float]) -> np.ndarray:
 
 def _draw(folder: Path, dataset: Dataset, runs: Mapping[str, Path]) -> list[Path]:
     """The mean activation over all instances, and timelines of the first test video of each class, none chosen."""
-    from ..segments import Segments
+    from ..core.segments import Segments
     from ..temporal_has.results import DETECTIONS, SEQUENCES, read_detections, read_sequences
     from ..temporal_has.timeline import draw_profile, draw_timeline
 

@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
-from ..files import cannot_write, write_atomically
+from ..core.errors import DataError
+from ..core.files import cannot_write, write_atomically
 from .frames import APPROACH, CLASSES, RETREAT, SIZE, STRANGE, TELLING, Event, render
 
 FPS = 12

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, listing, suggestion
-from ..segments import Segments
-from ..tables import number, table_rows
+from ..core.errors import DataError, listing, suggestion
+from ..core.segments import Segments
+from ..core.tables import number, table_rows
 from .annotations import Annotations
-from .rows import HEADINGS, interval, label_name, load_json, text_lines, two_times
+from .parsing import HEADINGS, interval, label_name, load_json, text_lines, two_times
 
 _SUBSETS = {"val": "validation"}
 _CLASS_FILE = re.compile(r"(?P<label>.+)_(?P<subset>[A-Za-z0-9]+)")

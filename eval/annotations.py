@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError, UsageError, listing, plural, suggestion
-from ..segments import Segments
+from ..core.errors import DataError, UsageError, listing, plural, suggestion
+from ..core.segments import Segments
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, UsageError, listing, plural
-from ..segments import Segments
+from ..core.errors import DataError, UsageError, listing, plural
+from ..core.segments import Segments
 from .annotations import Annotations
 from .average_precision import DEFAULT_IOU, Scores, check_thresholds, score
 from .baselines import Baseline, baselines
 from .bootstrap import Comparison, Interval, bootstrap, compare
-from .plain import plain
+from .json_values import plain
 from .preparation import Prepared, UnknownLabels, prepare
 from .protocols import TieOrder, get_protocol
 from .ranking import Ranking, rank
@@ -175,7 +175,7 @@ def read_video_list(name: str, annotations: Annotations) -> tuple[str, ...]:
     """
     from pathlib import Path
 
-    from .rows import text_lines
+    from .parsing import text_lines
     from .thumos14 import VIDEO_LISTS, thumos14_videos
 
     if name in VIDEO_LISTS:

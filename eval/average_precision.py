@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import UsageError, listing
-from ..segments import Segments
+from ..core.errors import UsageError, listing
+from ..core.segments import Segments
 from .annotations import Annotations
-from .plain import plain
+from .json_values import plain
 from .preparation import Prepared, UnknownLabels, prepare
 from .protocols import ProtocolName, TieOrder, get_protocol
 from .ranking import Ranking, rank

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..segments import Segments
+from ..core.segments import Segments
 from .annotations import Annotations
 from .average_precision import DEFAULT_IOU, evaluate
 

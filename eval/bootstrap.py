@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .average_precision import _RECALL_POINTS, Scores
 from .ranking import Ranking
 

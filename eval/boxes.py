@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import DataError, plural
+from ..core.errors import DataError, plural
 from .components import components
 
 #: The thresholds of MaxBoxAccV2.

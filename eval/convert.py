@@ -15,9 +15,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ..errors import DataError, UsageError, suggestion
-from ..files import write_atomically
-from ..segments import Segments
+from ..core.errors import DataError, UsageError, suggestion
+from ..core.files import write_atomically
+from ..core.segments import Segments
 from .annotations import Annotations
 from .thumos14 import CLASS_IDS
 

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import DataError, listing
-from ..segments import Segments
-from ..tables import opened, table_rows
-from .rows import HEADINGS, label_name, text_lines, two_times
+from ..core.errors import DataError, listing
+from ..core.segments import Segments
+from ..core.tables import opened, table_rows
+from .parsing import HEADINGS, label_name, text_lines, two_times
 from .thumos14 import CLASS_IDS
 
 ClassIds = Literal["official", "positions"]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import plural
+from ..core.errors import plural
 from .annotations import Annotations
 from .assessment import Assessment
 from .baselines import Baseline, baselines
 from .classification import video_level_ap
 from .diagnosis import KINDS, LOCALIZATION, Diagnosis, diagnose
-from .plain import plain
+from .json_values import plain
 from .protocols import PROTOCOLS
 from .ranking import rank
 from .recall import PROPOSALS, RECALL_IOU, average_recall

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..plots import drawing
+from ..core.plots import drawing
 from .assessment import Assessment
 from .diagnosis import KINDS, TRUTH_KINDS
 from .explanation import Explanation

@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from ..errors import DataError, listing, plural, suggestion
-from ..segments import Segments
+from ..core.errors import DataError, listing, plural, suggestion
+from ..core.segments import Segments
 from .annotations import Annotations
-from .oddities import clean, oddities
+from .irregularities import clean, oddities
 from .protocols import Protocol
 
 UnknownLabels = Literal["error", "drop"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from ..errors import UsageError, suggestion
+from ..core.errors import UsageError, suggestion
 from .iou import Union
 
 ProtocolName = Literal["activitynet", "thumos14", "thumos14-11point", "wtalc"]

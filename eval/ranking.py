@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..segments import Segments
+from ..core.segments import Segments
 from .matching import candidate_pairs, match
 from .preparation import Prepared, codes
 from .protocols import Protocol, TieOrder

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import plural
+from ..core.errors import plural
 from .assessment import Assessment
 from .bootstrap import Comparison
 from .protocols import PROTOCOLS

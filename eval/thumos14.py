@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import DataError
+from ..core.errors import DataError
 from .annotations import Annotations
 
 #: The numbers the detection classes have among the 101 of the challenge, as in detclasslist.txt.

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError, suggestion
+from ..core.errors import UsageError, suggestion
 from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
-from ..errors import FeatureError, listing, plural
+from ..core.errors import FeatureError, listing, plural
 from .cache_writer import SUFFIX, FeatureWriter, file_name, video_name
 from .recipe import Recipe, difference, digest, read_attributes
 

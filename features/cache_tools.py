@@ -11,8 +11,8 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
-from ..errors import FeatureError, UsageError
-from ..files import cannot_write
+from ..core.errors import FeatureError, UsageError
+from ..core.files import cannot_write
 from .cache import FeatureCache
 from .cache_writer import file_name
 from .recipe import difference

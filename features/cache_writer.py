@@ -16,9 +16,9 @@ from urllib.parse import quote, unquote
 import h5py
 import numpy as np
 
-from ..errors import FeatureError
+from ..core.errors import FeatureError
 from .recipe import Recipe, digest, write_attributes
-from .unfinished import LONGEST_ADDITION, unfinished_path
+from .temporary_names import LONGEST_ADDITION, unfinished_path
 
 SUFFIX = ".h5"
 # What must be free beyond the rows that are written: for the tables and attributes of the files that are open.

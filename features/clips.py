@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 
 # "frames" counts frames. "pytorchvideo" asks that library's UniformClipSampler for windows of time, and takes from each
 # the frames that its UniformTemporalSubsample would.

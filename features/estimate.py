@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import plural
+from ..core.errors import plural
 from .clips import ClipPlan
 from .video import FrameTable, UnreadableVideo, scan_video
 

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import FeatureError, UsageError
-from ..files import cannot_write
+from ..core.errors import FeatureError, UsageError
+from ..core.files import cannot_write
 from .cache import FeatureCache
 from .cache_writer import file_name
 from .estimate import Estimate
@@ -17,7 +17,7 @@ from .extraction_run import ExtractionRun
 from .extraction_settings import ExtractionResult, ExtractionSettings, Progress
 from .failures import Failure, write_failures
 from .recipe import difference
-from .unfinished import remove_unfinished
+from .temporary_names import remove_unfinished
 
 if TYPE_CHECKING:
     from .ray_engine import ClusterRun

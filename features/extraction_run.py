@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import FeatureError
-from ..files import cannot_write
+from ..core.errors import FeatureError
+from ..core.files import cannot_write
 from .cache_writer import FeatureWriter
 from .clips import ClipPlan
 from .extraction_job import TOLERATED_SECONDS, Job

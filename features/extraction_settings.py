@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .clips import Sampler
 from .failures import Failure
 

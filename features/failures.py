@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from ..files import write_atomically
+from ..core.files import write_atomically
 
 FAILED_TABLE = "failed.csv"
 

@@ -10,15 +10,15 @@ from typing import Any, Literal
 import numpy as np
 
 from .._version import __version__
-from ..errors import FeatureError, UsageError, listing
-from ..files import cannot_write
-from ..tables import number, table_rows
+from ..core.errors import FeatureError, UsageError, listing
+from ..core.files import cannot_write
+from ..core.tables import number, table_rows
 from .cache import Features, write_features
 from .extraction_settings import ExtractionResult, Progress
 from .failures import Failure, write_failures
 from .pickles import load_array
 from .snippets import SnippetGrid
-from .unfinished import remove_unfinished
+from .temporary_names import remove_unfinished
 
 ARRAY_SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".h5", ".hdf5")
 # Tried in this order where a file holds several arrays and no key was named.

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FeatureError
+from ..core.errors import FeatureError
 
 # Under numpy 1 the private modules were called numpy.core, under numpy 2 numpy._core.
 _ADMITTED = {

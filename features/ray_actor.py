@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
-from ..errors import ThasError
-from .desk import News
+from ..core.errors import ThasError
+from .dispatch import News
 from .estimate import Estimate
 from .extraction_job import Job
 from .extraction_run import ExtractionRun
-from .unfinished import process_tag, remove_unfinished
+from .temporary_names import process_tag, remove_unfinished
 
 if TYPE_CHECKING:
     from .runner import Runner

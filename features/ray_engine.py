@@ -18,17 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..errors import FeatureError, ThasError, UsageError, plural
-from ..files import cannot_write
+from ..core.errors import FeatureError, ThasError, UsageError, plural
+from ..core.files import cannot_write
 from .cache import FeatureCache
 from .cache_writer import file_name
-from .desk import Desk, News
+from .dispatch import Desk, News
 from .estimate import Estimate
 from .extraction_job import Job
 from .extraction_settings import Progress
 from .failures import Failure
 from .ray_actor import ClusterExtractor, Terms
-from .unfinished import remove_unfinished_of, unfinished_path
+from .temporary_names import remove_unfinished_of, unfinished_path
 
 # Cores that work best as one group: the network's lanes on a processor are four at most.
 _GROUP_CORES = 4

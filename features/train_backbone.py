@@ -23,8 +23,8 @@ import torch
 from torch import nn
 
 from .._version import __version__
-from ..errors import DataError, UsageError, listing, plural
-from ..files import cannot_write, write_atomically
+from ..core.errors import DataError, UsageError, listing, plural
+from ..core.files import cannot_write, write_atomically
 from .c3d import C3D
 from .failures import Failure
 from .preprocessing import square

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import VideoError
+from ..core.errors import VideoError
 from .transport_stream import transport_stream_damage
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from urllib.parse import urlparse
 
 import numpy as np
 
-from ..errors import CheckpointError, listing
+from ..core.errors import CheckpointError, listing
 from .backbones import C3D_ORIGINAL, Backbone, get_backbone
 from .preprocessing import Preprocessing
 

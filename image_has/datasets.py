@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DataError, UsageError, listing, suggestion
+from ..core.errors import DataError, UsageError, listing, suggestion
 from .folder import read_folder
 from .ilsvrc import read_ilsvrc
 from .images import ImageTable, Problem

@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageOps
 
-from ..errors import DataError
+from ..core.errors import DataError
 
 MOST_PIXELS = 100_000_000
 """Larger images are refused before they are decoded (300 MB as RGB): such a file may be a decompression bomb."""

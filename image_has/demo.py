@@ -13,7 +13,7 @@ from typing import Any
 
 import PIL.Image
 
-from ..runs import point_latest
+from ..core.runs import point_latest
 from .demo_images import make_demo_images
 from .evaluate import Evaluation, evaluate, picture_of, spread_rows
 from .loading import cores

@@ -15,7 +15,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 
-from ..files import write_atomically
+from ..core.files import write_atomically
 
 CLASSES = ("drix", "molu", "pelk", "zant")
 _HEADS = ((230, 60, 50), (60, 110, 240), (240, 200, 40), (200, 60, 210))

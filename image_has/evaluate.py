@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import UsageError
-from ..files import write_atomically
-from ..runs import SETTINGS
+from ..core.errors import UsageError
+from ..core.files import write_atomically
+from ..core.runs import SETTINGS
 from .datasets import open_images
 from .decode import read_image
 from .images import ImageTable, Problem

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError, suggestion
-from ..tables import table_rows
+from ..core.errors import DataError, suggestion
+from ..core.tables import table_rows
 from .decode import image_size
 from .images import IMAGE_SUFFIXES, NO_IMAGES, ImageTable, Problem, class_folders, clean_boxes
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
+from ..core.errors import DataError
 from .images import IMAGE_SUFFIXES, NO_IMAGES, ImageTable, Problem, clean_boxes
 
 Boxes = dict[str, list[tuple[float, float, float, float]]]

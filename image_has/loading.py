@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..errors import DataError
+from ..core.errors import DataError
 from .decode import MOST_PIXELS, read_image
 from .images import ImageTable, Problem
 from .settings import InputSettings, TrainSettings

@@ -13,11 +13,11 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from ..devices import choose_device
-from ..errors import UsageError, plural
-from ..runs import SETTINGS
+from ..core.devices import choose_device
+from ..core.errors import UsageError, plural
+from ..core.runs import SETTINGS
 from .activation import activation_map, upsampled
-from .boxing import boxes_of
+from .box_workers import boxes_of
 from .decode import as_rgb
 from .loading import normalised, seed_of, squashed
 from .localize import scaled_boxes

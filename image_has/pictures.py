@@ -10,7 +10,7 @@ import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
 
-from ..files import write_atomically
+from ..core.files import write_atomically
 
 FOUND, TRUE = (255, 80, 40), (60, 230, 90)
 WHITE = (255, 255, 255)

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
-from ..files import write_atomically
-from ..tables import table_rows
-from .boxing import Boxed, box_maps, boxer
+from ..core.errors import DataError
+from ..core.files import write_atomically
+from ..core.tables import table_rows
+from .box_workers import Boxed, box_maps, boxer
 from .decode import image_size
 from .images import ImageTable, Problem, clean_boxes
 from .loading import cores, whole_batches

@@ -10,10 +10,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import CheckpointError
-from ..files import write_atomically
-from ..runs import ENVIRONMENT, IMAGE_TRAIN, SETTINGS, environment, find_run
-from ..settings_table import flatten, read_toml
+from ..core.errors import CheckpointError
+from ..core.files import write_atomically
+from ..core.runs import ENVIRONMENT, IMAGE_TRAIN, SETTINGS, environment, find_run
+from ..core.settings_table import flatten, read_toml
 from .settings import ImageSettings
 
 ROOT = Path("runs/image")

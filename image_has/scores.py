@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..core.errors import DataError
 from ..eval.boxes import BoxTruth, best_iou, blind_boxes, localization_hits, paired_interval, swept_from_iou
 from .predict import Predictions
 

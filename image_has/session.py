@@ -16,16 +16,16 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from ..errors import DataError, NothingKept, ThasError, UsageError, listing, plural
-from ..files import write_atomically
-from ..runs import first_process, new_run, remove_run
-from .colours import measured_colours
+from ..core.errors import DataError, NothingKept, ThasError, UsageError, listing, plural
+from ..core.files import write_atomically
+from ..core.runs import first_process, new_run, remove_run
 from .datasets import open_images
 from .decode import read_image
 from .images import NO_IMAGES, Problem, problem_lines
 from .loading import cores, squashed
 from .localize import scaled_boxes
 from .localizer import FoundBox, Localizer, at_once
+from .mean_colour import measured_colours
 from .pictures import overlay, picture_sized, save_picture
 from .runs import ROOT, find_image_run, read_settings, write_settings
 from .settings import MAY_CHANGE, ImageSettings

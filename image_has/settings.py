@@ -1,4 +1,4 @@
-"""Every default of the image half in one place, each with its source; the twin of `thas.settings`.
+"""Every default of the image half in one place, each with its source; the twin of `thas.core.settings`.
 
 Sources: "paper" (Singh & Lee, ICCV 2017), "unverified" (how its experiments are said to have been run), "ours".
 Precedence: defaults < preset < --config FILE.toml < options.
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from ..errors import UsageError, listing, suggestion
-from ..settings_table import SettingsTable, flatten, read_toml, setting
+from ..core.errors import UsageError, listing, suggestion
+from ..core.settings_table import SettingsTable, flatten, read_toml, setting
 
 PAPER_SIZES = (0, 16, 32, 44, 56)
 """HaS-Mixed: each image draws one of these sizes, in pixels of a 224 pixel crop; 0 hides nothing (section 4.2)."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..settings_table import flatten, read_toml
+from ..core.settings_table import flatten, read_toml
 from ..sweep.half import Outcome
 from ..sweep.plan import Experiment
 from .datasets import ImageDataset, open_images

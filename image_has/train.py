@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..errors import CheckpointError, DataError, UsageError
-from ..files import write_atomically
-from ..runners import Runner, choose_runner
+from ..core.errors import CheckpointError, DataError, UsageError
+from ..core.files import write_atomically
+from ..core.runners import Runner, choose_runner
 from .hide import hide
 from .images import ImageTable, Problem
 from .loading import Batch, TrainingLoader, flipped, normalised, seed_of
@@ -152,7 +152,7 @@ def _check(table: ImageTable, settings: ImageSettings, network: OwnNetwork | Non
         raise UsageError(
             "input.mean is empty",
             why="only a run measures it",
-            next="measured_colours(table) of thas.image_has.colours gives mean and std",
+            next="measured_colours(table) of thas.image_has.mean_colour gives mean and std",
         )
     if len(table) < 2:
         raise DataError(

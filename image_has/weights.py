@@ -13,9 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from ..errors import CheckpointError, UsageError, listing
-from ..files import write_atomically
-from ..settings_table import flatten
+from ..core.errors import CheckpointError, UsageError, listing
+from ..core.files import write_atomically
+from ..core.settings_table import flatten
 from .network import CamNetwork, OwnNetwork, build_network
 from .settings import ImageSettings, NetworkSettings
 

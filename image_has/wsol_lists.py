@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..errors import DataError
+from ..core.errors import DataError
 from .images import NO_IMAGES, ImageTable, Problem, clean_boxes
 
 Number = TypeVar("Number", int, float)

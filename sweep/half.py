@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from .._version import __version__
-from ..settings_table import SettingsTable
+from ..core.settings_table import SettingsTable
 from .plan import Experiment
 
 
@@ -35,7 +35,7 @@ class Outcome:
         """Write it, whole or not at all."""
         import io
 
-        from ..files import write_atomically
+        from ..core.files import write_atomically
 
         content = io.BytesIO()
         np.savez_compressed(content, values=self.values, draws=self.draws, facts=np.array(json.dumps(dict(self.facts))))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..plots import drawing
+from ..core.plots import drawing
 from .table import ArmScores, SweepScores, estimate
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import UsageError, listing, suggestion
-from ..settings import preset_settings
-from ..settings_table import flatten, read_toml
+from ..core.errors import UsageError, listing, suggestion
+from ..core.settings import preset_settings
+from ..core.settings_table import flatten, read_toml
 
 EXPERIMENTS_FOLDER = Path(__file__).parents[1] / "experiments"
 _KEYS = ("title", "source", "half", "preset", "seeds", "reference", "settings", "grid", "arms")

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError, UsageError, listing
-from ..files import write_atomically
-from ..processes import Failure, cores, only_one, run_jobs
+from ..core.errors import CheckpointError, UsageError, listing
+from ..core.files import write_atomically
+from ..core.processes import Failure, cores, only_one, run_jobs
 from .half import Half, Outcome, digest
 from .plan import Arm, Experiment
 from .table import ArmScores, SweepScores

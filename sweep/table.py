@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ..eval.plain import plain
-from ..files import write_atomically
+from ..core.files import write_atomically
+from ..eval.json_values import plain
 from .plan import shown
 
 

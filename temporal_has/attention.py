@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .chance import Chance, Dropout
 from .hide import hide_maps
 from .losses import video_loss
 from .network import Head, NetworkOutput, over_time
+from .seeded_dropout import Chance, Dropout
 
 
 def smooth(x: Tensor, valid: Tensor, *, size: int) -> Tensor:

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import FeatureError, listing, plural
+from ..core.errors import FeatureError, listing, plural
 
 if TYPE_CHECKING:
-    from ..dataset import Dataset
+    from ..datasets.dataset import Dataset
     from ..features.cache import FeatureCache, Features
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import UsageError, listing, plural
+from ..core.errors import UsageError, listing, plural
 from ..features.recipe import difference
 from .activation import ClassActivationSequence
 

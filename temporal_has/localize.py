@@ -10,8 +10,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ..errors import UsageError, suggestion
-from ..segments import Segments
+from ..core.errors import UsageError, suggestion
+from ..core.segments import Segments
 from .activation import ClassActivationSequence
 from .suppress import Suppression, suppress
 

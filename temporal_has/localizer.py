@@ -8,20 +8,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..devices import choose_device
-from ..errors import FeatureError, UsageError
+from ..core.devices import choose_device
+from ..core.errors import FeatureError, UsageError
+from ..core.segments import Segments
+from ..core.settings import LocalizeSettings
 from ..features.cache import FeatureCache
 from ..features.recipe import difference
-from ..segments import Segments
-from ..settings import LocalizeSettings
 from .ensemble import check_members, mean_sequence
 from .localize import localize
 from .model import Model, checkpoint_path, load_model
 from .suppress import suppress_segments
 
 if TYPE_CHECKING:
-    from ..features.again import Extractor
     from ..features.cache import Features
+    from ..features.extractor import Extractor
     from .activation import ClassActivationSequence
 
 
@@ -100,7 +100,7 @@ class Localizer:
         Raises:
             ThasError: The run's features were not extracted by thas, or its backbone's weights are not at hand.
         """
-        from ..features.again import Extractor
+        from ..features.extractor import Extractor
 
         return Extractor(self.model.recipe, weights=self._weights, device=self._device)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files import cannot_write
+from ..core.files import cannot_write
 
 LOG = "log.jsonl"
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from .._version import __version__
-from ..errors import CheckpointError, FeatureError
-from ..settings import NetworkSettings, Settings
-from ..settings_table import flatten
+from ..core.errors import CheckpointError, FeatureError
+from ..core.settings import NetworkSettings, Settings
+from ..core.settings_table import flatten
 from .activation import ClassActivationSequence
 from .attention import AttentionNetwork
 from .data import sample_positions

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .activation import activation_map
-from .chance import Chance, Dropout
 from .hide import hide_maps
 from .losses import video_loss
+from .seeded_dropout import Chance, Dropout
 
 Pooling = Literal["max", "mean"]
 

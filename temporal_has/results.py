@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
-from ..dataset import Dataset
-from ..errors import DataError, plural
-from ..files import cannot_write, write_atomically
-from ..segments import Segments
+from ..core.errors import DataError, plural
+from ..core.files import cannot_write, write_atomically
+from ..core.segments import Segments
+from ..datasets.dataset import Dataset
 from .activation import ClassActivationSequence
 from .suppress import suppress_segments
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..dataset import Dataset, open_dataset
-from ..errors import CheckpointError, counted, plural
-from ..files import write_atomically
-from ..runs import ENVIRONMENT, SETTINGS, environment, find_run
-from ..segments import Segments
-from ..settings import EvalSettings, Settings
-from ..settings_table import flatten, read_toml
+from ..core.errors import CheckpointError, counted, plural
+from ..core.files import write_atomically
+from ..core.runs import ENVIRONMENT, SETTINGS, environment, find_run
+from ..core.segments import Segments
+from ..core.settings import EvalSettings, Settings
+from ..core.settings_table import flatten, read_toml
+from ..datasets.dataset import Dataset, open_dataset
 from .log import LOG, read_log, stopped_early
 from .results import DETECTIONS, read_detections
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..dataset import dataset_presets, open_dataset
-from ..errors import FeatureError, ThasError, UsageError, counted, plural
+from ..core.errors import FeatureError, ThasError, UsageError, counted, plural
+from ..core.runs import find_run, first_process, new_run, remove_run
+from ..core.settings import LocalizeSettings, Settings
+from ..datasets.dataset import dataset_presets, open_dataset
 from ..features.cache import FeatureCache
-from ..runs import find_run, first_process, new_run, remove_run
-from ..settings import LocalizeSettings, Settings
 from .data import training_labels
 from .localizer import Localizer, localize_videos
 from .log import LOG, Epoch, best_epoch, convergence, read_log

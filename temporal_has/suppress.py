@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from ..core.segments import Segments
 from ..eval.iou import paired_iou
-from ..segments import Segments
 
 Suppression = Literal["none", "nms", "soft", "soft-linear"]
 

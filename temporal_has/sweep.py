@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..dataset import Dataset, dataset_presets, open_dataset
-from ..errors import DataError, UsageError
-from ..segments import Segments
-from ..settings import Settings, resolve_settings
+from ..core.errors import DataError, UsageError
+from ..core.segments import Segments
+from ..core.settings import Settings, resolve_settings
+from ..datasets.dataset import Dataset, dataset_presets, open_dataset
 from ..sweep.half import Outcome
 from ..sweep.plan import Experiment
 

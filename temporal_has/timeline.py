@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import plural
-from ..files import write_atomically
-from ..plots import drawing
-from ..segments import Segments
+from ..core.errors import plural
+from ..core.files import write_atomically
+from ..core.plots import drawing
+from ..core.segments import Segments
 from .activation import ClassActivationSequence
 from .localize import ThresholdRule, levels
 

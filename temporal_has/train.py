@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..errors import DataError, listing
-from ..files import write_atomically
-from ..runners import choose_runner
-from ..settings import Settings
+from ..core.errors import DataError, listing
+from ..core.files import write_atomically
+from ..core.runners import choose_runner
+from ..core.settings import Settings
 from .data import TrainingFeatures
 from .log import LOG, Epoch, append_log
 from .losses import video_loss
 from .model import BEST, CHECKPOINT, Model, build_network
 from .scalars import Scalars
-from .trainer import MAY_CHANGE, Taught, Trainer
+from .trainer import MAY_CHANGE, LabelledVideos, Trainer
 from .validation import held_out
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _taught(
     classes: Sequence[str],
     settings: Settings,
     share: float,
-) -> Taught:
+) -> LabelledVideos:
     """Videos with their features, in a share of the memory, and labels as numbers."""
     memory_bytes = settings.train.memory_gigabytes * 1e9 * share
     data = TrainingFeatures(features, list(labels), snippets=settings.input.snippets, memory_bytes=memory_bytes)
@@ -159,7 +159,7 @@ def _taught(
     targets = torch.zeros(len(labels), len(classes))
     for row, names in enumerate(labels.values()):
         targets[row, [column[label] for label in names]] = 1
-    return Taught(data, targets)
+    return LabelledVideos(data, targets)
 
 
 def _fingerprint(labels: Mapping[str, Sequence[str]]) -> str:

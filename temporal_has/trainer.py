@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import CheckpointError, ThasError
-from ..runners import Runner
+from ..core.errors import CheckpointError, ThasError
+from ..core.runners import Runner
 from .data import TrainingFeatures
 from .log import Epoch
 from .model import Model, load_model
-from .shown import Answer, Drawing
+from .training_view import Drawing, NetworkWithLoss
 from .validation import Verdict, label_map
 
 # Settings that leave the bytes of a training as they are, so that it can be resumed with others.
@@ -27,7 +27,7 @@ MAY_CHANGE = frozenset(
 
 
 @dataclass(frozen=True)
-class Taught:
+class LabelledVideos:
     """Videos and what is known of them.
 
     Attributes:
@@ -60,7 +60,13 @@ class Trainer:
     """
 
     def __init__(
-        self, model: Model, train: Taught, held_out: Taught | None, *, runner: Runner, facts: Mapping[str, Any]
+        self,
+        model: Model,
+        train: LabelledVideos,
+        held_out: LabelledVideos | None,
+        *,
+        runner: Runner,
+        facts: Mapping[str, Any],
     ) -> None:
         self.model, self.train, self.held_out, self.runner, self.facts = model, train, held_out, runner, dict(facts)
         settings = model.settings.train
@@ -88,7 +94,9 @@ class Trainer:
     def epoch(self) -> Epoch:
         """Learn from each video once, then judge the held-out ones."""
         if self._answer is None:  # not before a checkpoint was restored: the devices copy the weights
-            answer = Answer(self.model.network, loss=self.model.settings.train.loss, autocast=self.runner.autocast)
+            answer = NetworkWithLoss(
+                self.model.network, loss=self.model.settings.train.loss, autocast=self.runner.autocast
+            )
             self._answer, self._stepper = self.runner.set_up(answer, self.optimiser)
         settings = self.model.settings.train
         started = time.perf_counter()

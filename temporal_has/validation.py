@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..errors import DataError
+from ..core.errors import DataError
 
 
 def held_out(labels: Mapping[str, Sequence[str]], *, fraction: float, seed: int) -> list[str]:

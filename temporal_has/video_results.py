@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._version import __version__
-from ..errors import DataError, FeatureError, VideoError
+from ..core.errors import DataError, FeatureError, VideoError
+from ..core.segments import Segments
 from ..features.weights import sha256
-from ..segments import Segments
 from .activation import ClassActivationSequence
 from .model import checkpoint_path
 from .results import detection_lines, read_detections, write_detections, write_table
 
 if TYPE_CHECKING:
-    from ..settings import LocalizeSettings
+    from ..core.settings import LocalizeSettings
     from .localizer import Localizer
 
 _SAME = ("source", "bytes", "modified_seconds", "checkpoint_sha256", "map_members", "settings", "thas_version")

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..dataset import VIDEO_SUFFIXES
-from ..errors import UsageError
-from ..segments import Segments
+from ..core.errors import UsageError
+from ..core.segments import Segments
+from ..datasets.dataset import VIDEO_SUFFIXES
 from .video_results import VideoResult
 
 Signature = tuple[int, int]

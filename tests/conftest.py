@@ -37,7 +37,7 @@ def make_features(video: str, data, *, fps: float = 10.0, length: int = 16, stri
 
 def papers_settings(values=None):
     """The paper's network and training with some settings changed, whatever the defaults are."""
-    from thas.settings import resolve_settings
+    from thas.core.settings import resolve_settings
 
     return resolve_settings(presets=["has2017"])[0].updated(values or {})
 

@@ -13,8 +13,8 @@ import pytest
 
 import thas as thas_python
 from thas.cli import build_app, run
+from thas.core.segments import Segments
 from thas.features.cache import write_features
-from thas.segments import Segments
 from thas.temporal_has.model import load_model
 
 from .conftest import make_features, planted_videos
@@ -344,7 +344,7 @@ def test_an_unfinished_training_is_scored_with_a_warning(folder, capsys):
 
 
 def test_what_was_not_foreseen_is_three_lines_too(folder, capsys, monkeypatch):
-    from thas import dataset
+    from thas.datasets import dataset
 
     monkeypatch.setattr(dataset, "read_labels", lambda path: 1 / 0)
     assert thas("train", "--dataset", "mine") == 1

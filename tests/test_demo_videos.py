@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thas.dataset import open_dataset
+from thas.core.errors import DataError
+from thas.datasets.dataset import open_dataset
 from thas.demo.frames import APPROACH, CLASSES, RETREAT, SIZE, STRANGE, TELLING, Event, render
 from thas.demo.videos import FPS, generate, write_script
-from thas.errors import DataError
 from thas.eval.annotations import read_annotations
 from thas.features.video import scan_video
 

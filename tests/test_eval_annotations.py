@@ -7,9 +7,9 @@ import json
 import pytest
 
 from tests.conftest import shared_data
-from thas.errors import DataError, UsageError
+from thas.core.errors import DataError, UsageError
+from thas.core.segments import Segments
 from thas.eval import Annotations, read_annotations
-from thas.segments import Segments
 
 
 def write(path, text):

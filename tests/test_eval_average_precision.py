@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thas.errors import DataError, UsageError
+from thas.core.errors import DataError, UsageError
+from thas.core.segments import Segments
 from thas.eval import PROTOCOLS, Annotations, evaluate
-from thas.segments import Segments
 
 
 def truth(*rows: tuple[str, str, float, float], classes: tuple[str, ...] = ("a", "b"), ignored=()) -> Annotations:

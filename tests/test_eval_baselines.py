@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from thas.core.segments import Segments
 from thas.eval import Annotations
 from thas.eval.baselines import baselines, tiles
-from thas.segments import Segments
 
 
 def test_tiles_end_with_the_video():

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from thas.core.segments import Segments
 from thas.eval import PROTOCOLS, Annotations, Scores, evaluate
 from thas.eval.average_precision import score
 from thas.eval.bootstrap import bootstrap, compare, over_seeds, video_weights, weighted_map
 from thas.eval.preparation import prepare
 from thas.eval.ranking import rank
 from thas.eval.report import verdict
-from thas.segments import Segments
 
 IOU = np.array([0.3, 0.5, 0.7])
 

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 
 from tests.conftest import shared_data
-from thas.errors import DataError
+from thas.core.errors import DataError
 from thas.eval import BoxTruth, PixelCounts, localization_scores, swept_scores
 from thas.eval.boxes import best_iou, blind_boxes, box_iou, paired_interval, swept_iou
 from thas.eval.components import components

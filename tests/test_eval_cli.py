@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from thas.cli import run
+from thas.core.segments import Segments
 from thas.eval import Annotations
 from thas.eval.convert import write
-from thas.segments import Segments
 
 TRUTH = Annotations(
     Segments(["v1", "v1", "v2", "t1"], ["a", "b", "a", "a"], [0, 30, 5, 0], [10, 40, 15, 9]),
@@ -189,8 +189,8 @@ def test_missing_things(capsys, files, tmp_path):
 @pytest.fixture
 def run_folder(tmp_path, monkeypatch):
     """A data set in our folder layout, and a run that has been localized."""
-    from thas.runs import new_run
-    from thas.settings import Settings
+    from thas.core.runs import new_run
+    from thas.core.settings import Settings
     from thas.temporal_has.results import write_detections
     from thas.temporal_has.runs import RunData, write_settings
 

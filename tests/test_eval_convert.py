@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thas.errors import DataError, UsageError
+from thas.core.errors import DataError, UsageError
+from thas.core.segments import Segments
 from thas.eval import Annotations
 from thas.eval.convert import select, timestamp, write
-from thas.eval.sources import read_any
-from thas.segments import Segments
+from thas.eval.reading import read_any
 
 FOUND = Segments(["v1", "v1", "v2"], ["Diving", "Shotput", "Diving"], [1.25, 3, 0], [2.5, 4, 9.1], [0.75, -1.5, 2e-5])
 TRUTH = Annotations(

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from thas.errors import DataError
+from thas.core.errors import DataError
+from thas.core.segments import Segments
 from thas.eval import read_detections
-from thas.segments import Segments
 
 ROWS = [("v1", "Diving", 1.0, 2.5, 0.75), ("v1", "Shotput", 3.0, 4.0, -1.5), ("v2", "Diving", 0.0, 9.0, 2e-5)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from thas.core.segments import Segments
 from thas.eval import PROTOCOLS, Annotations, evaluate
 from thas.eval.assessment import assess
 from thas.eval.classification import video_level_ap
@@ -15,7 +16,6 @@ from thas.eval.preparation import prepare
 from thas.eval.ranking import rank
 from thas.eval.recall import average_recall
 from thas.eval.slices import slices
-from thas.segments import Segments
 
 
 def ranked(detections, annotations, iou=0.5):

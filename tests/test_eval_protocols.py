@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import shared_data
+from thas.core.segments import Segments
 from thas.eval import PROTOCOLS, Annotations, evaluate
 from thas.eval.annotations import read_annotations
 from thas.eval.average_precision import average_precision
@@ -15,7 +16,6 @@ from thas.eval.detections import read_detections
 from thas.eval.preparation import prepare
 from thas.eval.ranking import rank
 from thas.eval.thumos14 import VIDEO_LISTS, thumos14_videos
-from thas.segments import Segments
 
 
 def span_iou(a, b):

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from thas.errors import FeatureError, PartialFailure, UsageError
+from thas.core.errors import FeatureError, PartialFailure, UsageError
 from thas.features.cache import FeatureCache, Features, write_features
 from thas.features.cache_tools import compare_caches, pack_cache, verify_cache
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thas.errors import UsageError
+from thas.core.errors import UsageError
 from thas.features.clips import plan_clips, spread
 from thas.features.pool import _Window
 

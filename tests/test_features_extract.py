@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from thas.errors import CheckpointError, FeatureError, PartialFailure, UsageError
+from thas.core.errors import CheckpointError, FeatureError, PartialFailure, UsageError
 from thas.features.c3d import C3D
 from thas.features.cache import FeatureCache
 from thas.features.decode import decode_frames

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from thas.errors import DataError, FeatureError, PartialFailure, UsageError
+from thas.core.errors import DataError, FeatureError, PartialFailure, UsageError
 from thas.features.cache import FeatureCache
 from thas.features.importing import find_arrays, import_features, read_array, read_numbers
 from thas.features.pickles import load_array

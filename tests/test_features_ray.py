@@ -12,11 +12,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from thas.errors import FeatureError, UsageError
+from thas.core.errors import FeatureError, UsageError
 from thas.features import FeatureCache
 from thas.features.backbones import Backbone, register
 from thas.features.c3d import C3D
-from thas.features.desk import Desk, News
+from thas.features.dispatch import Desk, News
 from thas.features.extract import ExtractionSettings, extract_dataset
 from thas.features.failures import Failure, read_failures
 from thas.features.preprocessing import square

@@ -14,7 +14,7 @@ import torch
 from safetensors import safe_open
 
 from thas.cli import run as thas
-from thas.errors import DataError, UsageError
+from thas.core.errors import DataError, UsageError
 from thas.features import training_clips
 from thas.features.extract import ExtractionSettings, extract_dataset
 from thas.features.preprocessing import square

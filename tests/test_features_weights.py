@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from thas.errors import CheckpointError, UsageError
+from thas.core.errors import CheckpointError, UsageError
 from thas.features import networks
 from thas.features.backbones import Backbone, backbone_names, get_backbone, register
 from thas.features.c3d import C3D

@@ -12,7 +12,7 @@ import PIL.Image
 import pytest
 
 from thas.cli import run
-from thas.errors import CheckpointError
+from thas.core.errors import CheckpointError
 from thas.image_has import Localizer, session
 from thas.image_has.demo_images import make_demo_images
 from thas.temporal_has import Localizer as TemporalLocalizer

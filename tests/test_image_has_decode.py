@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from thas.errors import DataError
+from thas.core.errors import DataError
 from thas.image_has import decode
 from thas.image_has.decode import as_rgb, image_size, read_image
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from thas.errors import DataError, UsageError
-from thas.image_has.boxing import boxes_of
+from thas.core.errors import DataError, UsageError
+from thas.image_has.box_workers import boxes_of
 from thas.image_has.datasets import open_images
 from thas.image_has.evaluate import evaluate, spread_rows
 from thas.image_has.loading import normalised

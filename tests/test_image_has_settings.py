@@ -6,9 +6,9 @@ import tomllib
 
 import pytest
 
-from thas.errors import UsageError
+from thas.core.errors import UsageError
+from thas.core.settings import flatten
 from thas.image_has.settings import OTSU_THRESHOLDS, PRESETS, ImageSettings, resolve_image_settings
-from thas.settings import flatten
 
 
 def test_the_papers_schedule_epoch_by_epoch():

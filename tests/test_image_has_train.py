@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from thas.devices import choose_device
-from thas.errors import CheckpointError, DataError, UsageError
-from thas.image_has.colours import measured_colours
+from thas.core.devices import choose_device
+from thas.core.errors import CheckpointError, DataError, UsageError
 from thas.image_has.folder import read_folder
 from thas.image_has.images import ImageTable
 from thas.image_has.loading import TrainingLoader, crop_corner, epoch_order, flipped, normalised, whole_batches
 from thas.image_has.localizer import Localizer
+from thas.image_has.mean_colour import measured_colours
 from thas.image_has.network import OwnNetwork
 from thas.image_has.settings import ImageSettings, InputSettings
 from thas.image_has.train import CHECKPOINT, LOG, WEIGHTS, Epoch, black, dropped, hidden_input, train

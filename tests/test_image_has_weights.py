@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torchvision import models
 
-from thas.errors import CheckpointError
+from thas.core.errors import CheckpointError
 from thas.image_has.activation import captured
 from thas.image_has.network import build_network
 from thas.image_has.settings import ImageSettings, NetworkSettings

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from thas.cli import run
-from thas.errors import DataError, UsageError
-from thas.processes import Failure, only_one, run_jobs
-from thas.runs import find_run
+from thas.core.errors import DataError, UsageError
+from thas.core.processes import Failure, only_one, run_jobs
+from thas.core.runs import find_run
 from thas.sweep.plan import Arm, Experiment
 from thas.sweep.run import DONE, make_plan, run_sweep
 from thas.temporal_has.sweep import TemporalHalf

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thas.errors import UsageError
+from thas.core.errors import UsageError
+from thas.core.settings import Settings, resolve_settings
 from thas.image_has.settings import ImageSettings
-from thas.settings import Settings, resolve_settings
 from thas.sweep.plan import (
     Arm,
     Experiment,

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.temporal_has.attention import AttentionNetwork, smooth, top_mean
-from thas.temporal_has.chance import Chance
 from thas.temporal_has.hide import Hiding
+from thas.temporal_has.seeded_dropout import Chance
 
 
 def network(seed: int = 0, **options) -> AttentionNetwork:

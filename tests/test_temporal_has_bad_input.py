@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import safe_open
 
 from thas.cli import run as command
-from thas.errors import CheckpointError
+from thas.core.errors import CheckpointError
 from thas.features.cache import write_features
 from thas.temporal_has.model import load_model
 

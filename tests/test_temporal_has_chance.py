@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.temporal_has.attention import AttentionNetwork
-from thas.temporal_has.chance import Chance, Dropout
 from thas.temporal_has.data import pad
 from thas.temporal_has.network import HasNetwork
+from thas.temporal_has.seeded_dropout import Chance, Dropout
 
 
 @given(

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from thas.errors import UsageError
-from thas.settings import Settings
+from thas.core.errors import UsageError
+from thas.core.settings import Settings
 from thas.temporal_has.activation import ClassActivationSequence
 from thas.temporal_has.ensemble import averaged, mean_sequence
 from thas.temporal_has.localizer import Localizer

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thas.errors import UsageError
-from thas.settings import LocalizeSettings
+from thas.core.errors import UsageError
+from thas.core.settings import LocalizeSettings
 from thas.temporal_has.activation import ClassActivationSequence
 from thas.temporal_has.localize import close_gaps, levels, localize, predicted_labels, run_scores, runs_above
 

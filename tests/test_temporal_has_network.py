@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thas.temporal_has.activation import activation_map
-from thas.temporal_has.chance import Chance
 from thas.temporal_has.data import pad, sample_positions
 from thas.temporal_has.hide import Hiding, hide_maps
 from thas.temporal_has.network import HasNetwork, over_time, pool
+from thas.temporal_has.seeded_dropout import Chance
 
 
 def network(**options) -> HasNetwork:

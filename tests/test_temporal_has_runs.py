@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from thas.errors import CheckpointError, DataError, UsageError
-from thas.runs import find_run, new_run
-from thas.segments import Segments
-from thas.settings import Settings
+from thas.core.errors import CheckpointError, DataError, UsageError
+from thas.core.runs import find_run, new_run
+from thas.core.segments import Segments
+from thas.core.settings import Settings
 from thas.temporal_has.activation import ClassActivationSequence
 from thas.temporal_has.results import (
     clock,

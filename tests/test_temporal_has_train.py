@@ -10,9 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thas.devices import choose_device
-from thas.errors import CheckpointError, DataError, FeatureError, UsageError
-from thas.settings import Settings
+from thas.core.devices import choose_device
+from thas.core.errors import CheckpointError, DataError, FeatureError, UsageError
+from thas.core.settings import Settings
 from thas.temporal_has.data import TrainingFeatures
 from thas.temporal_has.hide import hide_mask
 from thas.temporal_has.localizer import Localizer

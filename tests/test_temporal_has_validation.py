@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thas.errors import DataError, UsageError
-from thas.settings import Settings
+from thas.core.errors import DataError, UsageError
+from thas.core.settings import Settings
 from thas.temporal_has.localizer import Localizer
 from thas.temporal_has.log import best_epoch, read_log, stopped_early
 from thas.temporal_has.model import BEST, CHECKPOINT, checkpoint_path, load_model

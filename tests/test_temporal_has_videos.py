@@ -13,11 +13,11 @@ from safetensors.torch import save_file
 
 import thas
 from thas.cli import run as command
-from thas.errors import CheckpointError, VideoError
+from thas.core.errors import CheckpointError, VideoError
+from thas.core.segments import Segments
 from thas.features.c3d import C3D
 from thas.features.cache import FeatureCache
 from thas.features.preprocessing import square
-from thas.segments import Segments
 from thas.temporal_has.results import read_detections
 from thas.temporal_has.video_results import VideoResult
 from thas.temporal_has.watch import Arrivals, look, watch

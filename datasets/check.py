@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import DataError, ThasError, counted, listing, plural
+from ..core.segments import Segments
 from .dataset import Dataset
-from .errors import DataError, ThasError, counted, listing, plural
-from .segments import Segments
 
 _RARE = 5  # videos of a class below which it can hardly be learned
 _PAST_END_SECONDS = 1.0
@@ -166,7 +166,7 @@ def _check_files(
 
 def _with_features(dataset: Dataset) -> set[str]:
     """The videos whose features lie with the data set."""
-    from .features.cache_writer import video_name
+    from ..features.cache_writer import video_name
 
     folder = dataset.features_folder
     return {video_name(path.name) for path in folder.glob("[!.]*.h5")} if folder.is_dir() else set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import DataError
+from ..core.errors import DataError
 from .decode import read_image
 from .images import ImageTable
 from .loading import shrunk

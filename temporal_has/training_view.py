@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..settings import HideSettings
-from .chance import Chance
+from ..core.settings import HideSettings
 from .data import pad
 from .hide import Hiding, dropped, hide_mask, segment_size
 from .losses import video_loss
 from .model import Model
+from .seeded_dropout import Chance
 
 
 class Filled(NamedTuple):
@@ -120,7 +120,7 @@ def _seeds(count: int, generator: torch.Generator) -> list[int]:
     return torch.randint(2**62, (count,), generator=generator).tolist()
 
 
-class Answer(nn.Module):
+class NetworkWithLoss(nn.Module):
     """A network together with its loss: the one module that several devices share.
 
     Args:

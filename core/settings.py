@@ -21,7 +21,7 @@ from typing import Any, Literal
 from .errors import UsageError, listing, suggestion
 from .settings_table import SettingsTable, flatten, read_toml, setting
 
-PRESETS_FOLDER = Path(__file__).parent / "presets"
+PRESETS_FOLDER = Path(__file__).parents[1] / "presets"
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thas.errors import DataError
-from thas.segments import Segments
+from thas.core.errors import DataError
+from thas.core.segments import Segments
 
 times = st.floats(0, 1e5)
 rows = st.lists(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckpointError, FeatureError, VideoError
+from ..core.errors import CheckpointError, FeatureError, VideoError
 from .cache import FeatureCache, Features
 from .extract import ExtractionResult, ExtractionSettings, Progress, extract_dataset
 from .extraction_job import recipe_of

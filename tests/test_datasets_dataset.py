@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from thas.dataset import dataset_presets, open_dataset, read_labels
-from thas.errors import DataError, UsageError
+from thas.core.errors import DataError, UsageError
+from thas.datasets.dataset import dataset_presets, open_dataset, read_labels
 
 from .conftest import shared_data
 
@@ -186,7 +186,7 @@ def test_thumos14_with_101_classes_takes_its_test_videos_from_the_annotations(tm
 
 
 def test_the_counts_of_thumos14_are_the_published_ones(tmp_path):
-    from thas.data_check import check_dataset
+    from thas.datasets.check import check_dataset
 
     (tmp_path / "thumos14").symlink_to(shared_data("thumos14"))
     report = check_dataset(open_dataset("thumos14", data_root=tmp_path))

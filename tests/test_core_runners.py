@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from thas.errors import UsageError
-from thas.runners import OneDevice, choose_runner
-from thas.runs import first_process
+from thas.core.errors import UsageError
+from thas.core.runners import OneDevice, choose_runner
+from thas.core.runs import first_process
 
 CPU = torch.device("cpu")
 

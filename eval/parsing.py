@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
-from ..tables import number, opened
+from ..core.errors import DataError
+from ..core.tables import number, opened
 
 #: Headings met in the wild, for each column of a table.
 HEADINGS = {

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from thas.errors import DataError
-from thas.files import cannot_write, write_atomically
+from thas.core.errors import DataError
+from thas.core.files import cannot_write, write_atomically
 
 
 def test_a_file_is_written_whole_with_its_folder(tmp_path):

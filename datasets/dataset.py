@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import DataError, UsageError, listing, plural, suggestion
-from .settings import preset_names, read_preset
-from .tables import table_rows
+from ..core.errors import DataError, UsageError, listing, plural, suggestion
+from ..core.settings import preset_names, read_preset
+from ..core.tables import table_rows
 
 if TYPE_CHECKING:
-    from .eval.annotations import Annotations
+    from ..eval.annotations import Annotations
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".ts", ".m2ts", ".wmv", ".flv", ".ogv", ".3gp"}
@@ -172,7 +172,7 @@ class Dataset:
                 why=f"neither annotations.json nor annotations/ is in {self.folder}",
                 next="add one to score detections, or look at them with `thas localize`",
             )
-        from .eval.annotations import read_annotations
+        from ..eval.annotations import read_annotations
 
         found = read_annotations(self.annotations_path, ignore_label=self.ignore_label)
         # A class that is only learned, as 81 of THUMOS14's 101 are, may be detected; it has no truth to be scored by.
@@ -355,7 +355,7 @@ def _annotations_path(folder: Path) -> Path | None:
 
 def _labels_of_annotations(path: Path, preset: Mapping[str, Any]) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """Video-level labels, where a data set states them only by its annotated segments; their times are not used."""
-    from .eval.annotations import read_annotations
+    from ..eval.annotations import read_annotations
 
     annotations = read_annotations(
         path, classes=preset.get("classes"), ignore_label=preset.get("ignore_label", "Ambiguous")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import DataError
-from ..segments import Segments
-from ..tables import opened, split_heading
+from ..core.errors import DataError
+from ..core.segments import Segments
+from ..core.tables import opened, split_heading
 from .annotations import Annotations, read_annotations
 from .detections import ClassIds, read_detections
-from .rows import HEADINGS
+from .parsing import HEADINGS
 
 
 def read_any(path: str | Path, *, class_ids: ClassIds | None = None) -> Segments | Annotations:

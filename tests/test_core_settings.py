@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thas.errors import UsageError
-from thas.settings import (
+from thas.core.errors import UsageError
+from thas.core.settings import (
     PRESETS_FOLDER,
     Settings,
     preset_names,
@@ -16,7 +16,7 @@ from thas.settings import (
     read_preset,
     resolve_settings,
 )
-from thas.settings_table import flatten
+from thas.core.settings_table import flatten
 
 
 def test_has2017_is_the_papers():

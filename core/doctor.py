@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from ._version import __version__
+from .._version import __version__
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def examine() -> list[Finding]:
     with ThreadPoolExecutor() as pool:  # each waits for a process of its own
         packages = list(pool.map(_examine_import, _IMPORTS, _IMPORTS.values()))
     findings = [
-        Finding("thas", "ok", f"{__version__} in {Path(__file__).parent}"),
+        Finding("thas", "ok", f"{__version__} in {Path(__file__).parents[1]}"),
         Finding("python", "ok", f"{platform.python_version()} at {sys.executable}"),
         *packages,
     ]

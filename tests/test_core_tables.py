@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thas.errors import DataError
-from thas.tables import number, split_heading, table_rows
+from thas.core.errors import DataError
+from thas.core.tables import number, split_heading, table_rows
 
 COLUMNS = {"video": ("video", "clip"), "label": ("label",), "subset": ("subset",)}
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ._version import __version__
+from .._version import __version__
 from .errors import DataError, UsageError
 from .files import cannot_write
 from .settings_table import read_toml

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..segments import Segments
+from ..core.segments import Segments
 
 if TYPE_CHECKING:
     from .annotations import Annotations
