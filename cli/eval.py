@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..core.settings import EvalSettings
     from ..eval.annotations import Annotations
     from ..eval.assessment import Assessment
+    from ..eval.labels_told import LabelsTold
 
 _FLAG = Parameter(negative=())
 _MANY = Parameter(negative=(), consume_multiple=True)
@@ -201,6 +202,7 @@ class Source:
 
         self.run: Path | None = None
         self.settings: EvalSettings | None = None
+        self.told: LabelsTold | None = None
         given = truth.read() if path is not None or truth.annotations is not None else None
         if path is None or path.is_dir():
             from ..core.runs import find_run
@@ -213,7 +215,7 @@ class Source:
                 )
             scoring = prepare_evaluation(self.run)
             self.detections, own, self.title = scoring.detections, scoring.truth, scoring.title
-            self.settings = scoring.settings
+            self.settings, self.told = scoring.settings, scoring.told
             for sentence in scoring.warnings:
                 warn(sentence)
         else:
@@ -233,6 +235,11 @@ class Source:
             if chosen:
                 note(chosen)
         self.videos = read_video_list(truth.videos, self.truth) if truth.videos else None
+        if self.run is None:
+            from ..eval.labels_told import labels_told, surest_labels
+
+            known = {video: rows.label.tolist() for video, rows in self.truth.segments.by_video().items()}
+            self.told = labels_told(surest_labels(self.detections), known)
 
     def assess(self, protocol: str, options: dict[str, Any]) -> Assessment:
         """Its score under one protocol."""

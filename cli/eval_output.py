@@ -10,6 +10,7 @@ from .console import note, out, warn
 if TYPE_CHECKING:
     from ..eval.assessment import Assessment
     from ..eval.bootstrap import Comparison
+    from ..eval.labels_told import LabelsTold
     from .eval import Source
 
 
@@ -51,7 +52,15 @@ def one_score(source: Source, assessments: list[Assessment], *, json: bool) -> d
             out.print(class_table(assessments[0]))
     if assessments[0].scores.details["known_labels"]:
         note("known labels: the classification of the videos was taken as solved, which flatters")
-    return {"detections_from": source.title, **content}
+    say_told(source.told)
+    told = {"labels_told": source.told.to_json()} if source.told else {}
+    return {"detections_from": source.title, **content, **told}
+
+
+def say_told(told: LabelsTold | None) -> None:
+    """How many videos' labels are told right, and whether the intervals are to be trusted; nothing if unknown."""
+    if told is not None:
+        (warn if told.verdict == "wrong" else note)(told.line())
 
 
 def seeds_score(assessments: list[Assessment], *, json: bool) -> dict[str, Any]:
@@ -92,6 +101,7 @@ def pair_score(
         _account([assessment], json=json)
         if not json:
             out.print(score_table([assessment]))
+        say_told(source.told)
     if not json:
         out.print(comparison_table(comparison, assessments[0].scores.thresholds, names=names))
         out.print(sentence, markup=False)

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, UsageError, listing, plural
 from .console import note, out, print_json, print_json_line, progress, warn
+from .eval_output import say_told
 from .temporal import SET, SEVERAL, parse_localizing
 
 if TYPE_CHECKING:
@@ -243,7 +244,8 @@ def _dataset(
     folder = out_ or (folder if of == own else folder / "-".join(filter(None, of)))
     written = write_result(folder, result, pictures=pictures)
     if json:
-        print_json({"results": result.detections.sorted_by_score().to_activitynet(), "failed": result.failed})
+        told = {"labels_told": result.told.to_json()} if result.told else {}
+        print_json({"results": result.detections.sorted_by_score().to_activitynet(), "failed": result.failed, **told})
     else:
         for line in result.lines(most=20):
             out.print(line, markup=False)
@@ -254,6 +256,7 @@ def _dataset(
             dataset = where.get("dataset") or read_settings(run)[1].dataset
             subset = f" --subset {where['subset']}" if where.get("subset") else ""
             note(f"next: thas eval {written[0]} --dataset {dataset}{subset}   (scores the mean)")
+    say_told(result.told)
     _refuse(result.failed, len(result.failed) + len(result.sequences))
     return 0
 

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, UsageError, listing, plural
 from .console import note, out, print_json, progress, warn
+from .eval_output import say_told
 
 if TYPE_CHECKING:
     from ..core.settings import Settings
@@ -198,6 +199,8 @@ def train(
         print_json(result.to_json())
     else:
         out.print(result.summary(), markup=False)
+    say_told(result.told)
+    if not json:
         where = "" if runs == Path("runs") else f"{result.run} "
         note(f"next: thas eval {where}--iou 0.1 0.3 0.5   (scores {result.run})")
     if result.skipped or result.untested:

@@ -15,7 +15,7 @@ from ..core.errors import DataError, ThasError, counted, listing, plural
 from ..core.segments import Segments
 from .dataset import Dataset
 
-_RARE = 5  # videos of a class below which it can hardly be learned
+_RARE = 10  # videos of a class below which it can hardly be learned
 _PAST_END_SECONDS = 1.0
 
 

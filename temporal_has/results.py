@@ -18,6 +18,7 @@ from ..core.errors import DataError, plural
 from ..core.files import cannot_write, write_atomically
 from ..core.segments import Segments
 from ..datasets.dataset import Dataset
+from ..eval.labels_told import LabelsTold
 from .activation import ClassActivationSequence
 from .suppress import suppress_segments
 
@@ -36,6 +37,7 @@ class LocalizeResult:
         failed: Videos that could not be localized, each with the reason.
         facts: What is written beside the detections.
         dataset: The data set they are of, whose ground truth the pictures show; None for mere files.
+        told: How many of its videos' labels are told right; None where the table gives none.
     """
 
     detections: Segments
@@ -43,6 +45,7 @@ class LocalizeResult:
     failed: dict[str, str]
     facts: dict[str, Any]
     dataset: Dataset | None = None
+    told: LabelsTold | None = None
 
     def lines(self, *, most: int) -> Iterator[str]:
         """The surest detections of each video, a line each, as a person reads them."""

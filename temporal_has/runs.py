@@ -20,6 +20,7 @@ from ..core.segments import Segments
 from ..core.settings import EvalSettings, Settings
 from ..core.settings_table import flatten, read_toml
 from ..datasets.dataset import Dataset, open_dataset
+from ..eval.labels_told import LabelsTold
 from .log import LOG, read_log, stopped_early
 from .results import DETECTIONS, read_detections
 
@@ -85,6 +86,7 @@ class RunScoring:
         title: A line about both.
         settings: How the run wants to be scored.
         warnings: What a reader of the score should know.
+        told: How many of the test videos' labels are told right; None where nothing says so.
     """
 
     detections: Segments
@@ -92,6 +94,7 @@ class RunScoring:
     title: str
     settings: EvalSettings
     warnings: list[str]
+    told: LabelsTold | None = None
 
 
 def prepare_evaluation(folder: Path | None) -> RunScoring:
@@ -122,7 +125,8 @@ def prepare_evaluation(folder: Path | None) -> RunScoring:
         )
     labels = facts.get("labels", settings.localize.labels)
     title = f"{dataset.name} {data.test_subset}, {plural(len(truth.videos), 'video')}; labels {labels}; run {run}"
-    return RunScoring(detections, truth, title, settings.eval, warnings)
+    told = LabelsTold.from_json(facts["labels_told"]) if "labels_told" in facts else None
+    return RunScoring(detections, truth, title, settings.eval, warnings, told)
 
 
 def _are_of(facts: Mapping[str, Any], dataset: str, subset: str) -> bool:

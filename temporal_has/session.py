@@ -10,8 +10,10 @@ from typing import Any, Literal
 from ..core.errors import FeatureError, ThasError, UsageError, counted, plural
 from ..core.runs import find_run, first_process, new_run, remove_run
 from ..core.settings import LocalizeSettings, Settings
-from ..datasets.dataset import dataset_presets, open_dataset
+from ..datasets.dataset import Dataset, dataset_presets, open_dataset
+from ..eval.labels_told import LabelsTold, labels_told
 from ..features.cache import FeatureCache
+from .activation import ClassActivationSequence
 from .data import training_labels
 from .localizer import Localizer, localize_videos
 from .log import LOG, Epoch, best_epoch, convergence, read_log
@@ -37,6 +39,7 @@ class TrainResult:
         untested: Test videos without usable features.
         best_epoch: The epoch whose model is used, chosen on held-out videos; None if none were held out.
         validation_map: Mean average precision of its labels of the held-out videos.
+        told: How many test videos' labels are told right; None if none was localized or has a label.
     """
 
     run: Path
@@ -49,10 +52,14 @@ class TrainResult:
     untested: tuple[str, ...] = ()
     best_epoch: int | None = None
     validation_map: float | None = None
+    told: LabelsTold | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {**vars(self), "run": str(self.run), "skipped": list(self.skipped), "untested": list(self.untested)}
+        content = {**vars(self), "run": str(self.run)}
+        told = content.pop("told")
+        lists = {"skipped": list(self.skipped), "untested": list(self.untested)}
+        return {**content, **lists, "labels_told": told.to_json() if told else None}
 
     def summary(self) -> str:
         """A line for a person."""
@@ -171,11 +178,11 @@ def train_run(
     if fall > 0.1 and log[-1]["loss"] > 0.1 * log[0]["loss"]:
         warn(f"the loss still fell by {fall:.0%} over the last ten epochs; more epochs may help (--epochs)")
     test_videos = opened.videos_of(opened.test_subset)
-    detections, untested = None, ()
+    detections, untested, told = None, (), None
     if any(video in cache for video in test_videos):
         result = localize_dataset(folder, settings=settings.localize, device=settings.train.device)
         write_result(folder, result)
-        detections, untested = len(result.detections), tuple(result.failed)
+        detections, untested, told = len(result.detections), tuple(result.failed), result.told
     else:
         warn(f"no {opened.test_subset} video has features yet; thas localize finds their actions once they have")
     return TrainResult(
@@ -189,6 +196,7 @@ def train_run(
         untested=untested,
         best_epoch=best.get("number"),
         validation_map=best.get("validation_map"),
+        told=told,
     )
 
 
@@ -279,4 +287,13 @@ def localize_dataset(
     }
     if others:
         facts |= {"runs": [str(one) for one in (run, *others)], "map_members": list(map_members)}
-    return LocalizeResult(detections, sequences, failed, facts, opened)
+    told = _told(sequences, opened, data)
+    facts |= {"labels_told": told.to_json()} if told else {}
+    return LocalizeResult(detections, sequences, failed, facts, opened, told)
+
+
+def _told(sequences: Sequence[ClassActivationSequence], opened: Dataset, data: RunData) -> LabelsTold | None:
+    """How many of the videos' labels the network tells right, whether or not they were given for the intervals."""
+    likeliest = {one.video: one.classes[int(one.probabilities.argmax())] for one in sequences}
+    own = opened.name == data.open().name
+    return labels_told(likeliest, opened.labels, learned=opened.videos_of(data.train_subset) if own else ())

@@ -104,6 +104,27 @@ def test_train_localize_eval(folder, capsys):
     assert json.loads(capsys.readouterr().out)["map"] == scores["map"]
 
 
+def test_it_is_told_whether_the_test_videos_labels_are_right(folder, capsys):
+    """Right by what was planted; and all wrong once the table names the test videos anew."""
+    assert thas("train", "--dataset", "mine", *FAST, "--json") == 0
+    told = json.loads(capsys.readouterr().out)["labels_told"]
+    assert told == {"videos": 6, "right": 6, "commonest": 2, "learned": False, "verdict": "fair"}
+    table, turned = (
+        Path("mine/labels.csv").read_text(),
+        {"class_0": "class_1", "class_1": "class_2", "class_2": "class_0"},
+    )
+    rows = [line.split(",") for line in table.splitlines()]
+    anew = [[video, turned.get(label, label) if subset == "test" else label, subset] for video, label, subset in rows]
+    Path("mine/labels.csv").write_text("".join(",".join(row) + "\n" for row in anew))
+    for command in (["train", "--dataset", "mine", *FAST], ["localize"], ["eval"]):
+        assert thas(*command) == 0
+        assert "labels told right: 0 of 6 videos: do not trust these intervals" in capsys.readouterr().err, command[0]
+    assert thas("eval", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["labels_told"]["right"] == 0
+    assert thas("localize", "--subset", "training") == 0
+    assert "12 of 12 videos, on which the network was trained" in capsys.readouterr().err
+
+
 def test_segments_are_not_read_in_training(folder):
     """With the training segments scrambled, the same bytes come out."""
     assert thas("train", "--dataset", "mine", *FAST) == 0

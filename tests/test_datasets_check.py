@@ -83,7 +83,7 @@ def test_everything_wrong_is_named(folder):
         "1 video has overlapping segments of one class: a",
         "1 video has segments of a label that the table does not give it: c",
         "1 training video has no label and teaches nothing: bare",
-        "2 classes have fewer than 5 training videos: Run, run",
+        "2 classes have fewer than 10 training videos: Run, run",
     ):
         assert expected in text, expected
 

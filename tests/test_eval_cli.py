@@ -46,6 +46,8 @@ def test_json_has_fractions_and_the_account(capsys, files):
     assert content["ap"]["a"] == [1.0, 1.0]
     assert (content["videos"], len(content["videos_hash"])) == (2, 12)
     assert "all detections lie in test" in err
+    assert content["labels_told"]["right"] == 2, "by each video's surest detection"
+    assert "labels told right: 2 of 2 videos" in err
 
 
 def test_the_table(capsys, files):
