@@ -189,9 +189,7 @@ def _videos(paths: list[Path], localize_file: Callable[..., VideoResult], *, jso
                 _show(result)
     failed = {str(result.path): result.failed for result in results if result.failed}
     if not json and any(len(result.detections) > 5 for result in results):
-        note(
-            "files hold all candidates, as mAP wants them; few and apart: --set localize.threshold=0.5 localize.nms=nms"
-        )
+        note("few and apart as printed: the .csv; all candidates, as mAP wants them: the .json")
     if json:
         print_json({"videos": [result.to_json() for result in results], "failed": failed})
     _refuse(failed, len(results))

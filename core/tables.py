@@ -1,13 +1,16 @@
 """Tables of text as people and spreadsheets write them: CSV with commas, semicolons or tabs, a heading and rows.
 
 All tables that a user writes are read here: labels, annotations, detections, boxes, and numbers by video.
+Tables for users are written by `csv_text`, so that no name in them is a formula to a spreadsheet.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,6 +19,27 @@ from .errors import DataError, listing, plural
 
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 SEPARATORS = "".join(_NAMES)  # a spreadsheet takes the semicolon where numbers have a comma
+_FORMULA = re.compile(r"[\s']*[=+\-@]")
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    r"""Rows as CSV text; a text that a spreadsheet would run as a formula gets an apostrophe before it.
+
+    `table_rows` takes the apostrophe away again, so that a name written here is read as it was.
+
+    >>> csv_text([("video", "score"), ("=1+1", -0.5)])
+    "video,score\n'=1+1,-0.5\n"
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for row in rows:
+        writer.writerow([f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell for cell in row])
+    return text.getvalue()
+
+
+def as_written(cell: str) -> str:
+    """A cell without the apostrophe that keeps it from being a formula."""
+    return cell[1:].strip() if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 @contextmanager
@@ -116,7 +140,7 @@ def table_rows(
                             subject=str(path),
                         )
                     fields += [""] * len(names)
-                yield line, {column: fields[i].strip() for column, i in where.items()}
+                yield line, {column: as_written(fields[i].strip()) for column, i in where.items()}
         except csv.Error as error:
             raise DataError(
                 f"{path}, line {reader.line_num + 1 + skipped} is not a row of a CSV table",

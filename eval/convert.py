@@ -6,8 +6,6 @@ Label Studio's and FiftyOne's JSON are written only; neither package is needed.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 from ..core.errors import DataError, UsageError, suggestion
 from ..core.files import write_atomically
 from ..core.segments import Segments
+from ..core.tables import csv_text
 from .annotations import Annotations
 from .thumos14 import CLASS_IDS
 
@@ -133,17 +132,13 @@ def _write_activitynet(table: Table, path: Path, _fps: float, _media: str) -> li
 
 def _write_csv(table: Table, path: Path, _fps: float, _media: str) -> list[Path]:
     rows, truth = _parts(table)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     heading = ["video", "label", "start_seconds", "end_seconds"]
     if truth is None:
-        writer.writerow([*heading, "score"])
-        writer.writerows(rows)
+        text = csv_text([[*heading, "score"], *rows])
     else:
-        writer.writerow([*heading, "subset", "duration_seconds"])
-        for row in rows:
-            writer.writerow([*row, truth.subsets.get(row[0], ""), truth.durations.get(row[0], "")])
-    write_atomically(path, text.getvalue())
+        more = [[*row, truth.subsets.get(row[0], ""), truth.durations.get(row[0], "")] for row in rows]
+        text = csv_text([[*heading, "subset", "duration_seconds"], *more])
+    write_atomically(path, text)
     return [path]
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from ..core.files import write_atomically
+from ..core.tables import as_written, csv_text
 
 FAILED_TABLE = "failed.csv"
 
@@ -36,12 +36,9 @@ def write_failures(folder: Path, failures: Sequence[Failure]) -> None:
     if not failures:
         path.unlink(missing_ok=True)
         return
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Failure))
-    writer.writerows(astuple(failure) for failure in failures)
+    text = csv_text([[field.name for field in fields(Failure)], *(astuple(failure) for failure in failures)])
     # A file name may hold bytes that are no text; they come back by the same rule.
-    write_atomically(path, text.getvalue().encode(errors="surrogateescape"))
+    write_atomically(path, text.encode(errors="surrogateescape"))
 
 
 def read_failures(folder: Path) -> list[Failure]:
@@ -50,5 +47,5 @@ def read_failures(folder: Path) -> list[Failure]:
     if not path.exists():
         return []
     with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-        rows = list(csv.DictReader(file))
+        rows = [{name: as_written(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
     return [Failure(row["video"], row["stage"], row["reason"], int(row["frames_decoded"])) for row in rows]

@@ -9,10 +9,8 @@ one, the interval is over the videos alone; with two or three it is somewhat too
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..core.files import write_atomically
+from ..core.tables import csv_text
 from ..eval.json_values import plain
 from .plan import shown
 
@@ -197,15 +196,13 @@ class SweepScores:
     def to_csv(self) -> str:
         """A row an arm, seed and measure; a column for each setting that arms differ in."""
         keys = sorted({key for arm in self.arms for key in arm.settings})
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["arm", *keys, "seed", "measure", "value", "run"])
+        rows: list[Sequence[Any]] = [["arm", *keys, "seed", "measure", "value", "run"]]
         for arm in self.arms:
             settings = [shown(arm.settings[key]) if key in arm.settings else "" for key in keys]
             for seed, values in zip(arm.seeds, arm.values.tolist(), strict=True):
                 for measure, value in zip(self.measures, values, strict=True):
-                    rows.writerow([arm.label, *settings, seed, measure, f"{value:.6f}", " ".join(arm.runs[seed])])
-        return text.getvalue()
+                    rows.append([arm.label, *settings, seed, measure, f"{value:.6f}", " ".join(arm.runs[seed])])
+        return csv_text(rows)
 
     def write(self) -> list[Path]:
         """Write sweep.json, sweep.csv and, where any arm succeeded, sweep.png; returns the paths."""

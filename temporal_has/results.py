@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,10 +15,11 @@ from .._version import __version__
 from ..core.errors import DataError, plural
 from ..core.files import cannot_write, write_atomically
 from ..core.segments import Segments
+from ..core.tables import csv_text
 from ..datasets.dataset import Dataset
 from ..eval.labels_told import LabelsTold
 from .activation import ClassActivationSequence
-from .suppress import suppress_segments
+from .sure_segments import sure_segments
 
 DETECTIONS = "detections.json"
 DETECTIONS_TABLE = "detections.csv"
@@ -59,16 +58,14 @@ class LocalizeResult:
 
 
 def detection_lines(video: str, detections: Segments, *, most: int) -> Iterator[str]:
-    """A video's name and its surest detections in the order of time, a line each.
-
-    One that a surer one of its class overlaps is not repeated.
+    """A video's name and its surest detections in the order of time, a line each; see `sure_segments`.
 
     >>> list(detection_lines("match", Segments(["match"], ["Run"], [61.0], [75.5], [0.5]), most=5))
     ['match: 1 detection', '    01:01.0 to 01:15.5  Run  0.500']
     """
     yield f"{video}: {plural(len(detections), 'detection')}"
-    apart = suppress_segments(detections.sorted_by_score(), rule="nms", iou=0.2)[:most]
-    for _, label, start, end, score in apart[np.argsort(apart.start_seconds, kind="stable")]:
+    apart = sure_segments(detections, most=most)
+    for _, label, start, end, score in apart:
         yield f"    {clock(start)} to {clock(end)}  {label}  {score:.3f}"
     if len(detections) > len(apart):
         yield f"    ... and {len(detections) - len(apart)} less sure or overlapping"
@@ -102,13 +99,17 @@ def write_result(folder: Path, result: LocalizeResult, *, pictures: bool = False
 
 
 def write_table(path: Path, detections: Segments) -> None:
-    """Write detections as CSV: video, label, start_seconds, end_seconds, score."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["video", "label", "start_seconds", "end_seconds", "score"])
-    rows.writerows(detections.sorted_by_score())
+    """Write the surest detections as CSV for people: video, label, start_seconds, end_seconds, score.
+
+    One row an action in the order of time, milliseconds; all candidates are in the JSON file beside it.
+    """
+    rows = [
+        (video, label, f"{start:.3f}", f"{end:.3f}", f"{score:.6g}")
+        for video, label, start, end, score in sure_segments(detections)
+    ]
+    text = csv_text([("video", "label", "start_seconds", "end_seconds", "score"), *rows])
     # A file name may hold bytes that are no text.
-    write_atomically(path, text.getvalue().encode(errors="surrogateescape"))
+    write_atomically(path, text.encode(errors="surrogateescape"))
 
 
 def write_sequences(path: Path, sequences: Iterable[ClassActivationSequence]) -> None:

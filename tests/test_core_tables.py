@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.core.errors import DataError
-from thas.core.tables import number, split_heading, table_rows
+from thas.core.tables import csv_text, number, split_heading, table_rows
 
 COLUMNS = {"video": ("video", "clip"), "label": ("label",), "subset": ("subset",)}
 
@@ -86,3 +88,13 @@ def test_any_line_is_split(line):
     names, separator = split_heading(line)
     assert separator in ",;\t"
     assert all(name == name.strip().lower() for name in names)
+
+
+@given(st.lists(st.text(alphabet="'=+-@a1,;\" ", max_size=5), min_size=1, max_size=4))
+def test_no_cell_is_a_formula_and_each_is_read_as_it_was(tmp_path_factory, names):
+    path = tmp_path_factory.mktemp("tables") / "table.csv"
+    path.write_text(csv_text([("video", "label"), *((f"{name}x", f"{name}y") for name in names)]))
+    with path.open(newline="") as file:
+        assert not any(cell.lstrip()[:1] in tuple("=+-@") for row in csv.reader(file) for cell in row)
+    read = [row["video"] for _, row in table_rows(path, COLUMNS, needed=("video", "label"))]
+    assert read == [f"{name}x".strip() for name in names]
