@@ -13,13 +13,13 @@ from .core.lazy import lazy_names
 if TYPE_CHECKING:
     from .core.errors import ThasError
     from .core.segments import Segments
-    from .core.settings import Settings
     from .datasets.dataset import Dataset, open_dataset
     from .eval.annotations import Annotations, read_annotations
     from .eval.average_precision import Scores, evaluate
     from .features.cache import FeatureCache, Features
     from .temporal_has.localize import localize
     from .temporal_has.localizer import Localizer
+    from .temporal_has.settings import Settings
     from .temporal_has.train import train
 
 _HOME = {
@@ -30,7 +30,7 @@ _HOME = {
     "Localizer": "temporal_has.localizer",
     "Scores": "eval.average_precision",
     "Segments": "core.segments",
-    "Settings": "core.settings",
+    "Settings": "temporal_has.settings",
     "ThasError": "core.errors",
     "evaluate": "eval.average_precision",
     "localize": "temporal_has.localize",

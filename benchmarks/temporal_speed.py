@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from thas.core.presets import resolve_settings
 from thas.core.segments import Segments
-from thas.core.settings import LocalizeSettings, Settings, resolve_settings
 from thas.features.cache import FeatureCache, Features, write_features
 from thas.temporal_has.activation import ClassActivationSequence
 from thas.temporal_has.data import pad
@@ -37,6 +37,7 @@ from thas.temporal_has.model import build_network
 from thas.temporal_has.results import write_detections, write_result, write_sequences
 from thas.temporal_has.seeded_dropout import Chance
 from thas.temporal_has.session import localize_dataset, train_run
+from thas.temporal_has.settings import LocalizeSettings, Settings
 from thas.temporal_has.suppress import suppress, suppress_segments
 from thas.temporal_has.train import train
 
@@ -74,7 +75,7 @@ def data_set(folder: Path, videos: int, snippets: int, dimension: int) -> Path:
 
 def settings_of(head: str, changes: dict[str, object]) -> Settings:
     """The settings of a head's preset, with changes."""
-    settings = resolve_settings(presets=[head])[0]
+    settings = resolve_settings(Settings, presets=[head])[0]
     sizes = settings.network.for_snippets(length_seconds=16 / 30, stride_seconds=8 / 30, most=100)
     return settings.updated({f"network.{name}": size for name, size in sizes.items()} | changes)
 

@@ -109,7 +109,7 @@ def train_backbone(
     json
         Print one JSON object.
     """
-    from ..core.settings import preset_table
+    from ..core.presets import preset_table
     from ..datasets.dataset import dataset_presets
     from .datasets import open_with_videos, video_files
 

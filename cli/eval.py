@@ -13,10 +13,10 @@ from .console import note, out, print_json, warn
 from .eval_output import diagnosis, one_score, pair_score, seeds_score, side_by_side
 
 if TYPE_CHECKING:
-    from ..core.settings import EvalSettings
     from ..eval.annotations import Annotations
     from ..eval.assessment import Assessment
     from ..eval.labels_told import LabelsTold
+    from ..temporal_has.settings import EvalSettings
 
 _FLAG = Parameter(negative=())
 _MANY = Parameter(negative=(), consume_multiple=True)

@@ -142,7 +142,7 @@ def extract_features(
     missing: list[Failure] = []
     preset: dict[str, Any] = {}
     if dataset:
-        from ..core.settings import preset_table
+        from ..core.presets import preset_table
         from .datasets import open_with_videos, video_files
 
         opened = open_with_videos(dataset, data_root, backbone=weights is None and not random_weights)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from ..core.errors import UsageError, plural
 from ..core.runs import first_process
 from ..image_has.runs import ROOT
 from .console import err, note, out, print_json, progress, warn
 from .image_output import account_for
-from .temporal import SET, SEVERAL, parse_set
+from .temporal import SET, SEVERAL, chosen_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ class _TrainingBar:
 def image_train(
     dataset: str | None = None,
     *,
-    preset: str = "ilsvrc",
+    preset: Annotated[list[str] | None, SEVERAL] = None,
     config: Path | None = None,
     set_: Annotated[list[str] | None, SET] = None,
     network: str | None = None,
@@ -87,7 +87,8 @@ def image_train(
     dataset
         `ilsvrc`, which lies in `<data-root>/ilsvrc`, or a folder with train/CLASS/IMAGE and val/CLASS/IMAGE.
     preset
-        Settings by name: ilsvrc, googlenet, images-128, image-demo.
+        Settings by name or file, the last on top: ilsvrc (the defaults), googlenet, images-128, image-demo; or a TOML
+        file of your own.
     config
         A TOML file of settings, such as a run's settings.toml.
     set_
@@ -121,9 +122,10 @@ def image_train(
     json
         Print one JSON object.
     """
-    from ..image_has.settings import resolve_image_settings
+    from ..image_has.datasets import NAMES
+    from ..image_has.settings import ImageSettings
 
-    options: dict[str, Any] = {
+    options: dict[str, object] = {
         "network.name": network,
         "hide.probability": hide_probability,
         "hide.size": hide_size,
@@ -131,18 +133,23 @@ def image_train(
         "train.seed": seed,
         "train.device": device,
     }
-    given = {key: value for key, value in options.items() if value is not None}
-    settings, origins = resolve_image_settings(preset=preset, config=config, options=parse_set(set_ or []) | given)
+    settings, origins = chosen_settings(
+        ImageSettings,
+        data_preset=dataset if dataset in NAMES else None,
+        presets=preset,
+        config=config,
+        pairs=set_,
+        options=options,
+    )
     if print_config:
         print(settings.to_toml(origins), end="")
         return
     if dataset is None:
         raise UsageError("no data set is named", next="thas image train --dataset FOLDER, or --dataset ilsvrc")
-    from ..image_has.datasets import NAMES
     from ..image_has.session import train_run
 
     sized = any(key.startswith("input.") for key in origins)
-    if preset == "ilsvrc" and not (sized or config or resume or run) and Path(dataset).name not in NAMES:
+    if preset in (None, ["ilsvrc"]) and not (sized or config or resume or run) and Path(dataset).name not in NAMES:
         note("these are ILSVRC's settings, large images and 55 epochs; for small images there is --preset images-128")
 
     with progress(f"training on {dataset}", total=settings.train.epochs, unit="epochs") as advance:

@@ -15,7 +15,7 @@ from .eval_output import say_told
 from .temporal import SET, SEVERAL, parse_localizing
 
 if TYPE_CHECKING:
-    from ..core.settings import LocalizeSettings
+    from ..temporal_has.settings import LocalizeSettings
     from ..temporal_has.video_results import VideoResult
 
 _MOVING = {".gif", ".avif"}  # images that may be videos

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, ThasError, UsageError, counted, listing, plural
 from .console import note, out, print_json, print_wide, progress, warn
-from .temporal import SET, refuse_image_presets
+from .temporal import SET, SEVERAL
 
 if TYPE_CHECKING:
     from ..sweep.half import Half
@@ -28,7 +28,7 @@ def sweep(
     set_: Annotated[list[str] | None, SET] = None,
     seeds: int | None = None,
     reference: str | None = None,
-    preset: list[str] | None = None,
+    preset: Annotated[list[str] | None, SEVERAL] = None,
     config: Path | None = None,
     features: Path | None = None,
     train_subset: str | None = None,
@@ -70,7 +70,7 @@ def sweep(
     reference
         The arm that the others are compared with; the first by default.
     preset
-        Settings by name, as in `thas train`.
+        Settings by name or file, as in `thas train`.
     config
         A TOML file of settings, such as a run's settings.toml.
     features
@@ -124,7 +124,7 @@ def image_sweep(
     set_: Annotated[list[str] | None, SET] = None,
     seeds: int | None = None,
     reference: str | None = None,
-    preset: list[str] | None = None,
+    preset: Annotated[list[str] | None, SEVERAL] = None,
     config: Path | None = None,
     train_subset: str | None = None,
     test_subset: str | None = None,
@@ -160,7 +160,7 @@ def image_sweep(
     reference
         The arm that the others are compared with; the first by default.
     preset
-        Settings by name, as in `thas image train`.
+        Settings by name or file, as in `thas image train`.
     config
         A TOML file of settings, such as a run's settings.toml.
     train_subset
@@ -254,8 +254,6 @@ def _sweep(
     for option, value in (("--seeds", seeds), ("--workers", workers), ("--draws", draws)):
         if value is not None and value < 1:
             raise UsageError(f"{option} must be 1 or more, but is {value}", next=f"{option} 3")
-    if experiment.half == "temporal":
-        refuse_image_presets(preset)
     half = _half(experiment.half, dataset, data_root, runs, features, subsets, skip_missing)
     plan = make_plan(
         half,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -14,9 +14,10 @@ from .console import note, out, print_json, progress, warn
 from .eval_output import say_told
 
 if TYPE_CHECKING:
-    from ..core.settings import Settings
+    from ..core.presets import Table
     from ..core.settings_table import SettingsTable
     from ..temporal_has.log import Epoch
+    from ..temporal_has.settings import Settings
 
 SET = Parameter(name="--set", consume_multiple=True)
 SEVERAL = Parameter(consume_multiple=True)
@@ -47,36 +48,32 @@ def parse_localizing(
     return changes
 
 
-def refuse_image_presets(presets: list[str]) -> None:
-    """Name the command that a preset of the image half is for."""
-    from ..core.settings import preset_names
-    from ..image_has.settings import PRESETS
+def chosen_settings(
+    table: type[Table],
+    *,
+    data_preset: str | None,
+    presets: list[str] | None,
+    config: Path | None,
+    pairs: list[str] | None,
+    options: Mapping[str, object],
+) -> tuple[Table, dict[str, str]]:
+    """The settings that were asked for, and where each came from; of `options` those that were given, by dotted key."""
+    from ..core.presets import resolve_settings
 
-    for name in presets:
-        if name in PRESETS and name not in preset_names():
-            raise UsageError(f"{name} is a preset for images", next="thas image train, or thas image sweep")
-
-
-def _settings(
-    dataset: str, presets: list[str], config: Path | None, pairs: list[str], options: dict[str, Any]
-) -> tuple[Settings, dict[str, str]]:
-    from ..core.settings import resolve_settings
-    from ..datasets.dataset import dataset_presets
-
-    refuse_image_presets(presets)
     given = {key: value for key, value in options.items() if value is not None}
     return resolve_settings(
-        data_preset=dataset if dataset in dataset_presets() else None,
-        presets=presets,
+        table,
+        data_preset=data_preset,
+        presets=presets or [],
         config=config,
-        options=parse_set(pairs) | given,
+        options=parse_set(pairs or []) | given,
     )
 
 
 def train(
     *,
     dataset: str | None = None,
-    preset: list[str] | None = None,
+    preset: Annotated[list[str] | None, SEVERAL] = None,
     config: Path | None = None,
     set_: Annotated[list[str] | None, SET] = None,
     hide_probability: float | None = None,
@@ -112,8 +109,8 @@ def train(
     dataset
         A data set's name (`thas list datasets`) or its folder.
     preset
-        Settings by name: attention (the defaults), has (for features from train-backbone), has2017 (the paper, known
-        labels), video-full (that without hiding).
+        Settings by name or file, the last on top: attention (the defaults), has (for features from train-backbone),
+        has2017 (the paper, known labels), video-full (that without hiding); or a TOML file of your own.
     config
         A TOML file of settings, such as a run's settings.toml.
     set_
@@ -156,7 +153,17 @@ def train(
         "train.device": device,
         "localize.labels": labels,
     }
-    settings, origins = _settings(dataset or "", preset or [], config, set_ or [], options)
+    from ..datasets.dataset import dataset_presets
+    from ..temporal_has.settings import Settings
+
+    settings, origins = chosen_settings(
+        Settings,
+        data_preset=dataset if dataset in dataset_presets() else None,
+        presets=preset,
+        config=config,
+        pairs=set_,
+        options=options,
+    )
     if print_config:
         print(settings.to_toml(origins), end="")
         return 0
@@ -225,10 +232,10 @@ def list_datasets(*, json: bool = False) -> None:
     json
         Print one JSON object.
     """
-    from ..core.settings import read_preset
+    from ..core.presets import read_preset
     from ..datasets.dataset import dataset_presets
 
-    presets = {name: read_preset(name)["data"] for name in dataset_presets()}
+    presets = {name: dict(read_preset(name).tables["data"]) for name in dataset_presets()}
     if json:
         print_json(presets)
         return

@@ -10,6 +10,9 @@ from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_
 
 from .errors import UsageError, suggestion
 
+Kind = Literal["temporal", "image"]
+"""Which half's settings."""
+
 
 def setting(
     default: Any, doc: str, source: str = "ours", *, low: float | None = None, high: float | None = None
@@ -44,6 +47,8 @@ class SettingsTable:
     A setting is called by its dotted key, such as `hide.probability`.
     """
 
+    kind: ClassVar[Kind] = "temporal"
+    """Of which half they are."""
     command: ClassVar[str] = "thas train"
     """The command that prints all settings, for messages."""
 

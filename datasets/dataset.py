@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import DataError, UsageError, listing, plural, suggestion
-from ..core.settings import preset_names, read_preset
+from ..core.presets import preset_names, read_preset
 from ..core.tables import table_rows
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def _pick_subsets(
 
 def dataset_presets() -> list[str]:
     """The names `--dataset` knows without a folder."""
-    return [name for name in preset_names() if "data" in read_preset(name)]
+    return [name for name in preset_names() if "data" in read_preset(name).tables]
 
 
 def open_dataset(
@@ -288,7 +288,7 @@ def open_dataset(
     preset: Mapping[str, Any] = {}
     folder = Path(name_or_folder)
     if str(name_or_folder) in presets:
-        preset = read_preset(str(name_or_folder))["data"]
+        preset = read_preset(str(name_or_folder)).tables["data"]
         folder = Path(data_root) / preset.get("folder", str(name_or_folder))
     elif not folder.is_dir():
         raise UsageError(

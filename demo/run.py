@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from ..core.files import write_atomically
-from ..core.settings import preset_table, resolve_settings
+from ..core.presets import preset_table, resolve_settings
 from ..datasets.dataset import Dataset, open_dataset
+from ..temporal_has.settings import Settings
 
 NAME = "demo"
 ARMS: Mapping[str, float] = {"Video-full": 0.0, "Video-HaS": 0.5}
@@ -133,7 +134,7 @@ def run_demo(
     folders = _train(data_root, runs, seeds, workers=workers, stage=stage)
     lap("training")
     result_folder = runs / NAME / f"{time.strftime('%Y%m%d-%H%M%S')}-summary"
-    settings, _ = resolve_settings(data_preset=NAME)
+    settings, _ = resolve_settings(Settings, data_preset=NAME)
     scores = {arm: np.array([_score(run, settings.eval.iou) for run in runs_]) for arm, runs_ in folders.items()}
     pictures = _draw(result_folder, dataset, {arm: runs_[0] for arm, runs_ in folders.items()})
     lap("scoring and pictures")
@@ -174,7 +175,7 @@ def _train_one(data_root: Path, runs: Path, probability: float, seed: int) -> Pa
 
     torch.set_num_threads(1)
     options = {"hide.probability": probability, "train.seed": seed}
-    settings, origins = resolve_settings(data_preset=NAME, options=options)
+    settings, origins = resolve_settings(Settings, data_preset=NAME, options=options)
     return train_run(NAME, settings=settings, origins=origins, data_root=data_root, runs=runs).run
 
 

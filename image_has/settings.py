@@ -1,18 +1,18 @@
-"""Every default of the image half in one place, each with its source; the twin of `thas.core.settings`.
+"""Every default of the image half in one place, each with its source; the twin of `thas.temporal_has.settings`.
 
 Sources: "paper" (Singh & Lee, ICCV 2017), "unverified" (how its experiments are said to have been run), "ours".
-Precedence: defaults < preset < --config FILE.toml < options.
+How presets, files and options go over them says `thas.core.presets`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from ..core.errors import UsageError, listing, suggestion
-from ..core.settings_table import SettingsTable, flatten, read_toml, setting
+from ..core.errors import UsageError
+from ..core.presets import resolve_settings
+from ..core.settings_table import Kind, SettingsTable, setting
 
 PAPER_SIZES = (0, 16, 32, 44, 56)
 """HaS-Mixed: each image draws one of these sizes, in pixels of a 224 pixel crop; 0 hides nothing (section 4.2)."""
@@ -133,6 +133,7 @@ class ImageSettings(SettingsTable):
     (0.3,)
     """
 
+    kind: ClassVar[Kind] = "image"
     command: ClassVar[str] = "thas image train"
 
     input: InputSettings = field(default_factory=InputSettings)
@@ -159,13 +160,7 @@ class ImageSettings(SettingsTable):
         Raises:
             UsageError: There is no such preset.
         """
-        if name not in PRESETS:
-            raise UsageError(
-                f"there is no image preset {name!r}",
-                why=suggestion(name, PRESETS),
-                next=f"use one of {listing(PRESETS)}",
-            )
-        return cls().updated(PRESETS[name], origin=f"preset {name}")
+        return resolve_settings(cls, presets=[name])[0]
 
     def check(self, origin: str) -> None:
         """Raise a UsageError where values contradict each other."""
@@ -201,56 +196,3 @@ class ImageSettings(SettingsTable):
         stage = sum(epoch >= end for end in self.train.stages)
         rates, decays = self.train.learning_rate, self.train.weight_decay
         return rates[min(stage, len(rates) - 1)], decays[min(stage, len(decays) - 1)]
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "ilsvrc": {},
-    "googlenet": {"network.name": "googlenet", "train.epochs": 40, "localize.threshold": 0.3, "hide.size": 32},
-    # A short side of 128 pixels: hidden cells scaled by 128 / 224; smaller strides keep the paper's map size.
-    "images-128": {
-        "input.mean": (),
-        "input.std": (),
-        "input.size": 112,
-        "input.resize": 128,
-        "hide.size": (0, 8, 16, 22, 28),
-        "network.stride": 2,
-        "network.cell_pixels": 8,
-        "train.epochs": 30,
-        "train.stages": (18, 26),
-        "train.learning_rate": (1e-2, 1e-3, 1e-4),
-        "train.weight_decay": (5e-4,),
-    },
-    "image-demo": {
-        "input.mean": (),
-        "input.std": (),
-        "input.size": 64,
-        "input.resize": 64,
-        "hide.size": (0, 8, 11, 16),
-        "network.name": "small",
-        "train.epochs": 8,
-        "train.stages": (6,),
-        "train.learning_rate": (5e-2, 5e-3),
-        "train.weight_decay": (5e-4,),
-        "train.batch_size": 64,
-        "train.workers": 0,
-    },
-}
-"""What each preset changes. `ilsvrc` is the paper's AlexNet-GAP with HaS-Mixed: the defaults themselves."""
-
-PRESET_SOURCES = {
-    "googlenet": dict.fromkeys(PRESETS["googlenet"], "paper") | {"train.epochs": "unverified"},
-}
-"""Whose the values are that are not ours."""
-
-
-def resolve_image_settings(
-    *, preset: str = "ilsvrc", config: Path | None = None, options: Mapping[str, Any] | None = None
-) -> tuple[ImageSettings, dict[str, str]]:
-    """Settings by precedence, and for each changed key where its value came from."""
-    settings = ImageSettings.preset(preset)
-    origins = {key: f"preset {preset}, {PRESET_SOURCES.get(preset, {}).get(key, 'ours')}" for key in PRESETS[preset]}
-    for origin, layer in ((str(config), read_toml(config) if config else {}), ("option", options or {})):
-        flat = flatten(layer)
-        settings = settings.updated(flat, origin=origin)
-        origins |= dict.fromkeys(flat, origin)
-    return settings, origins

@@ -10,13 +10,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core.settings_table import flatten, read_toml
 from ..sweep.half import Outcome
-from ..sweep.plan import Experiment
-from .datasets import ImageDataset, open_images
+from ..sweep.plan import Experiment, settings_below
+from .datasets import NAMES, ImageDataset, open_images
 from .images import ImageTable
 from .runs import ROOT
-from .settings import MAY_CHANGE, PRESETS, ImageSettings
+from .settings import MAY_CHANGE, ImageSettings
 
 _MOST_FILES = 20_000  # looked at to see whether images changed
 _CELLS = 20_000_000  # weights of images held at once
@@ -49,16 +48,10 @@ class ImageHalf:
         self, experiment: Experiment, *, presets: Sequence[str], config: Path | None, typed: Mapping[str, Any]
     ) -> ImageSettings:
         """Defaults < experiment < presets < config < what was typed."""
-        base = ImageSettings()
-        for name in experiment.presets:
-            base = _with_preset(base, name)
-        base = base.updated(experiment.settings, origin=f"experiment {experiment.name}")
-        for name in presets:
-            base = _with_preset(base, name)
-        written = flatten(read_toml(config)) if config is not None else {}
-        # A run's settings.toml begins with its data set, which is given here.
-        own = {key: value for key, value in written.items() if not key.startswith("data.")}
-        return base.updated(own, origin=str(config)).updated(typed, origin="option")
+        preset = self.dataset if self.dataset in NAMES else None
+        return settings_below(
+            ImageSettings, experiment, data_preset=preset, presets=presets, config=config, typed=typed
+        )
 
     def name(self) -> str:
         """The data set's name."""
@@ -154,11 +147,6 @@ class ImageHalf:
     def _test(self) -> ImageTable:
         opened = _open(self)
         return opened.subset(self.test_subset or opened.test_subset)
-
-
-def _with_preset(settings: ImageSettings, name: str) -> ImageSettings:
-    ImageSettings.preset(name)  # or it is named as unknown
-    return settings.updated(PRESETS[name], origin=f"preset {name}")
 
 
 @lru_cache(maxsize=4)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..core.errors import UsageError, listing, suggestion
-from ..core.settings import preset_settings
-from ..core.settings_table import flatten, read_toml
+from ..core.presets import Layer, Table, config_layer, layered, preset_layer, read_preset
+from ..core.settings_table import Kind, flatten, read_toml
 
 EXPERIMENTS_FOLDER = Path(__file__).parents[1] / "experiments"
 _KEYS = ("title", "source", "half", "preset", "seeds", "reference", "settings", "grid", "arms")
@@ -44,12 +44,13 @@ class Experiment:
         arms: Those named; one without a name where only the grid makes arms.
         grid: Values by dotted key; every arm is run with every combination.
         settings: What all arms have, by dotted key.
-        presets: Settings by name, below `settings`.
+        presets: Settings by name or file, below `settings`.
         half: Whose settings they are.
         seeds: Runs of each arm.
         reference: The arm the others are compared with; the first if empty.
         title: In a few words.
         source: The paper and its table.
+        folder: Where the paths of its presets begin.
     """
 
     name: str
@@ -57,11 +58,12 @@ class Experiment:
     grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     presets: tuple[str, ...] = ()
-    half: Literal["temporal", "image"] = "temporal"
+    half: Kind = "temporal"
     seeds: int = 3
     reference: str = ""
     title: str = ""
     source: str = ""
+    folder: Path = Path()
 
     def with_options(self, options: Mapping[str, Sequence[Any]]) -> Experiment:
         """With what was typed after --set: a key of several values joins the grid, one of a single value is fixed.
@@ -213,7 +215,7 @@ def read_experiment(path: Path) -> Experiment:
         raise refuse(f"half must be temporal or image, not {half!r}")
     if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
         raise refuse(f"seeds must be a whole number from 1, not {seeds!r}")
-    arms = tuple(_arm(label, table, half, refuse) for label, table in tables.get("arms", {}).items())
+    arms = tuple(_arm(label, table, half, path.parent, refuse) for label, table in tables.get("arms", {}).items())
     labels = [arm.label for arm in arms]
     for arm in arms:
         for member in (*arm.ensemble, *arm.map_members):
@@ -235,7 +237,8 @@ def read_experiment(path: Path) -> Experiment:
         arms=arms or (Arm(""),),
         grid={key: tuple(values) for key, values in grid.items()},
         settings=flatten(tables.get("settings", {})),
-        presets=(presets,) if isinstance(presets, str) else tuple(presets),
+        presets=tuple(_names(presets)),
+        folder=path.parent,
         half=half,
         seeds=seeds,
         reference=str(tables.get("reference", "")),
@@ -244,14 +247,37 @@ def read_experiment(path: Path) -> Experiment:
     )
 
 
-def _arm(label: str, table: Any, half: str, refuse: Any) -> Arm:
+def _names(value: Any) -> list[str]:
+    """One name, or several."""
+    return [value] if isinstance(value, str) else list(value)
+
+
+def settings_below(
+    table: type[Table],
+    experiment: Experiment,
+    *,
+    data_preset: str | None,
+    presets: Sequence[str],
+    config: Path | None,
+    typed: Mapping[str, Any],
+) -> Table:
+    """What all arms begin from: defaults < data set < experiment < presets < config < what was typed."""
+    kind = table.kind
+    layers = [preset_layer(data_preset, kind)] if data_preset else []
+    layers += [preset_layer(name, kind, folder=experiment.folder) for name in experiment.presets]
+    layers.append(Layer(f"experiment {experiment.name}", experiment.settings))
+    layers += [preset_layer(name, kind) for name in presets]
+    layers += [config_layer(config, kind)] if config is not None else []
+    return layered(table, [*layers, Layer("option", typed)])[0]
+
+
+def _arm(label: str, table: Any, half: Kind, folder: Path, refuse: Any) -> Arm:
     if not isinstance(table, Mapping):
         raise refuse(f"arm {label!r} must be a table of settings, not {table!r}")
     values = flatten({key: value for key, value in table.items() if key not in _NOT_SETTINGS})
     if "preset" in table:
-        if half != "temporal":
-            raise refuse(f"arm {label!r} names a preset, which only arms of the temporal half can")
-        values = preset_settings(table["preset"]) | values
+        for name in reversed(_names(table["preset"])):
+            values = {**read_preset(name, kind=half, folder=folder).settings, **values}
     members = {key: table.get(key, []) for key in _ARM_KEYS}
     for key, names in members.items():
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Literal
 from ..core.devices import choose_device
 from ..core.errors import FeatureError, UsageError
 from ..core.segments import Segments
-from ..core.settings import LocalizeSettings
 from ..features.cache import FeatureCache
 from ..features.recipe import difference
 from .ensemble import check_members, mean_sequence
 from .localize import localize
 from .model import Model, checkpoint_path, load_model
+from .settings import LocalizeSettings
 from .suppress import suppress_segments
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from torch import Tensor
 
 from .._version import __version__
 from ..core.errors import CheckpointError, FeatureError
-from ..core.settings import NetworkSettings, Settings
 from ..core.settings_table import flatten
 from .activation import ClassActivationSequence
 from .attention import AttentionNetwork
 from .data import sample_positions
 from .hide import dropped
 from .network import HasNetwork, Head
+from .settings import NetworkSettings, Settings
 
 if TYPE_CHECKING:
     from ..features.cache import Features

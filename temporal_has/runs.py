@@ -17,12 +17,12 @@ from ..core.errors import CheckpointError, counted, plural
 from ..core.files import write_atomically
 from ..core.runs import ENVIRONMENT, SETTINGS, environment, find_run
 from ..core.segments import Segments
-from ..core.settings import EvalSettings, Settings
 from ..core.settings_table import flatten, read_toml
 from ..datasets.dataset import Dataset, open_dataset
 from ..eval.labels_told import LabelsTold
 from .log import LOG, read_log, stopped_early
 from .results import DETECTIONS, read_detections
+from .settings import EvalSettings, Settings
 
 if TYPE_CHECKING:
     from ..eval.annotations import Annotations

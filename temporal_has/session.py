@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from ..core.errors import FeatureError, ThasError, UsageError, counted, plural
 from ..core.runs import find_run, first_process, new_run, remove_run
-from ..core.settings import LocalizeSettings, Settings
 from ..datasets.dataset import Dataset, dataset_presets, open_dataset
 from ..eval.labels_told import LabelsTold, labels_told
 from ..features.cache import FeatureCache
@@ -19,6 +18,7 @@ from .localizer import Localizer, localize_videos
 from .log import LOG, Epoch, best_epoch, convergence, read_log
 from .results import LocalizeResult, write_result
 from .runs import RunData, read_settings, write_settings
+from .settings import LocalizeSettings, Settings
 from .train import CHECKPOINT, MAY_CHANGE, train
 
 Warn = Callable[[str], None]

@@ -12,10 +12,10 @@ import numpy as np
 
 from ..core.errors import DataError, UsageError
 from ..core.segments import Segments
-from ..core.settings import Settings, resolve_settings
 from ..datasets.dataset import Dataset, dataset_presets, open_dataset
 from ..sweep.half import Outcome
-from ..sweep.plan import Experiment
+from ..sweep.plan import Experiment, settings_below
+from .settings import Settings
 
 if TYPE_CHECKING:
     from ..features.cache import FeatureCache
@@ -55,10 +55,7 @@ class TemporalHalf:
     ) -> Settings:
         """Defaults < data set < experiment < presets < config < what was typed."""
         preset = self.dataset if self.dataset in dataset_presets() else None
-        base, _ = resolve_settings(data_preset=preset, presets=experiment.presets)
-        base = base.updated(experiment.settings, origin=f"experiment {experiment.name}")
-        above, origins = resolve_settings(presets=presets, config=config)
-        return base.updated({key: above.flat()[key] for key in origins}).updated(typed, origin="option")
+        return settings_below(Settings, experiment, data_preset=preset, presets=presets, config=config, typed=typed)
 
     def name(self) -> str:
         """The data set's name."""

@@ -13,12 +13,12 @@ import torch
 from ..core.errors import DataError, listing
 from ..core.files import write_atomically
 from ..core.runners import choose_runner
-from ..core.settings import Settings
 from .data import TrainingFeatures
 from .log import LOG, Epoch, append_log
 from .losses import video_loss
 from .model import BEST, CHECKPOINT, Model, build_network
 from .scalars import Scalars
+from .settings import Settings
 from .trainer import MAY_CHANGE, LabelledVideos, Trainer
 from .validation import held_out
 

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..core.settings import HideSettings
 from .data import pad
 from .hide import Hiding, dropped, hide_mask, segment_size
 from .losses import video_loss
 from .model import Model
 from .seeded_dropout import Chance
+from .settings import HideSettings
 
 
 class Filled(NamedTuple):

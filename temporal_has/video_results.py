@@ -23,8 +23,8 @@ from .model import checkpoint_path
 from .results import detection_lines, read_detections, write_detections, write_table
 
 if TYPE_CHECKING:
-    from ..core.settings import LocalizeSettings
     from .localizer import Localizer
+    from .settings import LocalizeSettings
 
 _SAME = ("source", "bytes", "modified_seconds", "checkpoint_sha256", "map_members", "settings", "thas_version")
 

@@ -37,9 +37,10 @@ def make_features(video: str, data, *, fps: float = 10.0, length: int = 16, stri
 
 def papers_settings(values=None):
     """The paper's network and training with some settings changed, whatever the defaults are."""
-    from thas.core.settings import resolve_settings
+    from thas.core.presets import resolve_settings
+    from thas.temporal_has.settings import Settings
 
-    return resolve_settings(presets=["has2017"])[0].updated(values or {})
+    return resolve_settings(Settings, presets=["has2017"])[0].updated(values or {})
 
 
 def planted_videos(*, videos: int = 24, classes: int = 3, snippets: int = 40, dimension: int = 8, seed: int = 0):

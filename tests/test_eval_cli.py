@@ -192,9 +192,9 @@ def test_missing_things(capsys, files, tmp_path):
 def run_folder(tmp_path, monkeypatch):
     """A data set in our folder layout, and a run that has been localized."""
     from thas.core.runs import new_run
-    from thas.core.settings import Settings
     from thas.temporal_has.results import write_detections
     from thas.temporal_has.runs import RunData, write_settings
+    from thas.temporal_has.settings import Settings
 
     monkeypatch.chdir(tmp_path)
     write(TRUTH, tmp_path / "set" / "annotations.json", form="activitynet")

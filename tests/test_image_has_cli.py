@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -288,6 +289,28 @@ def test_the_settings_can_be_printed_and_fed_back(creatures: Path, capsys: pytes
     assert [line.split("#")[0] for line in again.splitlines()] == [line.split("#")[0] for line in printed.splitlines()]
 
 
+def test_settings_of_a_run_and_presets_of_ones_own_are_taken(creatures: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(TRAIN) == 0
+    Path("mine.toml").write_text("[network]\nwidth = 0.5\n")
+    again = [
+        "image",
+        "train",
+        "--dataset",
+        "creatures",
+        "--config",
+        "runs/image/latest/settings.toml",
+        "--print-config",
+    ]
+    capsys.readouterr()
+    assert run([*again, "--preset", "images-128", "mine.toml"]) == 0
+    printed = tomllib.loads(capsys.readouterr().out)
+    kept = tomllib.loads(Path("runs/image/latest/settings.toml").read_text())
+    assert printed == {key: kept[key] for key in printed}
+    assert run([*TRAIN, "--preset", "image-demo", "mine.toml", "--print-config"]) == 0
+    printed = tomllib.loads(capsys.readouterr().out)
+    assert (printed["network"]["width"], printed["network"]["name"]) == (0.5, "small")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "named"),
     [
@@ -309,7 +332,7 @@ def test_the_settings_can_be_printed_and_fed_back(creatures: Path, capsys: pytes
         (["image", "localize", "--run", "some/run"], 2, "no photograph is named"),
         (["image", "localize", "x.jpg", "--set", "localize.threshold=1"], 2, "must be below 1"),
         (["image", "eval", "--set", "refine=5"], 2, "did you mean 'localize.refine'?"),
-        (["image", "train", "--dataset", "creatures", "--preset", "image-128"], 2, "use one of ilsvrc, googlenet"),
+        (["image", "train", "--dataset", "creatures", "--preset", "image-128"], 2, "use one of googlenet, ilsvrc"),
         (["image", "localize", "x.jpg", "--top", "0"], 2, "--top"),
         (["image", "localize", "creatures/empty"], 2, "holds no images"),
     ],

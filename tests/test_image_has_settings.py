@@ -7,8 +7,9 @@ import tomllib
 import pytest
 
 from thas.core.errors import UsageError
-from thas.core.settings import flatten
-from thas.image_has.settings import OTSU_THRESHOLDS, PRESETS, ImageSettings, resolve_image_settings
+from thas.core.presets import preset_names, resolve_settings
+from thas.core.settings_table import flatten
+from thas.image_has.settings import OTSU_THRESHOLDS, ImageSettings
 
 
 def test_the_papers_schedule_epoch_by_epoch():
@@ -18,7 +19,7 @@ def test_the_papers_schedule_epoch_by_epoch():
     assert [settings.at_epoch(epoch)[1] for epoch in (28, 29)] == [5e-4, 0.0]
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", preset_names("image"))
 def test_every_preset_can_be_printed_and_fed_back(name: str):
     settings = ImageSettings.preset(name)
     assert ImageSettings().updated(flatten(tomllib.loads(settings.to_toml()))) == settings
@@ -33,7 +34,8 @@ def test_every_setting_has_a_meaning_and_a_source():
 def test_precedence_and_where_each_value_came_from(tmp_path):
     config = tmp_path / "mine.toml"
     config.write_text("[train]\nepochs = 3\nseed = 7\n")
-    settings, origins = resolve_image_settings(preset="images-128", config=config, options={"train.seed": "8"})
+    typed = {"train.seed": "8"}
+    settings, origins = resolve_settings(ImageSettings, presets=["images-128"], config=config, options=typed)
     assert (settings.train.epochs, settings.train.seed, settings.input.size) == (3, 8, 112)
     assert origins["train.seed"] == "option"
     assert origins["train.epochs"] == str(config)
@@ -82,6 +84,6 @@ def test_otsu_brings_its_own_threshold_unless_one_is_given():
 def test_ten_crops_need_room_and_a_preset_says_whose_its_values_are():
     with pytest.raises(UsageError, match="ten_crop needs"):
         ImageSettings.preset("image-demo").updated({"localize.ten_crop": True})
-    origins = resolve_image_settings(preset="googlenet")[1]
+    origins = resolve_settings(ImageSettings, presets=["googlenet"])[1]
     assert origins["localize.threshold"] == "preset googlenet, paper"
     assert origins["train.epochs"] == "preset googlenet, unverified"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.core.errors import UsageError
-from thas.core.settings import Settings, resolve_settings
+from thas.core.presets import resolve_settings
 from thas.image_has.settings import ImageSettings
 from thas.sweep.plan import (
     Arm,
@@ -17,6 +17,7 @@ from thas.sweep.plan import (
     shown,
     split_values,
 )
+from thas.temporal_has.settings import Settings
 
 
 def test_values_are_divided_by_commas_and_lists_stand_in_brackets():
@@ -114,6 +115,22 @@ def test_an_experiment_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("half", "presets", "key", "value"),
+    [("temporal", '"video-full"', "hide.probability", 0.0), ("image", '["ilsvrc", "mine.toml"]', "train.epochs", 2)],
+)
+def test_an_arm_of_either_half_can_name_presets(tmp_path, half, presets, key, value):
+    (tmp_path / "mine.toml").write_text('extends = "images-128"\n[train]\nepochs = 2\nseed = 5\n')
+    path = tmp_path / "presets.toml"
+    path.write_text(f'half = "{half}"\n[arms.one]\npreset = {presets}\ntrain.seed = 4\n[arms.other]\n')
+    arm = read_experiment(path).arms[0]
+    assert arm.values[key] == value
+    assert arm.values["train.seed"] == 4, "what stands beside a preset goes over it"
+    path.write_text(f'half = "{half}"\n[arms.one]\npreset = "{"images-128" if half == "temporal" else "has"}"\n')
+    with pytest.raises(UsageError, match="holds settings for"):
+        read_experiment(path)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("arm = 1", "an experiment has no 'arm'"),
@@ -147,7 +164,7 @@ def test_an_unknown_experiment_is_named_with_the_nearest():
 @pytest.mark.parametrize("name", experiment_names())
 def test_every_experiment_that_comes_along_is_made_of_settings_there_are(name):
     found = read_experiment(find_experiment(name))
-    base = resolve_settings(presets=found.presets)[0] if found.half == "temporal" else ImageSettings()
+    base = resolve_settings(Settings if found.half == "temporal" else ImageSettings, presets=found.presets)[0]
     base = base.updated(found.settings)
     arms = found.all_arms()
     assert found.title

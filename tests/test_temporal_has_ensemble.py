@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from thas.core.errors import UsageError
-from thas.core.settings import Settings
 from thas.temporal_has.activation import ClassActivationSequence
 from thas.temporal_has.ensemble import averaged, mean_sequence
 from thas.temporal_has.localizer import Localizer
+from thas.temporal_has.settings import Settings
 from thas.temporal_has.train import train
 
 from .conftest import planted_videos

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.core.errors import UsageError
-from thas.core.settings import LocalizeSettings
 from thas.temporal_has.activation import ClassActivationSequence
 from thas.temporal_has.localize import close_gaps, levels, localize, predicted_labels, run_scores, runs_above
+from thas.temporal_has.settings import LocalizeSettings
 
 # One level, the mean of a run, and nothing else: what most cases here are drawn for.
 papers = partial(localize, threshold=0.5, threshold_rule="max", score="mean", upsample=1, nms="none")

@@ -9,7 +9,6 @@ import pytest
 from thas.core.errors import CheckpointError, DataError, UsageError
 from thas.core.runs import find_run, new_run
 from thas.core.segments import Segments
-from thas.core.settings import Settings
 from thas.temporal_has.activation import ClassActivationSequence
 from thas.temporal_has.results import (
     clock,
@@ -19,6 +18,7 @@ from thas.temporal_has.results import (
     write_sequences,
 )
 from thas.temporal_has.runs import RunData, read_settings, write_settings
+from thas.temporal_has.settings import Settings
 from thas.temporal_has.timeline import draw_profile, draw_timeline, mean_profile
 
 DATA = RunData('a "quoted" name \U0001f3bf', "data", "features", "training", "test")

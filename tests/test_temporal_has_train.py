@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from thas.core.devices import choose_device
 from thas.core.errors import CheckpointError, DataError, FeatureError, UsageError
-from thas.core.settings import Settings
 from thas.temporal_has.data import TrainingFeatures
 from thas.temporal_has.hide import hide_mask
 from thas.temporal_has.localizer import Localizer
 from thas.temporal_has.log import Epoch, append_log, read_log
 from thas.temporal_has.model import load_model
 from thas.temporal_has.network import HasNetwork, Head, NetworkOutput, pool
+from thas.temporal_has.settings import Settings
 from thas.temporal_has.train import CHECKPOINT, _fingerprint, train, video_loss
 from thas.temporal_has.trainer import Trainer
 

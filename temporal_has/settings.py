@@ -1,4 +1,4 @@
-"""Every default of training, localization and evaluation in one place, each with its source.
+"""Every default of the temporal half in one place, each with its source; the twin of `thas.image_has.settings`.
 
 The defaults are the attention head with hiding, which localized best in benchmarks/temporal.md. The temporal half of
 Hide-and-Seek (Singh & Lee, ICCV 2017) as it stands in the paper is the preset `has2017`. The source of each default,
@@ -8,20 +8,16 @@ and of each value of a preset, is
     unverified  how the paper's experiments are said to have been run; not stated in it
     ours        chosen by us
 
-Precedence: defaults < preset of the data set < --preset < --config FILE.toml < options.
+How presets, files and options go over them says `thas.core.presets`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from .errors import UsageError, listing, suggestion
-from .settings_table import SettingsTable, flatten, read_toml, setting
-
-PRESETS_FOLDER = Path(__file__).parents[1] / "presets"
+from ..core.errors import UsageError
+from ..core.settings_table import Kind, SettingsTable, setting
 
 
 @dataclass(frozen=True)
@@ -203,6 +199,8 @@ class Settings(SettingsTable):
     0.0
     """
 
+    kind: ClassVar[Kind] = "temporal"
+
     input: InputSettings = field(default_factory=InputSettings)
     hide: HideSettings = field(default_factory=HideSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -231,89 +229,3 @@ class Settings(SettingsTable):
 
 def _even(snippets: int) -> bool:
     return snippets > 0 and snippets % 2 == 0
-
-
-def preset_names() -> list[str]:
-    """The presets that come with thas: of methods and of data sets."""
-    return sorted(path.stem for path in PRESETS_FOLDER.glob("*.toml"))
-
-
-def read_preset(name: str) -> dict[str, Any]:
-    """The tables of a preset: `[data]` describes a data set, the others are settings.
-
-    `[features]` and `[backbone]` are what extract-features and train-backbone take unless told otherwise. With
-    `extends = "NAME"` a preset holds only what differs from another. `[sources]` is left out: see `preset_sources`.
-
-    Raises:
-        UsageError: There is no such preset.
-    """
-    if name not in preset_names():
-        raise UsageError(
-            f"there is no preset {name!r}",
-            why=suggestion(name, preset_names()),
-            next=f"use one of {listing(preset_names(), 20)}",
-        )
-    tables = read_toml(PRESETS_FOLDER / f"{name}.toml")
-    tables.pop("sources", None)
-    base = read_preset(tables.pop("extends")) if "extends" in tables else {}
-    return {name: {**base.get(name, {}), **tables.get(name, {})} for name in {**base, **tables}}
-
-
-def preset_sources(name: str) -> dict[str, str]:
-    """Whose each value of a preset is, by dotted key: `paper`, `unverified` or `ours`, as for the defaults.
-
-    The preset's `[sources]` lists the keys that are not ours; of a preset that it extends it has that one's.
-
-    >>> preset_sources("video-full")["hide.probability"], preset_sources("demo")["train.epochs"]
-    ('paper', 'ours')
-    """
-    tables = read_toml(PRESETS_FOLDER / f"{name}.toml")
-    theirs = {key: source for source, keys in tables.pop("sources", {}).items() for key in keys}
-    base = preset_sources(tables.pop("extends")) if "extends" in tables else {}
-    return base | {key: theirs.get(key, "ours") for key in flatten(_of_training(tables))}
-
-
-def preset_table(name: str, table: str) -> dict[str, Any]:
-    """A preset's table for another command than train, `features` or `backbone`; empty where it has none.
-
-    >>> preset_table("has2017", "features")
-    {}
-    """
-    return dict(read_preset(name).get(table, {})) if name in preset_names() else {}
-
-
-def preset_settings(name: str) -> dict[str, Any]:
-    """What a preset sets, by dotted key.
-
-    >>> preset_settings("video-full")["hide.probability"]
-    0.0
-    """
-    return flatten(_of_training(read_preset(name)))
-
-
-def _of_training(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the tables that describe the data set and the commands before training."""
-    return {name: table for name, table in tables.items() if name not in {"data", "features", "backbone"}}
-
-
-def resolve_settings(
-    *,
-    data_preset: str | None = None,
-    presets: Iterable[str] = (),
-    config: Path | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> tuple[Settings, dict[str, str]]:
-    """Settings by precedence, and for each changed key where its value came from; of a preset's, also whose it is."""
-    layers: list[tuple[str, Mapping[str, Any], Mapping[str, str]]] = []
-    for name in [*([data_preset] if data_preset else []), *presets]:
-        layers.append((f"preset {name}", _of_training(read_preset(name)), preset_sources(name)))
-    if config is not None:
-        layers.append((str(config), _of_training(read_toml(config)), {}))
-    if options:
-        layers.append(("option", options, {}))
-    settings, origins = Settings(), {}
-    for origin, layer, sources in layers:
-        flat = flatten(layer)
-        settings = settings.updated(flat, origin=origin)
-        origins |= {key: f"{origin}, {sources[key]}" if key in sources else origin for key in flat}
-    return settings, origins

@@ -1,0 +1,256 @@
+"""Presets and the order in which settings are layered: TOML files that hold only what differs from the defaults.
+
+Precedence: defaults < preset of the data set < --preset < --config FILE.toml < options.
+
+A preset is called by its name, or by the path of a file of one's own. Besides tables of settings it may have
+
+    kind = "temporal"           or "image": the half whose settings it holds; a file without it goes with either
+    extends = "has2017"         another preset, by name or by a path from this file's folder
+    [sources]                   whose its values are: paper = ["hide.fill"], unverified = [...]; the rest is ours
+    [data], [features], [backbone]    for the commands before training; a run's settings.toml has [data], too
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .errors import UsageError, listing, suggestion
+from .settings_table import Kind, SettingsTable, flatten, read_toml
+
+PRESETS_FOLDER = Path(__file__).parents[1] / "presets"
+_OTHER_TABLES = frozenset({"data", "features", "backbone"})
+_OTHER_KEYS = frozenset({"kind", "extends", "sources"})
+_OF = {"temporal": "videos", "image": "images"}
+_COMMANDS = {"temporal": "thas train, or thas sweep", "image": "thas image train, or thas image sweep"}
+
+Table = TypeVar("Table", bound=SettingsTable)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a preset, or any file of settings, says.
+
+    Attributes:
+        name: As it was called.
+        kind: The half whose settings it holds; None where it does not say.
+        tables: For other commands than train: `data` describes a data set, `features` and `backbone` are what
+            extract-features and train-backbone take unless told otherwise.
+        settings: What it sets, by dotted key.
+        sources: Whose each value is, by dotted key: `paper`, `unverified` or `ours`. Of a file that does not come with
+            thas only what the file says itself, for the rest is not ours.
+    """
+
+    name: str
+    kind: Kind | None
+    tables: Mapping[str, Mapping[str, Any]]
+    settings: Mapping[str, object]
+    sources: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Settings that go over others.
+
+    Attributes:
+        origin: Where they come from, for messages and for `--print-config`.
+        values: By dotted key; may be text, as typed.
+        sources: Whose they are, by dotted key, where that is known.
+    """
+
+    origin: str
+    values: Mapping[str, object]
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+def preset_names(kind: Kind | None = None) -> list[str]:
+    """The presets that come with thas, of methods and of data sets; those of one half if named."""
+    names = sorted(path.stem for path in PRESETS_FOLDER.glob("*.toml"))
+    return names if kind is None else [name for name in names if _kind_of(name) == kind]
+
+
+def _kind_of(name: str) -> object:
+    return read_toml(PRESETS_FOLDER / f"{name}.toml").get("kind")
+
+
+def read_preset(name: str, *, kind: Kind | None = None, folder: Path | None = None) -> Preset:
+    """A preset by its name or its file's path.
+
+    Args:
+        name: One that comes with thas, or a TOML file.
+        kind: The half it must be of, if that matters.
+        folder: Where a path begins, if not in the working folder.
+
+    Raises:
+        UsageError: There is no such preset, it is of the other half, or not of a preset's form.
+    """
+    if name in preset_names():
+        found = _read(PRESETS_FOLDER / f"{name}.toml", name, ours=True)
+    else:
+        path = (folder or Path()) / name
+        if not (path.suffix == ".toml" or path.is_file()):
+            known = preset_names(kind)
+            half = f"{kind} " if kind == "image" else ""
+            raise UsageError(
+                f"there is no {half}preset {name!r}",
+                why=suggestion(name, known),
+                next=f"use one of {listing(known, 20)}; or a file of your own, MINE.toml",
+                subject=name,
+            )
+        found = _read(path, name, ours=False)
+    _check_kind(found, kind)
+    return found
+
+
+def read_settings_file(path: Path, *, kind: Kind | None = None) -> Preset:
+    """A file of settings: a preset's, a run's settings.toml, or what `--print-config` printed.
+
+    Raises:
+        UsageError: It is missing, no TOML, or of the other half.
+    """
+    found = _read(path, str(path), ours=False)
+    _check_kind(found, kind)
+    return found
+
+
+def _check_kind(found: Preset, kind: Kind | None) -> None:
+    if kind is None or found.kind in (None, kind):
+        return
+    assert found.kind is not None
+    close = suggestion(found.name, preset_names(kind))
+    raise UsageError(
+        f"{found.name} holds settings for {_OF[found.kind]}",
+        why=f"those for {_OF[kind]} are wanted here; {close}",
+        next=_COMMANDS[found.kind],
+        subject=found.name,
+    )
+
+
+def _read(path: Path, name: str, *, ours: bool, above: tuple[Path, ...] = ()) -> Preset:
+    """A preset's file; `above` are the files that extend it."""
+    content = read_toml(path)
+
+    kind, base_name, sources = content.get("kind"), content.get("extends"), content.get("sources", {})
+    if kind not in (None, "temporal", "image"):
+        raise _refusal(path, f'kind must be "temporal" or "image", not {kind!r}')
+    lists = sources.values() if isinstance(sources, Mapping) else [None]
+    if not all(isinstance(keys, list) and all(isinstance(key, str) for key in keys) for keys in lists):
+        raise _refusal(path, "[sources] must list settings", 'such as paper = ["hide.probability"]')
+    base = None
+    if base_name is not None:
+        base = _extended(base_name, path, above)
+        if kind is None:
+            kind = base.kind
+        elif base.kind not in (None, kind):
+            raise _refusal(path, f"it is for {_OF[kind]} and cannot extend one for {_OF[str(base.kind)]}")
+    tables = {key: table for key, table in content.items() if key in _OTHER_TABLES}
+    for key, table in tables.items():
+        if not isinstance(table, Mapping):
+            raise _refusal(path, f"{key} must be a table")
+    settings = flatten(settings_of(content))
+    whose = {key: source for source, keys in sources.items() for key in keys}
+    said = {key: whose.get(key, "ours") for key in settings} if ours else {k: whose[k] for k in settings if k in whose}
+    if base is not None:
+        tables = {key: {**base.tables.get(key, {}), **tables.get(key, {})} for key in {**base.tables, **tables}}
+        said = {key: source for key, source in base.sources.items() if key not in settings} | said
+        settings = {**base.settings, **settings}
+    return Preset(name, kind, tables, settings, said)
+
+
+def _refusal(path: Path, what: str, why: str = "") -> UsageError:
+    return UsageError(f"{path}: {what}", why=why, next="docs/training.md shows a preset's form", subject=str(path))
+
+
+def _extended(name: object, path: Path, above: tuple[Path, ...]) -> Preset:
+    """The preset that the one in `path` extends."""
+    if not isinstance(name, str):
+        raise _refusal(path, f"extends must be the name of a preset or its file, not {name!r}")
+    ours = name in preset_names()
+    file = PRESETS_FOLDER / f"{name}.toml" if ours else path.parent / name
+    if not file.is_file():
+        raise _refusal(path, f"it extends {name!r}, which is no preset", suggestion(name, preset_names()))
+    above = (*above, path.resolve())
+    if file.resolve() in above:
+        raise _refusal(path, "it extends itself", " -> ".join(one.name for one in (*above, file)))
+    return _read(file, name, ours=ours, above=above)
+
+
+def settings_of(tables: Mapping[str, object]) -> dict[str, object]:
+    """The tables of settings of a TOML file, without what it says to others.
+
+    >>> settings_of({"kind": "image", "data": {"dataset": "x"}, "hide": {"probability": 0}})
+    {'hide': {'probability': 0}}
+    """
+    return {key: value for key, value in tables.items() if key not in _OTHER_TABLES | _OTHER_KEYS}
+
+
+def preset_table(name: str, table: str) -> dict[str, Any]:
+    """A preset's table for another command than train, `features` or `backbone`; empty where it has none.
+
+    >>> preset_table("has2017", "features")
+    {}
+    """
+    return dict(read_preset(name).tables.get(table, {})) if name in preset_names() else {}
+
+
+def preset_layer(name: str, kind: Kind, *, folder: Path | None = None) -> Layer:
+    """A preset as a layer of settings.
+
+    Raises:
+        UsageError: As `read_preset`.
+    """
+    found = read_preset(name, kind=kind, folder=folder)
+    return Layer(f"preset {name}", found.settings, found.sources)
+
+
+def config_layer(path: Path, kind: Kind) -> Layer:
+    """A file of settings as a layer.
+
+    Raises:
+        UsageError: As `read_settings_file`.
+    """
+    found = read_settings_file(path, kind=kind)
+    return Layer(str(path), found.settings, found.sources)
+
+
+def layered(table: type[Table], layers: Iterable[Layer]) -> tuple[Table, dict[str, str]]:
+    """Defaults with layers over them, the last on top, and for each changed key where its value came from.
+
+    Raises:
+        UsageError: A layer sets what there is not, or to what it cannot be.
+    """
+    settings, origins = table(), dict[str, str]()
+    for layer in layers:
+        settings = settings.updated(layer.values, origin=layer.origin)
+        for key in layer.values:
+            source = layer.sources.get(key)
+            origins[key] = f"{layer.origin}, {source}" if source else layer.origin
+    return settings, origins
+
+
+def resolve_settings(
+    table: type[Table],
+    *,
+    data_preset: str | None = None,
+    presets: Iterable[str] = (),
+    config: Path | None = None,
+    options: Mapping[str, object] | None = None,
+) -> tuple[Table, dict[str, str]]:
+    """Settings by precedence, and for each changed key where its value came from; of a preset's, also whose it is.
+
+    Args:
+        table: Which settings: of which half.
+        data_preset: The preset of the data set, if it has one.
+        presets: By name or file, the last on top.
+        config: A file of settings, such as a run's settings.toml.
+        options: What was typed, by dotted key.
+
+    Raises:
+        UsageError: There is no such preset or file, it is of the other half, or a setting or value makes no sense.
+    """
+    layers = [preset_layer(name, table.kind) for name in [*([data_preset] if data_preset else []), *presets]]
+    if config is not None:
+        layers.append(config_layer(config, table.kind))
+    return layered(table, [*layers, Layer("option", options or {})])
