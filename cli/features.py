@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -225,7 +225,7 @@ def _files(paths: Sequence[Path]) -> dict[str, Path]:
     return files
 
 
-def _report(result: ExtractionResult, folder: Path, verb: str, *, json: bool) -> int:
+def _report(result: ExtractionResult, folder: Path, verb: str, *, json: bool, next: str = "") -> int:
     if json:
         print_json(
             {
@@ -254,7 +254,7 @@ def _report(result: ExtractionResult, folder: Path, verb: str, *, json: bool) ->
         raise PartialFailure(
             f"{plural(len(result.failed), 'video')} failed: {listing(failure.video for failure in result.failed)}",
             why=f"{first.video}: {first.reason}" + (f"; all reasons in {folder}/failed.csv" if folder.is_dir() else ""),
-            next="run the same command again to retry them; what is done stays done",
+            next=next or "run the same command again to retry them; what is done stays done",
         )
     return 0
 
@@ -262,23 +262,26 @@ def _report(result: ExtractionResult, folder: Path, verb: str, *, json: bool) ->
 def import_features(
     folder: Path,
     *,
-    fps: str,
-    length_frames: int,
-    stride_frames: float,
+    fps: str | None = None,
+    length_frames: int | None = None,
+    stride_frames: float | None = None,
     offset_frames: float = 0.0,
+    rescaled: Annotated[bool, _FLAG] = False,
     out: Path | None = None,
     dataset: str | None = None,
     durations: Path | None = None,
-    key: Annotated[list[str] | None, Parameter(negative=())] = None,
+    key: Annotated[list[str] | None, Parameter(negative=(), consume_multiple=True)] = None,
     transposed: Annotated[bool, _FLAG] = False,
+    crops: Literal["mean", "first", "all"] | None = None,
     stored: Literal["float32", "float16"] = "float32",
     data_root: Path = Path("data"),
     json: Annotated[bool, _FLAG] = False,
 ) -> int:
-    """Turn features made elsewhere into a feature cache: a .npy, .npz, .pt or .h5 file (T, D) a video.
+    """Turn features made elsewhere into a feature cache: .npy, .npz, .pt, .pkl, .h5, .mat or .csv, (T, D) a video.
 
-    W-TALC's folder Thumos14reduced (one array of arrays, and videoname.npy) is known too. Pickles are read without
-    running them.
+    Known are a file a video, folders rgb/ and flow/ of the same names, video_features' _rgb, _flow, _fps and
+    _timestamps_ms, one file of all videos, and W-TALC's pair. Pickles are read without running them.
+    docs/imported_features.md has the command for each.
 
     For example:
 
@@ -286,28 +289,36 @@ def import_features(
 
         thas import-features arrays --fps fps.csv --length-frames 16 --stride-frames 8 --out features
 
+        thas import-features csv_mean_100 --rescaled --dataset activitynet-1.3
+
     Parameters
     ----------
     folder
-        The arrays, each named after its video.
+        The arrays, each named after its video; or a file that holds those of all videos.
     fps
-        Frames a second when the features were made: a number, or a CSV table video,fps.
+        Frames a second when the features were made: a number, a CSV table video,fps, or annotations in JSON whose
+        videos have "fps".
     length_frames
         Frames that a row describes.
     stride_frames
         Frames from one row's start to the next one's.
     offset_frames
         The first row's first frame.
+    rescaled
+        Each video's rows are spread evenly over its whole duration (BSN's hundred rows).
     out
         The cache to write; `features` by default.
     dataset
         Write into this data set's features instead: its name or folder.
     durations
-        A CSV table video,duration_seconds; by default a video ends with its last row.
+        A CSV table video,duration_seconds; by default the annotations' durations, or the last row's end.
     key
-        Name of the array in .npz, .pt and .h5 files; several are joined side by side.
+        Name of the array in files of several, of a stream or of its folder; several are joined side by side:
+        --key rgb flow.
     transposed
         The arrays are (D, T).
+    crops
+        What becomes of arrays of ten crops, (T, 10, D) or (10, T, D): their mean, the first, or all side by side.
     stored
         float16 halves the disk.
     data_root
@@ -315,34 +326,44 @@ def import_features(
     json
         Print one JSON object.
     """
-    from ..features.importing import find_arrays, read_numbers
+    from ..features.importing import find_sources, read_numbers, read_rates
     from ..features.importing import import_features as run
 
     if out and dataset:
         raise UsageError("--out and --dataset exclude each other", next="give one of them")
+    known: tuple[str, ...] = ()
+    lasts: dict[str, float] = {}
     if dataset:
         from ..datasets.dataset import open_dataset
 
-        out = open_dataset(dataset, data_root=data_root).features_folder
+        opened = open_dataset(dataset, data_root=data_root)
+        out, known, lasts = opened.features_folder, opened.videos, opened.durations()
     target = out or Path("features")
-    rates: float | Mapping[str, float]
-    try:
-        rates = float(fps)
-    except ValueError:
-        rates = read_numbers(Path(fps), "fps")
-    count = len(list(find_arrays(folder, keys=tuple(key or ()))))
-    with progress("importing", count, "videos") as advance:
+    if folder.resolve() == target.resolve():
+        raise UsageError(
+            "features cannot be imported into the folder they come from",
+            why=f"{target} would hold both",
+            next="--out another folder",
+        )
+    if durations:
+        lasts = read_numbers(durations, "duration_seconds")
+    sources = find_sources(folder, keys=tuple(key or ()), videos=known)
+    with progress("importing", len(sources), "videos") as advance:
         result = run(
-            folder,
+            sources,
             target,
-            fps=rates,
+            fps=None if fps is None else read_rates(fps),
             length_frames=length_frames,
             stride_frames=stride_frames,
             offset_frames=offset_frames,
-            durations=read_numbers(durations, "duration_seconds") if durations else None,
+            rescaled=rescaled,
+            durations=lasts,
             keys=tuple(key or ()),
             transposed=transposed,
+            crops=crops,
             stored=stored,
+            videos=known,
             progress=advance,
+            warn=warn,
         )
-    return _report(result, target, "imported", json=json)
+    return _report(result, target, "imported", json=json, next="mend or remove these, and run the same command again")

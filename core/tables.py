@@ -46,6 +46,8 @@ def as_written(cell: str) -> str:
 def opened(path: Path) -> Iterator[TextIO]:
     """The file as UTF-8 text, less the mark that Windows puts before it; what the system says becomes a DataError."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would make the reader wait for ever
+            raise OSError("it is not a file")
         with path.open(encoding="utf-8-sig", newline="") as file:
             yield file
     except UnicodeDecodeError as error:

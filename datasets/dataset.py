@@ -158,6 +158,14 @@ class Dataset:
                 matrix[row, column[label]] = 1
         return matrix
 
+    def durations(self) -> dict[str, float]:
+        """Seconds of each video by its annotations; empty where there are none, or they do not say."""
+        if self.annotations_path is None:
+            return {}
+        from ..eval.annotations import read_annotations
+
+        return dict(read_annotations(self.annotations_path, ignore_label=self.ignore_label).durations)
+
     def annotations(self, subset: str | None = None) -> Annotations:
         """The ground-truth segments of this data set's videos, or of one subset's, for evaluation.
 

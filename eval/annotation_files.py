@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import DataError, listing, suggestion
+from ..core.json_files import load_json
 from ..core.segments import Segments
 from ..core.tables import number, table_rows
 from .annotations import Annotations
-from .parsing import HEADINGS, interval, label_name, load_json, text_lines, two_times
+from .parsing import HEADINGS, interval, label_name, text_lines, two_times
 
 _SUBSETS = {"val": "validation"}
 _CLASS_FILE = re.compile(r"(?P<label>.+)_(?P<subset>[A-Za-z0-9]+)")
@@ -74,7 +75,7 @@ class _Table:
 
 def read_activitynet(path: Path, *, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
     """ActivityNet's JSON: {"database": {video: {"subset", "duration"?, "annotations": [{"label", "segment"}]}}}."""
-    content = load_json(path)
+    content = load_json(path, next="give a JSON, CSV or THUMOS text file")
     if not isinstance(content, dict) or not isinstance(content.get("database"), dict):
         looks = "detections" if isinstance(content, dict) and "results" in content else "another JSON file"
         raise DataError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,33 +59,3 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
         for i, line in enumerate(lines, 1):
             if line.strip():
                 yield i, line
-
-
-def _without_repeats(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
-    """A table whose keys are all different: JSON readers keep the last of two without a word."""
-    table = dict(pairs)
-    if len(table) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
-        raise DataError(f"{path}: {twice!r} is there twice", next="join the two", subject=str(path))
-    return table
-
-
-def load_json(path: Path) -> Any:
-    """The contents of a JSON file, or a DataError that says where it breaks off."""
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            return json.load(file, object_pairs_hook=lambda pairs: _without_repeats(pairs, path))
-    except RecursionError:
-        raise DataError(f"{path}: its lists lie too deep in each other", subject=str(path)) from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read", why=error.strerror or str(error), subject=str(path)) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        why = f"{error.msg}, line {error.lineno}" if isinstance(error, json.JSONDecodeError) else str(error)
-        empty = path.stat().st_size == 0
-        raise DataError(
-            f"{path} is empty" if empty else f"{path} is not valid JSON",
-            why="" if empty else why,
-            next="give a JSON, CSV or THUMOS text file",
-            subject=str(path),
-        ) from None

@@ -1,268 +1,235 @@
-"""Features that others made, into a cache of ours: one array file a video, or W-TALC's pair of object arrays."""
+"""Features that others made, into a cache of ours: found by `layouts`, ordered by `arrangement` and `row_times`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from .._version import __version__
-from ..core.errors import FeatureError, UsageError, listing
+from ..core.errors import FeatureError, ThasError, UsageError, counted, listing
 from ..core.files import cannot_write
+from ..core.json_files import load_json
 from ..core.tables import number, table_rows
+from ..datasets.near_names import near_names, near_sentence
+from .arrangement import Crops, check_arrangement, rows, width_of
+from .array_files import open_arrays, unreadable
 from .cache import Features, write_features
 from .extraction_settings import ExtractionResult, Progress
 from .failures import Failure, write_failures
-from .pickles import load_array
-from .snippets import SnippetGrid
+from .layouts import Source, find_sources, pick, side_by_side
+from .row_times import RowTimes
 from .temporary_names import remove_unfinished
 
-ARRAY_SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".h5", ".hdf5")
-# Tried in this order where a file holds several arrays and no key was named.
-_KEYS = ("features", "feature", "feats", "feat", "data")
-
-
-@dataclass(frozen=True)
-class Source:
-    """One video's array, not yet read.
-
-    Attributes:
-        video: The video's name.
-        read: Gives its array.
-        path: Where it lies.
-    """
-
-    video: str
-    read: Callable[[], np.ndarray]
-    path: Path
+__all__ = ["Source", "find_sources", "import_features", "read_array", "read_numbers", "read_rates"]
 
 
 def import_features(
-    source: Path | str,
+    source: Path | str | Sequence[Source],
     out: Path | str,
     *,
-    fps: float | Mapping[str, float],
-    length_frames: int,
-    stride_frames: float,
+    fps: float | Mapping[str, float] | None = None,
+    length_frames: int | None = None,
+    stride_frames: float | None = None,
     offset_frames: float = 0.0,
+    rescaled: bool = False,
     durations: Mapping[str, float] | None = None,
     keys: tuple[str, ...] = (),
     transposed: bool = False,
+    crops: Crops | None = None,
     stored: Literal["float32", "float16"] = "float32",
+    videos: Iterable[str] = (),
     progress: Progress | None = None,
+    warn: Callable[[str], object] = lambda _: None,
 ) -> ExtractionResult:
-    """Turn a folder of arrays into a feature cache.
+    """Turn features made elsewhere into a feature cache.
 
     Args:
-        source: A folder of .npy, .npz, .pt or .h5 files, one a video, named after it; or W-TALC's folder, with
-            `*-I3D-JOINTFeatures.npy` beside `*-Annotations/videoname.npy`.
+        source: A folder or file that `find_sources` knows, or what it found there.
         out: The cache; made if absent.
-        fps: Frames a second of the videos when the features were made; one number, or one a video.
+        fps: Frames a second of the videos when the features were made; one number, or one a video. Not needed where
+            the folder holds them, or rows are `rescaled`.
         length_frames: Frames that a row describes.
         stride_frames: Frames from one row's start to the next one's.
         offset_frames: The first row's first frame.
+        rescaled: Each video's rows are spread evenly over its whole duration, as BSN's hundred are.
         durations: Length of each video in seconds; by default the last row's end.
-        keys: Names of the arrays inside .npz, .pt and .h5 files; several are joined side by side.
+        keys: Names of the arrays inside files, or of streams; several are joined side by side.
         transposed: The arrays are (D, T).
+        crops: What becomes of arrays of several crops (T, 10, D) or (10, T, D).
         stored: The type in the cache.
+        videos: The names that a data set has; arrays called nearly so are written under these.
         progress: Called with 1.0 after each video.
+        warn: Called with each thing that is worth a look.
 
     Returns:
-        What became of each video; failures do not raise.
+        What became of each video; failures of single videos do not raise.
 
     Raises:
-        UsageError: The folder holds no arrays.
+        UsageError: The folder holds no arrays, they look the other way round, or how to read them was not said.
+        FeatureError: Not one of the arrays can be read.
         DataError: The cache cannot be written to.
     """
-    source, out = Path(source), Path(out)
-    sources = list(find_arrays(source, keys=keys))
-    if source.resolve() == out.resolve():
-        raise UsageError(
-            "features cannot be imported into the folder they come from",
-            why=f"{out} would hold both",
-            next="--out another folder",
-            subject=str(out),
-        )
-    recipe = {
-        "backbone": "imported",
-        "length_frames": length_frames,
-        "stride_frames": float(stride_frames),
-        "offset_frames": float(offset_frames),
+    known, out = tuple(videos), Path(out)
+    if isinstance(source, str | Path):
+        if Path(source).resolve() == out.resolve():
+            raise UsageError(
+                "features cannot be imported into the folder they come from",
+                why=f"{out} would hold both",
+                next="--out another folder",
+                subject=str(out),
+            )
+        sources = find_sources(Path(source), keys=keys, videos=known)
+    else:
+        sources = list(source)
+    names = _names(sources, known, warn)
+    times = RowTimes(fps, length_frames, stride_frames, offset_frames, rescaled, durations or {})
+    times.check(sources, names)
+    shapes, broken = _survey(sources)
+    if len(broken) == len(sources):
+        raise next(iter(broken.values()))  # with the advice that mends it
+    expected = {one.video: times.expected_rows(one, names[one.video]) for one in sources}
+    for sentence in check_arrangement(
+        shapes,
+        transposed=transposed,
+        crops=crops,
+        expected_rows={video: count for video, count in expected.items() if count is not None},
+    ):
+        warn(sentence)
+    recipe = times.recipe() | {
         "stored": stored,
-        "imported_source": str(source),
+        "imported_source": str(source if isinstance(source, str | Path) else sources[0].path.parent),
         "thas_version": __version__,
     }
+    if crops is not None:
+        recipe["crops"] = crops
+    width = _usual_width(sources, transposed, crops) if len(sources) > len(broken) else 0
     done: list[str] = []
     failed: list[Failure] = []
-    width: int | None = None
+    cut: list[str] = []
     for one in sources:
+        video = names[one.video]
         try:
-            data = _two_dimensional(one, transposed=transposed)
-            rate = _rate(fps, one.video)
-            if width is not None and data.shape[1] != width:
-                raise FeatureError(
-                    f"{one.path} has another width",
-                    why=f"its rows have {data.shape[1]} numbers, those of {done[0]} {width}",
-                )
-            grid = _grid(rate, length_frames, stride_frames, offset_frames, len(data))
-            start, end = grid.start_seconds, grid.end_seconds
-            duration = float((durations or {}).get(one.video, end[-1] if len(end) else 0.0))
-            features = Features(one.video, data, start, end, duration)
+            if one.video in broken:
+                raise broken[one.video]
+            data = _rows_of(one, transposed, crops, cut)
+            if data.shape[1] != width:
+                raise _another_width(one, data, width)
+            start, end, duration, rate = times.of(one, video, len(data))
             write_features(
-                out, features, recipe=recipe, source={"average_fps": float(rate), "path": str(one.path)}, dtype=stored
+                out,
+                Features(video, data, start, end, duration),
+                recipe=recipe,
+                source={"average_fps": rate, "path": str(one.path)},
+                dtype=stored,
             )
-        except FeatureError as error:
-            failed.append(Failure(one.video, "read", " ".join((error.why or error.what).split())))
+        except ThasError as error:
+            failed.append(Failure(video, "read", " ".join((error.why or error.what).split())))
         except OSError as error:
             raise cannot_write(out, error) from error
         else:
-            width = data.shape[1]
-            done.append(one.video)
+            done.append(video)
         if progress is not None:
             progress(1.0)
+    if cut:
+        what = "streams that differ by a row; the longer one lost its last"
+        warn(counted(cut, f"video has {what}", f"videos have {what}"))
     if out.is_dir():
         remove_unfinished(out)
         write_failures(out, failed)
     return ExtractionResult(tuple(done), (), tuple(failed))
 
 
-def _grid(fps: float, length: int, stride: float, offset: float, count: int) -> SnippetGrid:
-    from fractions import Fraction
-
-    exact = [Fraction(value).limit_denominator(1_000_000) for value in (fps, stride, offset)]
-    return SnippetGrid(exact[0], length, exact[1], exact[2], count)
-
-
-def _rate(fps: float | Mapping[str, float], video: str) -> float:
-    rate = fps.get(video) if isinstance(fps, Mapping) else fps
-    if rate is None or not rate > 0 or not np.isfinite(rate):
-        why = "the table of frame rates lacks it" if rate is None else f"its frame rate is {rate}"
-        raise FeatureError(f"{video} has no frame rate", why=why, subject=video)
-    return float(rate)
-
-
-def _two_dimensional(source: Source, *, transposed: bool) -> np.ndarray:
-    data = np.asarray(source.read())
-    if data.ndim > 2:
-        data = data.squeeze(axis=tuple(i for i in range(data.ndim) if data.shape[i] == 1 and data.ndim > 2))
-    if data.ndim == 1 and data.size:
-        data = data[None]
-    if data.ndim != 2 or data.dtype.kind not in "fiu":
-        raise FeatureError(
-            f"{source.path} holds no feature rows", why=f"its array is {data.shape} of {data.dtype}, not (T, D) numbers"
-        )
-    return data.T if transposed else data
-
-
-def find_arrays(source: Path, *, keys: tuple[str, ...] = ()) -> Iterator[Source]:
-    """The arrays of a folder, by video.
-
-    Raises:
-        UsageError: There are none, or two files would be one video.
-    """
-    if not source.is_dir():
-        why = "it is a file" if source.exists() else "no such folder"
+def _names(sources: Sequence[Source], known: Sequence[str], warn: Callable[[str], object]) -> dict[str, str]:
+    """What each video is called in the cache: as the data set calls it, where the two differ in writing alone."""
+    own = [one.video for one in sources]
+    if not known:
+        return {video: video for video in own}
+    near = near_names(own, known)
+    if near:
+        warn(f"imported under the data set's names: {listing((f'{a} as {b}' for a, b in near.items()), 3)}")
+    names = {video: near.get(video, video) for video in own}
+    strange = sorted(set(names.values()) - set(known))
+    if len(strange) == len(own):
         raise UsageError(
-            f"there is no folder {source}", why=why, next="thas import-features FOLDER", subject=str(source)
+            "none of these features is of a video of the data set",
+            why=f"they are of {listing(strange, 3)}; the data set has {listing(known, 3)}",
+            next="rename the files as labels.csv names the videos, or give --out FOLDER instead of --dataset",
+            subject=strange[0],
         )
-    pair = _wtalc(source)
-    if pair is not None:
-        yield from pair
-        return
-    files = sorted(path for path in source.rglob("*") if path.suffix.lower() in ARRAY_SUFFIXES and path.is_file())
-    if not files:
-        kinds = sorted({path.suffix for path in source.iterdir() if path.is_file()})
-        raise UsageError(
-            f"{source} holds no features",
-            why=f"no {', '.join(ARRAY_SUFFIXES)} file lies there" + (f", only {listing(kinds)}" if kinds else ""),
-            next="thas import-features FOLDER",
-            subject=str(source),
-        )
-    seen: dict[str, Path] = {}
-    for path in files:
-        other = seen.setdefault(path.stem, path)
-        if other != path:
-            raise UsageError(
-                f"video {path.stem} has two files", why=f"{other} and {path}", next="keep one", subject=path.stem
-            )
-        yield Source(path.stem, lambda path=path: read_array(path, keys=keys), path)
+    if strange:
+        warn(counted(strange, "array is of no video of the data set", "arrays are of no videos of the data set"))
+    lacking = [video for video in known if video not in set(names.values())]
+    if lacking:
+        hint = near_sentence(lacking, strange)
+        warn(counted(lacking, "video of the data set has no array", "videos of the data set have no array") + hint)
+    return names
 
 
-def _wtalc(source: Path) -> list[Source] | None:
-    """W-TALC's pair: one object array of feature matrices, one of names; None if the folder is not that."""
-    features = [path for path in sorted(source.glob("*.npy")) if "features" in path.stem.lower()]
-    names = [*sorted(source.glob("videoname.npy")), *sorted(source.glob("*nnotations/videoname.npy"))]
-    if len(features) != 1 or not names:
-        return None
-    videos = [name.decode() if isinstance(name, bytes) else str(name) for name in load_array(names[0]).ravel()]
-    arrays = load_array(features[0])
-    if len(arrays) != len(videos) or len(set(videos)) != len(videos):
-        raise UsageError(
-            f"{features[0].name} and {names[0].name} do not belong together",
-            why=f"{len(arrays)} arrays, {len(videos)} names, {len(set(videos))} of them distinct",
-            next="download both again",
-            subject=str(source),
-        )
-    return [Source(video, lambda i=i: arrays[i], features[0]) for i, video in enumerate(videos)]
+def _survey(sources: Sequence[Source]) -> tuple[dict[str, tuple[int, ...]], dict[str, ThasError]]:
+    """The shape of each video's first stream, and what could not be read."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    broken: dict[str, ThasError] = {}
+    for one in sources:
+        try:
+            first = one.streams[0]()[0]
+        except ThasError as error:
+            broken[one.video] = error
+        else:
+            if first.numeric and first.shape and 0 not in first.shape:
+                shapes[one.video] = tuple(first.shape)
+    return shapes, broken
+
+
+def _usual_width(sources: Sequence[Source], transposed: bool, crops: Crops | None) -> int:
+    """The width D that most videos have, of all their streams together; the first one's where none is more frequent."""
+    widths: Counter[int] = Counter()
+    for one in sources:
+        try:
+            shapes = [stored.shape for read in one.streams for stored in read()]
+        except ThasError:
+            continue
+        widths[sum(width_of(shape, transposed=transposed, crops=crops) for shape in shapes)] += 1
+    return widths.most_common(1)[0][0] if widths else 0
+
+
+def _rows_of(source: Source, transposed: bool, crops: Crops | None, cut: list[str]) -> np.ndarray:
+    """(T, D), of all streams."""
+    try:
+        parts = [rows(one.read(), transposed=transposed, crops=crops) for read in source.streams for one in read()]
+        joined = side_by_side(parts)
+    except ThasError:
+        raise
+    except Exception as error:  # a damaged file fails in the middle as it does at its head
+        raise unreadable(source.path, error) from error
+    if any(len(part) != len(joined) for part in parts):
+        cut.append(source.video)
+    return joined
+
+
+def _another_width(source: Source, data: np.ndarray, width: int) -> FeatureError:
+    turned = "; it is probably (D, T)" if len(data) == width else ""
+    return FeatureError(
+        f"{source.path} has another width",
+        why=f"its rows have {data.shape[1]} numbers, those of the others {width}{turned}",
+    )
 
 
 def read_array(path: Path, *, keys: tuple[str, ...] = ()) -> np.ndarray:
-    """One video's array from a .npy, .npz, .pt or .h5 file; nothing in it is run.
+    """One video's array from a file of any kind, several joined side by side; nothing in it is run.
 
     Raises:
         FeatureError: It cannot be read, or holds several arrays and none was named.
     """
     try:
-        suffix = path.suffix.lower()
-        if suffix == ".npy":
-            return load_array(path)
-        if suffix == ".npz":
-            with np.load(path, allow_pickle=False) as opened:
-                return _pick(path, {name: (lambda name=name: opened[name]) for name in opened.files}, keys)
-        if suffix in (".pt", ".pth"):
-            import torch
-
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-            if isinstance(loaded, torch.Tensor):
-                return loaded.numpy()
-            tensors = {k: v for k, v in loaded.items() if isinstance(v, torch.Tensor)}
-            return _pick(path, {name: tensor.numpy for name, tensor in tensors.items()}, keys)
-        import h5py
-
-        with h5py.File(path, "r") as file:
-            found: dict[str, Callable[[], Any]] = {}
-
-            def visit(name: str, item: Any) -> None:
-                if isinstance(item, h5py.Dataset):
-                    found[name] = lambda: item[()]
-
-            file.visititems(visit)
-            return _pick(path, found, keys)
-    except FeatureError:
+        return side_by_side([one.read() for one in pick(path, open_arrays(path), keys)])
+    except ThasError:
         raise
     except Exception as error:
-        raise FeatureError(
-            f"{path} cannot be read",
-            why=f"{type(error).__name__}: {str(error) or 'it is cut off'}"[:300],
-            next="make it again",
-            subject=str(path),
-        ) from error
-
-
-def _pick(path: Path, arrays: Mapping[str, Callable[[], Any]], keys: tuple[str, ...]) -> np.ndarray:
-    missing = [key for key in keys if key not in arrays]
-    chosen = list(keys) or [key for key in _KEYS if key in arrays][:1] or (list(arrays) if len(arrays) == 1 else [])
-    if missing or not chosen:
-        raise FeatureError(
-            f"{path} has no array {missing[0]!r}" if missing else f"{path} holds several arrays",
-            why=f"it holds {listing(arrays, 8) or 'none'}",
-            next="name it with --key",
-            subject=str(path),
-        )
-    return np.concatenate([np.asarray(arrays[key]()) for key in chosen], axis=-1)
+        raise unreadable(path, error) from error
 
 
 def read_numbers(path: Path, column: str) -> dict[str, float]:
@@ -275,3 +242,26 @@ def read_numbers(path: Path, column: str) -> dict[str, float]:
         row["video"]: number(row[column], place=f"{path}, line {line}", name=column)
         for line, row in table_rows(path, ("video", column))
     }
+
+
+def read_rates(text: str) -> float | dict[str, float]:
+    """Frame rates as typed: a number, a table `video,fps`, or annotations in JSON whose videos have `fps`.
+
+    Raises:
+        DataError: The file holds none.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        path = Path(text)
+    if path.suffix.lower() != ".json":
+        return read_numbers(path, "fps")
+    content: Any = load_json(path)
+    database = content.get("database") if isinstance(content, dict) else None
+    entries = database.items() if isinstance(database, dict) else ()
+    rates = {video: entry["fps"] for video, entry in entries if isinstance(entry, dict) and "fps" in entry}
+    if not rates:
+        raise UsageError(
+            f"{path} holds no frame rates", why='its videos have no "fps"', next="--fps NUMBER", subject=str(path)
+        )
+    return {video: number(rate, place=f"{path}, video {video}", name="fps") for video, rate in rates.items()}

@@ -1,46 +1,171 @@
-"""Old .npy files of object arrays, read without running what a pickle may hold.
+"""Pickles of arrays and tensors, read without running what a pickle may hold and without letting it build anything.
 
-A pickle is a program. This reader admits what an array of arrays, texts and bytes needs and refuses everything else.
+A pickle is a program. Of its instructions, those that make plain values are followed; wherever it asks for a class or a
+function, it gets a stand-in of this module, which takes the parts, checks them against each other and makes the array
+itself. numpy's own unpickling trusts them and can end the process.
 """
 
 from __future__ import annotations
 
+import io
+import math
 import pickle
+import struct
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..core.errors import FeatureError
+from .stand_ins import STAND_INS, TORCH_TYPES, ArrayParts, StorageType, TypeParts, flat, put, refused, shaped
 
-# Under numpy 1 the private modules were called numpy.core, under numpy 2 numpy._core.
-_ADMITTED = {
-    (module, name)
-    for module in (
-        "numpy.core.multiarray",
-        "numpy._core.multiarray",
-        "numpy.core.numeric",
-        "numpy._core.numeric",
-        "numpy",
-    )
-    for name in ("_reconstruct", "scalar", "_frombuffer", "ndarray", "dtype")
-} | {("_codecs", "encode"), ("builtins", "bytes"), ("builtins", "bytearray")}
+_DEEPEST, _MOST_VALUES = 20, 5_000_000
+_Unpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]  # Python's own, not the quicker one in C
 
 
-class _Restricted(pickle.Unpickler):
+class Restricted(_Unpickler):
+    """Python's own unpickler, whose memory grows with the file alone, with stand-ins for whatever it asks for.
+
+    Args:
+        file: Bytes, open for reading.
+        persistent: Gives what the pickle keeps outside itself, as torch does its numbers.
+        load_bytes: Reads torch's file inside a pickle.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
+
+    def __init__(
+        self,
+        file: Any,
+        *,
+        persistent: Callable[[Any], Any] | None = None,
+        load_bytes: Callable[[bytes], Any] | None = None,
+    ) -> None:
+        super().__init__(file, encoding="latin1")
+        self._persistent = persistent
+        self._load_bytes = load_bytes
+
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ADMITTED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is neither an array nor text nor bytes")
-        if (module, name) == ("_codecs", "encode"):
-            return _latin1
-        return super().find_class(module, name)
+        """A stand-in, whatever is asked for."""
+        found = STAND_INS.get((module, name))
+        if found is not None:
+            return found
+        if module in ("torch", "torch.cuda") and name in TORCH_TYPES:
+            return StorageType(name)
+        if (module, name) == ("torch.storage", "_load_from_bytes") and self._load_bytes is not None:
+            return self._load_bytes
+        raise refused(f"it asks for {module}.{name}, which is neither an array nor text nor bytes")
+
+    def get_extension(self, code: int) -> Any:
+        """None are known."""
+        raise refused("it asks for an extension")
+
+    def persistent_load(self, pid: Any) -> Any:
+        """What lies outside the pickle."""
+        if self._persistent is None:
+            raise refused("it refers to something outside itself")
+        return self._persistent(pid)
+
+    def load_build(self) -> None:
+        """Parts for a stand-in."""
+        state = self.stack.pop()
+        made = self.stack[-1]
+        if isinstance(made, ArrayParts | TypeParts):
+            made.take_state(state)
+        elif not isinstance(made, dict):  # an OrderedDict brings attributes, which say nothing of its numbers
+            raise refused(f"it sets what a {type(made).__name__} consists of")
+
+    def load_call(self) -> None:
+        """Call a stand-in."""
+        arguments = self.stack.pop()
+        function = self.stack[-1]
+        known = (*STAND_INS.values(), self._load_bytes)
+        if not isinstance(arguments, tuple) or function is None or not any(function is one for one in known):
+            raise refused("it calls what is no function of arrays")
+        self.stack[-1] = function(*arguments)
+
+    def load_long_bytes(self) -> None:
+        """Bytes that are there, however many are claimed."""
+        (length,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(min(length, 1 << 62))))  # a bytearray of a claimed length would take it at once
+
+    def load_instance(self) -> None:
+        """Refused."""
+        raise refused("it makes an object of an old kind")
+
+    def load_setitem(self) -> None:
+        """One entry of a table."""
+        value, key = self.stack.pop(), self.stack.pop()
+        put(self.stack[-1], [(key, value)])
+
+    def load_setitems(self) -> None:
+        """Entries of a table."""
+        items = self.pop_mark()
+        put(self.stack[-1], zip(items[::2], items[1::2], strict=True))
+
+    def load_dict(self) -> None:
+        """A table."""
+        items = self.pop_mark()
+        self.append(put({}, zip(items[::2], items[1::2], strict=True)))
+
+    def load_set(self) -> None:
+        """Refused."""
+        raise refused("it holds a set")
+
+    for _code, _method in (
+        (pickle.BUILD, load_build), (pickle.REDUCE, load_call), (pickle.NEWOBJ, load_call),
+        (pickle.INST, load_instance),
+        (pickle.OBJ, load_instance), (pickle.NEWOBJ_EX, load_instance), (pickle.SETITEM, load_setitem),
+        (pickle.SETITEMS, load_setitems), (pickle.DICT, load_dict), (pickle.EMPTY_SET, load_set),
+        (pickle.FROZENSET, load_set), (pickle.ADDITEMS, load_set), (pickle.BYTEARRAY8, load_long_bytes),
+    ):  # fmt: skip
+        dispatch[_code[0]] = _method
+
+    def read_value(self) -> Any:
+        """The pickle's value, of plain Python values and arrays."""
+        return _Finishing().value(self.load())
 
 
-def _latin1(text: str, encoding: str = "latin1") -> bytes:
-    """How protocol 2 writes bytes; nothing else that codecs could do."""
-    if encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError(f"it asks for the codec {encoding}")
-    return text.encode("latin1")
+class _Finishing:
+    """Puts finished arrays in place of stand-ins, in a bounded number of steps: a value may be in many places."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def value(self, value: Any, depth: int = 0) -> Any:
+        self.steps += 1
+        if depth > _DEEPEST or self.steps > _MOST_VALUES:
+            raise refused("its tables lie too deep in each other, or hold too much")
+        if isinstance(value, ArrayParts):
+            value = value.value
+            if value is None:
+                raise refused("it holds an array without contents")
+        if isinstance(value, np.ndarray) and value.dtype.hasobject:
+            objects = np.empty(value.size, dtype=object)
+            for i, item in enumerate(value.reshape(-1)):
+                objects[i] = self.value(item, depth + 1)
+            return objects.reshape(value.shape)
+        if isinstance(value, dict):
+            return {key: self.value(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self.value(item, depth + 1) for item in value)
+        if isinstance(value, TypeParts | StorageType) or callable(value):
+            raise refused("it holds a type where a value belongs")
+        return value
+
+
+def reason(error: Exception) -> str:
+    """What a damaged file's reader said, if it said it in words, else that it is damaged."""
+    told = isinstance(error, pickle.UnpicklingError | ValueError | OSError) and str(error)
+    return str(error).splitlines()[0][:300] if told else f"it is damaged or cut off ({type(error).__name__})"
+
+
+def unpickle(content: bytes) -> Any:
+    """The value of a pickle that holds arrays, tensors, texts, numbers and tables of them alone."""
+    from .torch_files import read_torch_bytes
+
+    return Restricted(io.BytesIO(content), load_bytes=read_torch_bytes).read_value()
 
 
 def load_array(path: Path) -> np.ndarray:
@@ -54,16 +179,21 @@ def load_array(path: Path) -> np.ndarray:
             version = np.lib.format.read_magic(file)
             header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, dtype = header(file)
-            if not dtype.hasobject:
-                file.seek(0)
-                return np.load(file, allow_pickle=False)
-            loaded = _Restricted(file, encoding="latin1").load()
-            array = np.asarray(loaded, dtype=object) if not isinstance(loaded, np.ndarray) else loaded
-            return array.reshape(shape, order="F" if fortran else "C")
+            if dtype.hasobject:
+                if dtype.kind != "O":
+                    raise refused(f"it asks for an array of {dtype}")
+                loaded = unpickle(file.read())
+                objects = loaded.reshape(-1) if isinstance(loaded, np.ndarray) else flat(loaded, np.dtype(object))
+                return shaped(objects, shape, fortran=fortran)
+            rest = path.stat().st_size - file.tell()
+            if dtype.itemsize == 0 or math.prod(shape) * dtype.itemsize > rest:
+                raise refused(f"it claims {shape} of {dtype} and holds {rest} bytes")
+            count = math.prod(shape)
+            return shaped(np.fromfile(file, dtype, count), shape, fortran=fortran)
     except Exception as error:  # a broken pickle raises almost anything
         raise FeatureError(
             f"{path} cannot be read",
-            why=f"{type(error).__name__}: {str(error) or 'it is cut off'}"[:300],
+            why=reason(error),
             next="save plain arrays with numpy.save",
             subject=str(path),
         ) from error

@@ -1,0 +1,141 @@
+"""HDF5 files from anywhere: only what lies in the file itself is read, and no more of it than the file can hold.
+
+HDF5 can send a reader to other files (external and soft links, raw storage elsewhere, virtual data sets), and a small
+file can claim an array of any size. Both are refused by type, layout and size before anything is read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import FeatureError
+
+# Deflate, shuffle, Fletcher-32, szip, nbit, scale-offset, LZF: what h5py brings. Others would load a library.
+_FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
+_MOST_EXPANSION = 50
+_ALWAYS_BYTES = 64 << 20
+_MOST_MEMBERS = 1_000_000
+
+
+@contextmanager
+def opened(path: Path, subject: str, *, next: str = "make it again") -> Iterator[Any]:
+    """An HDF5 file open for reading within a `with` block.
+
+    Raises:
+        FeatureError: It is no HDF5 file, or what is asked of it is not there or damaged; also from within the block.
+    """
+    import h5py
+
+    try:
+        if not path.is_file():  # a pipe would make the reader wait for ever
+            raise OSError("no such file" if not path.exists() else "it is not a file")
+        with h5py.File(path, "r") as file:
+            yield file
+    except (
+        OSError,
+        KeyError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        MemoryError,
+    ) as error:
+        raise FeatureError(
+            f"cannot read features from {path}",
+            why=(str(error).strip("'\"") or type(error).__name__)[:300],
+            next=next,
+            subject=subject,
+        ) from error
+
+
+def member(group: Any, name: str) -> Any:
+    """A group's member of this name that lies in the file itself, or None; links elsewhere are refused.
+
+    Raises:
+        ValueError: It is a link.
+    """
+    import h5py
+
+    if not isinstance(group, h5py.Group):
+        raise ValueError("a group is something else")
+    link = group.get(name, getlink=True)
+    if link is None:
+        return None
+    if not isinstance(link, h5py.HardLink):
+        raise ValueError(f"{name!r} is a link to {_target(link)}; only what lies in the file itself is read")
+    return group.get(name)
+
+
+def _target(link: Any) -> str:
+    return f"another file, {str(link.filename)[:80]!r}" if hasattr(link, "filename") else "another place"
+
+
+def members(group: Any) -> list[str]:
+    """The names of a group's members, links included.
+
+    Raises:
+        ValueError: There are more than a million.
+    """
+    if len(group) > _MOST_MEMBERS:
+        raise ValueError(f"it claims {len(group)} members")
+    return list(group)
+
+
+def dataset(group: Any, name: str, *, dimensions: int | None = None) -> Any:
+    """A data set of numbers that can be read: in the file itself, of a plain type, no larger than the file can hold.
+
+    Args:
+        group: Where it lies.
+        name: Its name.
+        dimensions: How many it must have.
+
+    Raises:
+        KeyError: There is none of this name.
+        ValueError: It is something else, or lies or claims to lie elsewhere.
+    """
+    import h5py
+
+    found = member(group, name)
+    if found is None:
+        raise KeyError(f"it has no {name!r}")
+    if not isinstance(found, h5py.Dataset):
+        raise ValueError(f"{name!r} is a group, not an array")
+    fault = unreadable(found)
+    if fault:
+        raise ValueError(f"{name!r} {fault}")
+    if dimensions is not None and found.ndim != dimensions:
+        raise ValueError(f"{name!r} has {found.ndim} dimensions, not {dimensions}")
+    return found
+
+
+def unreadable(found: Any) -> str:
+    """Why an HDF5 data set is not read; empty if it is."""
+    made = found.id.get_create_plist()
+    if found.shape is None:
+        return "is empty"
+    if found.dtype.kind not in "fiub" or found.dtype.fields or found.dtype.subdtype:
+        return f"holds {str(found.dtype)[:60]}, not numbers"
+    if found.is_virtual or made.get_external_count():
+        return "keeps its numbers in other files"
+    filters = {made.get_filter(i)[0] for i in range(made.get_nfilters())}
+    if not filters <= _FILTERS:
+        return f"is compressed in a way that is not known here (filters {sorted(filters - _FILTERS)})"
+    claimed = math.prod(found.shape) * found.dtype.itemsize
+    held = found.id.get_storage_size()
+    if found.chunks is None and claimed != held:
+        return f"claims {claimed} bytes and holds {held}"
+    size = _file_bytes(found)
+    chunk = math.prod(found.chunks) * found.dtype.itemsize if found.chunks else 0
+    if max(claimed, chunk) > max(_ALWAYS_BYTES, _MOST_EXPANSION * size):
+        return f"claims {max(claimed, chunk) / 1e9:.3g} GB in a file of {size / 1e6:.3g} MB"
+    return ""
+
+
+def _file_bytes(found: Any) -> int:
+    """Of the whole file, which a row of chunks cannot exceed."""
+    return found.file.id.get_filesize()

@@ -1,0 +1,50 @@
+"""JSON from anywhere: whatever is wrong with it becomes one named error."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .errors import DataError
+from .tables import opened
+
+
+def load_json(path: Path, *, next: str = "give a JSON file") -> Any:
+    """The contents of a JSON file.
+
+    Raises:
+        DataError: It cannot be read, is no JSON, has a key twice, lies too deep or has a number of thousands of digits.
+    """
+    with opened(path) as file:
+        text = file.read()
+    return parse_json(text, str(path), next=next)
+
+
+def parse_json(text: str, name: str, *, next: str = "give a JSON file") -> Any:
+    """The contents of JSON text; `name` is what messages call it.
+
+    Raises:
+        DataError: As `load_json`.
+    """
+    if not text.strip():
+        raise DataError(f"{name} is empty", next=next, subject=name)
+    try:
+        return json.loads(text, object_pairs_hook=lambda pairs: _without_repeats(pairs, name))
+    except RecursionError:
+        raise DataError(f"{name}: its lists lie too deep in each other", next=next, subject=name) from None
+    except json.JSONDecodeError as error:
+        why = f"{error.msg}, line {error.lineno}"
+        raise DataError(f"{name} is not valid JSON", why=why, next=next, subject=name) from None
+    except ValueError as error:  # a whole number of more digits than Python reads
+        raise DataError(f"{name} is not valid JSON", why=str(error)[:200], next=next, subject=name) from None
+
+
+def _without_repeats(pairs: list[tuple[str, Any]], name: str) -> dict[str, Any]:
+    """A table whose keys are all different: JSON readers keep the last of two without a word."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise DataError(f"{name}: {twice!r} is there twice", next="join the two", subject=name)
+    return table

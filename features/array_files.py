@@ -1,0 +1,279 @@
+"""Files of arrays as other programs write them, each as a tree of names with arrays for leaves; nothing in one is run.
+
+.npy and .npz of numpy, .pt and .pth of torch, .pkl of plain arrays, .h5, .hdf5, .mat of MATLAB, rows as .csv or .txt.
+An array is read when it is asked for, and only after what it claims was compared with what the file can hold.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import FeatureError, ThasError
+from .bounds import check_expansion
+from .pickles import load_array, reason, unpickle
+
+ARRAY_SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".pkl", ".pickle", ".h5", ".hdf5", ".mat", ".csv", ".txt")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array in a file, not yet read.
+
+    Attributes:
+        shape: Its sizes.
+        numeric: Whether it holds numbers.
+        read: Gives it.
+    """
+
+    shape: tuple[int, ...]
+    numeric: bool
+    read: Callable[[], np.ndarray]
+
+
+Tree = Stored | Mapping[str, Any]
+"""A `Stored`, or names with trees."""
+
+
+def open_arrays(path: Path) -> Tree:
+    """What a file holds.
+
+    Raises:
+        FeatureError: It cannot be read.
+    """
+    try:
+        return _READERS[path.suffix.lower()](path)
+    except FeatureError:
+        raise
+    except Exception as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> FeatureError:
+    """The message about a file that a reader gave up on, whatever it raised."""
+    return FeatureError(
+        f"{path} cannot be read",
+        why=error.what if isinstance(error, ThasError) else reason(error),
+        next="make it again; numpy.save of a plain array (T, D) is always read",
+        subject=str(path),
+    )
+
+
+def _stored(array: np.ndarray) -> Stored:
+    return Stored(array.shape, array.dtype.kind in "fiub", lambda: array)
+
+
+def _npy(path: Path) -> Tree:
+    with path.open("rb") as file:
+        shape, dtype = _heading(file)
+    if dtype.hasobject:
+        value = load_array(path)
+        return _tree(value, path.stat().st_size) or {}
+    return Stored(shape, dtype.kind in "fiub", lambda: load_array(path))
+
+
+def _heading(file: Any) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type by the head of a .npy file."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype
+
+
+def _npz(path: Path) -> Tree:
+    size = path.stat().st_size
+    found: dict[str, Stored] = {}
+    with zipfile.ZipFile(path) as archive:
+        check_expansion(size, sum(member.file_size for member in archive.infolist()))
+        for name in archive.namelist():
+            if not name.endswith(".npy"):
+                continue
+            with archive.open(name) as file:
+                shape, dtype = _heading(file)
+            if math.prod(shape) * dtype.itemsize > archive.getinfo(name).file_size and not dtype.hasobject:
+                raise ValueError(f"{name} claims {shape} of {dtype} and holds less")
+
+            def read(key: str = name.removesuffix(".npy")) -> np.ndarray:
+                with np.load(path, allow_pickle=False) as opened:
+                    return opened[key]
+
+            found[name.removesuffix(".npy")] = Stored(shape, dtype.kind in "fiub", read)
+    return found
+
+
+def _torch(path: Path) -> Tree:
+    from .torch_files import read_torch
+
+    return _tree(read_torch(path), path.stat().st_size) or {}
+
+
+def _pickle(path: Path) -> Tree:
+    return _tree(unpickle(path.read_bytes()), path.stat().st_size) or {}
+
+
+def _tree(value: Any, held_bytes: int, depth: int = 0) -> Tree | None:
+    """A value of Python's as a tree; None for what is neither an array nor holds one."""
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        return _stored(value)
+    if isinstance(value, np.ndarray):
+        value = value.item() if value.ndim == 0 else list(value.reshape(-1))
+    if isinstance(value, bool | str | bytes | type(None)) or depth > 4:
+        return None
+    if isinstance(value, int | float):
+        return _stored(np.asarray(float(value)))
+    if isinstance(value, list | tuple):
+        rows = _rows(value, held_bytes)
+        if rows is not None:
+            return _stored(rows)
+        value = dict(enumerate(value))
+    if isinstance(value, dict):
+        inner = {_text(key): _tree(item, held_bytes, depth + 1) for key, item in value.items()}
+        return {key: item for key, item in inner.items() if item is not None}
+    return None
+
+
+def _text(key: Any) -> str:
+    return key.decode(errors="replace") if isinstance(key, bytes) else str(key)
+
+
+def _rows(items: list[Any] | tuple[Any, ...], held_bytes: int) -> np.ndarray | None:
+    """A list of rows as one array: vectors of one length, or arrays (1, D); None for anything else."""
+    if not items or not isinstance(items[0], np.ndarray | list | tuple | int | float):
+        return None
+    try:
+        parts = [np.asarray(item) for item in items]
+    except (ValueError, OverflowError):
+        return None
+    first = parts[0]
+    if first.dtype.kind not in "fiub" or any(part.shape != first.shape for part in parts):
+        return None
+    check_expansion(held_bytes, sum(part.nbytes for part in parts))
+    if first.ndim <= 1:
+        return np.stack(parts)
+    return np.concatenate(parts) if first.shape[0] == 1 and len(parts) > 1 else None
+
+
+def _hdf5(path: Path) -> Tree:
+    from ..core import hdf5
+
+    def walk(group: Any, place: str, depth: int) -> dict[str, Any]:
+        import h5py
+
+        found: dict[str, Any] = {}
+        for name in hdf5.members(group):
+            inside = hdf5.member(group, name)
+            if isinstance(inside, h5py.Dataset):
+                fault = hdf5.unreadable(inside)
+                if fault and inside.dtype.kind in "fiu" and inside.shape:
+                    raise ValueError(f"{place}{name} {fault}")
+                if not fault:
+                    found[name] = Stored(inside.shape, True, lambda key=f"{place}{name}": read(key))
+            elif isinstance(inside, h5py.Group) and depth < 8:
+                found[name] = walk(inside, f"{place}{name}/", depth + 1)
+        return found
+
+    def read(key: str) -> np.ndarray:
+        with hdf5.opened(path, str(path)) as file:
+            group: Any = file
+            *folders, name = key.split("/")
+            for folder in folders:
+                group = hdf5.member(group, folder)
+            return hdf5.dataset(group, name)[()]
+
+    with hdf5.opened(path, str(path)) as file:
+        return walk(file, "", 0)
+
+
+def _matlab(path: Path) -> Tree:
+    """MATLAB's files: version 7.3 is HDF5 with its axes reversed, the older ones are scipy's."""
+    with path.open("rb") as file:
+        head = file.read(520)
+    if b"\x89HDF\r\n" in head or head.startswith(b"MATLAB 7.3"):
+        return _reversed(_hdf5(path))
+    import scipy.io
+
+    _check_matlab(path)
+    found: dict[str, Stored] = {}
+    for name, shape, kind in scipy.io.whosmat(path):
+        if kind in ("double", "single", "logical") or kind.startswith(("int", "uint")):
+            check_expansion(path.stat().st_size, math.prod(shape))
+
+            def read(key: str = name) -> np.ndarray:
+                return scipy.io.loadmat(path, variable_names=[key])[key]
+
+            found[name] = Stored(tuple(shape), True, read)
+    return found
+
+
+def _reversed(tree: Any) -> Tree:
+    if isinstance(tree, Stored):
+        return Stored(tree.shape[::-1], tree.numeric, lambda: tree.read().T)
+    return {name: _reversed(inner) for name, inner in tree.items() if not name.startswith("#")}
+
+
+def _check_matlab(path: Path) -> None:
+    """Unpack what is compressed in a MATLAB 5 file, a megabyte at a time, and count."""
+    size, total = path.stat().st_size, 0
+    with path.open("rb") as file:
+        head = file.read(128)
+        order = "big" if head[126:128] == b"MI" else "little"
+        while len(tag := file.read(8)) == 8:
+            kind, length = int.from_bytes(tag[:4], order), int.from_bytes(tag[4:], order)
+            content = file.read(length)
+            if kind != 15:  # anything but miCOMPRESSED
+                continue
+            inflate = zlib.decompressobj()
+            while content and not inflate.eof:
+                total += len(inflate.decompress(content, 1 << 20))
+                check_expansion(size, total)
+                content = inflate.unconsumed_tail
+
+
+def _rows_of_text(path: Path) -> Tree:
+    """Rows of numbers with commas, semicolons, tabs or spaces between them, perhaps below a heading."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first, second = (file.readline(1 << 20) for _ in range(2))
+        separator = max(",;\t ", key=(second if second.strip() else first).count)
+        file.seek(0)
+        lines = csv.reader(file, delimiter=separator, skipinitialspace=True)
+        rows: list[np.ndarray] = []
+        indexed = False
+        for i, fields in enumerate(lines):
+            fields = [field for field in fields if field.strip()] if separator == " " else fields
+            if not any(map(str.strip, fields)):
+                continue
+            if i == 0 and (_is_heading(fields) or not fields[0].strip()):
+                indexed = not fields[0].strip()  # a data frame's rows are written behind their numbers
+                continue
+            try:
+                rows.append(np.array(fields[1:] if indexed else fields, dtype=np.float64))
+            except ValueError:
+                raise ValueError(f"line {lines.line_num} is no row of numbers") from None
+            if len(rows[-1]) != len(rows[0]):
+                raise ValueError(f"line {lines.line_num} has {len(rows[-1])} numbers, the first row {len(rows[0])}")
+    if not rows:
+        raise ValueError("it holds no row of numbers")
+    return _stored(np.stack(rows))
+
+
+def _is_heading(fields: list[str]) -> bool:
+    """Whether a first line names columns: by words, or by the numbers 0, 1, 2 .. as BSN's files do."""
+    try:
+        numbers = [float(field) for field in fields]
+    except ValueError:
+        return True
+    return len(numbers) > 1 and numbers == list(range(len(numbers)))
+
+
+_READERS: dict[str, Callable[[Path], Tree]] = {
+    ".npy": _npy, ".npz": _npz, ".pt": _torch, ".pth": _torch, ".pkl": _pickle, ".pickle": _pickle,
+    ".h5": _hdf5, ".hdf5": _hdf5, ".mat": _matlab, ".csv": _rows_of_text, ".txt": _rows_of_text,
+}  # fmt: skip
