@@ -199,6 +199,7 @@ class Source:
 
     def __init__(self, path: Path | None, truth: _Truth, class_ids: Literal["official", "positions"] | None) -> None:
         from ..eval.assessment import choose_subset, read_video_list
+        from ..eval.mismatches import mismatches
 
         self.run: Path | None = None
         self.settings: EvalSettings | None = None
@@ -228,13 +229,16 @@ class Source:
             self.detections, own = read_detections(path, class_ids=class_ids), given
             self.title = f"{path} against {truth.annotations or truth.dataset}"
         self.truth = own
+        for sentence in (given or own).notes:
+            note(sentence)
         if given is not None:
-            for sentence in given.notes:
-                note(sentence)
+            mismatches(self.detections, given)  # none in common is named as that, not as a question of subsets
             self.truth, chosen = choose_subset(given, self.detections, truth.subset)
             if chosen:
                 note(chosen)
         self.videos = read_video_list(truth.videos, self.truth) if truth.videos else None
+        for sentence in mismatches(self.detections, self.truth):
+            warn(sentence)
         if self.run is None:
             from ..eval.labels_told import labels_told, surest_labels
 

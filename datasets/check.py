@@ -7,13 +7,17 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core.errors import DataError, ThasError, counted, listing, plural
 from ..core.segments import Segments
 from .dataset import Dataset
+from .near_names import near_names, near_sentence, told
+
+if TYPE_CHECKING:
+    from ..eval.annotations import Annotations
 
 _RARE = 10  # videos of a class below which it can hardly be learned
 _PAST_END_SECONDS = 1.0
@@ -89,12 +93,26 @@ def check_dataset(dataset: Dataset, *, on_video: Callable[[], None] | None = Non
         remarks.append("there are no true segments: everything works but thas eval")
     else:
         truth = dataset.annotations()
+        problems.extend(_mismatches(dataset, truth))
         segments.update(dataset.subsets[video] for video in truth.segments.video)
         _check_segments(dataset, truth.segments, {**truth.durations, **durations}, problems, remarks)
     videos = Counter(dataset.subsets.values())
     _check_counts(dataset, videos, segments, remarks)
     subsets = dataset.train_subset, dataset.test_subset
     return DataReport(*subsets, videos, counts, durations, segments, problems, remarks)
+
+
+def _mismatches(dataset: Dataset, truth: Annotations) -> list[str]:
+    """Where annotations and the table do not meet, and whether anything is left to score."""
+    from ..eval.annotations import read_annotations
+
+    assert dataset.annotations_path is not None
+    whole = read_annotations(dataset.annotations_path, ignore_label=dataset.ignore_label)
+    faults = dataset.mismatches(whole)
+    if not len(truth.segments):
+        others = f"; it has segments of {listing(whole.segments.by_video(), 3)}" if len(whole.segments) else ""
+        faults.append(f"{dataset.annotations_path} holds no segment of a video of the table{others}")
+    return faults
 
 
 def _check_counts(dataset: Dataset, videos: Counter[str], segments: Counter[str], remarks: list[str]) -> None:
@@ -144,13 +162,27 @@ def _check_files(
             plural(count, f"{whole} has features", f"{whole} have features")
             + (f"; not: {listing(lacking)}" if lacking else "")
         )
-        if missing and not set(missing) & set(lacking):
-            have = plural(len(missing), "video has", "videos have")
+        near = told(near_names(ready - set(dataset.videos), dataset.videos))
+        if near:
+            remarks.append(f"features lie there under names that the table does not have{near}")
+        covered = [video for video in missing if video in ready]
+        if covered:
+            have = plural(len(covered), "video has", "videos have")
             remarks.append(f"{have} no file, but features: nothing needs the file")
+            missing = [video for video in missing if video in set(lacking)]
+        if missing:
+            neither = "neither a file nor features"
+            problems.append(
+                counted(missing, f"video of the table has {neither}", f"videos of the table have {neither}")
+                + near_sentence(missing, dataset.video_files)
+            )
             missing = []
     if missing:
         place = f"no file in {dataset.videos_folder}"
-        problems.append(counted(missing, f"video of the table has {place}", f"videos of the table have {place}"))
+        problems.append(
+            counted(missing, f"video of the table has {place}", f"videos of the table have {place}")
+            + near_sentence(missing, dataset.video_files)
+        )
     if unreadable:
         problems.append(counted(unreadable, "video cannot be used", "videos cannot be used"))
     known = {Path(video).stem for video in dataset.videos} | {f"v_{video}" for video in dataset.videos}

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.errors import DataError, UsageError, listing, plural, suggestion
+from ..core.errors import DataError, UsageError, counted, listing, plural, suggestion
 from ..core.presets import preset_names, read_preset
 from ..core.tables import table_rows
+from .near_names import label_sentence, near_names, told
 
 if TYPE_CHECKING:
     from ..eval.annotations import Annotations
@@ -158,6 +159,28 @@ class Dataset:
                 matrix[row, column[label]] = 1
         return matrix
 
+    def mismatches(self, found: Annotations) -> list[str]:
+        """Where annotations and the table do not meet: labels that it lacks, videos that are called nearly as its own.
+
+        Training learns the table's labels: a segment of another one can never be found.
+        """
+        if self.labels_from_annotations:
+            return []
+        sentences = []
+        inside = found.only(set(self.labels)).segments
+        strange = sorted(set(inside.label) - set(self.classes))
+        if strange:
+            what = "of the annotations is not in the table, so that its segments cannot be found"
+            several = "of the annotations are not in the table, so that their segments cannot be found"
+            count = counted(strange, f"label {what}", f"labels {several}")
+            sentences.append(count + label_sentence(strange, self.classes))
+        near = near_names([video for video in found.videos if video not in self.labels], self.labels)
+        if near:
+            what = "of the annotations is no video of the table"
+            several = "of the annotations are no videos of the table"
+            sentences.append(counted(near, f"video {what}", f"videos {several}") + told(near))
+        return sentences
+
     def durations(self) -> dict[str, float]:
         """Seconds of each video by its annotations; empty where there are none, or they do not say."""
         if self.annotations_path is None:
@@ -183,6 +206,7 @@ class Dataset:
         from ..eval.annotations import read_annotations
 
         found = read_annotations(self.annotations_path, ignore_label=self.ignore_label)
+        found = replace(found, notes=(*found.notes, *self.mismatches(found)))
         # A class that is only learned, as 81 of THUMOS14's 101 are, may be detected; it has no truth to be scored by.
         found = replace(found, classes=tuple(dict.fromkeys((*found.classes, *self.classes))))
         return found.only(set(self.labels if subset is None else self.videos_of(subset)))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import FeatureError, listing, plural
+from ..datasets.near_names import near_sentence
 
 if TYPE_CHECKING:
     from ..datasets.dataset import Dataset
@@ -52,10 +53,13 @@ def training_labels(
     videos = opened.videos_of(opened.train_subset)
     missing = tuple(video for video in videos if opened.labels[video] and video not in cache)
     if missing and not skip_missing:
+        near = near_sentence(missing, cache).removeprefix("; ")
         raise FeatureError(
             f"{_without(len(missing), len(videos))} in {cache.path}: {listing(missing)}",
-            why="they were not extracted, or extraction failed (failed.csv beside the features says)",
-            next=f"thas extract-features --dataset {dataset}; or go on without them: --skip-missing",
+            why=near or "they were not extracted, or extraction failed (failed.csv beside the features says)",
+            next="rename the feature files, or the videos in labels.csv"
+            if near
+            else f"thas extract-features --dataset {dataset}; or go on without them: --skip-missing",
             subject=missing[0],
         )
     return {video: opened.labels[video] for video in videos if video in cache}, missing
