@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from thas.core.resume import TRACELESS
+from thas.core.run_settings import read_settings
 from thas.eval.boxes import paired_interval
 from thas.image_has.evaluate import Evaluation, evaluate, picture_of, spread_rows
 from thas.image_has.localizer import Localizer, open_localizer
 from thas.image_has.pictures import save_picture, side_by_side
-from thas.image_has.runs import read_settings
 from thas.image_has.session import train_run
-from thas.image_has.settings import MAY_CHANGE, ImageSettings
+from thas.image_has.settings import ImageSettings
 
 # Sizes as in the paper, for 224 pixels; they are scaled to the side that the network sees.
 ARMS: dict[str, dict[str, Any]] = {
@@ -80,7 +81,7 @@ def trained(arm: str, seed: int, arguments: argparse.Namespace) -> Path:
         _check_same(run, settings_of(arm, seed, arguments))
     if finished:
         return finished[-1].parent
-    begun = any(runs.glob("*/*/checkpoint.pt"))
+    begun = any(runs.glob("*/*/checkpoint.*"))
     result = train_run(
         str(arguments.dataset),
         settings=settings_of(arm, seed, arguments),
@@ -96,8 +97,8 @@ def trained(arm: str, seed: int, arguments: argparse.Namespace) -> Path:
 
 def _check_same(run: Path, wanted: ImageSettings) -> None:
     """Stop if a run of this name was made with other settings: it would pass for one of these."""
-    unchecked = {"input.mean", "input.std", *MAY_CHANGE}  # measured, or without a trace in the network
-    mine, theirs = wanted.flat(), read_settings(run)[0].flat()
+    unchecked = {"input.mean", "input.std", *TRACELESS}  # measured, or without a trace in the network
+    mine, theirs = wanted.flat(), read_settings(run, ImageSettings)[0].flat()
     other = [
         key for key in mine if mine[key] != theirs[key] and key not in unchecked and key.split(".")[0] not in UNTRAINED
     ]

@@ -6,6 +6,7 @@ Commands are registered by the name of their function, whose docstring is their 
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
@@ -100,6 +101,21 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     sys.exit(run(tokens, debug=debug))
 
 
+class _Warnings(logging.Handler):
+    """Shows the package's warnings on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from .console import warn
+
+        warn(record.getMessage())
+
+
+def _heed_warnings() -> None:
+    logger = logging.getLogger("thas")
+    if not any(isinstance(handler, _Warnings) for handler in logger.handlers):
+        logger.addHandler(_Warnings())
+
+
 def run(tokens: Sequence[str], *, debug: bool = False) -> int:
     """Run one command; returns its exit code.
 
@@ -111,6 +127,7 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
 
     from .console import err, print_error
 
+    _heed_warnings()
     # A console of its own: without wrapping, the panel around a wrong option would be cropped.
     usage = Console(stderr=True)
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..core.errors import listing
-from ..image_has.runs import ROOT
+from ..core.runs import ROOTS
 from .console import note, out, print_json, progress, warn
 from .image_output import account_for, against_centred, score_table
 from .temporal import SET, SEVERAL, parse_localizing
@@ -31,7 +31,7 @@ def image_eval(
     pictures: Path | None = None,
     device: str = "auto",
     data_root: Path = Path("data"),
-    runs: Path = ROOT,
+    runs: Path = ROOTS["image"],
     json: bool = False,
 ) -> None:
     """Score boxes: GT-known Loc, Top-1 Loc, Top-1 Clas, the best threshold's, and the boxes that see no image.
@@ -136,7 +136,7 @@ def image_eval(
 def image_demo(
     *,
     data_root: Path = Path("data"),
-    runs: Path = ROOT,
+    runs: Path = ROOTS["image"],
     seed: int = 0,
     images: int = 300,
     json: bool = False,

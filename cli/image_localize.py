@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..core.errors import UsageError, listing
-from ..image_has.runs import ROOT
+from ..core.runs import ROOTS, WEIGHTS
 from .console import note, out, print_json, progress, warn
 from .image_output import account_for
 from .temporal import SET, SEVERAL, parse_localizing
@@ -27,7 +27,7 @@ def image_localize(
     ten_crop: bool = False,
     no_pictures: bool = False,
     device: str = "auto",
-    runs: Path = ROOT,
+    runs: Path = ROOTS["image"],
     json: bool = False,
 ) -> None:
     """Find objects in photographs: boxes as JSON, and pictures with map, box, label and score.
@@ -74,7 +74,6 @@ def image_localize(
     from ..image_has.localizer import open_localizer
     from ..image_has.session import localize_photographs, other_photographs, write_photographs
     from ..image_has.settings import ImageSettings
-    from ..image_has.train import WEIGHTS
 
     if top < 1:
         raise UsageError(f"--top must be 1 or more, but is {top}", next="--top 1")

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.errors import UsageError, plural
-from ..core.runs import first_process
-from ..image_has.runs import ROOT
+from ..core.runs import ROOTS, first_process
 from .console import err, note, out, print_json, progress, warn
 from .image_output import account_for
 from .temporal import SET, SEVERAL, chosen_settings
@@ -63,7 +62,7 @@ def image_train(
     train_subset: str = "train",
     test_subset: str | None = None,
     data_root: Path = Path("data"),
-    runs: Path = ROOT,
+    runs: Path = ROOTS["image"],
     resume: bool = False,
     run: Path | None = None,
     print_config: bool = False,

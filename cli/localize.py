@@ -101,10 +101,11 @@ def localize(
     json
         Print the detections as one JSON object.
     """
+    from ..core.run_settings import read_settings
     from ..core.runs import find_run
     from ..datasets.dataset import VIDEO_SUFFIXES
     from ..image_has.images import IMAGE_SUFFIXES
-    from ..temporal_has.runs import read_settings
+    from ..temporal_has.settings import Settings
 
     # Videos typed behind --run, which takes all that follows.
     behind = [one for one in run or [] if one.suffix.lower() in VIDEO_SUFFIXES and not one.is_dir()]
@@ -119,7 +120,7 @@ def localize(
     if once and not watch:
         raise UsageError("--once goes with --watch", next="thas localize --watch FOLDER --once")
     folders = [find_run(one, root=runs) for one in run or [] if one not in behind] or [find_run(None, root=runs)]
-    trained = read_settings(folders[0])[0]
+    trained = read_settings(folders[0], Settings)[0]
     changes = parse_localizing(set_, trained) | ({"localize.labels": labels} if labels else {})
     settings = trained.updated(changes, origin="option").localize
     if inputs or watch:
@@ -129,6 +130,9 @@ def localize(
                 why="--labels known takes them from a data set",
                 next="thas localize --dataset FOLDER --labels known, or leave --labels out",
             )
+        absent = [name for name in inputs if not Path(name).exists()]
+        if absent and len(absent) == len(inputs):
+            raise UsageError(f"there is no video {absent[0]}", next="check the path", subject=absent[0])
         draw = pictures is not False
         files = _files(
             folders,
@@ -228,16 +232,18 @@ def _show(result: VideoResult) -> None:
 def _dataset(
     runs: list[Path], settings: LocalizeSettings, *, out_: Path | None, pictures: bool, json: bool, **where: Any
 ) -> int:
+    from ..core.run_settings import read_settings
     from ..temporal_has.results import write_result
-    from ..temporal_has.runs import read_settings
-    from ..temporal_has.session import localize_dataset
+    from ..temporal_has.runs import localize_dataset
+    from ..temporal_has.settings import Settings
 
     with progress("localizing", unit="videos") as advance:
         result = localize_dataset(*runs, settings=settings, on_video=lambda: advance(1), **where)
     # Other videos than the run is scored on, or a mean of runs, must not take the place of the run's own result.
     run, *others = runs
     folder = run / _mean_name(runs, where.get("map_members")) if others else run
-    own = (read_settings(run)[1].open().name, read_settings(run)[1].test_subset)
+    data = read_settings(run, Settings)[1]
+    own = (Path(data.dataset).name, data.test_subset)
     of = (result.facts["dataset"], result.facts["subset"])
     folder = out_ or (folder if of == own else folder / "-".join(filter(None, of)))
     written = write_result(folder, result, pictures=pictures)
@@ -251,7 +257,7 @@ def _dataset(
         drawn = f" and {plural(len(written) - len(shown), 'timeline')}" if pictures else ""
         note("written: " + ", ".join(shown) + drawn)
         if others:
-            dataset = where.get("dataset") or read_settings(run)[1].dataset
+            dataset = where.get("dataset") or data.dataset
             subset = f" --subset {where['subset']}" if where.get("subset") else ""
             note(f"next: thas eval {written[0]} --dataset {dataset}{subset}   (scores the mean)")
     say_told(result.told)

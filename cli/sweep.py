@@ -304,7 +304,7 @@ def _half(
     skip_missing: bool,
 ) -> Half:
     if kind == "image":
-        from ..image_has.runs import ROOT
+        from ..core.runs import ROOTS
         from ..image_has.sweep import ImageHalf
 
         for option, given in (("--features", features is not None), ("--skip-missing", skip_missing)):
@@ -312,7 +312,7 @@ def _half(
                 raise UsageError(
                     f"{option} goes with videos", why="this experiment is of the image half", next=f"leave {option} out"
                 )
-        return ImageHalf(dataset, data_root, runs or ROOT, *subsets)
+        return ImageHalf(dataset, data_root, runs or ROOTS["image"], *subsets)
     from ..temporal_has.sweep import TemporalHalf
 
     return TemporalHalf(dataset, data_root, runs or Path("runs"), features, *subsets, skip_missing)

@@ -15,7 +15,12 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from .errors import ThasError
+from .errors import ThasError, UsageError
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
 
 # Called with a job, the device it is to use ("" for any) and a function that reports one more step done.
 Work = Callable[[Any, str, Callable[[], None]], Any]
@@ -161,14 +166,44 @@ def _attempt(work: Work, job: Any, device: str, step: Callable[[], None]) -> Any
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Hold a folder, which is made, against other processes that would hold it; wait for the one that does."""
+def only_one(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a folder, which is made, against other processes that would hold it.
+
+    Args:
+        folder: To be held.
+        wait: For the process that holds it; else it is an error that one does.
+
+    Raises:
+        UsageError: Another process holds it, and is not waited for.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
+    if fcntl is None:
         yield
         return
-    with open(folder / ".lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with open(folder / ".lock", "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            file.seek(0)
+            raise UsageError(
+                f"{folder} is being trained by another process",
+                why=f"process {file.read().strip() or 'unknown'} has it open; two would write over each other",
+                next="wait until it has ended, or end it; or train a new run without --resume",
+                subject=str(folder),
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
         yield
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process holds a folder by `only_one`."""
+    if fcntl is None or not (folder / ".lock").exists():
+        return False
+    try:
+        with open(folder / ".lock") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False

@@ -1,25 +1,42 @@
-"""Run folders: `<root>/<data set>/<time>/`, never overwritten, `<root>/latest` pointing to the newest."""
+"""Run folders: `<root>/<data set>/<time>/`, never overwritten; `<root>/latest` points to the newest that has a network.
+
+A run holds settings.toml (its half, its data and all settings), environment.json, log.jsonl, checkpoint.safetensors
+(the last epoch's network, and all that resuming needs), best.safetensors where held-out data chose an epoch, and what
+localization and evaluation add. `thas.core.run_settings` reads and writes settings.toml.
+"""
 
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import platform
-import shutil
+import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .._version import __version__
-from .errors import DataError, UsageError
+from .checkpoints import BEST, CHECKPOINT, read_header
+from .errors import CheckpointError, DataError, UsageError
 from .files import cannot_write
+from .processes import is_held
 from .settings_table import read_toml
 
 SETTINGS = "settings.toml"
 ENVIRONMENT = "environment.json"
-IMAGE_TRAIN = "thas image train"
-"""The command that makes runs of images."""
+WEIGHTS = "weights.safetensors"
+"""What a finished run of images holds, too: its network alone, to be passed on."""
+
+Kind = Literal["temporal", "image", "backbone"]
+ROOTS: dict[Kind, Path] = {"temporal": Path("runs"), "image": Path("runs/image"), "backbone": Path("runs/backbone")}
+_COMMANDS: dict[Kind, str] = {
+    "temporal": "thas train",
+    "image": "thas image train",
+    "backbone": "thas train-backbone",
+}
+_log = logging.getLogger("thas")
 
 
 def first_process() -> bool:
@@ -28,7 +45,7 @@ def first_process() -> bool:
 
 
 def new_run(root: Path, name: str) -> Path:
-    """Make an empty run folder and point `latest` to it."""
+    """Make an empty run folder; `latest` is to point to it once it has a network."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for attempt in range(1, 1000):
         folder = root / name / (stamp if attempt == 1 else f"{stamp}-{attempt}")
@@ -38,7 +55,6 @@ def new_run(root: Path, name: str) -> Path:
             continue
         except OSError as error:
             raise cannot_write(folder, error) from error
-        point_latest(root, folder)
         return folder
     raise DataError(f"no new run could be made in {root / name}", why="a thousand were begun within a second")
 
@@ -49,50 +65,72 @@ def point_latest(root: Path, folder: Path) -> None:
     try:
         temporary.symlink_to(folder.resolve().relative_to(root.resolve()))
         os.replace(temporary, link)
-    except OSError:
+    except (OSError, ValueError):
         temporary.unlink(missing_ok=True)
 
 
-def remove_run(root: Path, folder: Path) -> None:
-    """Remove a run that came to nothing, and point `latest` to the newest of the others."""
-    shutil.rmtree(folder, ignore_errors=True)
-    link = root / "latest"
-    if link.is_symlink() and not link.exists():
-        link.unlink()
-        others = _runs_below(root, "*")
-        if others:
-            point_latest(root, others[-1])
+def has_model(run: Path) -> bool:
+    """Whether a run holds a network that localizes."""
+    return any((run / name).exists() for name in (CHECKPOINT, BEST, WEIGHTS))
 
 
-def _runs_below(root: Path, dataset: str) -> list[Path]:
+def is_finished(run: Path) -> bool:
+    """Whether a run's training came to its end: all epochs are done, or the best one is too long ago."""
+    if (run / WEIGHTS).exists():
+        return True
+    try:
+        header, train = read_header(run / CHECKPOINT), read_toml(run / SETTINGS).get("train", {})
+        best, patience = header.get("best", {}).get("epoch"), train.get("patience", 0)
+        stalled = best is not None and 0 < patience <= header["epoch"] - best
+        return stalled or header["epoch"] >= train["epochs"]
+    except (CheckpointError, UsageError, KeyError, TypeError):
+        return False
+
+
+def kind_of(run: Path) -> Kind:
+    """The half a run is of; those made before it was written down are told apart by their settings."""
+    tables = read_toml(run / SETTINGS)
+    # The sections are the same in both halves; only images have a size.
+    return tables.get("kind") or ("image" if "size" in tables.get("input", {}) else "temporal")
+
+
+def resume_command(run: Path, kind: Kind) -> str:
+    """What goes on with an interrupted training."""
+    dataset = str(read_toml(run / SETTINGS).get("data", {}).get("dataset", "NAME"))
+    return f"{_COMMANDS[kind]} --dataset {shlex.quote(dataset)} --resume --run {shlex.quote(str(run))}"
+
+
+def _runs_below(root: Path, dataset: str | None) -> list[Path]:
     """Runs, the newest last; -10 comes after -2."""
+    pattern = "*" if dataset is None else glob.escape(dataset)
+    return sorted((path.parent for path in root.glob(f"{pattern}/*-*/{SETTINGS}")), key=_age)
 
-    def age(run: Path) -> tuple[str, int]:
-        day, time_of_day, *attempt = run.name.split("-")
-        return f"{day}-{time_of_day}", int(attempt[0]) if attempt and attempt[0].isdigit() else 1
 
-    pattern = "*" if dataset == "*" else glob.escape(dataset)
-    found = [path.parent for path in root.glob(f"{pattern}/*-*/{SETTINGS}")]
-    return sorted(found, key=age)
+def _age(run: Path) -> tuple[str, int]:
+    day, time_of_day, *attempt = run.name.split("-")
+    return f"{day}-{time_of_day}", int(attempt[0]) if attempt and attempt[0].isdigit() else 1
 
 
 def find_run(
-    folder: Path | None, *, root: Path = Path("runs"), dataset: str | None = None, command: str = "thas train"
+    folder: Path | None, *, kind: Kind = "temporal", root: Path | None = None, dataset: str | None = None
 ) -> Path:
-    """The run meant: a folder, or the newest below `root`, of one data set if named.
+    """The run meant: a folder, or the newest below `root` that has a network, of one data set if named.
+
+    A younger run without a network is told of in a warning, with the command that goes on with it.
 
     Args:
         folder: A run's folder; None for the newest.
-        root: Where runs lie.
+        kind: The half it must be of.
+        root: Where runs lie; the half's usual place if None.
         dataset: Only runs of this data set.
-        command: What makes runs, for the message where there is none.
 
     Raises:
         UsageError: There is none, or the folder is of the other half's.
     """
+    root, command = root or ROOTS[kind], _COMMANDS[kind]
     if folder is not None:
         if (folder / SETTINGS).exists():
-            _check_half(folder, images=command == IMAGE_TRAIN)
+            _check_kind(folder, kind)
             return folder.resolve()
         raise UsageError(
             f"{folder} is not a run",
@@ -100,25 +138,64 @@ def find_run(
             next=f"{command} makes one below {root}; {root}/latest is the newest",
             subject=str(folder),
         )
-    if dataset is None and (root / "latest" / SETTINGS).exists():
-        return (root / "latest").resolve()
-    found = _runs_below(root, dataset or "*")
+    found = _runs_below(root, dataset)
+    trained = [run for run in found if has_model(run)]
+    link = root / "latest"
+    if dataset is None and (link / SETTINGS).exists() and has_model(link):
+        trained = [link.resolve()]
+    if found and not trained:
+        raise UsageError(
+            f"no run in {root} has a network yet" + (f" of data set {dataset}" if dataset else ""),
+            why=f"the training of {found[-1]} was interrupted before its first checkpoint",
+            next=resume_command(found[-1], kind),
+            subject=str(found[-1]),
+        )
     if not found:
         raise UsageError(
             f"there is no run in {root}" + (f" of data set {dataset}" if dataset else ""),
             why="nothing was trained here yet",
             next=f"{command} --dataset NAME, or name a run's folder",
         )
-    return found[-1].resolve()
+    chosen = trained[-1]
+    if _age(found[-1]) > _age(chosen) and not has_model(found[-1]) and not is_held(found[-1]):
+        _log.warning(
+            "%s is taken; the younger %s has no network yet, and %s goes on with it",
+            chosen,
+            found[-1],
+            resume_command(found[-1], kind),
+        )
+    return chosen.resolve()
 
 
-def _check_half(run: Path, *, images: bool) -> None:
+def find_interrupted(folder: Path | None, *, kind: Kind, root: Path, dataset: str) -> Path:
+    """The run to resume: a folder, or of a data set's runs the newest that did not come to its end.
+
+    Where all came to their end it is the newest, to which more epochs may be added. One that another process trains
+    is passed over.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if folder is not None:
+        return find_run(folder, kind=kind, root=root)
+    found = _runs_below(root, dataset)
+    if not found:
+        return find_run(None, kind=kind, root=root, dataset=dataset)
+    open_ = [run for run in found if not is_finished(run)]
+    return ([run for run in open_ if not is_held(run)] or open_ or found)[-1].resolve()
+
+
+def _check_kind(run: Path, kind: Kind) -> None:
     """Raise a UsageError if a run is of videos where images are meant, or the other way round."""
-    # The sections are the same in both halves; only images have a size.
-    if images != ("size" in read_toml(run / SETTINGS).get("input", {})):
-        kind, program = ("videos", "thas") if images else ("images", "thas image")
+    found = kind_of(run)
+    if found != kind:
+        things, program = ("images", "thas image") if found == "image" else ("videos", "thas")
+        if found == "backbone":
+            raise UsageError(
+                f"{run} is the training of a backbone", next="thas extract-features --weights FILE", subject=str(run)
+            )
         raise UsageError(
-            f"{run} is a run of {kind}", next=f"{program} eval {run}, or {program} localize", subject=str(run)
+            f"{run} is a run of {things}", next=f"{program} eval {run}, or {program} localize", subject=str(run)
         )
 
 

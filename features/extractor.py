@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import CheckpointError, FeatureError, VideoError
+from ..core.errors import FeatureError, VideoError
 from .cache import FeatureCache, Features
 from .extract import ExtractionResult, ExtractionSettings, Progress, extract_dataset
 from .extraction_job import recipe_of
@@ -43,6 +43,7 @@ class Extractor:
     Args:
         recipe: Of the features that the network was trained on.
         weights: The backbone's weights; None looks where the recipe found them.
+        near: More folders to look for them in.
         device: As for `extract_dataset`; "auto" is None.
 
     Raises:
@@ -50,8 +51,15 @@ class Extractor:
         CheckpointError: The weights are no longer where they were, or are others.
     """
 
-    def __init__(self, recipe: Recipe, *, weights: str | Path | None = None, device: str | None = None) -> None:
-        from .weights import load_backbone
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        weights: str | Path | None = None,
+        near: Sequence[Path] = (),
+        device: str | None = None,
+    ) -> None:
+        from .weights import find_weights, load_backbone
 
         self.settings = settings_of_recipe(recipe)
         self._device = None if device == "auto" else device
@@ -63,15 +71,7 @@ class Extractor:
             )
         random_weights = recipe.get("weights_source") == "random"
         if not random_weights:
-            weights = weights or str(recipe.get("weights_source") or "")
-            if "://" not in str(weights) and not Path(weights).is_file():
-                digest = str(recipe.get("weights_sha256"))[:16]
-                raise CheckpointError(
-                    "the backbone's weights that the run's features were made with are not at hand",
-                    why=f"they lay at {weights or 'an unknown place'}, SHA-256 {digest}",
-                    next="name them with --weights FILE",
-                    subject=str(weights),
-                )
+            weights = weights or find_weights(recipe, near)
         pool5 = json.loads(str(recipe.get("architecture") or "{}")).get("pool5")
         self._loaded = load_backbone(
             self.settings.backbone,

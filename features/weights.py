@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -147,7 +147,7 @@ def load_backbone(
         else:
             network = backbone.build(layer)
             _load(path, network, state, drop=_HEADS)
-        about |= {"weights_sha256": digest, "weights_source": str(weights or path)}
+        about |= {"weights_sha256": digest, "weights_source": _source(weights or path)}
     cube = _cube(mean_cube, backbone) if mean_cube else None
     if cube is not None:
         digest = hashlib.sha256(cube.tobytes()).hexdigest()
@@ -157,6 +157,37 @@ def load_backbone(
     about["architecture"] = json.dumps(architecture or {}, sort_keys=True)
     about |= backbone.preprocessing.to_dict()
     return LoadedBackbone(network.eval().requires_grad_(False), backbone, layer, about, cube)
+
+
+def _source(weights: str | Path) -> str:
+    """Where weights came from: an address, or a file's path from the root, so that it is found from any folder."""
+    return str(weights) if "://" in str(weights) else str(Path(weights).resolve())
+
+
+def find_weights(recipe: Mapping[str, Any], near: Sequence[Path] = ()) -> str | Path:
+    """The weights that features were made with, as their recipe names them: by their place, or by their SHA-256.
+
+    Args:
+        recipe: Of the features. A place in it may be seen from a folder that is no longer the working folder.
+        near: Where to look besides: in these folders, and seen from them and from the folders that they lie in.
+
+    Raises:
+        CheckpointError: They are not at hand.
+    """
+    source, digest = str(recipe.get("weights_source") or ""), str(recipe.get("weights_sha256"))
+    if "://" in source or (source and Path(source).is_file()):
+        return source
+    around = [place for folder in near for place in (folder.resolve(), *folder.resolve().parents)]
+    seen = [] if not source or Path(source).is_absolute() else [place / source for place in around]
+    for path in dict.fromkeys([*seen, *(place / Path(source).name for place in around if source)]):
+        if path.is_file() and sha256(path) == digest:
+            return path
+    raise CheckpointError(
+        "the backbone's weights that the run's features were made with are not at hand",
+        why=f"they lay at {source or 'an unknown place'}, SHA-256 {digest[:16]}",
+        next="name them with --weights FILE",
+        subject=source,
+    )
 
 
 def _with_pool5(backbone: Backbone, layer: str, pool5: Literal["caffe", "port"] | None) -> nn.Module:

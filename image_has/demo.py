@@ -13,13 +13,12 @@ from typing import Any
 
 import PIL.Image
 
-from ..core.runs import point_latest
+from ..core.runs import ROOTS, point_latest
 from .demo_images import make_demo_images
 from .evaluate import Evaluation, evaluate, picture_of, spread_rows
 from .loading import cores
 from .localizer import open_localizer
 from .pictures import overlay, save_picture, side_by_side
-from .runs import ROOT
 from .session import train_run
 from .settings import ImageSettings
 
@@ -54,7 +53,9 @@ class DemoResult:
         }
 
 
-def run_demo(*, data_root: Path, runs: Path = ROOT, stage: Stage, seed: int = 0, images: int = 300) -> DemoResult:
+def run_demo(
+    *, data_root: Path, runs: Path = ROOTS["image"], stage: Stage, seed: int = 0, images: int = 300
+) -> DemoResult:
     """Make the images, train twice with everything but the hiding equal, score and draw.
 
     Args:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core.errors import UsageError
+from ..core.errors import DataError, UsageError
 from ..core.files import write_atomically
-from ..core.runs import SETTINGS
+from ..core.run_settings import read_settings
+from ..core.runs import ROOTS, SETTINGS
 from .datasets import open_images
 from .decode import read_image
 from .images import ImageTable, Problem
@@ -21,7 +22,6 @@ from .loading import squashed
 from .localizer import Localizer, open_localizer, weights_files
 from .pictures import overlay, save_picture
 from .predict import MANY, Predictions, predict, read_boxes, read_maps, write_boxes
-from .runs import ROOT, read_settings
 from .scores import ImageScores, score
 from .settings import ImageSettings
 
@@ -58,7 +58,7 @@ def evaluate(
     dataset: str | None = None,
     subset: str | None = None,
     data_root: Path = Path("data"),
-    runs: Path = ROOT,
+    runs: Path = ROOTS["image"],
     device: str = "auto",
     changes: Mapping[str, Any] | None = None,
     map_members: Sequence[int] | None = None,
@@ -98,7 +98,7 @@ def evaluate(
             sources, runs=runs, device=device, changes=changes, map_members=map_members
         )
         named = ", ".join(str(file) for file in files)
-        trained_on = [read_settings(file.parent)[1] for file in files if (file.parent / SETTINGS).exists()]
+        trained_on = [_data_in(file.parent) for file in files if (file.parent / SETTINGS).exists()]
         folder = files[0].parent if len(files) == len(trained_on) == 1 else None
         if trained_on and all(one["dataset"] == trained_on[0]["dataset"] for one in trained_on):
             data = trained_on[0] | {key: value for key, value in data.items() if value}
@@ -113,6 +113,13 @@ def evaluate(
             if len(sources) < 2
             else "the runs are of several data sets",
             next="--dataset FOLDER",
+        )
+    if "run" in data and not dataset and not Path(data["dataset"]).is_dir():
+        raise DataError(
+            f"the images of {data['run']} are not at {data['dataset']}",
+            why="they were moved, or the run was copied here without them",
+            next=f"say where they are now: thas image eval {data['run']} --dataset FOLDER",
+            subject=data["dataset"],
         )
     opened = open_images(data["dataset"], data_root=data_root, training=data["test_subset"] not in ("", "val"))
     name = data["test_subset"] or opened.test_subset
@@ -147,11 +154,21 @@ def evaluate(
 def _data_of(sources: Sequence[Path], runs: Path) -> dict[str, str]:
     """The images of a run, or of the newest, if there is one."""
     try:
-        return read_settings(weights_files(sources, runs=runs)[0].parent)[1]
+        return _data_in(weights_files(sources, runs=runs)[0].parent)
     except UsageError:
         if sources:
             raise
         return {"dataset": "", "test_subset": ""}
+
+
+def _data_in(run: Path) -> dict[str, str]:
+    """The images of a run.
+
+    Raises:
+        DataError: They are no longer where they were.
+    """
+    data = read_settings(run, ImageSettings)[1]
+    return {"dataset": data.dataset, "test_subset": data.test_subset, "run": str(run)}
 
 
 def spread_rows(table: ImageTable, most: int) -> list[int]:

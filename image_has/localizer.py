@@ -15,16 +15,16 @@ from torch import Tensor
 
 from ..core.devices import choose_device
 from ..core.errors import UsageError, plural
-from ..core.runs import SETTINGS
+from ..core.run_settings import read_settings
+from ..core.runs import ROOTS, SETTINGS, WEIGHTS, find_run, resume_command
 from .activation import activation_map, upsampled
 from .box_workers import boxes_of
 from .decode import as_rgb
 from .loading import normalised, seed_of, squashed
 from .localize import scaled_boxes
 from .refine import refined
-from .runs import ROOT, find_image_run, read_settings
 from .settings import ImageSettings
-from .train import WEIGHTS, dropped
+from .train import dropped
 from .weights import TrainedNetwork, load_weights
 
 
@@ -164,7 +164,7 @@ class Localizer:
         device: str = "auto",
         changes: Mapping[str, Any] | None = None,
         map_members: Sequence[int] | None = None,
-        root: Path = ROOT,
+        root: Path = ROOTS["image"],
     ) -> Localizer:
         """The networks of runs, `Localizer.from_run("runs/image/birds/20260101-120000")` for instance.
 
@@ -308,20 +308,20 @@ def _refined(maps: Tensor, picture: Tensor, twice: Tensor, *, iterations: int) -
     return result
 
 
-def weights_files(sources: Sequence[Path], *, runs: Path = ROOT) -> list[Path]:
+def weights_files(sources: Sequence[Path], *, runs: Path = ROOTS["image"]) -> list[Path]:
     """The weights' files of runs or of such files themselves, which may not be there yet; the newest run's for none.
 
     Raises:
         UsageError: There is no such run.
     """
-    files = [source if source.is_file() else find_image_run(source, root=runs) / WEIGHTS for source in sources]
-    return files or [find_image_run(None, root=runs) / WEIGHTS]
+    files = [source if source.is_file() else find_run(source, kind="image", root=runs) / WEIGHTS for source in sources]
+    return files or [find_run(None, kind="image", root=runs) / WEIGHTS]
 
 
 def open_localizer(
     sources: Sequence[Path],
     *,
-    runs: Path = ROOT,
+    runs: Path = ROOTS["image"],
     device: str = "auto",
     changes: Mapping[str, Any] | None = None,
     map_members: Sequence[int] | None = None,
@@ -345,12 +345,12 @@ def open_localizer(
             raise UsageError(
                 f"{file.parent} holds no trained network yet",
                 why="its training did not come to its end",
-                next=f"thas image train --resume --run {file.parent} --dataset ...",
+                next=resume_command(file.parent, "image"),
                 subject=str(file),
             )
         members.append(load_weights(file))
     settings = members[0].settings
     if (files[0].parent / SETTINGS).exists():
-        settings = replace(read_settings(files[0].parent)[0], localize=settings.localize)
+        settings = replace(read_settings(files[0].parent, ImageSettings)[0], localize=settings.localize)
     settings = settings.updated(changes or {}, origin="option")
     return Localizer.of(*members, settings=settings, device=device, map_members=map_members), settings, files

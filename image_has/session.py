@@ -16,9 +16,11 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from ..core.errors import DataError, NothingKept, ThasError, UsageError, listing, plural
+from ..core.errors import DataError, listing, plural
 from ..core.files import write_atomically
-from ..core.runs import first_process, new_run, remove_run
+from ..core.resume import Begin, begun
+from ..core.run_settings import RunData
+from ..core.runs import ROOTS, first_process, point_latest
 from .datasets import open_images
 from .decode import read_image
 from .images import NO_IMAGES, Problem, problem_lines
@@ -27,9 +29,8 @@ from .localize import scaled_boxes
 from .localizer import FoundBox, Localizer, at_once
 from .mean_colour import measured_colours
 from .pictures import overlay, picture_sized, save_picture
-from .runs import ROOT, find_image_run, read_settings, write_settings
-from .settings import MAY_CHANGE, ImageSettings
-from .train import CHECKPOINT, Epoch, train
+from .settings import ImageSettings
+from .train import Epoch, train
 
 Warn = Callable[[str], None]
 
@@ -67,7 +68,7 @@ def train_run(
     train_subset: str = "train",
     test_subset: str | None = None,
     data_root: Path = Path("data"),
-    runs: Path = ROOT,
+    runs: Path = ROOTS["image"],
     resume: bool = False,
     run: Path | None = None,
     into: Path | None = None,
@@ -107,66 +108,33 @@ def train_run(
     if bare := [name for i, name in enumerate(table.classes) if i not in seen]:
         some = plural(len(bare), "class has", "classes have")
         warn(f"{some} no image in {train_subset} and a place in the network all the same: {listing(bare)}")
-    resuming = resume or run is not None
-    if resuming and into is None:
-        folder = find_image_run(run, root=runs, dataset=opened.name)
-        settings = _resumed(folder, settings, origins or {}, images=opened.folder, subset=train_subset)
-    else:
-        # Of torchrun's processes only the first writes; the others' folder is never touched.
-        folder = into or (new_run(runs, opened.name) if first_process() else runs / opened.name)
-        resuming = into is not None and (into / CHECKPOINT).exists()
-        data = {
-            "dataset": str(opened.folder.resolve()),
-            "data_root": str(Path(data_root).resolve()),
-            "train_subset": train_subset,
-            "test_subset": test_subset or opened.test_subset,
-        }
-        if not settings.input.mean:
-            mean, std = measured_colours(table)
-            settings = settings.updated({"input.mean": mean, "input.std": std})
-            origins = dict(origins or {}) | dict.fromkeys(("input.mean", "input.std"), "measured")
-        if first_process():
-            write_settings(folder, settings, data, origins or {})
+    data = RunData(
+        dataset=str(opened.folder.resolve()),
+        data_root=str(Path(data_root).resolve()),
+        train_subset=train_subset,
+        test_subset=test_subset or opened.test_subset,
+    )
+    begin = Begin(runs, run or resume, into)
+    if not settings.input.mean and not (begin.resume and into is None):
+        mean, std = measured_colours(table)
+        settings = settings.updated({"input.mean": mean, "input.std": std})
+        origins = dict(origins or {}) | dict.fromkeys(("input.mean", "input.std"), "measured")
     epochs: list[Epoch] = []
-    done = len((folder / "log.jsonl").read_text().splitlines()) if (folder / "log.jsonl").exists() else 0
-    on_start(done, len(table))
 
     def keep(epoch: Epoch) -> None:
         epochs.append(epoch)
         on_epoch(epoch)
 
-    try:
-        _, failed = train(table, settings=settings, folder=folder, resume=resuming, on_epoch=keep, on_batch=on_batch)
-    except (ThasError, KeyboardInterrupt) as error:
-        if first_process() and into is None and not resuming and not (folder / CHECKPOINT).exists():
-            remove_run(runs, folder)  # or it would be the newest, and hide a good one
-            if isinstance(error, KeyboardInterrupt):
-                raise NothingKept from None
-        raise
+    with begun(begin, settings, data, name=opened.name, origins=origins) as kept:
+        folder = kept.folder
+        done = len((folder / "log.jsonl").read_text().splitlines()) if (folder / "log.jsonl").exists() else 0
+        on_start(done, len(table))
+        _, failed = train(
+            table, settings=kept.settings, folder=folder, resume=kept.resuming, on_epoch=keep, on_batch=on_batch
+        )
+    if into is None and first_process():
+        point_latest(runs, folder)
     return TrainResult(folder, len(table) - len(failed), len(table.classes), tuple(epochs), tuple(failed))
-
-
-def _resumed(
-    run: Path, given: ImageSettings, origins: Mapping[str, str], *, images: Path, subset: str
-) -> ImageSettings:
-    """The run's own settings, and those options of now that may change between a training and its resumption."""
-    kept, data = read_settings(run)
-    before = Path(data["dataset"])
-    if (before.exists() and not before.samefile(images)) or data["train_subset"] != subset:
-        raise UsageError(
-            f"{run} cannot be resumed on {subset} of {images}",
-            why=f"it was begun on {data['train_subset']} of {before}",
-            next="name those, or train a new run without --resume",
-        )
-    typed = {key: value for key, value in given.flat().items() if origins.get(key) == "option"}
-    other = [key for key, value in typed.items() if key not in MAY_CHANGE and value != kept.flat()[key]]
-    if other:
-        raise UsageError(
-            f"{run} cannot be resumed with another {other[0]}",
-            why=f"it was begun with {kept.flat()[other[0]]}, and {typed[other[0]]} is asked for now",
-            next="resume without that option, or train a new run without --resume",
-        )
-    return kept.updated({key: value for key, value in typed.items() if key in MAY_CHANGE})
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,6 @@ from ..core.settings_table import Kind, SettingsTable, setting
 PAPER_SIZES = (0, 16, 32, 44, 56)
 """HaS-Mixed: each image draws one of these sizes, in pixels of a 224 pixel crop; 0 hides nothing (section 4.2)."""
 
-MAY_CHANGE = frozenset({"train.workers", "train.cache_gigabytes", "train.device", "train.checkpoint_epochs"})
-"""Settings that leave no trace in the network, so that a resumed run may be given them anew."""
-
 OTSU_THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6)
 """Around Otsu's level, since no single cut suits all maps; ours."""
 

@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..core.resume import TRACELESS
+from ..core.runs import ROOTS
 from ..sweep.half import Outcome
 from ..sweep.plan import Experiment, settings_below
 from .datasets import NAMES, ImageDataset, open_images
 from .images import ImageTable
-from .runs import ROOT
-from .settings import MAY_CHANGE, ImageSettings
+from .settings import ImageSettings
 
 _MOST_FILES = 20_000  # looked at to see whether images changed
 _CELLS = 20_000_000  # weights of images held at once
@@ -35,7 +36,7 @@ class ImageHalf:
 
     dataset: str
     data_root: Path = Path("data")
-    runs: Path = ROOT
+    runs: Path = ROOTS["image"]
     train_subset: str | None = None
     test_subset: str | None = None
 
@@ -63,7 +64,7 @@ class ImageHalf:
 
     def teaches(self, key: str) -> bool:
         """All settings but those of localization, evaluation and mere convenience."""
-        return key.split(".")[0] not in ("localize", "eval") and key not in MAY_CHANGE
+        return key.split(".")[0] not in ("localize", "eval") and key not in TRACELESS
 
     def left_out(self) -> tuple[str, ...]:
         """Nothing: which images can be read is found out in training."""

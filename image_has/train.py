@@ -16,6 +16,7 @@ from torch.nn import functional
 from ..core.errors import CheckpointError, DataError, UsageError
 from ..core.files import write_atomically
 from ..core.runners import Runner, choose_runner
+from ..core.runs import WEIGHTS
 from .hide import hide
 from .images import ImageTable, Problem
 from .loading import Batch, TrainingLoader, flipped, normalised, seed_of
@@ -23,7 +24,6 @@ from .network import CamNetwork, Hiding, OwnNetwork, build_network
 from .settings import ImageSettings, InputSettings
 from .weights import save_weights, start_from
 
-WEIGHTS = "weights.safetensors"
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 

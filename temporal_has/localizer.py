@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..core.devices import choose_device
-from ..core.errors import FeatureError, UsageError
+from ..core.errors import CheckpointError, FeatureError, UsageError, VideoError
+from ..core.run_settings import read_settings
 from ..core.segments import Segments
 from ..features.cache import FeatureCache
 from ..features.recipe import difference
 from .ensemble import check_members, mean_sequence
 from .localize import localize
 from .model import Model, checkpoint_path, load_model
-from .settings import LocalizeSettings
+from .settings import LocalizeSettings, Settings
 from .suppress import suppress_segments
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Localizer:
         settings: How segments are made of sequences; the first model's own if None.
         map_members: Which of several give sequences, counted from 0, the rest probabilities alone; all if empty.
         weights: Of the backbone, for video files; None looks where the run's features found them.
+        near: More folders to look for these weights in.
         device: On which features are extracted, "cpu", "cuda", "cuda:1" or "auto".
 
     Raises:
@@ -47,6 +49,7 @@ class Localizer:
         settings: LocalizeSettings | None = None,
         map_members: Sequence[int] = (),
         weights: Path | str | None = None,
+        near: Sequence[Path] = (),
         device: str = "auto",
     ) -> None:
         self.model = model
@@ -54,7 +57,7 @@ class Localizer:
         self.map_members = tuple(map_members)
         check_members([(f"network {i}", one) for i, one in enumerate(self.members)], map_members=map_members)
         self.settings = settings or model.settings.localize
-        self._weights, self._device = weights, device
+        self._weights, self._near, self._device = weights, tuple(near), device
 
     @classmethod
     def from_run(
@@ -85,12 +88,18 @@ class Localizer:
         paths, where = [checkpoint_path(Path(one), checkpoint) for one in (run, *others)], choose_device(device)
         models = [load_model(path, device=where)[0] for path in paths]
         check_members([(str(one), model) for one, model in zip((run, *others), models, strict=True)])
-        return cls(*models, settings=settings, map_members=map_members, weights=weights, device=device)
+        near = _places_of(Path(run))
+        return cls(*models, settings=settings, map_members=map_members, weights=weights, near=near, device=device)
 
     def with_settings(self, settings: LocalizeSettings) -> Localizer:
         """The same networks with other rules."""
         return Localizer(
-            *self.members, settings=settings, map_members=self.map_members, weights=self._weights, device=self._device
+            *self.members,
+            settings=settings,
+            map_members=self.map_members,
+            weights=self._weights,
+            near=self._near,
+            device=self._device,
         )
 
     @cached_property
@@ -102,7 +111,7 @@ class Localizer:
         """
         from ..features.extractor import Extractor
 
-        return Extractor(self.model.recipe, weights=self._weights, device=self._device)
+        return Extractor(self.model.recipe, weights=self._weights, near=self._near, device=self._device)
 
     def sequence(
         self, video: Features | Path | str, *, progress: Callable[[float], object] | None = None
@@ -117,6 +126,8 @@ class Localizer:
             ThasError: The features do not fit, or cannot be extracted.
         """
         if isinstance(video, Path | str):
+            if not Path(video).is_file():  # or missing weights would be named first
+                raise VideoError(f"there is no video {video}", next="check the path", subject=Path(video).stem)
             video = self.extractor.features(Path(video), progress=progress)
         return mean_sequence([one.sequence(video) for one in self.members], map_members=self.map_members)
 
@@ -147,6 +158,15 @@ class Localizer:
                 next="extract them as the run's were, or train on these",
                 subject=str(cache.path),
             )
+
+
+def _places_of(run: Path) -> list[Path]:
+    """Where a run's weights may lie, if they are not where they were: by the run, its data set and its features."""
+    try:
+        data = read_settings(run, Settings)[1]
+    except (CheckpointError, UsageError):  # a folder that holds no more than a network
+        return [run]
+    return [run, *(Path(place) for place in (data.dataset, data.features) if Path(place).is_absolute())]
 
 
 def localize_videos(

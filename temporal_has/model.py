@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .._version import __version__
+from ..core.checkpoints import BEST, CHECKPOINT
 from ..core.errors import CheckpointError, FeatureError
 from ..core.settings_table import flatten
 from .activation import ClassActivationSequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from ..features.cache import Features
 
 FORMAT = 2  # 1 had no heads
-CHECKPOINT = "checkpoint.safetensors"
-BEST = "best.safetensors"
 
 
 @dataclass(eq=False)

@@ -1,79 +1,136 @@
-"""What a run of the temporal half keeps, and how it is scored.
+"""How a run of videos is scored.
 
-A run holds settings.toml (all settings, and the data set), environment.json, log.jsonl, checkpoint.safetensors (the
-last epoch's network, and all that resuming needs), best.safetensors (the best epoch's network, if videos were held out
-to choose it by) and, once localized, sequences.h5 and detections.json, to which evaluation adds scores.json.
+Besides what every run holds it has, once localized, sequences.h5 and detections.json, to which evaluation adds
+scores.json.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from ..core.errors import CheckpointError, counted, plural
-from ..core.files import write_atomically
-from ..core.runs import ENVIRONMENT, SETTINGS, environment, find_run
+from ..core.errors import DataError, FeatureError, counted, plural
+from ..core.run_settings import RunData, read_settings
+from ..core.runs import find_run, resume_command
 from ..core.segments import Segments
-from ..core.settings_table import flatten, read_toml
 from ..datasets.dataset import Dataset, open_dataset
-from ..eval.labels_told import LabelsTold
+from ..eval.labels_told import LabelsTold, labels_told
+from ..features.cache import FeatureCache
+from .activation import ClassActivationSequence
+from .localizer import Localizer, localize_videos
 from .log import LOG, read_log, stopped_early
-from .results import DETECTIONS, read_detections
-from .settings import EvalSettings, Settings
+from .results import DETECTIONS, LocalizeResult, read_detections, write_result
+from .settings import EvalSettings, LocalizeSettings, Settings
 
 if TYPE_CHECKING:
     from ..eval.annotations import Annotations
 
 
-@dataclass(frozen=True)
-class RunData:
-    """The data set of a run, as its settings.toml keeps it.
-
-    Attributes:
-        dataset: The name or folder given to `--dataset`.
-        data_root: The folder in which presets look for their data.
-        features: The folder of the feature cache.
-        train_subset: The subset trained on.
-        test_subset: The subset localized and scored.
-    """
-
-    dataset: str
-    data_root: str
-    features: str
-    train_subset: str
-    test_subset: str
-
-    def open(self) -> Dataset:
-        """The data set, opened again."""
-        return open_dataset(
-            self.dataset, data_root=self.data_root, train_subset=self.train_subset, test_subset=self.test_subset
-        )
-
-
-def write_settings(run: Path, settings: Settings, data: RunData, origins: Mapping[str, str]) -> None:
-    """Write settings.toml and environment.json."""
-    lines = ["[data]", *(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in vars(data).items()), ""]
-    write_atomically(run / SETTINGS, "\n".join(lines) + "\n" + settings.to_toml(origins))
-    write_atomically(run / ENVIRONMENT, json.dumps(environment(), indent=2) + "\n")
-
-
-def read_settings(run: Path) -> tuple[Settings, RunData]:
-    """The settings and the data set of a run.
+def open_data(run: Path, data: RunData) -> Dataset:
+    """The data set of a run, opened again.
 
     Raises:
-        CheckpointError: settings.toml is of another form.
+        DataError: It is no longer where it was.
     """
-    tables = read_toml(run / SETTINGS)
+    folder = Path(data.dataset)
+    if folder.is_absolute() and not folder.is_dir():
+        raise DataError(
+            f"the data set of {run} is not at {folder}",
+            why="it was moved, or the run was copied here without it",
+            next="say where it is now: --dataset FOLDER, with thas localize or thas eval",
+            subject=str(folder),
+        )
+    return open_dataset(
+        data.dataset, data_root=data.data_root, train_subset=data.train_subset, test_subset=data.test_subset
+    )
+
+
+def open_features(folder: Path, dataset: str) -> FeatureCache:
+    """A data set's feature cache.
+
+    Raises:
+        FeatureError: There is none; the commands that make or name one are.
+    """
     try:
-        data = RunData(**tables.pop("data"))
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{run / SETTINGS} does not say what data the run is of", why=str(error), next="thas train makes a new run"
-        ) from None
-    return Settings().updated(flatten(tables), origin=str(run / SETTINGS)), data
+        return FeatureCache(folder)
+    except FeatureError as error:
+        error.next = f"thas extract-features --dataset {dataset}; or name them with --features FOLDER"
+        raise
+
+
+def localize_dataset(
+    run: Path,
+    *others: Path,
+    settings: LocalizeSettings,
+    map_members: Sequence[int] = (),
+    dataset: str | None = None,
+    data_root: Path = Path("data"),
+    subset: str | None = None,
+    features: Path | None = None,
+    checkpoint: Literal["best", "last"] = "best",
+    device: str = "auto",
+    on_video: Callable[[], None] | None = None,
+) -> LocalizeResult:
+    """Localize a subset of a data set, the run's own unless another is named.
+
+    Args:
+        run: The run.
+        others: More runs of its data set, to be averaged with it.
+        settings: How segments are made of sequences.
+        map_members: Which of several runs give sequences, counted from 0, the rest probabilities alone; all if empty.
+        dataset: Instead of the run's own.
+        data_root: Where data sets called by name lie.
+        subset: Instead of the test subset.
+        features: The feature cache, instead of the data set's.
+        checkpoint: The best epoch's network, where there is one, or the last one's.
+        device: cpu, cuda, cuda:1 or auto.
+        on_video: Called after each video.
+
+    Raises:
+        FeatureError: No video has features, or they were made by another recipe.
+        UsageError: The runs cannot be averaged.
+    """
+    data = read_settings(run, Settings)[1]
+    opened = open_dataset(dataset, data_root=data_root) if dataset else open_data(run, data)
+    subset = subset or (opened.test_subset if dataset else data.test_subset)
+    videos = opened.videos_of(subset)
+    cache = open_features(
+        features or (opened.features_folder if dataset else Path(data.features)), dataset or data.dataset
+    )
+    localizer = Localizer.from_run(
+        run, *others, device=device, settings=settings, map_members=map_members, checkpoint=checkpoint
+    )
+    localizer.check_recipe(cache)
+    present = [video for video in videos if video in cache]
+    known = opened.labels if settings.labels == "known" else None
+    detections, sequences, failed = localize_videos(localizer, cache, present, labels=known, on_video=on_video)
+    failed |= {video: f"no features in {cache.path}" for video in videos if video not in cache}
+    if not present:
+        raise FeatureError(
+            f"none of the {len(videos)} {subset} videos of {opened.name} has features in {cache.path}",
+            next=f"thas extract-features --dataset {dataset or data.dataset}",
+        )
+    facts = {
+        "labels": settings.labels,
+        "dataset": opened.name,
+        "subset": subset,
+        "videos": [sequence.video for sequence in sequences],
+        "settings": vars(settings),
+    }
+    if others:
+        facts |= {"runs": [str(one) for one in (run, *others)], "map_members": list(map_members)}
+    told = _told(sequences, opened, data)
+    facts |= {"labels_told": told.to_json()} if told else {}
+    return LocalizeResult(detections, sequences, failed, facts, opened, told)
+
+
+def _told(sequences: Sequence[ClassActivationSequence], opened: Dataset, data: RunData) -> LabelsTold | None:
+    """How many of the videos' labels the network tells right, whether or not they were given for the intervals."""
+    likeliest = {one.video: one.classes[int(one.probabilities.argmax())] for one in sequences}
+    own = opened.name == Path(data.dataset).name
+    return labels_told(likeliest, opened.labels, learned=opened.videos_of(data.train_subset) if own else ())
 
 
 @dataclass(frozen=True)
@@ -100,14 +157,11 @@ class RunScoring:
 def prepare_evaluation(folder: Path | None) -> RunScoring:
     """What `thas eval` needs of a run; one that was not localized yet, or elsewhere, is localized first."""
     run = find_run(folder)
-    settings, data = read_settings(run)
-    dataset = data.open()
+    settings, data = read_settings(run, Settings)
+    dataset = open_data(run, data)
     truth = dataset.annotations(data.test_subset)
     found = read_detections(run / DETECTIONS) if (run / DETECTIONS).exists() else None
     if found is None or not _are_of(found[1], dataset.name, data.test_subset):
-        from .results import write_result
-        from .session import localize_dataset
-
         write_result(run, localize_dataset(run, settings=settings.localize))
         found = read_detections(run / DETECTIONS)
     detections, facts = found
@@ -121,7 +175,7 @@ def prepare_evaluation(folder: Path | None) -> RunScoring:
     if log and log[-1]["number"] < settings.train.epochs and not stopped_early(log, settings.train.patience):
         warnings.append(
             f"training stopped after {log[-1]['number']} of {settings.train.epochs} epochs; "
-            f"thas train --dataset {data.dataset} --resume goes on"
+            f"{resume_command(run, 'temporal')} goes on"
         )
     labels = facts.get("labels", settings.localize.labels)
     title = f"{dataset.name} {data.test_subset}, {plural(len(truth.videos), 'video')}; labels {labels}; run {run}"

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from ..core.errors import FeatureError, ThasError, UsageError, counted, plural
-from ..core.runs import find_run, first_process, new_run, remove_run
-from ..datasets.dataset import Dataset, dataset_presets, open_dataset
-from ..eval.labels_told import LabelsTold, labels_told
-from ..features.cache import FeatureCache
-from .activation import ClassActivationSequence
+from ..core.errors import counted, plural
+from ..core.resume import Begin, begun
+from ..core.run_settings import RunData
+from ..core.runs import first_process, point_latest
+from ..datasets.dataset import dataset_presets, open_dataset
+from ..eval.labels_told import LabelsTold
 from .data import training_labels
-from .localizer import Localizer, localize_videos
 from .log import LOG, Epoch, best_epoch, convergence, read_log
-from .results import LocalizeResult, write_result
-from .runs import RunData, read_settings, write_settings
-from .settings import LocalizeSettings, Settings
-from .train import CHECKPOINT, MAY_CHANGE, train
+from .results import write_result
+from .runs import localize_dataset, open_features
+from .settings import Settings
+from .train import train
 
 Warn = Callable[[str], None]
 
@@ -127,7 +126,7 @@ def train_run(
     )
     if opened.labels_remark and dataset not in dataset_presets():  # where it is meant to be so
         warn(opened.labels_remark)
-    cache = _open_features(Path(data.features), dataset)
+    cache = open_features(Path(data.features), dataset)
     videos = opened.videos_of(opened.train_subset)
     if opened.train_subset == opened.test_subset:
         warn(f"{opened.name} has one subset: it is trained on and scored on the same videos")
@@ -141,19 +140,10 @@ def train_run(
     if untaught:
         rest = "no training video and will not be found"
         warn(counted(untaught, f"class has {rest}", f"classes have {rest}"))
-    resuming = resume or run is not None
-    if into is not None:
-        folder, resuming = into, (into / CHECKPOINT).exists()
-        write_settings(folder, settings, data, origins or {})
-    elif resuming:
-        folder = find_run(run, root=runs, dataset=opened.name)
-        settings = resumed_settings(folder, settings, origins or {})
-    else:
-        folder = new_run(runs, opened.name) if first_process() else runs / opened.name
-        if first_process():
-            write_settings(folder, settings, data, origins or {})
-    on_start(settings)
-    try:
+    begin = Begin(runs, run or resume, into)
+    with begun(begin, settings, data, name=opened.name, origins=origins) as kept:
+        folder, settings = kept.folder, kept.settings
+        on_start(settings)
         model = train(
             cache,
             labels,
@@ -161,14 +151,11 @@ def train_run(
             settings=settings,
             recipe=cache.recipe,
             folder=folder,
-            resume=resuming,
+            resume=kept.resuming,
             on_epoch=on_epoch,
         )
-    except (ThasError, KeyboardInterrupt):
-        new = into is None and not resuming
-        if first_process() and new and not (folder / CHECKPOINT).exists():
-            remove_run(runs, folder)  # or it would be the newest, and hide a good one
-        raise
+    if into is None and first_process():
+        point_latest(runs, folder)
     learnt = sum(bool(known) for known in labels.values())
     if not first_process():
         return TrainResult(folder, learnt, len(model.classes), float("nan"), float("nan"), None)
@@ -198,102 +185,3 @@ def train_run(
         validation_map=best.get("validation_map"),
         told=told,
     )
-
-
-def _open_features(folder: Path, dataset: str) -> FeatureCache:
-    try:
-        return FeatureCache(folder)
-    except FeatureError as error:
-        error.next = f"thas extract-features --dataset {dataset}; or name them with --features FOLDER"
-        raise
-
-
-def resumed_settings(run: Path, given: Settings, origins: Mapping[str, str]) -> Settings:
-    """The run's own settings, and those options of now that may change between a training and its resumption.
-
-    Raises:
-        UsageError: Something else was asked for than the run was begun with.
-    """
-    kept = read_settings(run)[0]
-    typed = {key: value for key, value in given.flat().items() if not origins.get(key, "preset").startswith("preset")}
-    other = [key for key, value in typed.items() if key not in MAY_CHANGE and value != kept.flat()[key]]
-    if other:
-        raise UsageError(
-            f"{run} cannot be resumed with another {other[0]}",
-            why=f"it was begun with {kept.flat()[other[0]]}, and {typed[other[0]]} is asked for now",
-            next="resume without that option, or train a new run without --resume",
-        )
-    return kept.updated({key: value for key, value in typed.items() if key in MAY_CHANGE})
-
-
-def localize_dataset(
-    run: Path,
-    *others: Path,
-    settings: LocalizeSettings,
-    map_members: Sequence[int] = (),
-    dataset: str | None = None,
-    data_root: Path = Path("data"),
-    subset: str | None = None,
-    features: Path | None = None,
-    checkpoint: Literal["best", "last"] = "best",
-    device: str = "auto",
-    on_video: Callable[[], None] | None = None,
-) -> LocalizeResult:
-    """Localize a subset of a data set, the run's own unless another is named.
-
-    Args:
-        run: The run.
-        others: More runs of its data set, to be averaged with it.
-        settings: How segments are made of sequences.
-        map_members: Which of several runs give sequences, counted from 0, the rest probabilities alone; all if empty.
-        dataset: Instead of the run's own.
-        data_root: Where data sets called by name lie.
-        subset: Instead of the test subset.
-        features: The feature cache, instead of the data set's.
-        checkpoint: The best epoch's network, where there is one, or the last one's.
-        device: cpu, cuda, cuda:1 or auto.
-        on_video: Called after each video.
-
-    Raises:
-        FeatureError: No video has features, or they were made by another recipe.
-        UsageError: The runs cannot be averaged.
-    """
-    data = read_settings(run)[1]
-    opened = open_dataset(dataset, data_root=data_root) if dataset else data.open()
-    subset = subset or (opened.test_subset if dataset else data.test_subset)
-    videos = opened.videos_of(subset)
-    cache = _open_features(
-        features or (opened.features_folder if dataset else Path(data.features)), dataset or data.dataset
-    )
-    localizer = Localizer.from_run(
-        run, *others, device=device, settings=settings, map_members=map_members, checkpoint=checkpoint
-    )
-    localizer.check_recipe(cache)
-    present = [video for video in videos if video in cache]
-    known = opened.labels if settings.labels == "known" else None
-    detections, sequences, failed = localize_videos(localizer, cache, present, labels=known, on_video=on_video)
-    failed |= {video: f"no features in {cache.path}" for video in videos if video not in cache}
-    if not present:
-        raise FeatureError(
-            f"none of the {len(videos)} {subset} videos of {opened.name} has features in {cache.path}",
-            next=f"thas extract-features --dataset {dataset or data.dataset}",
-        )
-    facts = {
-        "labels": settings.labels,
-        "dataset": opened.name,
-        "subset": subset,
-        "videos": [sequence.video for sequence in sequences],
-        "settings": vars(settings),
-    }
-    if others:
-        facts |= {"runs": [str(one) for one in (run, *others)], "map_members": list(map_members)}
-    told = _told(sequences, opened, data)
-    facts |= {"labels_told": told.to_json()} if told else {}
-    return LocalizeResult(detections, sequences, failed, facts, opened, told)
-
-
-def _told(sequences: Sequence[ClassActivationSequence], opened: Dataset, data: RunData) -> LabelsTold | None:
-    """How many of the videos' labels the network tells right, whether or not they were given for the intervals."""
-    likeliest = {one.video: one.classes[int(one.probabilities.argmax())] for one in sequences}
-    own = opened.name == data.open().name
-    return labels_told(likeliest, opened.labels, learned=opened.videos_of(data.train_subset) if own else ())

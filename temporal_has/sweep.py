@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..core.errors import DataError, UsageError
+from ..core.resume import TRACELESS
 from ..core.segments import Segments
 from ..datasets.dataset import Dataset, dataset_presets, open_dataset
 from ..sweep.half import Outcome
@@ -19,8 +20,6 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from ..features.cache import FeatureCache
-
-_TRACELESS = frozenset({"train.checkpoint_epochs", "train.memory_gigabytes", "train.device"})
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class TemporalHalf:
 
     def teaches(self, key: str) -> bool:
         """All settings but those of localization, evaluation and mere convenience."""
-        return key.split(".")[0] not in ("localize", "eval") and key not in _TRACELESS
+        return key.split(".")[0] not in ("localize", "eval") and key not in TRACELESS
 
     def left_out(self) -> tuple[str, ...]:
         """The labelled training videos that have no features."""

@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..core.checkpoints import BEST, CHECKPOINT
 from ..core.errors import DataError, listing
 from ..core.files import write_atomically
 from ..core.runners import choose_runner
 from .data import TrainingFeatures
 from .log import LOG, Epoch, append_log
 from .losses import video_loss
-from .model import BEST, CHECKPOINT, Model, build_network
+from .model import Model, build_network
 from .scalars import Scalars
 from .settings import Settings
-from .trainer import MAY_CHANGE, LabelledVideos, Trainer
+from .trainer import LabelledVideos, Trainer
 from .validation import held_out
 
 if TYPE_CHECKING:
     from ..features.cache import Features
 
-__all__ = ["BEST", "CHECKPOINT", "MAY_CHANGE", "train", "video_loss"]
+__all__ = ["BEST", "CHECKPOINT", "train", "video_loss"]
 
 
 def train(

@@ -13,17 +13,13 @@ import torch
 from torch import Tensor
 
 from ..core.errors import CheckpointError, ThasError
+from ..core.resume import MAY_CHANGE
 from ..core.runners import Runner
 from .data import TrainingFeatures
 from .log import Epoch
 from .model import Model, load_model
 from .training_view import Drawing, NetworkWithLoss
 from .validation import Verdict, label_map
-
-# Settings that leave the bytes of a training as they are, so that it can be resumed with others.
-MAY_CHANGE = frozenset(
-    {"train.epochs", "train.checkpoint_epochs", "train.memory_gigabytes", "train.device", "train.patience"}
-)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from thas.core.errors import DataError, UsageError
+from thas.core.run_settings import read_settings
 from thas.image_has.box_workers import boxes_of
 from thas.image_has.datasets import open_images
 from thas.image_has.evaluate import evaluate, spread_rows
@@ -22,7 +23,6 @@ from thas.image_has.localizer import Localization, Localizer, open_localizer, vi
 from thas.image_has.network import CamNetwork, build_network
 from thas.image_has.predict import predict, read_boxes, read_maps, write_boxes
 from thas.image_has.refine import refined
-from thas.image_has.runs import read_settings
 from thas.image_has.scores import score
 from thas.image_has.session import localize_photographs, train_run
 from thas.image_has.settings import ImageSettings
@@ -407,7 +407,7 @@ def test_a_run_is_trained_found_and_evaluated(squares: Path, tmp_path: Path):
 
 
 def evaluation_settings(run: Path) -> ImageSettings:
-    return read_settings(run)[0]
+    return read_settings(run, ImageSettings)[0]
 
 
 def test_labels_that_do_not_match_the_network_are_named(squares: Path):

@@ -96,10 +96,13 @@ def test_a_half_written_run_is_named(folder, capsys):
     assert thas("localize") == 1
     assert "is not a run's checkpoint" in capsys.readouterr().err
     checkpoint().unlink()
-    assert thas("localize") == 1
-    assert "checkpoint.safetensors" in capsys.readouterr().err
+    assert thas("localize") == 2
+    error = capsys.readouterr().err
+    assert "has a network yet" in error
+    assert "--resume --run" in error
     settings = checkpoint().with_name("settings.toml")
     whole = settings.read_text(encoding="utf-8")
+    checkpoint().touch()
     settings.write_text(whole[: whole.index("[hide]") + 3], encoding="utf-8")
     assert thas("localize") == 2
     assert "is not a TOML file" in capsys.readouterr().err

@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from thas.core.checkpoints import CHECKPOINT
 from thas.core.errors import CheckpointError, DataError, UsageError
-from thas.core.runs import find_run, new_run
+from thas.core.run_settings import RunData, read_settings, write_settings
+from thas.core.runs import find_run, new_run, point_latest
 from thas.core.segments import Segments
 from thas.temporal_has.activation import ClassActivationSequence
 from thas.temporal_has.results import (
@@ -17,11 +19,10 @@ from thas.temporal_has.results import (
     write_detections,
     write_sequences,
 )
-from thas.temporal_has.runs import RunData, read_settings, write_settings
 from thas.temporal_has.settings import Settings
 from thas.temporal_has.timeline import draw_profile, draw_timeline, mean_profile
 
-DATA = RunData('a "quoted" name \U0001f3bf', "data", "features", "training", "test")
+DATA = RunData('a "quoted" name \U0001f3bf', "data", "training", "test", "features")
 
 
 def sequence(video: str = "v", values=(0.0, 2.0, 4.0, 0.0)) -> ClassActivationSequence:
@@ -37,6 +38,8 @@ def test_a_new_run_is_empty_and_the_newest(tmp_path):
     assert first != second
     for run in (first, second):
         write_settings(run, Settings(), DATA, {})
+        (run / CHECKPOINT).touch()
+    point_latest(tmp_path, second)
     assert find_run(None, root=tmp_path) == second.resolve()
     assert find_run(first, root=tmp_path) == first.resolve()
     assert find_run(None, root=tmp_path, dataset="mine") == second.resolve()
@@ -47,7 +50,7 @@ def test_a_new_run_is_empty_and_the_newest(tmp_path):
 def test_settings_come_back(tmp_path):
     settings = Settings().updated({"hide.probability": 0.25, "localize.threshold": "0.2,0.4"})
     write_settings(tmp_path, settings, DATA, {"hide.probability": "option"})
-    assert read_settings(tmp_path) == (settings, DATA)
+    assert read_settings(tmp_path, Settings) == (settings, replace(DATA, run_folder=str(tmp_path)))
     assert json.loads((tmp_path / "environment.json").read_text())["packages"]["torch"]
 
 
@@ -58,7 +61,7 @@ def test_what_is_no_run_is_named(tmp_path):
         find_run(None, root=tmp_path)
     (tmp_path / "settings.toml").write_text("[hide]\nprobability = 0.5\n")
     with pytest.raises(CheckpointError, match="does not say what data"):
-        read_settings(tmp_path)
+        read_settings(tmp_path, Settings)
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(DataError, match="could not be written"):
         new_run(tmp_path / "runs", "mine")

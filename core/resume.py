@@ -1,0 +1,166 @@
+"""Beginning a run or going on with an interrupted one: which settings may change between, and who may write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic
+
+from .checkpoints import CHECKPOINT, OLD_CHECKPOINT
+from .errors import NothingKept, ThasError, UsageError
+from .processes import only_one
+from .run_settings import RunData, Table, read_settings, write_settings
+from .runs import find_interrupted, first_process, new_run
+
+MAY_CHANGE: Mapping[str, str] = {
+    "train.epochs": "the epochs before are the same, and more or fewer follow them",
+    "train.patience": "it says when to stop, not what is learned until then",
+    "train.checkpoint_epochs": "it says how often the state is written down",
+    "train.device": "the draws are made on the CPU; what differs is how a device rounds",
+    "train.workers": "who reads a batch does not change it",
+    "train.memory_gigabytes": "what is not kept in memory is read again, and is the same",
+    "train.cache_gigabytes": "what is not kept in memory is decoded again, and is the same",
+}
+"""The settings of either half with which a training may go on that was begun with others, and why each may."""
+
+TRACELESS = frozenset(MAY_CHANGE) - {"train.epochs", "train.patience"}
+"""Those that leave no trace in the network, so that trainings that differ in nothing else are one."""
+
+
+@dataclass(frozen=True)
+class Begun(Generic[Table]):
+    """A run to train in.
+
+    Attributes:
+        folder: Of torchrun's processes only the first may write there; that of the others may not exist.
+        settings: Of the run: a resumed one has its own.
+        resuming: Whether it has a checkpoint to go on from.
+    """
+
+    folder: Path
+    settings: Table
+    resuming: bool
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Where to train.
+
+    Attributes:
+        root: Where runs lie.
+        resume: Go on with the interrupted run of the data set, or with the one of this folder.
+        into: Train into this folder instead of a new run, from its checkpoint where it holds one. Whoever asks for it
+            holds it; `latest` does not point to it.
+    """
+
+    root: Path
+    resume: bool | Path = False
+    into: Path | None = None
+
+
+@contextmanager
+def begun(
+    begin: Begin, settings: Table, data: RunData, *, name: str, origins: Mapping[str, str] | None = None
+) -> Iterator[Begun[Table]]:
+    """A run's folder, held against other processes while the block lasts.
+
+    A new run that ends in the block before it has a checkpoint is removed: it would help nobody. One that is killed
+    stays, and is resumed from its first epoch.
+
+    Args:
+        begin: A new run, or which.
+        settings: Of the run; of a resumed one, what is asked for now.
+        data: Of the run; a resumed one must be of the same.
+        name: The data set's, for the run's folder.
+        origins: Where each changed setting came from.
+
+    Raises:
+        UsageError: There is nothing to resume, another process trains the run, or it was begun with something else that
+            may not change.
+    """
+    origins = origins or {}
+    resuming = bool(begin.resume) and begin.into is None
+    if resuming:
+        named = begin.resume if isinstance(begin.resume, Path) else None
+        folder = find_interrupted(named, kind=settings.kind, root=begin.root, dataset=name)
+        settings = resumed_settings(folder, settings, data, origins)
+    elif begin.into is not None:
+        folder = begin.into
+    else:
+        folder = new_run(begin.root, name) if first_process() else begin.root / name
+    held = only_one(folder, wait=False) if begin.into is None and first_process() else nullcontext()
+    with held:
+        if not resuming and first_process():
+            write_settings(folder, settings, data, origins)
+        try:
+            yield Begun(folder, settings, _has_checkpoint(folder))
+        except (ThasError, KeyboardInterrupt) as error:
+            new = begin.into is None and not resuming
+            if first_process() and new and not _has_checkpoint(folder):
+                _remove(folder)
+                if type(error) is KeyboardInterrupt:
+                    raise NothingKept from None
+            raise
+
+
+def _has_checkpoint(folder: Path) -> bool:
+    return (folder / CHECKPOINT).exists() or (folder / OLD_CHECKPOINT).exists()
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def resumed_settings(run: Path, given: Table, data: RunData, origins: Mapping[str, str]) -> Table:
+    """The run's own settings, and those asked for now that may change between a training and its resumption.
+
+    What a preset says does not count as asked for: the run was begun with presets, too, and without them on the command
+    line it is the same run. Options and `--config` do.
+
+    Args:
+        run: Its folder.
+        given: What is asked for now.
+        data: On which data.
+        origins: Where each changed setting of `given` came from.
+
+    Raises:
+        UsageError: Something else was asked for than the run was begun with, and may not change.
+    """
+    kept, before = read_settings(run, type(given))
+    if not _same_place(before.dataset, data.dataset) or before.train_subset != data.train_subset:
+        raise UsageError(
+            f"{run} cannot be resumed on {data.train_subset} of {data.dataset}",
+            why=f"it was begun on {before.train_subset} of {before.dataset}",
+            next="name those, or train a new run without --resume",
+        )
+    asked = {key: value for key, value in given.flat().items() if _typed(origins.get(key, ""))}
+    own = kept.flat()
+    other = [key for key, value in asked.items() if key not in MAY_CHANGE and value != own[key]]
+    if other:
+        key = other[0]
+        source = origins[key]
+        raise UsageError(
+            f"{run} cannot be resumed with another {key}",
+            why=f"it was begun with {own[key]}, and {asked[key]} is asked for now"
+            + (f" by {source}" if source != "option" else ""),
+            next="resume without that, or train a new run without --resume; what may change: "
+            + ", ".join(one for one in MAY_CHANGE if one in own),
+            subject=key,
+        )
+    return kept.updated({key: value for key, value in asked.items() if key in MAY_CHANGE})
+
+
+def _typed(origin: str) -> bool:
+    return bool(origin) and not origin.startswith("preset")
+
+
+def _same_place(one: str, other: str) -> bool:
+    """Whether two data sets are one; of a folder that is not there any more only the name tells."""
+    first, second = Path(one), Path(other)
+    if first.exists() and second.exists():
+        return first.samefile(second)
+    return one == other or (not first.exists() and first.is_absolute() and second.name == first.name)

@@ -1,0 +1,87 @@
+"""A run's settings.toml: which half it is of, its data, and all its settings."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TypeVar
+
+from .errors import CheckpointError
+from .files import write_atomically
+from .runs import ENVIRONMENT, SETTINGS, environment
+from .settings_table import SettingsTable, flatten, read_toml
+
+Table = TypeVar("Table", bound=SettingsTable)
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The data of a run.
+
+    Attributes:
+        dataset: A data set known by its name, or its folder.
+        data_root: The folder that holds data sets called by name.
+        train_subset: The subset trained on.
+        test_subset: The subset localized and scored.
+        features: The feature cache, of videos.
+        run_folder: Where the run was made. Where a run was copied together with its data, these are found by the way
+            that led from the one to the others.
+    """
+
+    dataset: str
+    data_root: str
+    train_subset: str
+    test_subset: str
+    features: str = ""
+    run_folder: str = ""
+
+    def seen_from(self, run: Path) -> RunData:
+        """With each path that no longer is what it was, but lies as before from the run, as it is now."""
+
+        def found(path: str) -> str:
+            if not self.run_folder or not os.path.isabs(path) or os.path.exists(path):
+                return path
+            moved = os.path.normpath(run.resolve() / os.path.relpath(path, self.run_folder))
+            return moved if os.path.exists(moved) else path
+
+        return replace(
+            self, dataset=found(self.dataset), data_root=found(self.data_root), features=found(self.features)
+        )
+
+
+def write_settings(run: Path, settings: SettingsTable, data: RunData, origins: Mapping[str, str] | None = None) -> None:
+    """Write settings.toml and environment.json."""
+    told = vars(replace(data, run_folder=str(run.resolve())))
+    lines = [f"kind = {json.dumps(settings.kind)}", "", "[data]"]
+    lines += [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in told.items() if value]
+    write_atomically(run / SETTINGS, "\n".join(lines) + "\n\n" + settings.to_toml(origins))
+    write_atomically(run / ENVIRONMENT, json.dumps(environment(), indent=2) + "\n")
+
+
+def read_settings(run: Path, table: type[Table]) -> tuple[Table, RunData]:
+    """The settings and the data of a run.
+
+    Args:
+        run: Its folder.
+        table: Which settings: of which half.
+
+    Raises:
+        CheckpointError: settings.toml does not say what data the run is of.
+        UsageError: It is missing, or of another version: it sets what there is not.
+    """
+    tables = read_toml(run / SETTINGS)
+    tables.pop("kind", None)
+    try:
+        known = {field.name for field in fields(RunData)}
+        data = RunData(**{key: value for key, value in tables.pop("data").items() if key in known})
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{run / SETTINGS} does not say what data the run is of",
+            why=str(error),
+            next=f"{table.command} makes a new run",
+            subject=str(run),
+        ) from None
+    return table().updated(flatten(tables), origin=str(run / SETTINGS)), data.seen_from(run)
