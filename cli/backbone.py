@@ -162,11 +162,7 @@ def train_backbone(
             f"right on {result.accuracy[-1]:.0%} of the last {result.clips // settings.epochs:,} clips it learned from",
             markup=False,
         )
-        note(
-            f"next: thas extract-features --dataset {dataset}"
-            + (f" --weights {target}" if out_ else "")
-            + " --stride-frames 8"
-        )
+        note(f"next: thas extract-features --dataset {dataset}" + (f" --weights {target}" if out_ else ""))
         note(f"then: thas train --dataset {dataset} --preset has   (the head for features that have seen the labels)")
     if result.streamed:
         warn(f"{plural(result.streamed, 'video')} did not fit into --memory-gigabytes: decoded again in every pass")

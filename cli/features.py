@@ -23,13 +23,14 @@ def extract_features(
     *,
     dataset: str | None = None,
     out: Path | None = None,
-    backbone: str = "c3d",
+    backbone: str | None = None,
     weights: str | None = None,
     weights_sha256: str | None = None,
     random_weights: Annotated[bool, _FLAG] = False,
     layer: str | None = None,
     snippets: int | None = None,
     stride_frames: int | None = None,
+    stride_seconds: float | None = None,
     length_frames: int | None = None,
     frame_step: int | None = None,
     fps: float | None = None,
@@ -57,9 +58,11 @@ def extract_features(
 
     For example:
 
+        thas extract-features --dataset my_videos --weights i3d
+
         thas extract-features --dataset thumos14 --weights c3d.pickle
 
-        thas extract-features clips/*.mp4 --out features --stride-frames 8 --weights c3d.pickle
+        thas extract-features clips/*.mp4 --out features --stride-seconds 0.16 --weights c3d.pickle
 
         thas extract-features --dataset my_videos --backbone r3d_18 --precision bf16
 
@@ -74,9 +77,11 @@ def extract_features(
     out
         The cache; `<data set>/features` by default, `features` for files.
     backbone
-        A name of `thas list backbones`, or MODULE:ATTRIBUTE for your own.
+        A name of `thas list backbones`, or MODULE:ATTRIBUTE for your own; by default the one that the weights' name
+        says, or else c3d.
     weights
-        A checkpoint, or its address. A file of `thas train-backbone` brings its network along.
+        A checkpoint, a name of `thas weights list`, or an address. A file of `thas train-backbone` brings its network
+        along.
     weights_sha256
         What the checkpoint's SHA-256 must be.
     random_weights
@@ -84,9 +89,11 @@ def extract_features(
     layer
         fc7 (the paper's) or fc6 of C3D.
     snippets
-        At most so many clips a video, spread evenly; 2000 by default.
+        At most so many clips a video, spread evenly; 2000 for THUMOS14 with c3d, as in the paper.
     stride_frames
         Instead: frames from one clip's start to the next one's.
+    stride_seconds
+        Instead: seconds from one to the next; each backbone has its own by default.
     length_frames
         Frames that the network is given; the backbone's own by default, 16 of C3D.
     frame_step
@@ -133,36 +140,39 @@ def extract_features(
             "name videos or a data set" if not videos else "name videos or a data set, not both",
             next="thas extract-features --dataset NAME, or thas extract-features VIDEO...",
         )
-    if snippets is not None and stride_frames is not None:
+    spacing: dict[str, Any] = {"snippets": snippets, "stride_frames": stride_frames, "stride_seconds": stride_seconds}
+    typed = [f"--{name.replace('_', '-')}" for name, value in spacing.items() if value is not None]
+    if len(typed) > 1:
         raise UsageError(
-            "--snippets and --stride-frames exclude each other",
-            why="one fixes the number of clips, the other their distance",
+            f"{' and '.join(typed)} exclude each other",
+            why="each says how many clips a video gives",
             next="give one of them",
         )
+    from ..features.backbones import backbone_for
+
     missing: list[Failure] = []
-    preset: dict[str, Any] = {}
     if dataset:
         from ..core.presets import preset_table
         from .datasets import open_with_videos, video_files
 
         opened = open_with_videos(dataset, data_root, backbone=weights is None and not random_weights)
-        if snippets is None and stride_frames is None:
-            preset = preset_table(dataset, "features")
         files, missing = video_files(opened, opened.videos)
         folder = out or opened.features_folder
-        if weights is None and not random_weights and backbone == "c3d" and opened.default_weights:
+        if weights is None and not random_weights and backbone in (None, "c3d") and opened.default_weights:
             weights = str(opened.default_weights)
             note(f"weights: {weights}")
+        backbone = backbone_for(backbone, weights)
+        if not typed and backbone == "c3d":  # the presets' numbers are the paper's, of the paper's network
+            spacing |= preset_table(dataset, "features")
     else:
         files = _files(videos or [])
         folder = out or Path("features")
     from ..features.extract import ExtractionSettings, extract_dataset
 
     settings = ExtractionSettings(
-        backbone=backbone,
+        backbone=backbone_for(backbone, weights),
         layer=layer,
-        snippets=snippets or 2000,
-        stride_frames=stride_frames or preset.get("stride_frames"),
+        **spacing,
         length_frames=length_frames,
         frame_step=frame_step,
         fps=fps,

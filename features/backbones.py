@@ -19,7 +19,7 @@ To add one of your own, write a module with a `Backbone` in it and name it on th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,9 @@ class Backbone:
         origin: Where weights come from, in words.
         build: Makes the network for a layer: (B, 3, clip_frames, H, W) float -> (B, D), without weights of its own.
         layers: The layers that features can be taken from; the first is the default.
-        url: Gives the address of the published weights, if there is one to download from without asking.
+        fps: The video is sampled at this rate before frames are taken; None takes its own frames.
+        stride_seconds: From one clip's start to the next one's, where nobody says otherwise.
+        adapt: Renames a checkpoint's weights to the network's.
     """
 
     name: str
@@ -57,7 +59,9 @@ class Backbone:
     origin: str
     build: Callable[[str], nn.Module] = field(compare=False)
     layers: tuple[str, ...] = ("pooled",)
-    url: Callable[[], str] | None = field(default=None, compare=False)
+    fps: float | None = None
+    stride_seconds: float = 0.32
+    adapt: Callable[[Mapping[str, Any]], dict[str, Any]] | None = field(default=None, compare=False)
 
 
 _REGISTRY: dict[str, Backbone] = {}
@@ -106,6 +110,15 @@ def get_backbone(name: str) -> Backbone:
     )
 
 
+def backbone_for(name: str | None, weights: str | None) -> str:
+    """The backbone that is meant: the one named, else the one whose published weights are, else c3d.
+
+    >>> backbone_for(None, "i3d"), backbone_for(None, "mine.safetensors"), backbone_for("s3d", "mine.pth")
+    ('i3d', 'c3d', 's3d')
+    """
+    return name or (weights if weights in _REGISTRY else None) or "c3d"
+
+
 # Sports-1M weights, in the original's geometry (facts: Tran et al.'s Caffe code). The mean is the usual stand-in for
 # its mean cube, channel by channel; `--mean-cube` subtracts the cube itself.
 C3D_ORIGINAL = Preprocessing(128, 171, 112, 112, 8, 29, colour="bgr", mean=(90.0, 98.0, 102.0))
@@ -133,16 +146,42 @@ register(
 )
 
 
-def _torchvision(name: str, weights: str, size: Preprocessing, dimension: int, frames: int, step: int) -> None:
+def _i3d(layer: str) -> nn.Module:
+    from .i3d import I3D
+
+    return I3D()
+
+
+def _i3d_weights(state: Mapping[str, Any]) -> dict[str, Any]:
+    from .i3d import i3d_state
+
+    return i3d_state(state)
+
+
+# As localization papers take it: 16 frames without overlap at 25 a second, the crop of 224 from a short side of 256,
+# values from -1 to 1 (Carreira & Zisserman 2017).
+register(
+    Backbone(
+        "i3d",
+        dimension=1024,
+        clip_frames=16,
+        frame_step=1,
+        preprocessing=Preprocessing(256, None, 224, 224, value_range=2.0, mean=(1.0, 1.0, 1.0)),
+        licence="Apache-2.0, Kinetics-400",
+        origin="thas weights fetch i3d; or a file: rgb_imagenet.pt",
+        build=_i3d,
+        fps=25.0,
+        stride_seconds=0.64,
+        adapt=_i3d_weights,
+    )
+)
+
+
+def _torchvision(name: str, size: Preprocessing, dimension: int, frames: int, step: int) -> None:
     def build(layer: str) -> nn.Module:
         from .networks import torchvision_network
 
         return torchvision_network(name)
-
-    def url() -> str:
-        import torchvision.models as models
-
-        return models.get_weight(weights).url
 
     register(
         Backbone(
@@ -154,7 +193,7 @@ def _torchvision(name: str, weights: str, size: Preprocessing, dimension: int, f
             licence="BSD-3-Clause, Kinetics-400",
             origin="torchvision",
             build=build,
-            url=url,
+            stride_seconds=0.5,
         )
     )
 
@@ -164,11 +203,6 @@ def _pytorchvideo(name: str, dimension: int, frames: int, step: int) -> None:
         from .networks import pytorchvideo_network
 
         return pytorchvideo_network(name)
-
-    def url() -> str:
-        from .networks import pytorchvideo_url
-
-        return pytorchvideo_url(name)
 
     register(
         Backbone(
@@ -180,7 +214,7 @@ def _pytorchvideo(name: str, dimension: int, frames: int, step: int) -> None:
             licence="Apache-2.0, Kinetics-400",
             origin="pytorchvideo",
             build=build,
-            url=url,
+            stride_seconds=0.5,
         )
     )
 
@@ -193,16 +227,13 @@ _MEAN, _STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
 _SMALL = _kinetics(128, 171, 112, _MEAN, _STD)
 # Frames and steps as torchvision evaluates them, at 15 (mvit: 7.5) of 30 frames a second; s3d is given 16 instead of
 # the 128 of its evaluation, which no snippet could be called.
-_torchvision("r3d_18", "R3D_18_Weights.KINETICS400_V1", _SMALL, 512, 16, 2)
-_torchvision("mc3_18", "MC3_18_Weights.KINETICS400_V1", _SMALL, 512, 16, 2)
-_torchvision("r2plus1d_18", "R2Plus1D_18_Weights.KINETICS400_V1", _SMALL, 512, 16, 2)
-_torchvision("s3d", "S3D_Weights.KINETICS400_V1", _kinetics(256, 256, 224, _MEAN, _STD), 1024, 16, 2)
-_torchvision(
-    "mvit_v2_s", "MViT_V2_S_Weights.KINETICS400_V1", _kinetics(256, None, 224, (0.45,) * 3, (0.225,) * 3), 768, 16, 4
-)
+_torchvision("r3d_18", _SMALL, 512, 16, 2)
+_torchvision("mc3_18", _SMALL, 512, 16, 2)
+_torchvision("r2plus1d_18", _SMALL, 512, 16, 2)
+_torchvision("s3d", _kinetics(256, 256, 224, _MEAN, _STD), 1024, 16, 2)
+_torchvision("mvit_v2_s", _kinetics(256, None, 224, (0.45,) * 3, (0.225,) * 3), 768, 16, 4)
 _torchvision(
     "swin3d_t",
-    "Swin3D_T_Weights.KINETICS400_V1",
     _kinetics(256, None, 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     768,
     32,

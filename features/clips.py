@@ -48,8 +48,9 @@ def plan_clips(
     *,
     length_frames: int,
     frame_step: int = 1,
-    snippets: int | None = 2000,
+    snippets: int | None = None,
     stride_frames: int | None = None,
+    stride_seconds: float | None = None,
     fps: float | None = None,
     sampler: Sampler = "frames",
 ) -> ClipPlan:
@@ -61,8 +62,9 @@ def plan_clips(
         length_frames: Frames that the network is given, F.
         frame_step: Frames from one of them to the next.
         snippets: At most so many clips, spread evenly from the first frame to the last; no two alike. Not read if
-            `stride_frames` is given.
+            a stride is given.
         stride_frames: Frames from one clip's start to the next one's.
+        stride_seconds: Instead: seconds from one to the next, to the nearest frame each.
         fps: Sample the video at this rate first, taking the frame shown at each instant; None keeps its own frames.
         sampler: Who chooses the clips.
 
@@ -71,15 +73,26 @@ def plan_clips(
 
     Raises:
         UsageError: pytorchvideo's sampler is asked for clips with gaps between them.
+        ValueError: Neither a number of clips nor a stride is given.
     """
     times = _resampled(start_seconds, end_seconds, fps)
     span = (length_frames - 1) * frame_step + 1
     room = max(0, len(times) - span)
-    if sampler == "pytorchvideo":
-        stride = Fraction(stride_frames) if stride_frames is not None else Fraction(room, max(1, (snippets or 1) - 1))
-        return _by_pytorchvideo(start_seconds, end_seconds, times, length_frames, frame_step, max(stride, Fraction(1)))
+    stride: Fraction | None = None
     if stride_frames is not None:
-        first = np.arange(0, room + 1, stride_frames, dtype=np.int64)
+        stride = Fraction(stride_frames)
+    elif stride_seconds is not None:
+        # Of an uneven video, its average rate: the clips are as many as its length in seconds makes them.
+        rate = Fraction(fps) if fps else len(times) / Fraction(float(end_seconds[-1] - start_seconds[0]))
+        stride = max(Fraction(1), (Fraction(stride_seconds) * rate).limit_denominator(1000))
+    elif snippets is None:
+        raise ValueError("give snippets, stride_frames or stride_seconds")
+    if sampler == "pytorchvideo":
+        stride = stride or Fraction(room, max(1, (snippets or 1) - 1))
+        return _by_pytorchvideo(start_seconds, end_seconds, times, length_frames, frame_step, max(stride, Fraction(1)))
+    if stride is not None:
+        count = int(room / stride) + 1
+        first = np.array([int(i * stride + Fraction(1, 2)) for i in range(count)], dtype=np.int64)
     else:
         first = spread(room, min(snippets or 1, room + 1))
     positions = first[:, None] + frame_step * np.arange(length_frames)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._version import __version__
 from .clips import ClipPlan, plan_clips
 from .estimate import Estimate, estimate_job
-from .extraction_settings import ExtractionSettings, clip_of
+from .extraction_settings import ExtractionSettings, clipping_of
 from .video import FrameTable, UnreadableVideo
 
 if TYPE_CHECKING:
@@ -67,17 +67,8 @@ class Job:
         settings = self.settings
         if not settings.keep_partial:
             refuse_damaged(name, table)
-        frames, step = clip_of(settings, self.loaded)
-        return plan_clips(
-            table.start_seconds,
-            table.end_seconds,
-            length_frames=frames,
-            frame_step=step,
-            snippets=settings.snippets,
-            stride_frames=settings.stride_frames,
-            fps=settings.fps,
-            sampler=settings.sampler,
-        )
+        how = asdict(clipping_of(settings, self.loaded.backbone))
+        return plan_clips(table.start_seconds, table.end_seconds, sampler=settings.sampler, **how)
 
     def estimate(self, videos: Mapping[str, Path], runner: Runner) -> Estimate:
         """What the videos will take with this network on this machine."""
@@ -87,7 +78,7 @@ class Job:
             videos,
             plan=self.plan,
             runner=runner,
-            clip_shape=(clip_of(self.settings, self.loaded)[0], how.crop_height, how.crop_width, 3),
+            clip_shape=(clipping_of(self.settings, backbone).length_frames, how.crop_height, how.crop_width, 3),
             row_bytes=backbone.dimension * (2 if self.settings.stored == "float16" else 4),
             folder=self.out,
         )
@@ -110,14 +101,16 @@ def recipe_of(settings: ExtractionSettings, loaded: LoadedBackbone) -> dict[str,
     """What a cache writes down about how its features were made."""
     from importlib.metadata import version
 
-    frames, step = clip_of(settings, loaded)
+    clipping = clipping_of(settings, loaded.backbone)
+    seconds = {} if clipping.stride_seconds is None else {"stride_seconds": clipping.stride_seconds}
     return {
         **loaded.recipe,
-        "clip_frames": frames,
-        "frame_step": step,
-        "snippets": None if settings.stride_frames else settings.snippets,
-        "stride_frames": settings.stride_frames,
-        "fps": settings.fps,
+        "clip_frames": clipping.length_frames,
+        "frame_step": clipping.frame_step,
+        "snippets": clipping.snippets,
+        "stride_frames": clipping.stride_frames,
+        **seconds,  # absent from older caches, which have one of the other two
+        "fps": clipping.fps,
         "sampler": settings.sampler,
         "precision": settings.precision,
         "decoder": settings.decoder,

@@ -11,7 +11,7 @@ from .clips import Sampler
 from .failures import Failure
 
 if TYPE_CHECKING:
-    from .weights import LoadedBackbone
+    from .backbones import Backbone
 
 Progress = Callable[[float], object]
 
@@ -23,11 +23,13 @@ class ExtractionSettings:
     Attributes:
         backbone: A name of `thas list backbones`. C3D in the paper.
         layer: None for the backbone's first; fc7 of C3D in the paper.
-        snippets: At most so many clips a video, spread evenly. 2000 is said of the paper, unverified.
-        stride_frames: Frames from one clip's start to the next one's, instead of `snippets`.
+        snippets: At most so many clips a video, spread evenly; 2000 for the paper's data sets, as is said of the paper,
+            unverified. None goes by the stride.
+        stride_frames: Instead: frames from one clip's start to the next one's.
+        stride_seconds: Instead: seconds from one to the next. With all three None the backbone's own stride.
         length_frames: Frames that the network is given; None for the backbone's own, 16 of C3D.
         frame_step: Frames from one of these to the next; None for the backbone's own, 1 of C3D.
-        fps: Sample the video at this rate first; None keeps its own frames.
+        fps: Sample the video at this rate first; None for the backbone's own rate, or else the video's frames.
         sampler: "frames", or "pytorchvideo" for that library's UniformClipSampler.
         precision: "fp32", or on a GPU the faster "tf32" or "bf16".
         decoder: "auto", "decord" or "pyav".
@@ -39,8 +41,9 @@ class ExtractionSettings:
 
     backbone: str = "c3d"
     layer: str | None = None
-    snippets: int = 2000
+    snippets: int | None = None
     stride_frames: int | None = None
+    stride_seconds: float | None = None
     length_frames: int | None = None
     frame_step: int | None = None
     fps: float | None = None
@@ -53,7 +56,7 @@ class ExtractionSettings:
     batch: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("snippets", "stride_frames", "length_frames", "frame_step", "fps", "batch"):
+        for name in ("snippets", "stride_frames", "stride_seconds", "length_frames", "frame_step", "fps", "batch"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UsageError(f"{name} must be above 0, but is {value}", next="correct it", subject=name)
@@ -78,6 +81,41 @@ class ExtractionResult:
     clips: int = 0
 
 
-def clip_of(settings: ExtractionSettings, loaded: LoadedBackbone) -> tuple[int, int]:
-    """Frames of a clip and the step between them: the settings', else the backbone's."""
-    return settings.length_frames or loaded.backbone.clip_frames, settings.frame_step or loaded.backbone.frame_step
+@dataclass(frozen=True)
+class Clipping:
+    """How clips are taken from videos, once settings and backbone have both been heard.
+
+    Attributes:
+        length_frames: Frames of a clip.
+        frame_step: From one of them to the next.
+        fps: Rate at which the video is sampled first; None keeps its own frames.
+        snippets: Clips a video at most, or None.
+        stride_frames: Frames between clips' starts, or None.
+        stride_seconds: Seconds between them, or None. One of these three is given.
+    """
+
+    length_frames: int
+    frame_step: int
+    fps: float | None
+    snippets: int | None = None
+    stride_frames: int | None = None
+    stride_seconds: float | None = None
+
+
+def clipping_of(settings: ExtractionSettings, backbone: Backbone) -> Clipping:
+    """How clips are taken: as the settings say, else as the backbone is used."""
+    frames, seconds, snippets = settings.stride_frames, settings.stride_seconds, settings.snippets
+    if frames is not None:
+        seconds = snippets = None
+    elif seconds is not None:
+        snippets = None
+    elif snippets is None:
+        seconds = backbone.stride_seconds
+    return Clipping(
+        settings.length_frames or backbone.clip_frames,
+        settings.frame_step or backbone.frame_step,
+        settings.fps or backbone.fps,
+        snippets,
+        frames,
+        seconds,
+    )

@@ -29,7 +29,17 @@ def settings_of_recipe(recipe: Recipe) -> ExtractionSettings:
         )
     values: dict[str, Any] = {
         name: recipe[name]
-        for name in ("backbone", "layer", "frame_step", "stride_frames", "fps", "precision", "decoder", "stored")
+        for name in (
+            "backbone",
+            "layer",
+            "frame_step",
+            "stride_frames",
+            "stride_seconds",
+            "fps",
+            "precision",
+            "decoder",
+            "stored",
+        )
         if recipe.get(name) is not None
     }
     if recipe.get("snippets") is not None:
@@ -59,7 +69,7 @@ class Extractor:
         near: Sequence[Path] = (),
         device: str | None = None,
     ) -> None:
-        from .weights import find_weights, load_backbone
+        from .weights import load_backbone, weights_of_recipe
 
         self.settings = settings_of_recipe(recipe)
         self._device = None if device == "auto" else device
@@ -71,7 +81,7 @@ class Extractor:
             )
         random_weights = recipe.get("weights_source") == "random"
         if not random_weights:
-            weights = weights or find_weights(recipe, near)
+            weights = weights or weights_of_recipe(recipe, near)
         pool5 = json.loads(str(recipe.get("architecture") or "{}")).get("pool5")
         self._loaded = load_backbone(
             self.settings.backbone,

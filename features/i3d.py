@@ -171,8 +171,8 @@ _FLAX = re.compile(r"^(?:params|batch_stats)\.(.+)\.((?:Conv|BatchNorm)_0\.\w+)$
 def i3d_state(state: Mapping[str, Any]) -> dict[str, Any]:
     """Weights in this module's names, from a file of either kind; what is neither stays as it is, to be told.
 
-    Known are the PyTorch checkpoints (`rgb_imagenet.pt`, `flow_imagenet.pt`), whose batch counters may be absent, and
-    Flax's tree with DeepMind's names: kernels (t, h, w, in, out), statistics (1, 1, 1, 1, C), no scales.
+    Known are the PyTorch checkpoints (`rgb_imagenet.pt`, `flow_imagenet.pt`) and Flax's tree with DeepMind's names:
+    kernels (t, h, w, in, out), statistics (1, 1, 1, 1, C), no scales.
     """
     found: dict[str, Any] = {}
     for key, value in state.items():
@@ -189,6 +189,4 @@ def i3d_state(state: Mapping[str, Any]) -> dict[str, Any]:
             value = value.reshape(-1)
             found.setdefault(f"{unit}.bn.weight", torch.ones_like(value))
         found[f"{unit}.{_PARTS[part]}"] = value
-    for key in [key for key in found if key.endswith(".bn.running_mean")]:
-        found.setdefault(key.replace("running_mean", "num_batches_tracked"), torch.tensor(0))
     return found

@@ -45,11 +45,6 @@ def _hub(name: str) -> Any:
         return import_module(f"pytorchvideo.models.hub.{family.get(name, 'csn')}")
 
 
-def pytorchvideo_url(name: str) -> str:
-    """The address of a network's weights in pytorchvideo's model zoo."""
-    return _hub(name).checkpoint_paths[name]
-
-
 def pytorchvideo_network(name: str) -> nn.Module:
     """One of pytorchvideo's networks without its last projection."""
     with warnings.catch_warnings():

@@ -11,7 +11,7 @@ import io
 import math
 import pickle
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -197,3 +197,30 @@ def load_array(path: Path) -> np.ndarray:
             next="save plain arrays with numpy.save",
             subject=str(path),
         ) from error
+
+
+def load_tree(path: Path) -> dict[str, np.ndarray]:
+    """Arrays from a plain pickle of nested tables, by the restricted reader; their names joined by dots.
+
+    Raises:
+        FeatureError: It is cut off, holds anything but tables of numeric arrays, or asks for anything else.
+    """
+    try:
+        return dict(_leaves(unpickle(path.read_bytes()), ""))
+    except Exception as error:  # a broken pickle raises almost anything
+        raise FeatureError(
+            f"{path} cannot be read",
+            why=reason(error),
+            next="take the file as it was published",
+            subject=str(path),
+        ) from error
+
+
+def _leaves(tree: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from _leaves(value, f"{name}.{key}" if name else str(key))
+    elif isinstance(tree, np.ndarray) and tree.dtype.kind in "fiu":
+        yield name, np.array(tree)  # of our own memory: what a pickle holds may not be written to
+    else:
+        raise refused(f"{name or 'it'} is no array of numbers but a {type(tree).__name__}")

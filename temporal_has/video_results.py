@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .._version import __version__
 from ..core.errors import DataError, FeatureError, VideoError
 from ..core.segments import Segments
-from ..features.weights import sha256
+from ..core.weight_store import sha256
 from .activation import ClassActivationSequence
 from .model import checkpoint_path
 from .results import detection_lines, read_detections, write_detections, write_table

@@ -23,6 +23,34 @@ def test_a_stride_by_hand():
     assert plan.repeated == 0
 
 
+def test_a_stride_in_seconds_is_that_of_the_videos_rate():
+    for fps, first in ((25.0, [0, 8, 16, 24]), (30.0, [0, 10, 19, 29]), (10.0, [0, 3, 6, 10, 13, 16])):
+        plan = plan_clips(*_grid(20 if fps == 10 else 40, fps), length_frames=4, stride_seconds=0.32)
+        assert plan.frames[: len(first), 0].tolist() == first
+
+
+@given(
+    count=st.integers(1, 300),
+    fps=st.sampled_from([5.0, 23.976, 25.0, 29.97, 60.0]),
+    rate=st.sampled_from([None, 25.0, 12.0]),
+    seconds=st.floats(0.01, 3),
+)
+def test_strides_in_seconds_are_even_to_half_a_frame(count, fps, rate, seconds):
+    start, end = _grid(count, fps)
+    plan = plan_clips(start, end, length_frames=4, stride_seconds=seconds, fps=rate)
+    frame = max(1 / fps, 1 / (rate or fps))
+    steps = np.arange(len(plan)) * max(seconds, 1 / (rate or fps))
+    assert plan.start_seconds[0] == 0
+    assert np.abs(plan.start_seconds - steps).max() <= 1.5 * frame + 1e-3 * len(plan) * frame
+    # Another clip would not fit.
+    assert end[-1] - plan.start_seconds[-1] < max(seconds, frame) + 6 * frame
+
+
+def test_no_spacing_is_an_error():
+    with pytest.raises(ValueError, match="give snippets"):
+        plan_clips(*_grid(20), length_frames=4)
+
+
 def test_a_number_of_clips_goes_from_the_first_frame_to_the_last():
     plan = plan_clips(*_grid(100), length_frames=16, snippets=4)
     assert plan.frames[:, 0].tolist() == [0, 28, 56, 84]
@@ -40,7 +68,7 @@ def test_one_clip_lies_in_the_middle():
 
 @pytest.mark.parametrize("count", [1, 3, 15])
 def test_a_short_video_gives_one_clip_with_its_last_frame_repeated(count):
-    plan = plan_clips(*_grid(count), length_frames=16)
+    plan = plan_clips(*_grid(count), length_frames=16, stride_seconds=0.3)
     assert plan.frames.tolist() == [[*range(count), *[count - 1] * (16 - count)]]
     assert plan.repeated == 16 - count
     np.testing.assert_allclose(plan.end_seconds, [count / 10])

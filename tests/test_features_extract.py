@@ -214,7 +214,7 @@ def test_a_truncated_video_fails_unless_its_part_is_wanted(tmp_path, weights, tr
 def test_no_weights_no_features(tmp_path, videos):
     with pytest.raises(CheckpointError, match="needs weights") as caught:
         extract_dataset(videos, tmp_path)
-    assert "train-backbone" in caught.value.next
+    assert "--weights i3d" in caught.value.next
 
 
 @pytest.mark.parametrize("name", ["snippets", "stride_frames", "batch", "fps"])

@@ -13,9 +13,11 @@ from thas.core.errors import CheckpointError, UsageError
 from thas.features import networks
 from thas.features.backbones import Backbone, backbone_names, get_backbone, register
 from thas.features.c3d import C3D
+from thas.features.c3d_weights import FAMILIES, c3d_family
+from thas.features.checkpoints import read_checkpoint
 from thas.features.preprocessing import square
 from thas.features.runner import Runner
-from thas.features.weights import _FAMILIES, c3d_family, load_backbone, read_checkpoint
+from thas.features.weights import load_backbone
 
 TINY = {"width": 1, "fc_width": 3}
 
@@ -47,7 +49,7 @@ def _renamed(network, family, *, without=()):
     }
 
 
-@pytest.mark.parametrize("family", _FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_every_family_gives_the_same_features(tmp_path, tiny, family):
     path = tmp_path / "weights.pth"
     state = _renamed(tiny, family, without=("fc8",) if family.name == "mmaction2" else ())
@@ -63,13 +65,13 @@ def test_every_family_gives_the_same_features(tmp_path, tiny, family):
 
 
 def test_pool5_can_be_insisted_on(tmp_path, tiny):
-    torch.save(_renamed(tiny, _FAMILIES[0]), tmp_path / "c3d.pickle")
+    torch.save(_renamed(tiny, FAMILIES[0]), tmp_path / "c3d.pickle")
     loaded = load_backbone(weights=tmp_path / "c3d.pickle", pool5="caffe")
     assert json.loads(loaded.recipe["architecture"])["pool5"] == "caffe"
 
 
 def test_missing_unexpected_and_misshapen_keys_are_named(tmp_path, tiny):
-    state = _renamed(tiny, _FAMILIES[0])
+    state = _renamed(tiny, FAMILIES[0])
     del state["conv3b.bias"]
     state["conv9.weight"] = torch.zeros(1)
     state["fc7.bias"] = torch.zeros(99)
@@ -154,18 +156,34 @@ def test_absent_weights(tmp_path):
         load_backbone("c3d", layer="fc8", random_weights=True)
 
 
-def test_offline_says_where_the_file_belongs(tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(torch.hub, "_hub_dir", None)
+@pytest.mark.parametrize("name", ["i3d", "r3d_18", "x3d_m"])
+def test_published_weights_are_not_downloaded_unasked(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("THAS_WEIGHTS", str(tmp_path))
+    with pytest.raises(CheckpointError, match="are not on this machine") as caught:
+        load_backbone(name)
+    assert caught.value.next == f"thas weights fetch {name}"
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    with pytest.raises(CheckpointError, match="could not be fetched") as caught:
+        load_backbone(name, weights="https://localhost:9/net.pth")
+    assert "localhost:9/net.pth" in caught.value.why
 
-    def offline(*arguments):
-        raise OSError("no route to host")
 
-    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
-    with pytest.raises(CheckpointError, match="could not be downloaded") as caught:
-        load_backbone("r3d_18")
-    assert "no route to host (https://" in caught.value.why
-    assert str(tmp_path / "hub" / "checkpoints" / "r3d_18-b3b3357e.pth") in caught.value.next
+def test_fetched_weights_are_found_by_the_backbones_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("THAS_WEIGHTS", str(tmp_path))
+    torch.save(networks.torchvision_network("r3d_18").state_dict(), tmp_path / "r3d_18-0123456789abcdef.pth")
+    for weights in (None, "r3d_18"):
+        loaded = load_backbone("r3d_18", weights=weights)
+        assert loaded.recipe["weights_source"] == str(tmp_path / "r3d_18-0123456789abcdef.pth")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, tiny, value):
+    state = _renamed(tiny, FAMILIES[0])
+    state["conv2.weight"][1, 0, 2, 1, 1] = value
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(CheckpointError, match="are broken") as caught:
+        load_backbone(weights=tmp_path / "w.pth")
+    assert "features.conv2a.weight" in caught.value.why
 
 
 def test_random_weights_are_always_the_same():
@@ -174,7 +192,7 @@ def test_random_weights_are_always_the_same():
 
 
 def test_a_mean_cube_is_cut_to_the_window_and_subtracted(tmp_path, tiny):
-    torch.save(_renamed(tiny, _FAMILIES[3]), tmp_path / "caffe.pth")
+    torch.save(_renamed(tiny, FAMILIES[3]), tmp_path / "caffe.pth")
     cube = np.random.default_rng(0).uniform(80, 120, (3, 16, 128, 171)).astype(np.float32)
     np.save(tmp_path / "cube.npy", cube)
     loaded = load_backbone(weights=tmp_path / "caffe.pth", mean_cube=tmp_path / "cube.npy")
@@ -193,7 +211,7 @@ def test_a_mean_cube_is_cut_to_the_window_and_subtracted(tmp_path, tiny):
 
 
 def test_the_registry():
-    assert backbone_names()[:2] == ["c3d", "r3d_18"]
+    assert backbone_names()[:3] == ["c3d", "i3d", "r3d_18"]
     with pytest.raises(UsageError, match="no backbone 'r3d_81'") as caught:
         get_backbone("r3d_81")
     assert "r3d_18" in caught.value.why
