@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ..core.errors import listing
 from ..core.runs import ROOTS
 from .console import note, out, print_json, progress, warn
+from .image_network import LOCALIZING, untrained
 from .image_output import account_for, against_centred, score_table
 from .temporal import SET, SEVERAL, parse_localizing
 
@@ -20,6 +21,9 @@ def image_eval(
     runs_or_weights: list[Path] | None = None,
     *,
     run: Annotated[list[Path] | None, SEVERAL] = None,
+    network: str | None = None,
+    weights: str | None = None,
+    classes: Annotated[list[str] | None, SEVERAL] = None,
     boxes: Path | None = None,
     maps: Path | None = None,
     dataset: str | None = None,
@@ -42,6 +46,8 @@ def image_eval(
 
         thas image eval --dataset ilsvrc --boxes theirs.csv --json
 
+        thas image eval --weights efficientnet_lite0 --dataset my_photos
+
         thas image eval runs/image/ilsvrc/A runs/image/ilsvrc/B runs/image/ilsvrc/C --map-members 0 1
 
     Parameters
@@ -51,6 +57,12 @@ def image_eval(
         ensemble.
     run
         The same as naming them without --run.
+    network
+        A network of ImageNet's classes instead of a run: timm:NAME or torchvision:NAME; nothing needs training.
+    weights
+        Its weights: a file, or a name of `thas weights list`, which says the network too.
+    classes
+        Only these of its classes, by name or number; all thousand by default.
     boxes
         A file of boxes instead: CSV image,label,x0,y0,x1,y1,score, or JSON as `thas image localize` writes it.
     maps
@@ -82,11 +94,15 @@ def image_eval(
     from ..image_has.images import problem_lines
     from ..image_has.settings import ImageSettings
 
-    changes: dict[str, Any] = dict(parse_localizing(set_, ImageSettings(), allowed=("localize.", "eval.")))
+    allowed = (*LOCALIZING, "eval.", *(["input.size"] if network or weights else []))
+    changes: dict[str, Any] = dict(parse_localizing(set_, ImageSettings(), allowed=allowed))
     if threshold is not None:
         changes["localize.threshold"] = threshold
     if ten_crop:
         changes["localize.ten_crop"] = True
+    sources = [*(runs_or_weights or []), *(run or [])]
+    others = [*sources, *(path for path in (boxes, maps) if path)]
+    localizer = untrained(network, weights, classes, changes=changes, device=device, other=others)
     with ExitStack() as bar:
         advance: list[Callable[..., None]] = []
 
@@ -94,7 +110,8 @@ def image_eval(
             advance.append(bar.enter_context(progress("localizing", total=images, unit="images")))
 
         result = evaluate(
-            [*(runs_or_weights or []), *(run or [])],
+            sources,
+            localizer=localizer,
             boxes=boxes,
             maps=maps,
             dataset=dataset,

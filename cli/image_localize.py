@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ..core.errors import UsageError, listing
 from ..core.runs import ROOTS, WEIGHTS
 from .console import note, out, print_json, progress, warn
+from .image_network import LOCALIZING, untrained
 from .image_output import account_for
 from .temporal import SET, SEVERAL, parse_localizing
 
@@ -20,6 +21,9 @@ def image_localize(
     *,
     run: Annotated[list[Path] | None, SEVERAL] = None,
     map_members: Annotated[list[int] | None, SEVERAL] = None,
+    network: str | None = None,
+    weights: str | None = None,
+    classes: Annotated[list[str] | None, SEVERAL] = None,
     output: Path = Path("localized"),
     top: int = 1,
     threshold: float | None = None,
@@ -39,6 +43,10 @@ def image_localize(
 
         thas image localize holiday/*.jpg
 
+        thas image localize photo.jpg --weights efficientnet_lite0    # fetched once by: thas weights fetch ...
+
+        thas image localize photo.jpg --network timm:resnet50 --weights resnet50.pth --classes tench "golf ball"
+
         thas image localize bird.jpg --run runs/image/birds/20260101-120000 --top 3 --json
 
         thas image localize bird.jpg --set localize.refine=20 localize.scale=otsu localize.mirror=true
@@ -51,6 +59,12 @@ def image_localize(
         A run's folder or a file of weights; the newest run by default; several are averaged.
     map_members
         Which of several networks give the maps, counted from 0; all by default.
+    network
+        A network of ImageNet's classes instead of a run: timm:NAME or torchvision:NAME; nothing needs training.
+    weights
+        Its weights: a file, or a name of `thas weights list`, which says the network too.
+    classes
+        Only these of its classes, by name or number; all thousand by default.
     output
         The folder for boxes.json and the pictures.
     top
@@ -96,10 +110,16 @@ def image_localize(
         if not inside:
             raise UsageError(f"{path} holds no images", next="name image files, or a folder of them", subject=str(path))
         files += inside
-    changes: dict[str, Any] = dict(parse_localizing(set_, ImageSettings()))
+    allowed = (*LOCALIZING, "input.size") if network or weights else LOCALIZING
+    changes: dict[str, Any] = dict(parse_localizing(set_, ImageSettings(), allowed=allowed))
     changes |= {} if threshold is None else {"localize.threshold": threshold}
     changes |= {"localize.ten_crop": True} if ten_crop else {}
-    localizer, _, weights = open_localizer(sources, runs=runs, device=device, changes=changes, map_members=map_members)
+    localizer = untrained(network, weights, classes, changes=changes, device=device, other=sources)
+    if localizer is not None:
+        by = localizer.settings.network.name
+    else:
+        localizer, _, held = open_localizer(sources, runs=runs, device=device, changes=changes, map_members=map_members)
+        by = listing([str(file.parent if file.name == WEIGHTS else file) for file in held])
     others = other_photographs(output / "boxes.json", files)
     taken = {Path(one["overlay"]).name for one in others if one.get("overlay")}
     kept: list[Photograph] = []
@@ -126,6 +146,5 @@ def image_localize(
                 name = label if title == label else f"{label} ({title})"
                 out.print(f"{one.path}: {name} {probability:.3f} at {corners}", markup=False)
         if found:
-            by = listing([str(file.parent if file.name == WEIGHTS else file) for file in weights])
             note(f"x0 y0 x1 y1 in pixels, by {by}; boxes{'' if no_pictures else ' and pictures'} are in {output}")
     account_for(failed, "photograph could not be read", "photographs could not be read", rest=bool(found))

@@ -79,6 +79,9 @@ def image_train(
 
         thas image train --dataset my_photos --preset images-128 --network resnet18 --hide-size 0 8 16
 
+        thas image train --dataset my_photos --preset finetune-has --network timm:tf_efficientnet_lite0
+            --set network.weights=efficientnet_lite0
+
         torchrun --nproc-per-node 8 -m thas image train --dataset ilsvrc --set train.precision=bf16
 
     Parameters
@@ -93,7 +96,7 @@ def image_train(
     set_
         Any setting, as section.name=value; several after one --set.
     network
-        alexnet, googlenet, vgg16, resnet50, resnet18 or small.
+        alexnet, googlenet, vgg16, resnet50, resnet18 or small; or timm:NAME or torchvision:NAME.
     hide_probability
         Probability of hiding a cell; 0 trains without hiding.
     hide_size

@@ -24,6 +24,7 @@ from .pictures import overlay, save_picture
 from .predict import MANY, Predictions, predict, read_boxes, read_maps, write_boxes
 from .scores import ImageScores, score
 from .settings import ImageSettings
+from .untrained import respelt
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Evaluation:
 def evaluate(
     sources: Sequence[Path] = (),
     *,
+    localizer: Localizer | None = None,
     boxes: Path | None = None,
     maps: Path | None = None,
     dataset: str | None = None,
@@ -71,6 +73,7 @@ def evaluate(
 
     Args:
         sources: Runs' folders or files of weights.
+        localizer: Networks instead that no run holds, such as a library's; its classes may be spelt otherwise.
         boxes: A file of boxes instead.
         maps: A folder of maps instead.
         dataset: The images; those of the run if None.
@@ -89,11 +92,13 @@ def evaluate(
         UsageError: Boxes or maps are given without a data set.
         DataError: The images, the boxes or the maps do not fit together.
     """
-    localizer = None
     folder: Path | None = None
     settings = ImageSettings().updated(changes or {}, origin="option")
     data = {"dataset": dataset or "", "test_subset": subset or ""}
-    if boxes is None and maps is None:
+    untrained = localizer is not None
+    if localizer is not None:
+        settings, named = localizer.settings, localizer.settings.network.name
+    elif boxes is None and maps is None:
         localizer, settings, files = open_localizer(
             sources, runs=runs, device=device, changes=changes, map_members=map_members
         )
@@ -124,6 +129,8 @@ def evaluate(
     opened = open_images(data["dataset"], data_root=data_root, training=data["test_subset"] not in ("", "val"))
     name = data["test_subset"] or opened.test_subset
     table = opened.subset(name)
+    if localizer is not None and untrained:
+        localizer = respelt(localizer, table.classes)
     if localizer is not None:
         on_start(len(table))
         found = predict(

@@ -135,6 +135,23 @@ class OwnNetwork(nn.Module):
             raise ValueError(f"{classifier!r} has a weight of shape {tuple(self.weight.shape)}, not (C, M)")
 
     @property
+    def classifier_name(self) -> str:
+        """Dotted name of the linear layer."""
+        return self._classifier
+
+    @torch.no_grad()
+    def keep_classes(self, places: Sequence[int]) -> None:
+        """Leave the classifier these of its classes, in this order; the others are as if it had never known them."""
+        layer: Any = self.model.get_submodule(self._classifier)
+        rows = torch.as_tensor(places, device=layer.weight.device)
+        layer.weight = nn.Parameter(layer.weight[rows].clone())
+        if layer.bias is not None:
+            layer.bias = nn.Parameter(layer.bias[rows].clone())
+        for size in ("out_features", "out_channels"):
+            if hasattr(layer, size):
+                setattr(layer, size, len(rows))
+
+    @property
     def weight(self) -> Tensor:
         """(C, M), the classifier's weight."""
         weight: Any = getattr(self.model.get_submodule(self._classifier), "weight", torch.empty(0))
@@ -147,6 +164,12 @@ class OwnNetwork(nn.Module):
         if len(outputs) != 1 or outputs[0].ndim != 4:
             raise ValueError(
                 f"layer {self._features!r} must give maps (B, M, H, W) once, but gave {len(outputs)} outputs"
+            )
+        if outputs[0].shape[-2:].numel() == 1:
+            # One cell is the whole image, whatever it holds: every box would be, without a word.
+            raise ValueError(
+                f"layer {self._features!r} gives maps of 1 x 1 for images of {x.shape[-2]} x {x.shape[-1]}, which "
+                "localize nothing: name the layer before the pooling, or show larger images"
             )
         if not isinstance(logits, Tensor) or logits.shape != (len(x), len(self.weight)):
             given = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
@@ -201,5 +224,5 @@ def _features(settings: NetworkSettings, kernel5: int) -> tuple[nn.Sequential, i
             return architectures.vgg16(batch_norm=settings.batch_norm)
         case "resnet50" | "resnet18":
             return architectures.resnet(int(settings.name[-2:]), width=settings.width, cell_pixels=settings.cell_pixels)
-        case "small":
+        case _:
             return architectures.small(width=settings.width)

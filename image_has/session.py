@@ -24,6 +24,7 @@ from ..core.runs import ROOTS, first_process, point_latest
 from .datasets import open_images
 from .decode import read_image
 from .images import NO_IMAGES, Problem, problem_lines
+from .library import is_library_name
 from .loading import cores, squashed
 from .localize import scaled_boxes
 from .localizer import FoundBox, Localizer, at_once
@@ -31,6 +32,7 @@ from .mean_colour import measured_colours
 from .pictures import overlay, picture_sized, save_picture
 from .settings import ImageSettings
 from .train import Epoch, train
+from .untrained import own_colours
 
 Warn = Callable[[str], None]
 
@@ -116,9 +118,11 @@ def train_run(
     )
     begin = Begin(runs, run or resume, into)
     if not settings.input.mean and not (begin.resume and into is None):
-        mean, std = measured_colours(table)
+        library = is_library_name(settings.network.name)
+        mean, std = own_colours(settings.network.name) if library else measured_colours(table)
         settings = settings.updated({"input.mean": mean, "input.std": std})
-        origins = dict(origins or {}) | dict.fromkeys(("input.mean", "input.std"), "measured")
+        told = "the network's own" if library else "measured"
+        origins = dict(origins or {}) | dict.fromkeys(("input.mean", "input.std"), told)
     epochs: list[Epoch] = []
 
     def keep(epoch: Epoch) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, listing, suggestion
 from ..core.presets import resolve_settings
 from ..core.settings_table import Kind, SettingsTable, setting
 
@@ -19,6 +19,11 @@ PAPER_SIZES = (0, 16, 32, 44, 56)
 
 OTSU_THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6)
 """Around Otsu's level, since no single cut suits all maps; ours."""
+
+
+NETWORKS = ("alexnet", "googlenet", "vgg16", "resnet50", "resnet18", "small")
+LIBRARIES = ("timm:", "torchvision:")
+"""How the names of networks of other libraries begin."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,9 @@ class InputSettings:
     )
     flip: float = setting(0.5, "probability of a horizontal flip, in training", "paper", low=0, high=1)
     mean: tuple[float, ...] = setting(
-        (0.485324, 0.455342, 0.403978), "mean RGB of the data set; empty: measure it", "paper"
+        (0.485324, 0.455342, 0.403978),
+        "mean RGB of the data set; empty: measure it, or that of a library's network",
+        "paper",
     )
     std: tuple[float, ...] = setting((0.22788, 0.223455, 0.222665), "its standard deviation", "paper", low=1e-6)
     dropout: Literal["none", "training", "always"] = setting(
@@ -57,9 +64,7 @@ class HideSettings:
 class NetworkSettings:
     """The network."""
 
-    name: Literal["alexnet", "googlenet", "vgg16", "resnet50", "resnet18", "small"] = setting(
-        "alexnet", "which one, each with global pooling", "paper"
-    )
+    name: str = setting("alexnet", f"{', '.join(NETWORKS)}, or timm:NAME, torchvision:NAME", "paper")
     pooling: Literal["average", "max"] = setting("average", "of the last maps, over the image", "paper")
     batch_norm: bool = setting(True, "after each convolution (alexnet, googlenet, vgg16)", "unverified")
     width: float = setting(
@@ -179,6 +184,14 @@ class ImageSettings(SettingsTable):
             ),
             "localize.threshold needs at least one value": not self.localize.threshold,
         }
+        name = self.network.name
+        if name not in NETWORKS and not name.startswith(LIBRARIES):
+            raise UsageError(
+                f"{origin}: there is no network {name!r}",
+                why=suggestion(name, NETWORKS),
+                next=f"one of {listing(NETWORKS)}; or timm:NAME, torchvision:NAME",
+                subject=name,
+            )
         for problem, there in problems.items():
             if there:
                 why = f"there are {stages} stages" if "stage" in problem else ""

@@ -17,12 +17,14 @@ from ..core.errors import CheckpointError, DataError, UsageError
 from ..core.files import write_atomically
 from ..core.runners import Runner, choose_runner
 from ..core.runs import WEIGHTS
+from ..core.weight_store import find_weights
 from .hide import hide
 from .images import ImageTable, Problem
+from .library import LibraryNetwork, is_library_name
 from .loading import Batch, TrainingLoader, flipped, normalised, seed_of
-from .network import CamNetwork, Hiding, OwnNetwork, build_network
+from .network import CamNetwork, Hiding, OwnNetwork
 from .settings import ImageSettings, InputSettings
-from .weights import save_weights, start_from
+from .weights import fresh_network, save_weights, start_from
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
@@ -114,10 +116,10 @@ def train(
     if folder is not None and not resume and runner.rank == 0:
         folder.mkdir(parents=True, exist_ok=True)
     fresh = (network or _fresh(table.classes, settings)).to(runner.device)
-    if network is not None:
+    if isinstance(fresh, OwnNetwork):
         with torch.inference_mode():  # in evaluation mode it checks its maps, and not only once it is trained
             noise = torch.rand(2, 3, settings.input.size, settings.input.size, generator=torch.Generator())
-            fresh.eval()(noise.to(runner.device))
+            _looked_at(fresh.eval(), noise.to(runner.device))
     if settings.train.channels_last:
         fresh = fresh.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(fresh.parameters(), lr=1.0, momentum=settings.train.momentum)
@@ -160,18 +162,33 @@ def _check(table: ImageTable, settings: ImageSettings, network: OwnNetwork | Non
         )
     if settings.input.dropout != "none" and settings.hide.at == "conv1":
         raise UsageError("dropping pixels and hiding at conv1 exclude each other", next="--set input.dropout=none")
-    if network is not None and settings.hide.at == "conv1":
-        raise UsageError("in a network of your own nothing is hidden at conv1", next="set hide.at to input")
+    if (network is not None or is_library_name(settings.network.name)) and settings.hide.at == "conv1":
+        raise UsageError(
+            "in a network of your own, or a library's, nothing is hidden at conv1", next="set hide.at to input"
+        )
     if network is not None and len(network.weight) != len(table.classes):
         raise ValueError(f"the network has {len(network.weight)} logits, the images {len(table.classes)} classes")
 
 
-def _fresh(classes: tuple[str, ...], settings: ImageSettings) -> CamNetwork:
+def _looked_at(network: OwnNetwork, noise: Tensor) -> None:
+    try:
+        network(noise)
+    except ValueError as error:
+        if isinstance(network, LibraryNetwork):
+            side = noise.shape[-1]
+            raise UsageError(
+                f"this network cannot be trained on images of {side} pixels",
+                why=str(error),
+                next=f"--set input.size={2 * side} input.resize={2 * side}",
+            ) from None
+        raise
+
+
+def _fresh(classes: tuple[str, ...], settings: ImageSettings) -> CamNetwork | LibraryNetwork:
     if settings.network.weights:
-        return start_from(
-            Path(settings.network.weights), settings.network, classes=classes, seed=seed_of(settings.train.seed, 3)
-        )
-    return build_network(settings.network, classes=len(classes), seed=seed_of(settings.train.seed, 3))
+        path = find_weights(settings.network.weights)
+        return start_from(path, settings.network, classes=classes, seed=seed_of(settings.train.seed, 3))
+    return fresh_network(settings.network, classes=len(classes), seed=seed_of(settings.train.seed, 3))
 
 
 def _plain(network: Any) -> CamNetwork | OwnNetwork:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..core.errors import CheckpointError, UsageError, listing
 from ..core.files import write_atomically
 from ..core.settings_table import flatten
+from .library import LibraryNetwork, build_library_network, is_library_name, load_library_weights
 from .network import CamNetwork, OwnNetwork, build_network
 from .settings import ImageSettings, NetworkSettings
 
@@ -50,7 +51,7 @@ def save_weights(
     titles: Mapping[str, str] | None = None,
 ) -> None:
     """Write a network to one safetensors file that says by itself what it is, unless the network is your own."""
-    own = isinstance(network, OwnNetwork)
+    own = isinstance(network, OwnNetwork) and not isinstance(network, LibraryNetwork)
     facts = {
         "backbone": OWN if own else settings.network.name,
         "architecture": {} if own else asdict(settings.network) | {"kernel5": kernel5_of(network)},
@@ -92,7 +93,7 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
         classes = tuple(str(name) for name in facts["classes"])
         if network is not None:
             _check_fit(path, network)
-        loaded = network or build_network(settings.network, classes=len(classes), seed=0, kernel5=kernel5)
+        loaded = network or fresh_network(settings.network, classes=len(classes), seed=0, kernel5=kernel5)
         loaded.load_state_dict(load_file(path))
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, UsageError) as error:
         raise CheckpointError(
@@ -102,6 +103,15 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
             subject=str(path),
         ) from None
     return TrainedNetwork(loaded.eval(), classes, settings, dict(facts.get("titles", {})))
+
+
+def fresh_network(
+    settings: NetworkSettings, *, classes: int, seed: int, kernel5: int = 5
+) -> CamNetwork | LibraryNetwork:
+    """A network by name, ours or a library's, with fresh weights; arguments as for `build_network`."""
+    if is_library_name(settings.name):
+        return build_library_network(settings.name, classes=classes, seed=seed)
+    return build_network(settings, classes=classes, seed=seed, kernel5=kernel5)
 
 
 def _check_fit(path: Path, network: OwnNetwork) -> None:
@@ -147,13 +157,16 @@ def kernel5_of(network: nn.Module) -> int:
     return 5 if weight is None else int(weight.shape[-1])
 
 
-def start_from(path: Path, settings: NetworkSettings, *, classes: tuple[str, ...], seed: int) -> CamNetwork:
-    """A network that starts from weights: torchvision's for the same architecture, or a file of ours.
+def start_from(
+    path: Path, settings: NetworkSettings, *, classes: tuple[str, ...], seed: int
+) -> CamNetwork | LibraryNetwork:
+    """A network that starts from weights: a library's for the same architecture, or a file of ours.
 
     What the file lacks (the added convolution, the classifier) and a classifier for other classes keep fresh weights.
 
     Args:
-        path: A .pth file of torchvision's (vgg16, vgg16_bn, googlenet, resnet18, resnet50), or a .safetensors file.
+        path: A .pth file of torchvision's (vgg16, vgg16_bn, googlenet, resnet18, resnet50), or a .safetensors file; of
+            a library's network any file of its weights.
         settings: Name and shape.
         classes: C names.
         seed: Of the fresh weights.
@@ -161,7 +174,11 @@ def start_from(path: Path, settings: NetworkSettings, *, classes: tuple[str, ...
     Raises:
         CheckpointError: The file is missing, damaged, or of another architecture.
     """
-    tensors = _read_tensors(path)
+    tensors = read_tensors(path)
+    if is_library_name(settings.name):
+        library = build_library_network(settings.name, classes=len(classes), seed=seed)
+        load_library_weights(library, tensors, path=path, classifier=False)
+        return library
     theirs = _renamed(tensors, settings.name)
     branch = theirs.get("features.inception3a.branch3.1.conv.weight")
     kernel5 = int(branch.shape[-1]) if branch is not None else 5
@@ -183,7 +200,12 @@ def start_from(path: Path, settings: NetworkSettings, *, classes: tuple[str, ...
     return network
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .pth or .safetensors file, by name.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or holds none.
+    """
     if not path.exists():
         raise CheckpointError(f"there is no weights file {path}", next="check the path", subject=str(path))
     try:

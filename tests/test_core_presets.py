@@ -97,7 +97,7 @@ TABLES = {"temporal": Settings, "image": ImageSettings}
 
 def test_every_preset_says_its_kind_and_holds_known_settings_only():
     assert {"has2017", "video-full", "thumos14", "demo", "activitynet-1.2"} <= set(preset_names("temporal"))
-    assert preset_names("image") == ["googlenet", "ilsvrc", "image-demo", "images-128"]
+    assert preset_names("image") == ["finetune", "finetune-has", "googlenet", "ilsvrc", "image-demo", "images-128"]
     assert set(preset_names("temporal")) | set(preset_names("image")) == set(preset_names())
     for name in preset_names():
         kind = read_preset(name).kind

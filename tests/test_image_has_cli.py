@@ -332,7 +332,7 @@ def test_settings_of_a_run_and_presets_of_ones_own_are_taken(creatures: Path, ca
         (["image", "localize", "--run", "some/run"], 2, "no photograph is named"),
         (["image", "localize", "x.jpg", "--set", "localize.threshold=1"], 2, "must be below 1"),
         (["image", "eval", "--set", "refine=5"], 2, "did you mean 'localize.refine'?"),
-        (["image", "train", "--dataset", "creatures", "--preset", "image-128"], 2, "use one of googlenet, ilsvrc"),
+        (["image", "train", "--dataset", "creatures", "--preset", "image-128"], 2, "finetune-has, googlenet, ilsvrc"),
         (["image", "localize", "x.jpg", "--top", "0"], 2, "--top"),
         (["image", "localize", "creatures/empty"], 2, "holds no images"),
     ],

@@ -1,0 +1,179 @@
+"""ImageNet's networks at work without any training: a library's network, its weights, and names for its classes.
+
+Nothing is downloaded: weights come from a file, from `thas weights fetch`, or from where the library itself keeps what
+it once downloaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..core.errors import CheckpointError, UsageError
+from ..core.weight_catalogue import CATALOGUE
+from ..core.weight_store import find_weights, stored
+from .imagenet import CLASSES, chosen_classes, imagenet_classes, spelt_as
+from .library import build_library_network, input_facts, is_library_name, load_library_weights
+from .localizer import Localizer
+from .settings import LIBRARIES, ImageSettings
+from .weights import TrainedNetwork, read_tensors
+
+PUBLISHED = {f"efficientnet_lite{i}": f"timm:tf_efficientnet_lite{i}" for i in range(3)} | {
+    name: f"torchvision:{name}" for name in ("resnet18", "resnet50", "googlenet")
+}
+"""Which network each of the catalogue's weights for images is of."""
+
+
+def own_colours(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and std that a library's network was trained with, in values from 0 to 1.
+
+    Args:
+        name: With the library's prefix.
+    """
+    facts = input_facts(name)
+    known = next((CATALOGUE[weights] for weights, network in PUBLISHED.items() if network == name), None)
+    return (known and known.mean) or facts.mean, (known and known.std) or facts.std
+
+
+def library_settings(name: str) -> ImageSettings:
+    """What a library's network is shown, and how its maps become boxes.
+
+    Args:
+        name: With the library's prefix.
+    """
+    facts = input_facts(name)
+    # Larger than in training: finer maps, measured in benchmarks/image.md.
+    side = facts.side if facts.fixed else round(facts.side * 1.25)
+    mean, std = own_colours(name)
+    values = {"network.name": name, "input.size": side, "input.resize": side, "input.mean": mean, "input.std": std}
+    values |= {"localize.refine": 20, "localize.scale": "otsu", "localize.mirror": True}
+    return ImageSettings().updated(values, origin=name)
+
+
+def find_library_weights(name: str) -> Path:
+    """The file of a library network's ImageNet weights, where it was fetched or the library itself keeps it.
+
+    Raises:
+        CheckpointError: It is not on this machine; says which file, and where it is looked for.
+    """
+    fetched = next((weights for weights, network in PUBLISHED.items() if network == name), None)
+    if fetched and (path := stored(fetched)):
+        return path
+    short = name.partition(":")[2]
+    if name.startswith("timm:"):
+        import timm  # type: ignore[import-not-found]
+        from huggingface_hub import constants, try_to_load_from_cache  # type: ignore[import-not-found]
+
+        place = timm.models.get_pretrained_cfg(short)
+        repository = getattr(place, "hf_hub_id", None) or f"timm/{short}"
+        for file in ("model.safetensors", "pytorch_model.bin"):
+            found = try_to_load_from_cache(repository, file)
+            if isinstance(found, str):
+                return Path(found)
+        file, folder = f"model.safetensors of huggingface.co/{repository}", constants.HF_HUB_CACHE
+    else:
+        from torchvision import models
+
+        address = models.get_model_weights(short)["DEFAULT"].url
+        path = Path(torch.hub.get_dir()) / "checkpoints" / address.rpartition("/")[2]
+        if path.exists():
+            return path
+        file, folder = address, str(path.parent)
+    command = f"thas weights fetch {fetched}" if fetched else f"bring {file} here, and give it with --weights FILE"
+    raise CheckpointError(
+        f"the weights of {name} are not on this machine",
+        why=f"they were not fetched, and {folder} does not hold {file}",
+        next=command,
+        subject=name,
+    )
+
+
+def open_library_network(
+    name: str | None = None, *, weights: Path | str | None = None, classes: Sequence[str] = ()
+) -> TrainedNetwork:
+    """A library's network with its ImageNet weights, ready to localize.
+
+    Args:
+        name: With the library's prefix; may be left out where the catalogue says what network `weights` are of.
+        weights: A file, or a name of the catalogue; found where they are kept if None.
+        classes: Only these of its classes, by name or number; all if empty.
+
+    Raises:
+        UsageError: The network or a class is unknown, or its activation maps are not exact.
+        CheckpointError: The weights are missing, or of another network.
+    """
+    if name is None:
+        name = PUBLISHED.get(str(weights), "")
+        if not name:
+            raise UsageError(
+                f"what network is {weights} of?", why="a file does not say", next="--network timm:NAME --weights FILE"
+            )
+    if not is_library_name(name):
+        raise UsageError(
+            f"{name!r} is no library's network", why=f"those begin with {' or '.join(LIBRARIES)}", next=f"timm:{name}"
+        )
+    path = find_weights(weights) if weights is not None else find_library_weights(name)
+    tensors = read_tensors(path)
+    network = build_library_network(name, classes=CLASSES, seed=0)
+    # Under another port's names the classifier comes last, as it does in the network.
+    last = tensors.get(f"{network.classifier_name}.weight", next(reversed(tensors.values()), torch.empty(0)))
+    count = len(last) if last.ndim else 0
+    if count not in (0, CLASSES):
+        network = build_library_network(name, classes=count, seed=0)
+    load_library_weights(network, tensors, path=path)
+    names = imagenet_classes() if count == CLASSES else tuple(f"class {i}" for i in range(count))
+    settings = library_settings(name)
+    if classes:
+        places = chosen_classes(classes, names)
+        network.keep_classes(places)
+        names = tuple(names[i] for i in places)
+    return TrainedNetwork(network.eval(), names, settings)
+
+
+def untrained_localizer(
+    name: str | None = None,
+    *,
+    weights: Path | str | None = None,
+    classes: Sequence[str] = (),
+    changes: Mapping[str, Any] | None = None,
+    device: str = "auto",
+) -> Localizer:
+    """A localizer without a run: `untrained_localizer(weights="efficientnet_lite0").localize([image])`.
+
+    Args:
+        name: As for `open_library_network`.
+        weights: Likewise.
+        classes: Likewise.
+        changes: Settings that differ, by dotted key: those of localizing, and `input.size`, the side that is looked at.
+        device: cpu, cuda, cuda:1 or auto.
+
+    Raises:
+        UsageError: As for `open_library_network`, or the network takes no images of that size.
+        CheckpointError: Likewise.
+    """
+    member = open_library_network(name, weights=weights, classes=classes)
+    changed = dict(changes or {})
+    if "input.size" in changed:
+        changed["input.resize"] = changed["input.size"]
+    settings = member.settings.updated(changed, origin="option")
+    localizer = Localizer.of(member, settings=settings, device=device)
+    side = settings.input.size
+    try:
+        localizer(torch.zeros(1, 3, side, side, dtype=torch.uint8))
+    except (ValueError, AssertionError, RuntimeError) as error:
+        raise UsageError(
+            f"{settings.network.name} cannot look at images of {side} pixels",
+            why=" ".join(str(error).split())[:200],
+            next=f"--set input.size={member.settings.input.size}",
+        ) from None
+    return localizer
+
+
+def respelt(localizer: Localizer, classes: Sequence[str]) -> Localizer:
+    """The same with a data set's spelling of the classes that it shares."""
+    named = [replace(one, classes=spelt_as(classes, one.classes)) for one in localizer.members]
+    return replace(localizer, members=named)
