@@ -59,6 +59,7 @@ def features_verify(
                 "rows": found.rows,
                 "faults": found.faults,
                 "partial": list(found.partial),
+                "unchecked": found.unchecked,
                 "missing": list(found.missing),
             }
         )
@@ -71,6 +72,11 @@ def features_verify(
             out.print(f"  {video}: {why}", markup=False)
     if found.partial:
         warn(f"{plural(len(found.partial), 'video is', 'videos are')} there in part: {listing(found.partial)}")
+    if found.unchecked:
+        note(
+            f"{plural(found.unchecked, 'file has', 'files have')} no checksums, as older versions wrote them: "
+            "changed bits would not be seen"
+        )
     if found.missing:
         warn(f"not there: {plural(len(found.missing), 'video')} of the data set, {listing(found.missing)}")
     if found.faults and remove and cache.is_dir():

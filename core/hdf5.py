@@ -7,10 +7,13 @@ file can claim an array of any size. Both are refused by type, layout and size b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .errors import FeatureError
 
@@ -19,6 +22,7 @@ _FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
 _MOST_EXPANSION = 50
 _ALWAYS_BYTES = 64 << 20
 _MOST_MEMBERS = 1_000_000
+CHECKSUMS = "crc32"
 
 
 @contextmanager
@@ -45,9 +49,10 @@ def opened(path: Path, subject: str, *, next: str = "make it again") -> Iterator
         OverflowError,
         MemoryError,
     ) as error:
+        told = error.args[0] if isinstance(error, KeyError) and error.args else error  # a KeyError quotes what it says
         raise FeatureError(
             f"cannot read features from {path}",
-            why=(str(error).strip("'\"") or type(error).__name__)[:300],
+            why=(str(told) or type(error).__name__)[:300],
             next=next,
             subject=subject,
         ) from error
@@ -139,3 +144,48 @@ def unreadable(found: Any) -> str:
 def _file_bytes(found: Any) -> int:
     """Of the whole file, which a row of chunks cannot exceed."""
     return found.file.id.get_filesize()
+
+
+def checksum(array: np.ndarray, before: int = 0) -> int:
+    """CRC-32 of an array's bytes, little-endian and row by row; `before` is that of the rows before them.
+
+    >>> checksum(np.arange(4)) == checksum(np.arange(2, 4), checksum(np.arange(2)))
+    True
+    """
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    return zlib.crc32(little.reshape(-1).view(np.uint8), before) if little.size else before
+
+
+def write_checksums(group: Any, sums: Mapping[str, int]) -> None:
+    """Keep checksums by name in one attribute of a group, which HDF5 itself protects by another."""
+    group.attrs[CHECKSUMS] = np.bytes_(" ".join(f"{name}:{value:08x}" for name, value in sums.items()))
+
+
+def read_checksums(group: Any) -> dict[str, int]:
+    """The checksums kept with a group; none with one that an older version wrote.
+
+    Raises:
+        ValueError: The attribute holds something else.
+    """
+    kept = group.attrs.get(CHECKSUMS)
+    if kept is None:
+        return {}
+    if not isinstance(kept, bytes):
+        raise ValueError("its checksums are not readable")
+    pairs = (pair.rpartition(":") for pair in kept.decode("ascii").split())
+    return {name: int(value, 16) for name, _, value in pairs}
+
+
+def check(name: str, array: np.ndarray, sums: Mapping[str, int]) -> None:
+    """Compare an array with its checksum, if there is one.
+
+    Raises:
+        ValueError: They differ.
+    """
+    if name in sums and checksum(array) != sums[name]:
+        raise ValueError(changed(name))
+
+
+def changed(name: str) -> str:
+    """What is said of numbers that are not those that were written."""
+    return f"{name!r} has changed since it was written: its checksum differs"

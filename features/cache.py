@@ -1,7 +1,8 @@
 """The feature cache: one HDF5 file a video, complete or absent, that says how it was made.
 
 A file holds the datasets `features` (T, D), `start_seconds`, `end_seconds` and `centre_frame` (T,), the group `recipe`
-(attributes: what must agree within a cache) and the group `source` (attributes: what concerns this video alone). It is
+(attributes: what must agree within a cache) and the group `source` (attributes: what concerns this video alone), and a
+checksum of each, which is compared on reading; files of older versions lack it and are read as they are. A file is
 written under a temporary name, synced and renamed, so that whatever bears a final name is whole.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +19,10 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
+from ..core import hdf5
 from ..core.errors import FeatureError, listing, plural
 from .cache_writer import SUFFIX, FeatureWriter, file_name, video_name
-from .recipe import Recipe, difference, digest, read_attributes
+from .recipe import Recipe, attributes_sum, difference, digest, read_attributes
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +47,14 @@ class Features:
     duration_seconds: float
 
     def __post_init__(self) -> None:
-        for name, dtype in (("data", np.float32), ("start_seconds", np.float64), ("end_seconds", np.float64)):
-            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype))
-        object.__setattr__(self, "duration_seconds", float(self.duration_seconds))
-        why = self._fault()
+        why = ""
+        try:
+            for name, dtype in (("data", np.float32), ("start_seconds", np.float64), ("end_seconds", np.float64)):
+                object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype))
+            object.__setattr__(self, "duration_seconds", float(self.duration_seconds))
+        except (TypeError, ValueError, OverflowError) as error:
+            why = f"they are no numbers: {error}"
+        why = why or self._fault()
         if why:
             raise FeatureError(
                 f"the features of {self.video!r} are not usable",
@@ -137,7 +143,7 @@ class FeatureCache(Mapping[str, Features]):
         self._packed = self.path.is_file()
         if self._packed:
             with _reading(self.path, str(self.path)) as file:
-                names = [video_name(name) for name in file]
+                names = [video_name(name) for name in hdf5.members(file)]
         elif self.path.is_dir():
             names = [video_name(e.name) for e in self.path.iterdir() if e.name.endswith(SUFFIX) and e.name[0] != "."]
         else:
@@ -178,12 +184,12 @@ class FeatureCache(Mapping[str, Features]):
     def dimension(self) -> int:
         """Length D of a feature vector."""
         with self.reading(self._names[0]) as group:
-            return int(group["features"].shape[1])
+            return int(hdf5.dataset(group, "features", dimensions=2).shape[1])
 
     def recipe_of(self, video: str) -> dict[str, Any]:
         """The recipe in one video's file; empty where it has none."""
         with self.reading(video) as group:
-            return read_attributes(group.get("recipe"))
+            return read_attributes(hdf5.member(group, "recipe"))
 
     def has_recipe(self, video: str, recipe: Recipe) -> bool:
         """Whether one video's file was made by a recipe; quicker than reading its own."""
@@ -194,12 +200,12 @@ class FeatureCache(Mapping[str, Features]):
     def source_of(self, video: str) -> dict[str, Any]:
         """What one video's file says about it: frames, duration, decoder, what was lost."""
         with self.reading(video) as group:
-            return read_attributes(group.get("source"))
+            return read_attributes(hdf5.member(group, "source"))
 
     def shape_of(self, video: str) -> tuple[int, int]:
         """(T, D) of one video, without reading its features."""
         with self.reading(video) as group:
-            rows, dimension = group["features"].shape
+            rows, dimension = hdf5.dataset(group, "features", dimensions=2).shape
             return int(rows), int(dimension)
 
     def __getitem__(self, video: str) -> Features:
@@ -210,8 +216,8 @@ class FeatureCache(Mapping[str, Features]):
             FeatureError: Its file is damaged, of another recipe or width than the first one's, or holds NaN.
         """
         with self.reading(video) as group:
-            source = read_attributes(group.get("source"))
-            lines = difference(self.recipe, read_attributes(group.get("recipe")))
+            details = Details.of(group)
+            lines = difference(self.recipe, details.recipe)
             if lines:
                 raise FeatureError(
                     f"the features of {video!r} were made differently from the others in {self.path}",
@@ -219,9 +225,16 @@ class FeatureCache(Mapping[str, Features]):
                     next=f"thas features verify {self.path}",
                     subject=video,
                 )
-            start, end = group["start_seconds"][()], group["end_seconds"][()]
-            duration = source.get("duration_seconds", float(end[-1]) if len(end) else 0.0)
-            features = Features(video, group["features"][()], start, end, duration)
+            if fault := details.fault():
+                raise ValueError(fault)
+            data, start, end = (
+                hdf5.dataset(group, name, dimensions=count)[()]
+                for name, count in (("features", 2), ("start_seconds", 1), ("end_seconds", 1))
+            )
+            for name, array in (("features", data), ("start_seconds", start), ("end_seconds", end)):
+                hdf5.check(name, array, details.sums)
+            duration = details.source.get("duration_seconds", float(end[-1]) if len(end) else 0.0)
+            features = Features(video, data, start, end, duration)
         if features.dimension != self.dimension:
             raise FeatureError(
                 f"the features of {video!r} have {features.dimension} numbers a row, the others {self.dimension}",
@@ -236,23 +249,72 @@ class FeatureCache(Mapping[str, Features]):
         """One video's HDF5 group, open for reading within a `with` block."""
         if video not in self._members:
             raise KeyError(video)
-        path = self.path if self._packed else self.path / file_name(video)
+        name = file_name(video)
+        path = self.path / name
+        if self._packed:
+            path = self.path
+            with _reading(path, video) as file:
+                path = _linked(file, name, path) or path
         with _reading(path, video) as file:
-            yield file[file_name(video)] if self._packed else file
+            yield hdf5.member(file, name) if path == self.path else file
 
 
-@contextmanager
-def _reading(path: Path, subject: str) -> Iterator[Any]:
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, KeyError, RuntimeError) as error:
-        raise FeatureError(
-            f"cannot read features from {path}",
-            why=str(error).strip("'\"") or type(error).__name__,
-            next=f"remove {path} and run the same extraction again; it continues with what is missing",
-            subject=subject,
-        ) from error
+def _linked(file: Any, name: str, packed: Path) -> Path | None:
+    """The file that a member of `thas features pack --links` points to; None where the member is in the packed file.
+
+    Only a file of the member's own name is followed, where `may_link` says so.
+    """
+    link = file.get(name, getlink=True)
+    if not isinstance(link, h5py.ExternalLink):
+        return None
+    folder = packed.resolve().parent
+    target = (folder / link.filename).resolve()
+    if target.name != name or link.path != "/" or not may_link(packed, target):
+        raise ValueError(
+            f"{name!r} is a link to {link.filename[:80]!r}, where links of packed caches are not followed to"
+        )
+    return target
+
+
+def may_link(packed: Path, target: Path) -> bool:
+    """Whether a packed cache may point to a file or folder: one below its folder, or below a folder next to that."""
+    return target.resolve().is_relative_to(packed.resolve().parent.parent)
+
+
+@dataclass(frozen=True)
+class Details:
+    """What one video's file says beside its numbers.
+
+    Attributes:
+        source: What concerns this video alone.
+        recipe: How the features were made.
+        recipe_digest: Of the recipe when it was written; None if unknown.
+        sums: Checksums of data sets and of `source`, by name; none in files of older versions.
+    """
+
+    source: dict[str, Any]
+    recipe: dict[str, Any]
+    recipe_digest: Any
+    sums: dict[str, int]
+
+    @classmethod
+    def of(cls, group: Any) -> Details:
+        """Read from one video's group."""
+        source, recipe = (read_attributes(hdf5.member(group, name)) for name in ("source", "recipe"))
+        return cls(source, recipe, group.attrs.get("recipe_digest"), hdf5.read_checksums(group))
+
+    def fault(self) -> str:
+        """What has changed since it was written; empty if nothing has."""
+        if "source" in self.sums and attributes_sum(self.source) != self.sums["source"]:
+            return hdf5.changed("source")
+        if self.recipe_digest is not None and self.recipe_digest != digest(self.recipe):
+            return hdf5.changed("recipe")
+        return ""
+
+
+def _reading(path: Path, subject: str) -> AbstractContextManager[Any]:
+    again = f"remove {path} and run the same extraction again; it continues with what is missing"
+    return hdf5.opened(path, subject, next=again)
 
 
 def require(cache: Mapping[str, Features], videos: Iterable[str]) -> None:

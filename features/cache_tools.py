@@ -11,9 +11,10 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
+from ..core import hdf5
 from ..core.errors import FeatureError, UsageError
 from ..core.files import cannot_write
-from .cache import FeatureCache
+from .cache import Details, FeatureCache, may_link
 from .cache_writer import file_name
 from .recipe import difference
 
@@ -29,6 +30,7 @@ class Verification:
         videos: Files looked at.
         rows: Feature vectors in them.
         faults: For each faulty video what is wrong with it.
+        unchecked: Files without checksums, which an older version wrote.
         partial: Videos whose files hold only a part, as they say themselves.
         missing: Videos that were asked for and are not there.
     """
@@ -38,12 +40,13 @@ class Verification:
     faults: dict[str, str]
     partial: tuple[str, ...]
     missing: tuple[str, ...] = ()
+    unchecked: int = 0
 
 
 def verify_cache(
     path: Path | str, *, expected: Sequence[str] = (), progress: Callable[[float], object] | None = None
 ) -> Verification:
-    """Read a cache whole: every number finite, times in order, one recipe and one width.
+    """Read a cache whole: every number as it was written and finite, times in order, one recipe and one width.
 
     Args:
         path: A folder, or a file made by `pack_cache`.
@@ -56,38 +59,40 @@ def verify_cache(
     cache = FeatureCache(path)
     faults: dict[str, str] = {}
     partial: list[str] = []
-    rows = 0
+    rows, unchecked = 0, 0
     reference: tuple[dict[str, Any], int] | None = None
     for video in cache:
         try:
-            recipe, source = cache.recipe_of(video), cache.source_of(video)
+            with cache.reading(video) as group:
+                details = Details.of(group)
+            unchecked += not details.sums
             count, dimension = cache.shape_of(video)
-            reference = reference or (recipe, dimension)
-            lines = difference(reference[0], recipe)
-            why = _first_fault(cache, video, source)
+            reference = reference or (details.recipe, dimension)
+            lines = difference(reference[0], details.recipe)
+            why = _first_fault(cache, video, details)
             if dimension != reference[1]:
                 why = why or f"its rows have {dimension} numbers, the first video's {reference[1]}"
             if lines:
-                why = why or "another recipe than the first video's: " + "; ".join(lines)
+                why = "another recipe than the first video's: " + "; ".join(lines)
             if why:
                 faults[video] = why
             else:
                 rows += count
-            if source.get("partial"):
+            if details.source.get("partial"):
                 partial.append(video)
         except FeatureError as error:
             faults[video] = error.why or error.what
         if progress is not None:
             progress(1.0)
     missing = tuple(video for video in expected if video not in cache)
-    return Verification(len(cache), rows, faults, tuple(partial), missing)
+    return Verification(len(cache), rows, faults, tuple(partial), missing, unchecked)
 
 
-def _first_fault(cache: FeatureCache, video: str, source: dict[str, Any]) -> str:
+def _first_fault(cache: FeatureCache, video: str, details: Details) -> str:
     with cache.reading(video) as group:
-        data = group["features"]
-        start, end = group["start_seconds"][()], group["end_seconds"][()]
-        if data.ndim != 2 or 0 in data.shape:
+        data = hdf5.dataset(group, "features", dimensions=2)
+        start, end = (hdf5.dataset(group, name, dimensions=1)[()] for name in ("start_seconds", "end_seconds"))
+        if 0 in data.shape:
             return f"features are {data.shape}, not (T, D)"
         if start.shape != (len(data),) or end.shape != (len(data),):
             return f"{len(data)} rows but {len(start)} starts and {len(end)} ends"
@@ -95,14 +100,25 @@ def _first_fault(cache: FeatureCache, video: str, source: dict[str, Any]) -> str
             return "a time is not finite"
         if (np.diff(start) < 0).any() or (np.diff(end) < 0).any() or (end < start).any():
             return "times are out of order"
-        duration = source.get("duration_seconds")
-        if duration is not None and end[-1] > duration + 1e-3 and "frames" in source:
+        duration = details.source.get("duration_seconds")
+        if "duration_seconds" in details.source and not isinstance(duration, int | float):
+            return f"its duration is {str(duration)[:40]!r}"
+        if duration is not None and end[-1] > duration + 1e-3 and "frames" in details.source:
             return f"rows end at {end[-1]:.3f} s, after the video at {duration:.3f} s"
+        found = 0
         for row in range(0, len(data), _ROWS):
-            finite = np.isfinite(data[row : row + _ROWS])
+            block = data[row : row + _ROWS]
+            found = hdf5.checksum(block, found)
+            finite = np.isfinite(block)
             if not finite.all():
                 return f"row {row + int(np.argmin(finite.all(axis=1)))} holds NaN or infinity"
-    return ""
+        if found != details.sums.get("features", found):
+            return hdf5.changed("features")
+        hdf5.check("start_seconds", start, details.sums)
+        hdf5.check("end_seconds", end, details.sums)
+        if "centre_frame" in details.sums:
+            hdf5.check("centre_frame", hdf5.dataset(group, "centre_frame", dimensions=1)[()], details.sums)
+    return details.fault()
 
 
 @dataclass(frozen=True)
@@ -171,12 +187,15 @@ def _compare(result: Difference, one: FeatureCache, two: FeatureCache, video: st
         result.shapes[video] = shapes
         return
     with one.reading(video) as a, two.reading(video) as b:
-        apart = max(float(np.abs(a[name][()] - b[name][()]).max()) for name in ("start_seconds", "end_seconds"))
+        apart = max(
+            float(np.abs(hdf5.dataset(a, name)[()] - hdf5.dataset(b, name)[()]).max())
+            for name in ("start_seconds", "end_seconds")
+        )
         if apart:
             result.times[video] = apart
         largest, scale = 0.0, 0.0
         for row in range(0, shapes[0][0], _ROWS):
-            x, y = (np.asarray(group["features"][row : row + _ROWS], np.float32) for group in (a, b))
+            x, y = (np.asarray(hdf5.dataset(group, "features")[row : row + _ROWS], np.float32) for group in (a, b))
             with np.errstate(invalid="ignore"):
                 largest = max(largest, float(np.nan_to_num(np.abs(x - y), nan=np.inf).max()))
             scale = max(scale, float(np.nan_to_num(np.abs(x)).max()))
@@ -198,7 +217,8 @@ def pack_cache(
     Args:
         path: The cache, a folder.
         target: The file to write; it appears when it is complete.
-        how: "copy" holds everything; "links" points to the folder's files, which must stay where they are.
+        how: "copy" holds everything; "links" points to the folder's files, which must stay where they are, in
+            a folder beside or below that of `target`.
         progress: Called with 1.0 after each video.
 
     Returns:
@@ -207,11 +227,17 @@ def pack_cache(
     Raises:
         FeatureError: A file of the cache is damaged.
         DataError: The target cannot be written.
-        UsageError: The cache is a packed file already.
+        UsageError: The cache is a packed file already, or lies where links are not followed to.
     """
     cache, target = FeatureCache(path), Path(target)
     if cache.path.is_file():
         raise UsageError(f"{path} is packed already", next="thas features verify " + str(path), subject=str(path))
+    if how == "links" and not may_link(target, cache.path):
+        raise UsageError(
+            f"{target} cannot link to {cache.path}",
+            why="links are followed to folders beside or below the packed file's, and nowhere else",
+            next=f"thas features pack {cache.path} {cache.path.parent / target.name} --links, or without --links",
+        )
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

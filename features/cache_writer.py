@@ -17,7 +17,8 @@ import h5py
 import numpy as np
 
 from ..core.errors import FeatureError
-from .recipe import Recipe, digest, write_attributes
+from ..core.hdf5 import checksum, write_checksums
+from .recipe import Recipe, attributes_sum, digest, read_attributes, write_attributes
 from .temporary_names import LONGEST_ADDITION, unfinished_path
 
 SUFFIX = ".h5"
@@ -89,6 +90,7 @@ class FeatureWriter:
         if compress:
             options["chunks"] = (min(rows, 64), dimension)
         self._features = self._file.create_dataset("features", (rows, dimension), dtype=dtype, **options)
+        self._sum, self._summed_rows = 0, 0  # of the rows so far, while they come in order
 
     def __enter__(self) -> FeatureWriter:
         return self
@@ -113,6 +115,10 @@ class FeatureWriter:
                 subject=self.video,
             )
         self._need(stored.nbytes)
+        if row == self._summed_rows:
+            self._sum, self._summed_rows = checksum(stored, self._sum), row + len(stored)
+        else:
+            self._summed_rows = -1
         try:
             self._features[row : row + len(stored)] = stored
         except (OSError, RuntimeError) as error:
@@ -163,14 +169,20 @@ class FeatureWriter:
         if rows is not None and rows < len(self._features):
             self._need(rows * self._features.shape[1] * self._features.dtype.itemsize)
             self._shorten(rows)
-        self._file["start_seconds"] = np.asarray(start_seconds, np.float64)
-        self._file["end_seconds"] = np.asarray(end_seconds, np.float64)
+        tables = {
+            "start_seconds": np.asarray(start_seconds, np.float64),
+            "end_seconds": np.asarray(end_seconds, np.float64),
+        }
         if centre_frame is not None:
-            self._file["centre_frame"] = np.asarray(centre_frame, np.int64)
+            tables["centre_frame"] = np.asarray(centre_frame, np.int64)
+        for name, table in tables.items():
+            self._file[name] = table
         _copy_recipe(recipe, self._file)
         self._file.attrs["recipe_digest"] = digest(recipe)  # so that a rerun need not read the whole recipe
         details = {"duration_seconds": float(duration_seconds)} | dict(source or {})
         write_attributes(self._file.create_group("source"), details)
+        sums = {"features": self._features_sum()} | {name: checksum(table) for name, table in tables.items()}
+        write_checksums(self._file, sums | {"source": attributes_sum(read_attributes(self._file["source"]))})
         self._file.flush()
         self._file.close()
         self._file = None
@@ -179,6 +191,14 @@ class FeatureWriter:
         os.replace(self._temporary, self._path)
         _sync_folder(self._path.parent)
         return self._path
+
+    def _features_sum(self) -> int:
+        """The checksum of all rows; read back where they did not come in order, or not all stayed."""
+        if self._summed_rows != len(self._features):
+            self._sum = 0
+            for row in range(0, len(self._features), 1024):
+                self._sum = checksum(self._features[row : row + 1024], self._sum)
+        return self._sum
 
     def _shorten(self, rows: int) -> None:
         # A contiguous data set cannot shrink; a second one takes its name.

@@ -20,7 +20,7 @@ import numpy as np
 from ..core.errors import FeatureError
 from .stand_ins import STAND_INS, TORCH_TYPES, ArrayParts, StorageType, TypeParts, flat, put, refused, shaped
 
-_DEEPEST, _MOST_VALUES = 20, 5_000_000
+_DEEPEST, _MOST_STEPS = 20, 300_000
 _Unpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]  # Python's own, not the quicker one in C
 
 
@@ -135,7 +135,7 @@ class _Finishing:
 
     def value(self, value: Any, depth: int = 0) -> Any:
         self.steps += 1
-        if depth > _DEEPEST or self.steps > _MOST_VALUES:
+        if depth > _DEEPEST or self.steps > _MOST_STEPS:
             raise refused("its tables lie too deep in each other, or hold too much")
         if isinstance(value, ArrayParts):
             value = value.value
@@ -149,6 +149,9 @@ class _Finishing:
         if isinstance(value, dict):
             return {key: self.value(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple):
+            if all(type(item) in (int, float) for item in value):  # a row of numbers is one step, or a few
+                self.steps += len(value) // 100
+                return value
             return type(value)(self.value(item, depth + 1) for item in value)
         if isinstance(value, TypeParts | StorageType) or callable(value):
             raise refused("it holds a type where a value belongs")

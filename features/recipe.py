@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +43,11 @@ def digest(recipe: Recipe) -> str:
     """
     counting = {key: _plain(recipe[key]) for key in sorted(recipe) if not key.endswith(_INFORMATIVE)}
     return hashlib.sha256(json.dumps(counting, default=str).encode()).hexdigest()[:32]
+
+
+def attributes_sum(values: Recipe) -> int:
+    """A checksum of a table of attributes, whatever their order."""
+    return zlib.crc32(json.dumps({key: _plain(values[key]) for key in sorted(values)}, default=str).encode())
 
 
 def _plain(value: Any) -> Any:
