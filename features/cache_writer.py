@@ -169,7 +169,7 @@ class FeatureWriter:
         if rows is not None and rows < len(self._features):
             self._need(rows * self._features.shape[1] * self._features.dtype.itemsize)
             self._shorten(rows)
-        tables = {
+        tables: dict[str, np.ndarray] = {
             "start_seconds": np.asarray(start_seconds, np.float64),
             "end_seconds": np.asarray(end_seconds, np.float64),
         }
