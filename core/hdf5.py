@@ -153,7 +153,7 @@ def checksum(array: np.ndarray, before: int = 0) -> int:
     True
     """
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    return zlib.crc32(memoryview(little.reshape(-1).view(np.uint8)), before) if little.size else before
+    return zlib.crc32(little.reshape(-1).view(np.uint8).data, before) if little.size else before
 
 
 def write_checksums(group: Any, sums: Mapping[str, int]) -> None:
