@@ -1,4 +1,4 @@
-"""Tables of text as people and spreadsheets write them: CSV with commas, semicolons or tabs, a heading and rows.
+"""Tables as people write them: CSV with commas, semicolons or tabs, or a sheet of a spreadsheet; a heading and rows.
 
 All tables that a user writes are read here: labels, annotations, detections, boxes, and numbers by video.
 Tables for users are written by `csv_text`, so that no name in them is a formula to a spreadsheet.
@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from .errors import DataError, listing, plural
+from .spreadsheets import OTHER_SUFFIXES, SUFFIXES, is_spreadsheet, read_sheet
 
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 SEPARATORS = "".join(_NAMES)  # a spreadsheet takes the semicolon where numbers have a comma
 _FORMULA = re.compile(r"[\s']*[=+\-@]")
+# A comma before decimals; before exactly three digits it may also divide thousands, so that is refused unless below 1.
+_COMMA = re.compile(r"[+-]?(\d+,(\d{1,2}|\d{4,})|0+,\d+)")
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
@@ -63,14 +66,23 @@ def opened(path: Path) -> Iterator[TextIO]:
         ) from None
 
 
-def number(text: Any, *, place: str, name: str) -> float:
-    """A finite number, or a DataError that names the place.
+def decimal(text: Any) -> float:
+    """A number with a point or a comma before its decimals; a ValueError or TypeError where it is none.
 
-    >>> number("2.5", place="truth.csv, line 3", name="start")
-    2.5
+    >>> decimal("61,25"), decimal("-3")
+    (61.25, -3.0)
+    """
+    return float(text.replace(",", ".") if isinstance(text, str) and _COMMA.fullmatch(text.strip()) else text)
+
+
+def number(text: Any, *, place: str, name: str) -> float:
+    """A finite number, with a point or a comma before its decimals, or a DataError that names the place.
+
+    >>> number("2.5", place="truth.csv, line 3", name="start"), number("61,25", place="truth.csv, line 4", name="end")
+    (2.5, 61.25)
     """
     try:
-        value = float(text)
+        value = decimal(text)
     except (TypeError, ValueError, OverflowError):
         value = math.nan
         why = f"its {name} is {text!r}"
@@ -80,10 +92,58 @@ def number(text: Any, *, place: str, name: str) -> float:
         raise DataError(
             f"{place}: the {name} is not a finite number",
             why=why,
-            next="write numbers with a point instead of a comma" if "," in str(text) else "correct the row",
+            next="write it with a point before the decimals and none for thousands"
+            if "," in str(text)
+            else "correct the row",
             subject=place.split(",")[0],
         )
     return value
+
+
+def seconds(text: Any, *, place: str, name: str) -> float:
+    """A time in seconds: a number of them, or mm:ss or h:mm:ss with or without decimals; or a DataError.
+
+    >>> [seconds(text, place="truth.csv, line 3", name="start") for text in ("83.5", "1:23,5", "1:02:03")]
+    [83.5, 83.5, 3723.0]
+    """
+    parts = text.strip().split(":") if isinstance(text, str) else []
+    if not 2 <= len(parts) <= 3 or not all(part.isdecimal() for part in parts[:-1]):
+        return number(text, place=place, name=name)
+    last = number(parts[-1].replace(",", "."), place=place, name=name)  # behind minutes none can mean thousands
+    minutes = int(parts[-2])
+    if not (0 <= last < 60 and (len(parts) == 2 or minutes < 60)) or parts[-1].strip()[:1] in "+-":
+        raise DataError(
+            f"{place}: the {name} is not a time",
+            why=f"its {name} is {text!r}; minutes and seconds are below 60",
+            next="write it as mm:ss, h:mm:ss or in seconds",
+            subject=place.split(",")[0],
+        )
+    return (int(parts[0]) * 3600 if len(parts) == 3 else 0) + minutes * 60 + last
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a table with a heading by its name: CSV, or a spreadsheet."""
+    return path.suffix.lower() in {".csv", ".tsv"} or is_spreadsheet(path)
+
+
+def find_table(folder: Path, name: str) -> Path | None:
+    """The table of a name in a folder, `labels.csv` or `labels.xlsx` for instance; None if there is none.
+
+    Raises:
+        DataError: There are several, or it is of a kind that is not read.
+    """
+    kinds = sorted({".csv", *SUFFIXES, *OTHER_SUFFIXES})
+    found = [path for kind in kinds if (path := folder / f"{name}{kind}").is_file()]
+    if len(found) > 1:
+        raise DataError(
+            f"{folder} has {listing([path.name for path in found])}",
+            why="it is not clear which is meant",
+            next="keep one of them",
+            subject=str(folder),
+        )
+    if found:
+        is_spreadsheet(found[0])  # refuses the kinds that are not read
+    return found[0] if found else None
 
 
 def split_heading(line: str) -> tuple[list[str], str]:
@@ -106,7 +166,7 @@ def table_rows(
     """The rows of a table with a heading, as (line, {column: text}); blank rows and unknown columns are left out.
 
     Args:
-        path: CSV with commas, semicolons or tabs; the heading says which.
+        path: CSV with commas, semicolons or tabs; the heading says which. Or .xlsx, as `spreadsheets` reads it.
         columns: Their names, in small letters; of a mapping, what each may be called.
         needed: Those that must be there; all if None.
 
@@ -116,6 +176,14 @@ def table_rows(
     """
     known = columns if isinstance(columns, Mapping) else {name: (name,) for name in columns}
     needed = tuple(known) if needed is None else needed
+    if is_spreadsheet(path):
+        if not path.is_file():
+            raise DataError(f"{path} cannot be read", why="there is no such file", next="check the path")
+        sheet = read_sheet(path, known, needed)
+        where = _places(path, sheet.names, known, needed, ",".join(sheet.names))
+        for line, fields in sheet.rows:
+            yield line, {column: as_written(fields[i]) for column, i in where.items()}
+        return
     with opened(path) as file:
         skipped = 0
         for heading in file:

@@ -2,8 +2,9 @@
 
     data/<name>/
         videos/            <video>.mp4, .mkv, .webm, .avi, ...
-        labels.csv         video,label[,subset]; several rows for several labels
-        annotations.json   optional, ActivityNet's form; or annotations/, THUMOS14's text files. For evaluation only
+        labels.csv         video,label[,subset]; several rows for several labels; or labels.xlsx
+        annotations.json   optional, ActivityNet's form; or annotations.csv or .xlsx; or annotations/, THUMOS14's text
+                           files. For evaluation only
         features/          <video>.h5, made by `thas extract-features` or `thas import-features`
 
 Training sees `labels` and nothing else; segments are read by evaluation alone.
@@ -21,7 +22,7 @@ import numpy as np
 
 from ..core.errors import DataError, UsageError, counted, listing, plural, suggestion
 from ..core.presets import preset_names, read_preset
-from ..core.tables import table_rows
+from ..core.tables import find_table, table_rows
 from .near_names import label_sentence, near_names, told
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ class Dataset:
 
 
 def read_labels(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    """Read a table `video,label[,subset]`, separated by commas, semicolons or tabs.
+    """Read a table `video,label[,subset]`, of any kind that `table_rows` reads.
 
     Returns:
         Labels and subset of each video, in the order of the table. A blank label stands for none.
@@ -332,6 +333,8 @@ def open_dataset(
     note = str(preset.get("note", "")).format(folder=folder)
     annotations_path = _annotations_path(folder)
     table = folder / preset.get("labels", "labels.csv")
+    if "labels" not in preset:
+        table = find_table(folder, "labels") or table
     if table.exists():
         labels, subsets = read_labels(table)
         if "labels" in preset:
@@ -381,8 +384,10 @@ def _with_annotated(
 
 
 def _annotations_path(folder: Path) -> Path | None:
-    candidates = ("annotations.json", "annotations.csv", "annotations")
-    return next((folder / name for name in candidates if (folder / name).exists()), None)
+    if (folder / "annotations.json").exists():
+        return folder / "annotations.json"
+    table = find_table(folder, "annotations")
+    return table or (folder / "annotations" if (folder / "annotations").exists() else None)
 
 
 def _labels_of_annotations(path: Path, preset: Mapping[str, Any]) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:

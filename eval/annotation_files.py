@@ -10,7 +10,7 @@ from typing import Any
 from ..core.errors import DataError, listing, suggestion
 from ..core.json_files import load_json
 from ..core.segments import Segments
-from ..core.tables import number, table_rows
+from ..core.tables import seconds, table_rows
 from .annotations import Annotations
 from .parsing import HEADINGS, interval, label_name, text_lines, two_times
 
@@ -54,15 +54,15 @@ class _Table:
             )
 
     def lasts(self, video: str, duration: Any, *, place: str) -> None:
-        seconds = number(duration, place=place, name="duration")
-        if seconds <= 0:
+        lasting = seconds(duration, place=place, name="duration")
+        if lasting <= 0:
             raise DataError(
-                f"{place}: a duration of {seconds:g} s",
+                f"{place}: a duration of {lasting:g} s",
                 why="a video lasts longer than 0 s",
                 next="correct it, or leave it out",
                 subject=str(self.path),
             )
-        self.durations[video] = seconds
+        self.durations[video] = lasting
 
     def annotations(self, notes: Sequence[str] = ()) -> Annotations:
         if not (self.rows or self.durations or self.subsets):

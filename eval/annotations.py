@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.errors import DataError, UsageError, listing, plural, suggestion
 from ..core.segments import Segments
+from ..core.tables import is_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,5 +132,5 @@ def read_annotations(
             next="give a JSON file, a CSV file or a folder in THUMOS14's form",
             subject=str(path),
         )
-    read = read_csv if path.suffix.lower() in {".csv", ".tsv"} else read_activitynet
+    read = read_csv if is_table(path) else read_activitynet
     return read(path, classes=classes, ignore_label=ignore_label)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.errors import DataError, listing
 from ..core.segments import Segments
-from ..core.tables import opened, table_rows
+from ..core.tables import is_table, number, opened, seconds, table_rows
 from .parsing import HEADINGS, label_name, text_lines, two_times
 from .thumos14 import CLASS_IDS
 
@@ -91,7 +91,7 @@ def read_detections(
             next="give a JSON, CSV or THUMOS14 text file, or a run folder",
             subject=str(path),
         )
-    if path.suffix.lower() in {".csv", ".tsv"}:
+    if is_table(path):
         return _read_csv(path)
     if path.suffix.lower() == ".json":
         return _read_json(path)
@@ -104,7 +104,7 @@ def _read_csv(path: Path) -> Segments:
     table, lines = _Table(path), array("q")
     for line, row in table_rows(path, HEADINGS, needed=("video", "label", "start", "end", "score")):
         try:
-            table.add(row["video"], row["label"], row["start"], row["end"], row["score"])
+            table.add(row["video"], row["label"], *_plain_numbers(row, f"{path}, line {line}"))
         except ValueError as error:
             raise DataError(
                 f"{path}, line {line}: not a detection",
@@ -114,6 +114,15 @@ def _read_csv(path: Path) -> Segments:
             ) from None
         lines.append(line)
     return table.segments(lambda row: f"{path}, line {lines[row]}")
+
+
+def _plain_numbers(row: Mapping[str, str], place: str) -> tuple[float, float, float]:
+    """Start, end and score: numbers in nearly all files, and quickly read; else times as people write them."""
+    try:
+        return float(row["start"]), float(row["end"]), float(row["score"])
+    except ValueError:
+        start, end = (seconds(row[name], place=place, name=name) for name in ("start", "end"))
+        return start, end, number(row["score"], place=place, name="score")
 
 
 def _read_thumos(path: Path, classes: Sequence[str] | None, class_ids: ClassIds | None) -> Segments:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import DataError
-from ..core.tables import number, opened
+from ..core.tables import opened, seconds
 
 #: Headings met in the wild, for each column of a table.
 HEADINGS = {
@@ -42,7 +42,7 @@ def label_name(label: Any) -> str:
 
 def interval(start: Any, end: Any, *, place: str) -> tuple[float, float]:
     """A checked start and end in seconds, or a DataError that names the place."""
-    first, last = number(start, place=place, name="start"), number(end, place=place, name="end")
+    first, last = seconds(start, place=place, name="start"), seconds(end, place=place, name="end")
     if last < first:
         raise DataError(
             f"{place}: the segment ends before it starts",

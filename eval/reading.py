@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..core.errors import DataError
 from ..core.segments import Segments
+from ..core.spreadsheets import is_spreadsheet, read_sheet
 from ..core.tables import opened, split_heading
 from .annotations import Annotations, read_annotations
 from .detections import ClassIds, read_detections
@@ -28,6 +29,10 @@ def read_any(path: str | Path, *, class_ids: ClassIds | None = None) -> Segments
     if path.is_dir():
         found = path / "detections.json"
         return read_detections(found) if found.exists() else read_annotations(path)
+    if is_spreadsheet(path):
+        needed = ("video", "label", "start", "end")
+        scored = set(read_sheet(path, HEADINGS, needed).names) & set(HEADINGS["score"])
+        return read_detections(path) if scored else read_annotations(path)
     with opened(path) as file:
         head = file.read(1 << 16)
     if path.suffix.lower() in {".csv", ".tsv"}:

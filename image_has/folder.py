@@ -1,4 +1,4 @@
-"""A data set of one's own: `<subset>/<class>/<image>` and, for evaluation, `boxes.csv`."""
+"""A data set of one's own: `<subset>/<class>/<image>` and, for evaluation, `boxes.csv` or `boxes.xlsx`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import DataError, suggestion
-from ..core.tables import table_rows
+from ..core.tables import decimal, find_table, table_rows
 from .decode import image_size
 from .images import IMAGE_SUFFIXES, NO_IMAGES, ImageTable, Problem, class_folders, clean_boxes
 
@@ -48,7 +48,8 @@ def read_folder(root: Path, *, boxes: bool = True) -> dict[str, ImageTable]:
     labels: dict[str, str] = {
         path: name for found in subsets.values() for name, files in found.items() for path in files
     }
-    rows, wrong = read_boxes(root / "boxes.csv", labels) if boxes and (root / "boxes.csv").exists() else ({}, [])
+    table = find_table(root, "boxes") if boxes else None
+    rows, wrong = read_boxes(table, labels) if table else ({}, [])
     sizes, unreadable = _sizes(root, rows)
     cleaned, problems = clean_boxes(rows, sizes)
     tables = {}
@@ -153,7 +154,7 @@ def _box(path: Path, line: int, row: Mapping[str, str], labels: Mapping[str, str
             subject=str(path),
         )
     try:
-        x0, y0, x1, y1 = (float(row[name]) for name in BOX_COLUMNS[2:])
+        x0, y0, x1, y1 = (decimal(row[name]) for name in BOX_COLUMNS[2:])
     except ValueError:
         shown = [row[name] for name in BOX_COLUMNS[2:]]
         raise DataError(

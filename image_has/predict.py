@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.files import write_atomically
-from ..core.tables import table_rows
+from ..core.tables import decimal, table_rows
 from .box_workers import Boxed, box_maps, boxer
 from .decode import image_size
 from .images import ImageTable, Problem, clean_boxes
@@ -239,8 +239,8 @@ def _csv_rows(path: Path) -> Rows:
     needed = ("image", "label", "x0", "y0", "x1", "y1")
     for line, row in table_rows(path, (*needed, "score"), needed=needed):
         try:
-            box = tuple(float(row[name]) for name in needed[2:])
-            rows.setdefault(row["image"], []).append((row["label"], float(row.get("score") or 1.0), box))
+            box = tuple(decimal(row[name]) for name in needed[2:])
+            rows.setdefault(row["image"], []).append((row["label"], decimal(row.get("score") or 1.0), box))
         except ValueError as error:
             raise _malformed(path, f"line {line}: {error}") from None
     return rows

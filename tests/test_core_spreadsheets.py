@@ -1,0 +1,220 @@
+"""Spreadsheets as people keep them: right, or the cell is named."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thas.core.errors import DataError
+from thas.core.tables import find_table, number, seconds, table_rows
+from thas.datasets.dataset import open_dataset
+from thas.eval import read_annotations, read_detections
+from thas.eval.reading import read_any
+from thas.image_has.folder import read_boxes
+
+openpyxl = pytest.importorskip("openpyxl")
+
+COLUMNS = {"video": ("video",), "label": ("label", "action"), "subset": ("subset",), "start": ("start",)}
+
+
+def written(path, *rows, sheets=(), **formats):
+    """A spreadsheet of rows, and further sheets; formats by cell."""
+    book = openpyxl.Workbook()
+    for sheet, content in ((book.active, rows), *((book.create_sheet(name), more) for name, more in sheets)):
+        for row in content:
+            sheet.append(row)
+    for cell, written_as in formats.items():
+        book.active[cell].number_format = written_as
+    book.save(path)
+    return path
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "labels.xlsx"
+
+
+def rows(path, needed=("video", "label")):
+    return list(table_rows(path, COLUMNS, needed=needed))
+
+
+def test_a_title_empty_rows_other_columns_and_numbers_as_names(path):
+    written(
+        path,
+        ["Our matches", None, None, None],
+        [],
+        ["Video", "Remark", "Action", "Subset"],
+        ["a", 3.7, "Run", "training"],
+        [None, None, None, None],
+        [12, datetime.date(2024, 5, 3), "Jump", None],
+        [None, "only a remark", None, None],
+    )
+    assert rows(path) == [
+        (4, {"video": "a", "label": "Run", "subset": "training"}),
+        (6, {"video": "12", "label": "Jump", "subset": ""}),
+    ]
+
+
+def test_a_cell_merged_over_rows_counts_in_each(path):
+    book = openpyxl.Workbook()
+    for row in (["video", "label"], ["a", "Run"], [None, "Jump"], ["b", "Run"]):
+        book.active.append(row)
+    book.active.merge_cells("A2:A3")
+    book.save(path)
+    assert [(row["video"], row["label"]) for _, row in rows(path)] == [("a", "Run"), ("a", "Jump"), ("b", "Run")]
+
+
+def test_of_several_sheets_the_one_with_the_columns_is_read(path):
+    table = [["video", "label"], ["a", "Run"]]
+    written(path, ["what", "this is"], ["a", "note"], sheets=[("data", table)])
+    assert [row for _, row in rows(path)] == [{"video": "a", "label": "Run"}]
+    written(path, *table, sheets=[("data", table)])
+    with pytest.raises(DataError, match="2 sheets with such a table: Sheet, data"):
+        rows(path)
+    book = openpyxl.load_workbook(path)
+    book["data"].sheet_state = "hidden"
+    book.save(path)
+    assert len(rows(path)) == 1
+
+
+def test_times_are_read_as_they_are_shown(path):
+    written(
+        path,
+        ["video", "label", "start"],
+        ["a", "Run", "1:23"],
+        ["a", "Run", datetime.time(0, 1, 23)],
+        ["a", "Run", datetime.timedelta(seconds=83.5)],
+        ["a", "Run", 83.5],
+        ["a", "Run", "83,5"],
+        ["a", "Run", 83],
+        C3="mm:ss",
+        C4="[h]:mm:ss.0",
+    )
+    found = [seconds(row["start"], place="x", name="start") for _, row in rows(path, ("video", "label", "start"))]
+    assert found == [83, 83, 83.5, 83.5, 83.5, 83]
+
+
+@pytest.mark.parametrize(
+    ("value", "written_as", "says"),
+    [
+        (datetime.time(1, 23), "h:mm", "cell C2 is 1 hours 23 minutes"),
+        (datetime.timedelta(hours=25, minutes=10), "[h]:mm", "cell C2 is 25 hours 10 minutes"),
+        (datetime.datetime(2024, 1, 5), "yyyy-mm-dd", "cell C2 is a date, 2024-01-05"),
+        ("=B2/0", "General", "cell C2 is a formula whose value the file does not hold"),
+        ("#REF!", "General", "cell C2 holds the error #REF!"),
+    ],
+)
+def test_what_is_not_plain_is_named_by_its_cell(path, value, written_as, says):
+    written(path, ["video", "label", "start"], ["a", "Run", value], C2=written_as)
+    with pytest.raises(DataError) as error:
+        rows(path, ("video", "label", "start"))
+    assert says in error.value.what
+    assert error.value.next
+
+
+def test_a_date_among_the_labels_is_named_too(path):
+    written(path, ["video", "label"], ["a", datetime.date(2024, 5, 3)])
+    with pytest.raises(DataError, match="sheet Sheet, cell B2 is a date"):
+        rows(path)
+
+
+def test_the_computed_value_of_a_formula_is_read(path, tmp_path):
+    """As a spreadsheet saves it: the formula, and beside it what it gave."""
+    import zipfile
+
+    written(tmp_path / "raw.xlsx", ["video", "label"], ["a", "=UPPER(A2)"])
+    with zipfile.ZipFile(tmp_path / "raw.xlsx") as raw, zipfile.ZipFile(path, "w") as computed:
+        for name in raw.namelist():
+            content = raw.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                assert content.count(b"<v />") + content.count(b"<v></v>") + content.count(b"<v/>") == 1
+                for empty in (b"<v />", b"<v></v>", b"<v/>"):
+                    content = content.replace(empty, b"<v>A</v>")
+                content = content.replace(b'r="B2"', b'r="B2" t="str"')
+            computed.writestr(name, content)
+    assert [row for _, row in rows(path)] == [{"video": "a", "label": "A"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "cannot be read"), (b"PK\x03\x04 cut short", "cannot be read"), (None, "cannot be read")],
+)
+def test_a_file_that_is_none_is_named(path, content, says):
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=says):
+        rows(path)
+
+
+def test_a_sheet_without_the_columns_is_named(path):
+    written(path, ["name", "class"], ["a", "Run"])
+    with pytest.raises(DataError, match="no sheet with the columns video,label"):
+        rows(path)
+    written(path)
+    with pytest.raises(DataError, match="is empty"):
+        rows(path)
+
+
+def test_a_data_set_takes_labels_and_annotations_from_spreadsheets(tmp_path, path):
+    written(
+        path, ["video", "label", "subset"], ["a", "Run", "training"], ["b", "Jump", "training"], ["c", "Run", "test"]
+    )
+    table = written(tmp_path / "annotations.xlsx", ["video", "label", "start", "end"], ["c", "Run", "1:05", "1:07,5"])
+    dataset = open_dataset(tmp_path)
+    assert dataset.labels == {"a": ("Run",), "b": ("Jump",), "c": ("Run",)}
+    assert list(dataset.annotations("test").segments) == [("c", "Run", 65.0, 67.5)]
+    assert len(read_annotations(table).segments) == len(read_any(table).segments) == 1
+    (tmp_path / "labels.csv").write_text("video,label\na,Run\n")
+    with pytest.raises(DataError, match=r"labels.csv, labels.xlsx"):
+        open_dataset(tmp_path)
+    (tmp_path / "labels.csv").unlink()
+    shutil.move(path, tmp_path / "labels.ods")
+    with pytest.raises(DataError, match="of a kind that is not read"):
+        open_dataset(tmp_path)
+    assert find_table(tmp_path, "boxes") is None
+
+
+def test_detections_and_boxes_come_from_spreadsheets_too(tmp_path):
+    found = written(
+        tmp_path / "found.xlsx", ["video", "label", "start", "end", "score"], ["a", "Run", "0:01", 2.5, "0,9"]
+    )
+    assert list(read_detections(found)) == [("a", "Run", 1.0, 2.5, 0.9)]
+    assert list(read_any(found)) == [("a", "Run", 1.0, 2.5, 0.9)]
+    boxes = written(
+        tmp_path / "boxes.xlsx", ["image", "label", "x0", "y0", "x1", "y1"], ["i.png", "cat", "1,5", 2, 3, 4]
+    )
+    assert read_boxes(boxes, {"i.png": "cat"}) == ({"i.png": [(1.5, 2.0, 3.0, 4.0)]}, [])
+
+
+@pytest.mark.parametrize(
+    "text", ["1:60", "1:61:00", "1:-3", "1:2:3:4", "a:03", "1:", ":5", "", "12;5", "1,234", "1.234,5"]
+)
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(DataError):
+        seconds(text, place="x.csv, line 2", name="start")
+
+
+@given(st.integers(0, 5 * 3600 * 1000))
+def test_a_time_is_the_same_however_it_is_written(milliseconds):
+    value = milliseconds / 1000
+    minutes, rest = divmod(value, 60)
+    hours = int(minutes // 60)
+    for text in (
+        f"{value:.3f}",
+        f"{int(minutes)}:{rest:06.3f}",
+        f"{hours}:{int(minutes) % 60:02d}:{rest:06.3f}",
+        f"{int(minutes)}:{rest:06.3f}".replace(".", ","),
+    ):
+        assert seconds(text, place="x", name="start") == pytest.approx(value, abs=1e-9)
+
+
+def test_a_comma_before_decimals_is_understood_and_thousands_are_not_guessed():
+    assert number("61,5", place="x", name="start") == 61.5
+    assert number("0,125", place="x", name="start") == 0.125
+    for text in ("1,234", "1,234.5", "1.234,5"):
+        with pytest.raises(DataError, match="finite number"):
+            number(text, place="x", name="start")
