@@ -50,6 +50,7 @@ def build_app() -> cyclopts.App:
     add("train", "temporal:train")
     add("localize", "localize:localize")
     add("eval", "eval:eval_")
+    add("report", "report:report")
     add("sweep", "sweep:sweep")
     add("convert", "eval:convert")
     add("doctor", "doctor:doctor")

@@ -134,11 +134,17 @@ def write_sequences(path: Path, sequences: Iterable[ClassActivationSequence]) ->
 
 def read_sequences(path: Path) -> dict[str, ClassActivationSequence]:
     """Read what `write_sequences` wrote, by video."""
+    return {sequence.video: sequence for sequence in iterate_sequences(path)}
+
+
+def iterate_sequences(path: Path) -> Iterator[ClassActivationSequence]:
+    """Read what `write_sequences` wrote, one video after the other, by name."""
     import h5py
 
     try:
         with h5py.File(path) as file:
-            return {video: _sequence(video, group) for video, group in file.items()}
+            for video, group in file.items():
+                yield _sequence(video, group)
     except OSError as error:
         raise DataError(
             f"{path} holds no sequences",

@@ -16,7 +16,7 @@ import pytest
 import thas
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("cli", "core", "datasets", "demo", "eval", "features", "image_has", "sweep", "temporal_has")
+PACKAGES = ("cli", "core", "datasets", "demo", "eval", "features", "image_has", "report", "sweep", "temporal_has")
 WITHOUT_NAMES = {"cli", "core", "datasets", "demo"}
 # Each room, and those it may import; all may import the modules of the first line.
 GROUND = {"core", "_version"}
@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "features": {"datasets"},
     "temporal_has": {"features", "datasets", "eval", "sweep"},
     "image_has": {"eval", "sweep"},
+    "report": {"datasets", "eval", "image_has", "temporal_has"},
 }
 
 

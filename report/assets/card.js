@@ -1,0 +1,202 @@
+// One video on the page: its name and tally, its timeline, and once asked for the video itself and its detections.
+const cards = new Map(); // element -> card
+
+class Card {
+  constructor(video) {
+    this.video = video;
+    this.now = null;
+    this.selected = null;
+    this.canvas = el("canvas", { role: "img", tabIndex: -1 });
+    this.readout = el("p", { className: "readout" });
+    this.readout.setAttribute("aria-live", "off");
+    this.player = el("div", { className: "player", hidden: true });
+    this.rows = el("div", { className: "rows", hidden: true });
+    this.correct = el("button", { type: "button", onclick: () => this.toggleRows() }, "Correct");
+    const buttons = el("span", { className: "buttons" });
+    if (video.s) buttons.append(el("button", { type: "button", onclick: () => this.play() }, "▶ Video"));
+    buttons.append(this.correct);
+    this.element = el(
+      "article",
+      { className: "video", tabIndex: 0 },
+      el("div", { className: "head" }, el("h3", { dir: "auto" }, video.n), this.facts(), buttons),
+      el("div", { className: "body" }, this.player, el("div", { className: "lines" }, this.canvas, this.readout)),
+      this.rows,
+    );
+    this.canvas.setAttribute("aria-label", this.words());
+    this.canvas.addEventListener("pointermove", (event) => this.tell(event));
+    this.canvas.addEventListener("pointerleave", () => (this.readout.textContent = ""));
+    this.canvas.addEventListener("click", (event) => this.click(event));
+    cards.set(this.element, this);
+  }
+
+  facts() {
+    const video = this.video;
+    const line = el("span", { className: "facts" }, clock(video.d));
+    const told = video.r[0].p;
+    if (told !== undefined && video.l.length && !video.l.includes(told))
+      line.append(el("span", { className: "tag bad" }, `taken for ${D.classes[told]}`));
+    if (D.truth) {
+      const { right, wrong, missed } = tally(video);
+      line.append(el("span", { className: `tag ${right ? "good" : ""}` }, `${right} right`));
+      if (wrong) line.append(el("span", { className: "tag bad" }, `${wrong} wrong`));
+      if (missed) line.append(el("span", { className: "tag warn" }, `${missed} missed`));
+    } else line.append(el("span", { className: "tag" }, `${video.r[0].d.length} found`));
+    return line;
+  }
+
+  words() {
+    const rows = this.video.r[0].d.map((row) => `${D.classes[row[0]]} ${clock(row[1])} to ${clock(row[2])}`);
+    return `${this.video.n}: ${rows.slice(0, 20).join("; ") || "nothing found"}`;
+  }
+
+  options() {
+    return { candidates: list.candidates, now: this.now, selected: this.selected };
+  }
+  draw() {
+    drawTimeline(this.canvas, this.video, this.options());
+  }
+  tell(event) {
+    this.readout.textContent = under(this.canvas, this.video, event, this.options()).words;
+  }
+  click(event) {
+    const { time, index } = under(this.canvas, this.video, event, this.options());
+    this.element.focus({ preventScroll: true });
+    if (index !== null) this.select(index);
+    this.seek(time);
+  }
+
+  /** Go to a moment, in the video too if it is there. */
+  seek(time) {
+    this.now = Math.max(0, Math.min(time, this.video.d));
+    if (this.video.s) {
+      this.open();
+      const media = this.media;
+      if (media.readyState > 0) media.currentTime = this.now / 100;
+      else media.addEventListener("loadedmetadata", () => (media.currentTime = this.now / 100), { once: true });
+    }
+    this.draw();
+  }
+
+  open() {
+    if (this.media) return;
+    this.media = el("video", { src: this.video.s, controls: true, preload: "metadata", playsInline: true, muted: true });
+    this.media.addEventListener("error", () => this.unplayable());
+    // A file of which only the sound can be played is not shown either.
+    this.media.addEventListener("loadedmetadata", () => this.media.videoWidth || this.unplayable());
+    this.media.addEventListener("timeupdate", () => this.follow());
+    this.media.addEventListener("play", () => this.run());
+    this.player.replaceChildren(this.media);
+    this.player.hidden = false;
+    this.draw();
+  }
+  follow() {
+    if (!this.media) return;
+    if (!this.media.seeking) this.now = Math.round(this.media.currentTime * 100);
+    this.draw();
+    this.light();
+  }
+  run() {
+    if (!this.media || this.media.paused || this.media.ended) return;
+    this.follow();
+    requestAnimationFrame(() => this.run());
+  }
+  play() {
+    this.open();
+    if (!this.media) return;
+    if (this.media.paused) this.media.play().catch(() => {});
+    else this.media.pause();
+  }
+  unplayable() {
+    this.media = null;
+    const file = decodeURIComponent(this.video.s);
+    const stills = (this.video.i || []).map(([time, picture]) =>
+      el("figure", {}, el("img", { src: picture, alt: `at ${clock(time)}` }), el("figcaption", {}, clock(time))),
+    );
+    const advice = stills.length
+      ? "These are stills from the moments found."
+      : "thas report --stills puts pictures of the moments found here; thas clips writes files that play.";
+    this.player.hidden = false;
+    this.player.replaceChildren(
+      el("p", { className: "note warn" }, `This browser cannot play ${file}: it is missing, or of a kind it does not know. ${advice}`),
+      ...stills,
+    );
+    this.video.s = "";
+    this.draw();
+  }
+
+  toggleRows(show = this.rows.hidden) {
+    this.rows.hidden = !show;
+    this.correct.setAttribute("aria-expanded", String(show));
+    if (show) this.fillRows();
+  }
+  select(index) {
+    this.selected = index;
+    if (!this.rows.hidden) this.fillRows();
+    this.draw();
+  }
+  /** The detections as rows with what can be done to them. */
+  fillRows() {
+    const video = this.video;
+    const list_ = video.r[0].d.map((row, index) => this.row(row, index));
+    const extras = marks.added(video).map((one) =>
+      el("div", { className: "row added" }, el("span", { className: "what", dir: "auto" }, D.classes[one.c]),
+        el("span", {}, `${clock(one.start)} – ${clock(one.end)}`),
+        el("button", { type: "button", onclick: () => { marks.remove(video, one); this.refresh(); } }, "Remove")),
+    );
+    const pick = el("select", { ariaLabel: "action to add" }, ...D.classes.map((name, i) => el("option", { value: i, selected: video.l[0] === i }, name)));
+    const adding = el("div", { className: "row" }, el("span", { className: "what" }, "Missed an action?"), pick,
+      el("button", { type: "button", onclick: () => this.addHere(Number(pick.value)) }, `Add at ${clock(this.now ?? 0)}`));
+    this.rows.replaceChildren(...list_, ...extras, adding);
+    this.light();
+  }
+  row(row, index) {
+    const video = this.video;
+    const mark = marks.of(video, index);
+    const [start, end] = mark ? [mark.start, mark.end] : [row[1], row[2]];
+    const time = (name, value, set) => {
+      const input = el("input", { value: clock(value, 2), size: 9, ariaLabel: `${name} of detection ${index + 1}`, inputMode: "decimal" });
+      input.addEventListener("change", () => {
+        const typed = parseClock(input.value);
+        const [from, to] = set(typed);
+        if (Number.isNaN(typed) || from >= to || to > video.d) input.setCustomValidity("a time within the video, the start before the end");
+        else {
+          input.setCustomValidity("");
+          marks.move(video, index, from, to);
+          this.refresh();
+        }
+        input.reportValidity();
+      });
+      return input;
+    };
+    const button = (verdict, sign, words) =>
+      el("button", { type: "button", className: verdict, title: words, ariaPressed: String(mark?.verdict === verdict),
+        onclick: () => { marks.set(video, index, verdict); this.refresh(); } }, sign);
+    const kind = row[4] >= 0 ? el("span", { className: `tag ${row[4] === RIGHT ? "good" : "bad"}`, title: D.kinds[row[4]][1] }, D.kinds[row[4]][0]) : "";
+    return el("div", { className: `row${this.selected === index ? " selected" : ""}`, "data-index": index },
+      el("span", { className: "what", dir: "auto" }, D.classes[row[0]]),
+      el("button", { type: "button", className: "go", title: "go there", onclick: () => { this.select(index); this.seek(start); } }, clock(start)),
+      el("span", { className: "ends" }, time("start", start, (typed) => [typed, end]), " – ", time("end", end, (typed) => [start, typed])),
+      el("span", { className: "score" }, shortScore(row[3])), kind,
+      el("span", { className: "verdicts" }, button("right", "✓", "right"), button("wrong", "✗", "wrong")));
+  }
+  addHere(c) {
+    const lengths = this.video.r[0].d.map((row) => row[2] - row[1]).sort((a, b) => a - b);
+    const long = lengths.length ? lengths[lengths.length >> 1] : 200;
+    const start = Math.min(this.now ?? 0, Math.max(0, this.video.d - long));
+    marks.add(this.video, c, start, Math.min(this.video.d, start + long));
+    this.refresh();
+  }
+  /** The detection that plays lights up. */
+  light() {
+    if (this.rows.hidden) return;
+    for (const line of this.rows.querySelectorAll("[data-index]")) {
+      const index = Number(line.getAttribute("data-index"));
+      const [, start, end] = this.video.r[0].d[index];
+      line.classList.toggle("lit", this.now !== null && this.now >= start && this.now < end);
+    }
+  }
+  refresh() {
+    if (!this.rows.hidden) this.fillRows();
+    this.draw();
+  }
+}

@@ -1,0 +1,94 @@
+// Light or dark, the keyboard, printing.
+const KEYS = [
+  ["/", "search"], ["j k", "next, previous video"], ["space", "play, pause"], ["← →", "a second back, on"], ["y n", "mark the detection at this moment right, wrong"],
+  ["[ ]", "set its start, its end to this moment"], ["e", "show its detections"], ["s", "save what is marked"], ["?", "this help"],
+];
+
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  document.getElementById("theme").textContent = theme === "dark" ? "Light" : "Dark";
+  list.redraw();
+}
+const darkByDefault = matchMedia("(prefers-color-scheme: dark)");
+document.getElementById("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
+darkByDefault.addEventListener("change", (event) => setTheme(event.matches ? "dark" : "light"));
+document.getElementById("save").addEventListener("click", () => marks.save());
+
+const help = el("dialog", { id: "help" }, el("h2", {}, "Keys"),
+  el("dl", {}, ...KEYS.flatMap(([key, words]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, words)])),
+  el("form", { method: "dialog" }, el("button", {}, "Close")));
+document.body.append(help);
+document.getElementById("keys").addEventListener("click", () => help.showModal());
+
+/** The video that keys act on: the one in focus, else the first in view. */
+function current() {
+  const focused = document.activeElement?.closest?.("article.video");
+  if (focused) return cards.get(focused);
+  return [...cards.values()].find((card) => card.element.getBoundingClientRect().bottom > 80);
+}
+function step(by) {
+  const all = [...list.holder.querySelectorAll("article.video")];
+  const focused = all.indexOf(document.activeElement?.closest?.("article.video"));
+  const next = all[Math.max(0, Math.min(all.length - 1, focused < 0 ? 0 : focused + by))];
+  next?.focus({ preventScroll: true });
+  next?.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+}
+/** The detection selected, else the one at this moment. */
+function detectionAt(card) {
+  if (card.selected !== null) return card.selected;
+  const index = card.video.r[0].d.findIndex((row) => card.now !== null && card.now >= row[1] && card.now < row[2]);
+  return index < 0 ? null : index;
+}
+function edit(card, change) {
+  const index = detectionAt(card);
+  if (index === null) return;
+  change(index);
+  card.refresh();
+}
+function moveEnd(card, which) {
+  if (card.now === null) return;
+  edit(card, (index) => {
+    const [, start, end] = card.video.r[0].d[index];
+    const mark = marks.of(card.video, index);
+    const ends = [mark?.start ?? start, mark?.end ?? end];
+    ends[which] = card.now;
+    if (ends[0] < ends[1]) marks.move(card.video, index, ...ends);
+  });
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
+  const typing = event.target.closest("input, select, textarea");
+  if (typing) {
+    if (event.key === "Escape") typing.blur();
+    return;
+  }
+  const card = current();
+  const act = {
+    "/": () => list.search.focus(),
+    j: () => step(1), k: () => step(-1),
+    " ": () => card?.video.s && card.play(),
+    ArrowLeft: () => card?.seek((card.now ?? 0) - 100), ArrowRight: () => card?.seek((card.now ?? 0) + 100),
+    y: () => card && edit(card, (index) => marks.set(card.video, index, "right")),
+    n: () => card && edit(card, (index) => marks.set(card.video, index, "wrong")),
+    "[": () => card && moveEnd(card, 0), "]": () => card && moveEnd(card, 1),
+    e: () => card?.toggleRows(), s: () => marks.count() && marks.save(),
+    "?": () => help.showModal(),
+  }[event.key];
+  if (!act || (event.key === " " && event.target.closest("button, summary, a, video"))) return;
+  event.preventDefault();
+  act();
+});
+
+// Paper is white, whatever the screen is.
+let screenTheme = null;
+addEventListener("beforeprint", () => {
+  screenTheme = document.documentElement.dataset.theme;
+  setTheme("light");
+  for (const card of cards.values()) card.draw();
+});
+addEventListener("afterprint", () => setTheme(screenTheme));
+
+document.documentElement.dataset.theme = darkByDefault.matches ? "dark" : "light";
+document.getElementById("theme").textContent = darkByDefault.matches ? "Light" : "Dark";
+list.build(document.getElementById("videos"));

@@ -1,0 +1,72 @@
+"""Small pieces of HTML in which every text is a text, whatever it holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def text(value: Any) -> Markup:
+    """A value as HTML; only `Markup` stays as it is.
+
+    >>> text("<script>"), text(Markup("<b>x</b>"))
+    ('&lt;script&gt;', '<b>x</b>')
+    """
+    return value if isinstance(value, Markup) else Markup(escape(readable(str(value))))
+
+
+def readable(name: str) -> str:
+    """A name without the lone surrogates that stand for bytes which are no text."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def element(tag: str, *children: Any, **attributes: str) -> Markup:
+    """An element; `class_` is the attribute class.
+
+    >>> element("p", "1 < 2", class_="note")
+    '<p class="note">1 &lt; 2</p>'
+    """
+    names = "".join(f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"' for name, value in attributes.items())
+    return Markup(f"<{tag}{names}>{''.join(map(text, children))}</{tag}>")
+
+
+def table(heading: Sequence[Any], rows: Iterable[Sequence[Any]], *, caption: str = "", foot: int = 0) -> Markup:
+    """A table that scrolls sideways where it does not fit; the first column names the row, the others are numbers.
+
+    Args:
+        heading: Of the columns.
+        rows: As many cells each.
+        caption: Above it.
+        foot: How many of the last rows sum up the others.
+    """
+    rows = list(rows)
+    head = element("tr", *(element("th", cell, scope="col") for cell in heading))
+
+    def line(row: Sequence[Any]) -> Markup:
+        return element("tr", element("th", row[0], scope="row", dir="auto"), *(element("td", cell) for cell in row[1:]))
+
+    body, last = rows[: len(rows) - foot], rows[len(rows) - foot :]
+    inner = [element("caption", caption)] if caption else []
+    inner += [element("thead", head), element("tbody", *map(line, body))]
+    inner += [element("tfoot", *map(line, last))] if last else []
+    return element("div", element("table", *inner), class_="scroll")
+
+
+def embedded_json(value: Any) -> str:
+    r"""JSON that no browser can take for the end of the script element it stands in.
+
+    >>> print(embedded_json({"v": "</script>"}))
+    {"v":"\u003c/script\u003e"}
+    """
+    content = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        content = content.replace(character, f"\\u{ord(character):04x}")
+    return readable(content)

@@ -1,0 +1,149 @@
+"""The page: one file with everything in it, which opens from a disk without network or server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from .._version import __version__
+from ..core.errors import UsageError, plural
+from ..core.files import write_atomically
+from ..eval.diagnosis import KINDS, TRUTH_KINDS
+from .content import RunContent
+from .html import Markup, element, embedded_json, text
+from .scoring import Scoring, scored
+from .sections import error_section, found_table, overview, score_section
+from .video_data import Judged, judged, videos_object
+
+#: Read and joined in this order.
+SCRIPTS = ("data.js", "timeline.js", "marks.js", "card.js", "list.js", "main.js")
+
+# Nothing may be fetched but the videos and pictures that lie beside the page.
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "img-src 'self' file: data:; media-src 'self' file: blob:"
+)
+
+
+def write_page(path: Path, runs: Sequence[RunContent], *, title: str = "", draws: int = 500) -> Path:
+    """Write a run's page, or that of two runs on one axis.
+
+    Args:
+        path: An HTML file; links to videos are relative to its folder.
+        runs: One or two; they must share a video.
+        title: Of the page; what the runs are of if empty.
+        draws: Of the interval over videos.
+
+    Returns:
+        The file.
+
+    Raises:
+        UsageError: More than two runs, or two without a common video.
+        DataError: The file cannot be written.
+    """
+    path = Path(path)
+    if not 1 <= len(runs) <= 2:
+        raise UsageError(f"a page shows one run or two, not {len(runs)}", next="thas report RUN RUN_B")
+    if len(runs) == 2:
+        runs = _comparable(*runs)
+    title = title or f"{runs[0].facts.get('data set', runs[0].name)} {runs[0].facts.get('subset', '')}".strip()
+    write_atomically(path, page_html(runs, title=title, beside=path.parent, draws=draws))
+    return path
+
+
+def _comparable(a: RunContent, b: RunContent) -> tuple[RunContent, RunContent]:
+    """Both judged by the same truth, on the same videos' terms."""
+    if not set(a.videos) & set(b.videos):
+        raise UsageError(
+            f"{a.name} and {b.name} have no video in common", next="thas report with two runs of one data set"
+        )
+    if a.name == b.name:
+        a, b = replace(a, name=f"{a.name} (A)"), replace(b, name=f"{b.name} (B)")
+    return a, replace(b, truth=a.truth, iou=a.iou, protocol=a.protocol)
+
+
+def page_html(runs: Sequence[RunContent], *, title: str, beside: Path, draws: int = 500) -> str:
+    """The page's text."""
+    chosen = [judged(run) for run in runs]
+    scorings = [scored(run, draws=draws) for run in runs]
+    data = videos_object(chosen, beside=beside)
+    data |= {
+        "title": title,
+        "runs": [run.name for run in runs],
+        "iou": runs[0].verdict_iou,
+        "truth": runs[0].truth is not None,
+        "kinds": list(KINDS.items()),
+        "met": list(TRUTH_KINDS),
+        "version": __version__,
+    }
+    seconds = {video["n"]: video["d"] / 100 for video in data["videos"]}
+    body = _body(title, chosen, scorings, seconds)
+    style = _asset("page.css")
+    script = "\n".join(_asset(name) for name in SCRIPTS)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f"<title>{text(title)} - thas</title>\n<style>\n{style}</style>\n</head>\n<body>\n{body}\n"
+        f'<script type="application/json" id="data">{embedded_json(data)}</script>\n'
+        f"<script>\n{script}</script>\n</body>\n</html>\n"
+    )
+
+
+def _asset(name: str) -> str:
+    return (files(__name__.rpartition(".")[0]) / "assets" / name).read_text(encoding="utf-8")
+
+
+def _body(title: str, runs: Sequence[Judged], scorings: Sequence[Scoring | None], seconds: dict[str, float]) -> Markup:
+    several = len(runs) > 1
+    sections: list[Any] = [_header(title, runs)]
+    for one, scoring in zip(runs, scorings, strict=True):
+        facts = " · ".join(f"{name}: {value}" for name, value in one.run.facts.items())
+        heading = [element("h2", one.run.name), element("p", facts, class_="note facts-line")] if several else []
+        notes = [element("p", note, class_="note warn") for note in one.run.notes]
+        sections.append(
+            element(
+                "section",
+                *heading,
+                overview(one, scoring, seconds),
+                *notes,
+                _details("What was found", found_table(one, scoring, seconds), opened=not several),
+            )
+        )
+    sections.append(score_section(runs, scorings))
+    for one, scoring in zip(runs, scorings, strict=True):
+        if scoring is not None:
+            sections.append(error_section(one.run.name, scoring.explanation, several=several))
+    sections.append(element("section", element("h2", "Videos"), element("div", id="videos"), id="video-section"))
+    sections.append(element("noscript", element("p", "The timelines need JavaScript; the tables above do not.")))
+    return element("main", *sections)
+
+
+def _details(title: str, content: Markup, *, opened: bool) -> Markup:
+    return Markup(f"<details{' open' if opened else ''}><summary>{text(title)}</summary>{content}</details>")
+
+
+def _header(title: str, runs: Sequence[Judged]) -> Markup:
+    facts = [f"{name}: {value}" for name, value in runs[0].run.facts.items()] if len(runs) == 1 else []
+    made = time.strftime("%Y-%m-%d %H:%M")
+    what = " and ".join(one.run.name for one in runs)
+    line = f"{plural(len(runs), 'run')} {what} · made {made} by thas {__version__}"
+    buttons = element(
+        "div",
+        element("button", "Dark", type="button", id="theme", title="light or dark"),
+        element("button", "Save marks", type="button", id="save", hidden="", title="download what you marked"),
+        element("button", "Keys", type="button", id="keys", title="keyboard: ?"),
+        class_="buttons",
+    )
+    return element(
+        "header",
+        element(
+            "div", element("h1", title, dir="auto"), element("p", line, *([" · ", " · ".join(facts)] if facts else []))
+        ),
+        buttons,
+    )

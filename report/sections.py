@@ -1,0 +1,172 @@
+"""The top of the page, for whoever opens it first: what was found, how far to trust it, scores, classes, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..core.errors import plural
+from ..eval.assessment import compare_assessments
+from ..eval.diagnosis import KINDS
+from ..eval.explanation import Explanation, summary
+from ..eval.report import verdict
+from ..temporal_has.results import clock
+from .html import Markup, element, table
+from .scoring import Scoring
+from .time_budget import by_label, time_budget
+from .video_data import Judged
+
+
+def _percent(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None or np.isnan(value) else f"{100 * value:.{digits}f}"
+
+
+def _card(number: str, what: str, note: str = "", tone: str = "") -> Markup:
+    return element(
+        "div",
+        element("strong", number),
+        element("span", what),
+        *([element("small", note)] if note else []),
+        class_=f"card {tone}".strip(),
+    )
+
+
+def overview(one: Judged, scoring: Scoring | None, seconds: Mapping[str, float]) -> Markup:
+    """Five numbers: videos, time, actions, labels told right, mAP beside blind guessing."""
+    run, sure = one.run, one.sure
+    total = sum(seconds.get(video, 0.0) for video in run.videos)
+    cards = [
+        _card(str(len(run.videos)), "video" if len(run.videos) == 1 else "videos", f"{clock(total)} in all"),
+        _card(
+            str(len(sure)),
+            "action found" if len(sure) == 1 else "actions found",
+            f"of {plural(len(run.detections), 'candidate')}; few and apart",
+        ),
+    ]
+    if run.told is not None:
+        told, tone = run.told, {"fair": "good", "wrong": "bad"}.get(run.told.verdict, "warn")
+        cards.append(_card(f"{told.right} of {told.videos}", "labels told right", _told_note(one), tone))
+    if one.verdicts is not None and run.truth is not None:
+        right, truths = one.verdicts.right, len(run.truth.segments)
+        cards.append(
+            _card(
+                f"{_percent(right / max(len(sure), 1), 0)} %",
+                f"of them right at IoU {run.verdict_iou:g}",
+                f"{right} of {len(sure)}; {_percent(right / max(truths, 1), 0)} % of the {truths} true actions",
+            )
+        )
+    if scoring is not None:
+        scores, best = scoring.assessment.scores, max(b.average for b in scoring.assessment.baselines)
+        interval = scoring.assessment.interval
+        span = (
+            f"{_percent(interval.average[0])} to {_percent(interval.average[1])} over other videos; "
+            if interval
+            else ""
+        )
+        cards.append(
+            _card(
+                f"{_percent(scores.average)} %",
+                "mean mAP",
+                f"{span}blind tiles {_percent(best)}",
+                "good" if scores.average > best else "bad",
+            )
+        )
+    return element("div", *cards, class_="cards")
+
+
+def _told_note(one: Judged) -> str:
+    told = one.run.told
+    assert told is not None
+    return {
+        "fair": f"{told.commonest} by naming all alike",
+        "unsure": f"{told.commonest} by naming all alike: too few to tell it from guessing",
+        "wrong": "do not trust these intervals",
+        "learned": "trained on these very videos",
+    }[told.verdict]
+
+
+def found_table(one: Judged, scoring: Scoring | None, seconds: Mapping[str, float]) -> Markup:
+    """A row a class: how often it was found and how long, and how well where there is truth."""
+    run = one.run
+    labels = sorted({*one.sure.label, *(run.truth.segments.label if run.truth is not None else ())})
+    rows = by_label(
+        time_budget(one.sure, videos=run.videos, labels=labels, seconds=seconds),
+        seconds=sum(seconds.get(video, 0.0) for video in run.videos) or None,
+    )
+    heading = ["action", "found", "in videos", "total", "mean", "longest", "share of time"]
+    if scoring is not None:
+        heading += ["true", f"AP at {run.verdict_iou:g}", "mean AP"]
+    lines = []
+    for row in rows:
+        times = [clock(row.total_seconds), *(_seconds(v) for v in (row.mean_seconds, row.longest_seconds))]
+        videos = len(set(one.sure.video[one.sure.label == row.label]))
+        line = [row.label, str(row.count), str(videos), *times, f"{_percent(row.share)} %"]
+        if scoring is not None and run.truth is not None:
+            line += [
+                str(int((run.truth.segments.label == row.label).sum())),
+                *_class_ap(scoring, row.label, run.verdict_iou),
+            ]
+        lines.append(line)
+    return table(heading, lines)
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} s"
+
+
+def _class_ap(scoring: Scoring, label: str, iou: float) -> list[str]:
+    scores = scoring.assessment.scores
+    if label not in scores.classes:
+        return ["-", "-"]
+    ap = scores.ap[:, scores.classes.index(label)]
+    at = np.flatnonzero(np.isclose(scores.thresholds, iou))
+    return [_percent(float(ap[at[0]])) if len(at) else "-", _percent(float(ap.mean()))]
+
+
+def score_section(runs: Sequence[Judged], scorings: Sequence[Scoring | None]) -> Markup:
+    """The mAP at each threshold, its interval over videos, the best blind guess, and whether two runs differ."""
+    present = [(one.run, own.assessment) for one, own in zip(runs, scorings, strict=True) if own is not None]
+    if not present:
+        return Markup("")
+    first = present[0][1]
+    lines: list[list[str]] = []
+    for run, assessment in present:
+        scores = assessment.scores
+        lines.append([run.name, *(_percent(v) for v in scores.map), _percent(scores.average)])
+        if assessment.interval is not None:
+            interval = assessment.interval
+            spans = [f"{_percent(a)} to {_percent(b)}" for a, b in zip(interval.low, interval.high, strict=True)]
+            ends = f"{_percent(interval.average[0])} to {_percent(interval.average[1])}"
+            lines.append(["95 % over other videos", *spans, ends])
+    best = max(first.baselines, key=lambda guess: guess.average)
+    lines.append([f"blind: {best.name}", *(_percent(v) for v in best.map), _percent(best.average)])
+    heading = ["mAP, % at IoU", *(f"{t:g}" for t in first.scores.thresholds), "mean"]
+    parts = [table(heading, lines)]
+    if len(present) == 2:
+        names = (present[0][0].name, present[1][0].name)
+        if present[0][1].prepared.videos_hash == present[1][1].prepared.videos_hash:
+            comparison = compare_assessments(present[0][1], present[1][1], draws=500)
+            parts.append(element("p", verdict(comparison, names=names), class_="verdict"))
+    note = f"Protocol {first.scores.protocol}, all candidates. Blind guesses look at no video and are given the label."
+    return element("section", element("h2", "Scores"), *parts, element("p", note, class_="note"), id="scores")
+
+
+def error_section(run_name: str, explanation: Explanation, *, several: bool) -> Markup:
+    """Why the score is what it is: kinds of errors with what each costs, and sentences."""
+    errors = explanation.errors
+    total = max(1, sum(errors.first_counts.values()))
+    lines = []
+    for name, meaning in KINDS.items():
+        share = errors.first_counts[name] / total
+        gain = "" if name == "correct" else f"{100 * (errors.corrected[name] - errors.map):+.1f}"
+        bar = element(
+            "span",
+            element("i", style=f"width:{100 * share:.1f}%"),
+            class_=f"bar {'right' if name == 'correct' else 'wrong'}",
+        )
+        lines.append([element("span", name, title=meaning), bar, f"{100 * share:.1f} %", gain])
+    heading = ["kind of detection", "", "of the surest", "mAP if put right"]
+    title = f"Why: {run_name}" if several else "Why"
+    sentences = element("ul", *(element("li", line) for line in summary(explanation)))
+    return element("section", element("h2", title), element("div", table(heading, lines), sentences, class_="split"))
