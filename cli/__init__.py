@@ -52,7 +52,7 @@ def build_app() -> cyclopts.App:
     add("eval", "eval:eval_")
     add("report", "report:report")
     add("sweep", "sweep:sweep")
-    add("convert", "eval:convert")
+    add("convert", "convert:convert")
     add("doctor", "doctor:doctor")
 
     features = cyclopts.App(name="features", sort_key=next(order), help="Check, compare and pack feature caches.")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ..core.errors import UsageError, plural
-from .console import note, out, print_json, warn
+from ..core.errors import UsageError
+from .console import note, print_json, warn
 from .eval_output import diagnosis, one_score, pair_score, seeds_score, side_by_side
 
 if TYPE_CHECKING:
@@ -260,83 +260,3 @@ class Source:
 
             content = assessments[0].to_json() if len(assessments) == 1 else side_by_side(assessments)
             write_atomically(self.run / "scores.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
-
-
-def convert(
-    source: Path,
-    target: Path,
-    /,
-    *,
-    to: Literal["activitynet", "csv", "thumos", "webvtt", "label-studio", "fiftyone"] | None = None,
-    subset: str | None = None,
-    min_score: float | None = None,
-    top: int | None = None,
-    fps: float = 24.0,
-    media: str = "{video}.mp4",
-    class_ids: Literal["official", "positions"] | None = None,
-    json: Annotated[bool, _FLAG] = False,
-) -> int:
-    """Convert annotations and detections between formats.
-
-    For example:
-
-        thas convert detections.json chapters/ --to webvtt --top 10
-
-        thas convert thumos14/annotations truth.json --to activitynet --subset test
-
-        thas convert runs/latest tasks.json --to label-studio --fps 30 --media "https://host/videos/{video}.mp4"
-
-    Parameters
-    ----------
-    source
-        Detections or annotations in any form that `thas eval` reads, or a run folder.
-    target
-        The file to write; a folder for webvtt, and for annotations in THUMOS14's form.
-    to
-        The form: activitynet, csv, thumos, webvtt (chapters, a file a video), label-studio, fiftyone. If left out, the
-        target's ending tells: .json, .csv or .txt.
-    subset
-        Only the annotations of one subset.
-    min_score
-        Only detections with this score or more.
-    top
-        Only so many detections of each video, the surest.
-    fps
-        For Label Studio, whose ranges are frames: the frameRate of its Video tag.
-    media
-        Where Label Studio and FiftyOne find a video, with {video} for its name.
-    class_ids
-        What class numbers in a THUMOS14 text file mean, if they can mean two things.
-    json
-        Print one JSON object with the files written.
-    """
-    from ..eval.convert import select, write
-    from ..eval.reading import read_any
-
-    if source.exists() and target.exists() and target.samefile(source):
-        raise UsageError(f"{source} would be replaced by its own conversion", next="give another TARGET")
-    if top is not None and top < 1:
-        raise UsageError(f"--top must be 1 or more, not {top}", next="leave --top out for all detections")
-    forms = {".json": "activitynet", ".csv": "csv", ".txt": "thumos"}
-    form = to or forms.get(target.suffix.lower())
-    if form is None:
-        raise UsageError(f"the form of {target} is not known", next=f"thas convert {source} {target} --to FORM")
-    table = read_any(source, class_ids=class_ids)
-    if subset is not None:
-        from ..eval.annotations import Annotations
-
-        if not isinstance(table, Annotations):
-            raise UsageError("detections have no subsets", next="leave --subset out")
-        table = table.subset(subset)
-    if min_score is not None or top is not None:
-        from ..core.segments import Segments
-
-        if not isinstance(table, Segments):
-            raise UsageError("annotations have no scores to choose by", next="leave --min-score and --top out")
-        table = select(table, minimum_score=min_score, most=top)
-    files = write(table, target, form=form, fps=fps, media=media)
-    if json:
-        print_json({"form": form, "files": [str(file) for file in files]})
-    else:
-        out.print(f"{plural(len(files), 'file')} written: {target}", markup=False)
-    return 0

@@ -1,7 +1,7 @@
 """Writers: the same segments in the forms that other programs read.
 
-Between the three forms read here nothing is lost that the other form can hold. WebVTT (chapters in any video player),
-Label Studio's and FiftyOne's JSON are written only; neither package is needed.
+Between the three forms read here nothing is lost that the other form can hold. WebVTT and SubRip (subtitles in any
+video player), labels of videos, Label Studio's and FiftyOne's JSON are written only; neither package is needed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from ..core.files import write_atomically
 from ..core.segments import Segments
 from ..core.tables import csv_text
 from .annotations import Annotations
+from .subtitles import write_subtitles
 from .thumos14 import CLASS_IDS
 
-Form = Literal["activitynet", "csv", "thumos", "webvtt", "label-studio", "fiftyone"]
+Form = Literal["activitynet", "csv", "thumos", "webvtt", "srt", "labels", "label-studio", "fiftyone"]
 Table = Segments | Annotations
 
 #: What Label Studio takes a video's frame rate to be unless its <Video> tag says otherwise.
@@ -28,18 +29,26 @@ LABEL_STUDIO_FPS = 24.0
 
 
 def write(
-    table: Table, path: str | Path, *, form: Form | str, fps: float = LABEL_STUDIO_FPS, media: str = "{video}.mp4"
+    table: Table,
+    path: str | Path,
+    *,
+    form: Form | str,
+    fps: float = LABEL_STUDIO_FPS,
+    media: str = "{video}.mp4",
+    apart: bool = True,
 ) -> list[Path]:
     """Write detections or ground truth in another form.
 
     Args:
         table: Segments with scores, or annotations.
-        path: The file; a folder for `webvtt`, and for ground truth in THUMOS14's form.
-        form: `activitynet` (JSON), `csv`, `thumos` (text; a folder with a file a class for ground truth), `webvtt` (a
-            file of chapters a video), `label-studio` (tasks with predictions or annotations) or `fiftyone`
-            (labels.json of a FiftyOneTemporalDetectionDataset).
+        path: The file; a folder for `webvtt` and `srt`, and for ground truth in THUMOS14's form.
+        form: `activitynet` (JSON), `csv`, `thumos` (text; a folder with a file a class for ground truth), `webvtt` and
+            `srt` (a file a video: chapters, subtitles), `labels` (annotations as labels of videos: labels.csv),
+            `label-studio` (tasks with predictions or annotations) or `fiftyone` (labels.json of a
+            FiftyOneTemporalDetectionDataset).
         fps: Frames a second that Label Studio's `<Video frameRate>` says; its ranges are frames.
         media: Where Label Studio and FiftyOne find a video, with `{video}` for its name.
+        apart: No two cues of `webvtt` or `srt` overlap.
 
     Returns:
         The files written.
@@ -48,7 +57,7 @@ def write(
         UsageError: An unknown form.
         DataError: A name does not fit the form, or the file cannot be written.
     """
-    if form not in _WRITERS:
+    if form not in get_args(Form):
         raise UsageError(
             f"there is no form {form!r} to convert to",
             why=suggestion(form, get_args(Form)),
@@ -58,6 +67,8 @@ def write(
         raise UsageError(f"the place of the videos, {media!r}, does not hold {{video}}", next='give "{video}.mp4"')
     if not fps > 0:
         raise UsageError(f"a frame rate must be above 0, not {fps:g}", next=f"give --fps {LABEL_STUDIO_FPS:g}")
+    if form == "webvtt" or form == "srt":
+        return write_subtitles(Path(path), _by_video(table), kind=form, apart=apart)
     return _WRITERS[form](table, Path(path), fps, media)
 
 
@@ -78,17 +89,6 @@ def select(table: Segments, *, minimum_score: float | None = None, most: int | N
         place[order] = np.arange(len(table)) - np.searchsorted(video[order], video[order])
         keep &= (place < most) if len(names) else keep
     return table[keep]
-
-
-def timestamp(seconds: float) -> str:
-    """WebVTT's form of a time.
-
-    >>> timestamp(3725.5)
-    '01:02:05.500'
-    """
-    milliseconds = round(max(seconds, 0.0) * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"
 
 
 def _parts(table: Table) -> tuple[Segments, Annotations | None]:
@@ -176,20 +176,18 @@ def _write_thumos(table: Table, path: Path, _fps: float, _media: str) -> list[Pa
     return [path / name for name in files]
 
 
-def _write_webvtt(table: Table, path: Path, _fps: float, _media: str) -> list[Path]:
-    files = []
-    for video, rows in _by_video(table).items():
-        cues = [f"WEBVTT - {video}\n"]
-        for _, label, start, end, *score in rows:
-            # Players leave out cues of no length.
-            stop = max(end, start + 0.001)
-            name = label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
-            sure = f" ({score[0]:.3g})" if score else ""
-            cues.append(f"{timestamp(start)} --> {timestamp(stop)}\n{name}{sure}\n")
-        file = path / f"{video.replace('/', '_')}.vtt"
-        write_atomically(file, "\n".join(cues))
-        files.append(file)
-    return files
+def _write_labels(table: Table, path: Path, _fps: float, _media: str) -> list[Path]:
+    """The labels of whole videos, as a data set's labels.csv has them."""
+    _, truth = _parts(table)
+    if truth is None:
+        raise UsageError("detections are no labels", next="convert annotations, such as those saved on a report's page")
+    rows = [
+        (video, label, truth.subsets.get(video, ""))
+        for video, labels in truth.video_labels().items()
+        for label in labels or ("",)
+    ]
+    write_atomically(path, csv_text([("video", "label", "subset"), *rows]))
+    return [path]
 
 
 def _write_label_studio(table: Table, path: Path, fps: float, media: str) -> list[Path]:
@@ -234,7 +232,7 @@ _WRITERS: dict[str, Callable[[Table, Path, float, str], list[Path]]] = {
     "activitynet": _write_activitynet,
     "csv": _write_csv,
     "thumos": _write_thumos,
-    "webvtt": _write_webvtt,
+    "labels": _write_labels,
     "label-studio": _write_label_studio,
     "fiftyone": _write_fiftyone,
 }

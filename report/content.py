@@ -69,18 +69,19 @@ def read_run(folder: Path) -> RunContent:
     Raises:
         ThasError: The run cannot be read, or localized.
     """
-    from ..temporal_has.results import DETECTIONS, SEQUENCES, iterate_sequences, read_detections
-    from ..temporal_has.runs import read_settings
+    from ..core.run_settings import read_settings
+    from ..temporal_has.results import DETECTIONS, SEQUENCES, iterate_sequences, read_detections, write_result
+    from ..temporal_has.runs import localize_dataset, open_data
+    from ..temporal_has.settings import Settings
 
-    settings, data = read_settings(folder)
+    settings, data = read_settings(folder, Settings)
     if not ((folder / DETECTIONS).exists() and (folder / SEQUENCES).exists()):
-        from ..temporal_has.results import write_result
-        from ..temporal_has.session import localize_dataset
-
         write_result(folder, localize_dataset(folder, settings=settings.localize))
     detections, facts = read_detections(folder / DETECTIONS)
     videos = tuple(facts.get("videos") or dict.fromkeys(detections.video))
-    dataset, truth, notes = _known(data.open, str(facts.get("subset", data.test_subset)), set(videos))
+    dataset, truth, notes = _known(
+        lambda: open_data(folder, data), str(facts.get("subset", data.test_subset)), set(videos)
+    )
     found = {"labels": "labels", "dataset": "data set", "subset": "subset"}
     return RunContent(
         name=folder.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 
 from thas.core.errors import DataError, UsageError
 from thas.core.segments import Segments
+from thas.datasets.dataset import read_labels
 from thas.eval import Annotations
-from thas.eval.convert import select, timestamp, write
+from thas.eval.convert import select, write
 from thas.eval.reading import read_any
+from thas.eval.subtitles import cues, timestamp
 
 FOUND = Segments(["v1", "v1", "v2"], ["Diving", "Shotput", "Diving"], [1.25, 3, 0], [2.5, 4, 9.1], [0.75, -1.5, 2e-5])
 TRUTH = Annotations(
@@ -122,3 +125,45 @@ def test_what_cannot_be_written(tmp_path):
         write(FOUND, tmp_path / "x", form="label-studio", fps=0)
     with pytest.raises(DataError, match="does not exist"):
         read_any(tmp_path / "none")
+
+
+def test_srt(tmp_path):
+    table = Segments(["v/1", "v/1"], ["b <i>\n\nc", "a"], [2.0, 1.0], [3.0, 4.0], [0.5, 0.25])
+    (file,) = write(table, tmp_path, form="srt")
+    assert file.name == "v_1.srt"
+    assert file.read_text().split("\n\n") == [
+        "1\n00:00:01,000 --> 00:00:02,000\na (0.25)",
+        "2\n00:00:02,000 --> 00:00:03,000\na (0.25)\nb (i) c (0.5)",
+        "3\n00:00:03,000 --> 00:00:04,000\na (0.25)\n",
+    ]
+    (file,) = write(table, tmp_path, form="srt", apart=False)
+    assert file.read_text().count("-->") == 2
+
+
+TIMES = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9), st.sampled_from("ab")), min_size=1, max_size=8)
+
+
+@given(TIMES)
+def test_cues_do_not_overlap_and_say_all_that_happens(rows):
+    start, length, label = zip(*rows, strict=True)
+    table = Segments(["v"] * len(rows), label, start, [s + n for s, n in zip(start, length, strict=True)])
+    found = cues(table)
+    assert all(one[1] <= after[0] for one, after in pairwise(found))
+    assert all(one[0] < one[1] for one in found)
+    for at in range(40):
+        said = {line for first, last, lines in found if first <= at + 0.5 < last for line in lines}
+        assert said == {name for s, n, name in rows if s <= at + 0.5 < s + n}
+
+
+def test_labels_of_videos(tmp_path):
+    truth = Annotations(
+        Segments(["v", "v", "w"], ["Run", "=Dive", "Run"], [0, 1, 2], [1, 2, 3]),
+        ("Run", "=Dive"),
+        subsets={"v": "test", "w": "test", "none": "test"},
+    )
+    write(truth, tmp_path / "labels.csv", form="labels")
+    labels, subsets = read_labels(tmp_path / "labels.csv")
+    assert labels == {"none": (), "v": ("=Dive", "Run"), "w": ("Run",)}
+    assert set(subsets.values()) == {"test"}
+    with pytest.raises(UsageError, match="no labels"):
+        write(FOUND, tmp_path / "labels.csv", form="labels")
