@@ -205,7 +205,23 @@ def extract_features(
             address=address,
             warn=warn,
         )
+    _say_short(result, folder)
     return _report(result, folder, "extracted", json=json)
+
+
+def _say_short(result: ExtractionResult, folder: Path) -> None:
+    """Name the videos that have fewer frames than the network wants."""
+    if not result.done:
+        return
+    from ..features.cache import FeatureCache
+
+    cache = FeatureCache(folder)
+    short = [video for video in result.done if cache.source_of(video).get("repeated_frames")]
+    if short:
+        warn(
+            f"{plural(len(short), 'video is', 'videos are')} shorter than a clip of {cache.recipe['clip_frames']} "
+            f"frames, and the last frame was repeated: {listing(short)}"
+        )
 
 
 def _announce(estimate: Estimate) -> None:

@@ -72,7 +72,7 @@ def weights_fetch(
     Parameters
     ----------
     names
-        Names of `thas weights list`.
+        Names of `thas weights list`; or hf:ORG/NAME or timm:NAME, into the cache of huggingface_hub.
     from_
         Take this file, brought here by other means: the weights, or the archive that holds them.
     json
@@ -81,8 +81,9 @@ def weights_fetch(
     from ..core.weight_catalogue import published
     from ..core.weight_store import fetch
 
-    entries = [published(name) for name in names]
-    files = {}
+    models = [name for name in names if name.startswith(("hf:", "timm:"))]
+    entries = [published(name) for name in names if name not in models]
+    files = {name: _fetch_model(name) for name in models}
     for one in entries:
         with progress(f"fetching {one.name}", 100, "%") as advance:
             files[one.name] = fetch(one.name, source=from_, progress=lambda share, to=advance: to(100 * share))
@@ -91,9 +92,21 @@ def weights_fetch(
     if json:
         print_json({"files": {name: str(path) for name, path in files.items()}})
         return 0
+    for name in models:
+        out.print(f"{name}: {files[name]}", markup=False)
     for one in entries:
         out.print(f"{one.name} ({one.trained_on}; {one.licence}): {files[one.name]}", markup=False)
     return 0
+
+
+def _fetch_model(name: str) -> Path:
+    from ..core.weight_catalogue import is_non_commercial
+    from ..features.model_folder import fetch_model, licence_of
+
+    folder = fetch_model(name)
+    licence = licence_of(folder)
+    note(f"{name}: licence {licence}" + (": not for commercial use" if is_non_commercial(licence) else ""))
+    return folder
 
 
 def weights_check(*, json: Annotated[bool, _FLAG] = False) -> int:

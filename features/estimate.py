@@ -32,6 +32,7 @@ class Estimate:
         bytes: About how much disk.
         free_bytes: Free on that disk.
         device: Where the network runs.
+        network: Its name and licence, if they are to be told.
     """
 
     videos: int
@@ -40,6 +41,7 @@ class Estimate:
     bytes: int
     free_bytes: int
     device: str
+    network: str = ""
 
     def sentence(self) -> str:
         """One line for the user.
@@ -48,7 +50,9 @@ class Estimate:
         '2 videos, about 4000 snippets: about 35 min on cpu, 66 MB of disk (1.0 GB free)'
         """
         return (
-            f"{plural(self.videos, 'video')}, about {plural(self.snippets, 'snippet')}: "
+            f"{plural(self.videos, 'video')}, about {plural(self.snippets, 'snippet')}"
+            + (f" with {self.network}" if self.network else "")
+            + ": "
             f"about {duration(self.seconds)} on {self.device}, "
             f"{size(self.bytes)} of disk ({size(self.free_bytes)} free)"
         )

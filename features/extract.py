@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import FeatureError, UsageError
 from ..core.files import cannot_write
+from ..core.weight_catalogue import is_non_commercial
 from .cache import FeatureCache
 from .cache_writer import file_name
 from .estimate import Estimate
@@ -107,6 +108,8 @@ def extract_dataset(
         mean_cube=mean_cube,
         pool5=pool5,
     )
+    if warn is not None and is_non_commercial(loaded.backbone.licence):
+        warn(f"{loaded.backbone.name}: licence {loaded.backbone.licence}: not for commercial use")
     job = Job(out, settings, loaded, device, compile, workers, patience_seconds)
     present = check_cache(out, job.recipe, videos)
     todo = {video: Path(path) for video, path in videos.items() if video not in present}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -74,7 +74,7 @@ class Job:
         """What the videos will take with this network on this machine."""
         backbone = self.loaded.backbone
         how = backbone.preprocessing
-        return estimate_job(
+        estimate = estimate_job(
             videos,
             plan=self.plan,
             runner=runner,
@@ -82,6 +82,7 @@ class Job:
             row_bytes=backbone.dimension * (2 if self.settings.stored == "float16" else 4),
             folder=self.out,
         )
+        return replace(estimate, network=f"{backbone.name} ({backbone.licence})")
 
     def runner(self) -> Runner:
         """The network on its device."""

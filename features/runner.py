@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from ..core.errors import FeatureError
 from .weights import LoadedBackbone
 
 Precision = Literal["fp32", "tf32", "bf16"]
@@ -61,10 +62,14 @@ class Runner:
         # Frames arrive as (B, T, H, W, 3): seen as (B, 3, T, H, W) that is channels-last already, the layout in which
         # convolutions are fastest on processors and on GPUs alike.
         network: Any = loaded.network
-        network = network.to(self.device, self._dtype, memory_format=torch.channels_last_3d)
+        network = network.to(self.device, self._dtype)
+        for weight in network.parameters():
+            if weight.dim() == 5:  # of others' networks some are of images, whose weights have four
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
         self._network = torch.compile(network, dynamic=False) if compile else network
         how = loaded.backbone.preprocessing
         self._range = how.value_range
+        self._name = loaded.backbone.name
         shape = (1, 3, 1, 1, 1)
         cube = loaded.mean_cube
         mean = torch.tensor(how.mean).view(shape) if cube is None else torch.from_numpy(cube)[None]
@@ -120,5 +125,32 @@ class Runner:
         if self._range != 255.0:
             x.mul_(self._range / 255.0)
         x = x.sub_(self._mean).div_(self._std).to(self._dtype)
-        features = self._network(x)
+        try:
+            features = self._network(x)
+        except torch.cuda.OutOfMemoryError as error:
+            raise self._too_large(x) from error
+        except (RuntimeError, ValueError) as error:
+            raise FeatureError(
+                f"{self._name} cannot be given clips of {clips.shape[1]} frames of {clips.shape[2]}x{clips.shape[3]}",
+                why=(str(error).strip().splitlines() or [type(error).__name__])[0][:300],
+                next="leave out --length-frames: the network's own number is known",
+                subject=self._name,
+            ) from error
         return features[:count].to("cpu", torch.float32).numpy()
+
+    def _too_large(self, x: torch.Tensor) -> FeatureError:
+        """The message for a batch that the device has no memory for, with one that it has."""
+        fits = len(x) // 2
+        while fits:
+            torch.cuda.empty_cache()
+            try:
+                self._network(x[:fits])
+                break
+            except torch.cuda.OutOfMemoryError:
+                fits //= 2
+        return FeatureError(
+            f"a batch of {len(x)} clips does not fit into the memory of {self.device}",
+            why=f"{fits} of them do" if fits else "not even one does",
+            next=f"--batch {fits}" if fits else "--device cpu, or a smaller network",
+            subject=self._name,
+        )

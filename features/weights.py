@@ -18,6 +18,7 @@ from ..core.weight_store import fetch_address, find_weights, not_fetched, sha256
 from .backbones import Backbone, get_backbone
 from .c3d_weights import Pool5, build_c3d, load_c3d, load_own
 from .checkpoints import load_state, read_checkpoint
+from .library_backbone import LIBRARIES, LibraryBackbone
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,7 +56,8 @@ def load_backbone(
     """Build a backbone and load its weights.
 
     Args:
-        name: A name of the registry, or MODULE:ATTRIBUTE.
+        name: A name of the registry, MODULE:ATTRIBUTE, hf:ORG/NAME (transformers), timm:NAME, or a folder after hf:
+            or timm:.
         weights: A file, a name of `thas weights list`, or an address to fetch from; None takes the backbone's
             published ones, if they were fetched.
         weights_sha256: What the file's SHA-256 must be, or its first digits.
@@ -70,7 +72,12 @@ def load_backbone(
     """
     import torch
 
-    backbone = get_backbone(name)
+    library = None
+    if name.partition(":")[0] in LIBRARIES:
+        library = _from_library(name, weights, random_weights=random_weights)
+        backbone = library.backbone
+    else:
+        backbone = get_backbone(name)
     layer = layer or backbone.layers[0]
     if layer not in backbone.layers:
         raise CheckpointError(
@@ -80,7 +87,11 @@ def load_backbone(
             subject=layer,
         )
     about: dict[str, Any] = {"backbone": backbone.name, "layer": layer}
-    if random_weights:
+    if library is not None:
+        network = library.network
+        about |= library.about
+        _expect(str(about["weights_source"]), str(about["weights_sha256"]), weights_sha256)
+    elif random_weights:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             network = build_c3d(layer, pool5) if backbone.name == "c3d" else backbone.build(layer)
@@ -107,7 +118,7 @@ def load_backbone(
     return LoadedBackbone(network.eval().requires_grad_(False), backbone, layer, about, cube)
 
 
-def weights_of_recipe(recipe: Mapping[str, Any], near: Sequence[Path] = ()) -> str | Path:
+def weights_of_recipe(recipe: Mapping[str, Any], near: Sequence[Path] = ()) -> str | Path | None:
     """The weights that features were made with, as their recipe names them: by their place, or by their SHA-256.
 
     Args:
@@ -122,8 +133,8 @@ def weights_of_recipe(recipe: Mapping[str, Any], near: Sequence[Path] = ()) -> s
     if "://" in source or (source and Path(source).exists()):
         return source
     fetched = stored_by_hash(digest)
-    if fetched is not None:
-        return fetched
+    if fetched is not None or str(recipe.get("backbone")).partition(":")[0] in LIBRARIES:
+        return fetched  # a library's network lies in its cache, where None looks
     around = [place for folder in near for place in (folder.resolve(), *folder.resolve().parents)]
     seen = [] if not source or Path(source).is_absolute() else [place / source for place in around]
     for path in dict.fromkeys([*seen, *(place / Path(source).name for place in around if source)]):
@@ -157,14 +168,33 @@ def weights_file(backbone: Backbone, weights: str | Path | None, digest: str | N
         raise CheckpointError(
             f"there is no weights file {path}", why="it is a folder", next="--weights FILE", subject=str(path)
         )
-    if digest and not (found_digest := sha256(path)).startswith(digest.lower()):
+    if digest:
+        _expect(str(path), sha256(path), digest)
+    return path
+
+
+def _expect(path: str, found: str, digest: str | None) -> None:
+    if digest and not found.startswith(digest.lower()):
         raise CheckpointError(
             f"{path} is not the file that was meant",
-            why=f"its SHA-256 is {found_digest}, not {digest}",
+            why=f"its SHA-256 is {found}, not {digest}",
             next="fetch it again",
-            subject=str(path),
+            subject=path,
         )
-    return path
+
+
+def _from_library(name: str, weights: str | Path | None, *, random_weights: bool) -> LibraryBackbone:
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        if name.startswith("hf:"):
+            from .transformers_backbone import load_transformers
+
+            return load_transformers(name, weights, random_weights=random_weights)
+        from .timm_backbone import load_timm
+
+        return load_timm(name, weights, random_weights=random_weights)
 
 
 def _no_weights(backbone: Backbone) -> CheckpointError:

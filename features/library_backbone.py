@@ -1,0 +1,54 @@
+"""What the backbones of transformers and timm have in common: how a clip is laid out in time, and trying it once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from .backbones import Backbone
+
+# At 25 frames a second: about as much of a video as such networks saw of it in training.
+_CLIP_SECONDS = 2.0
+LIBRARIES = ("hf", "timm")
+
+
+@dataclass(frozen=True, eq=False)
+class LibraryBackbone:
+    """A network of a library, loaded.
+
+    Attributes:
+        backbone: How it is used, from its own configuration.
+        network: (B, 3, T, H, W) float -> (B, D).
+        about: For the recipe: the weights' hash and place, the revision, the library's version.
+    """
+
+    backbone: Backbone
+    network: nn.Module
+    about: Mapping[str, Any]
+
+
+def clip_step(frames: int) -> int:
+    """The step between the frames of a clip at 25 a second, so that it spans about two seconds.
+
+    >>> clip_step(8), clip_step(16), clip_step(64)
+    (6, 3, 1)
+    """
+    return max(1, round(_CLIP_SECONDS * 25 / frames))
+
+
+def probe(network: nn.Module, backbone: Backbone) -> int:
+    """Give a network one black clip; the length of the vector that comes out.
+
+    Raises:
+        ValueError: What comes out is not one vector.
+    """
+    how = backbone.preprocessing
+    with torch.inference_mode():
+        found = network(torch.zeros(1, 3, backbone.clip_frames, how.crop_height, how.crop_width))
+    if found.ndim != 2 or len(found) != 1:
+        raise ValueError(f"it gives {tuple(found.shape)} for one clip")
+    return found.shape[1]

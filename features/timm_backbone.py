@@ -1,0 +1,182 @@
+"""Networks of the library timm as backbones: `timm:NAME`, or `timm:FOLDER`.
+
+They take each frame; the vectors are averaged. Size, crop, mean, std and dimension are the model's own
+(`pretrained_cfg`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..core.errors import CheckpointError, UsageError, suggestion
+from ..core.weight_catalogue import CATALOGUE
+from ..core.weight_store import find_weights, stored
+from .backbones import Backbone
+from .checkpoints import load_state, read_checkpoint
+from .library_backbone import LibraryBackbone, probe
+from .model_folder import cached_folder, licence_of, missing_model, needs_library, revision_of, weight_files
+from .model_folder import weights_digest as digest_of
+from .preprocessing import Preprocessing
+
+# Four frames, spread over 0.64 s of 25 frames a second: an image network sees no motion, more add little.
+_FRAMES, _STEP = 4, 4
+
+
+class FrameFeatures(nn.Module):
+    """An image network's vectors of a clip's frames, averaged."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, clips: torch.Tensor) -> torch.Tensor:
+        """(B, D) features of clips (B, 3, T, H, W)."""
+        items, _, frames = clips.shape[:3]
+        return self.network(clips.transpose(1, 2).flatten(0, 1)).view(items, frames, -1).mean(dim=1)
+
+
+def load_timm(name: str, weights: str | Path | None, *, random_weights: bool = False) -> LibraryBackbone:
+    """A model of timm, its weights from a file, a folder, a name of `thas weights list`, or the library's cache.
+
+    Args:
+        name: `timm:NAME`, or `timm:FOLDER` as `timm.models.save_for_hf` writes it.
+        weights: A file or folder with weights, or a name of the catalogue.
+        random_weights: Draw the weights instead of reading them.
+
+    Raises:
+        CheckpointError: The weights are not on this machine, or do not fit.
+        UsageError: timm is not installed, or has no such model.
+    """
+    try:
+        import timm
+    except ImportError:
+        raise needs_library("timm", name) from None
+    model_name = name.removeprefix("timm:")
+    folder = Path(model_name) if (Path(model_name) / "config.json").is_file() else None
+    network, settings = _built(name, f"local-dir:{folder.resolve()}" if folder else model_name)
+    about: dict[str, Any] = {"weights_sha256": "random, seed 0", "weights_source": "random", "revision": None}
+    how = _preprocessing(settings)
+    licence = str(settings.get("license") or "not stated")
+    if not random_weights:
+        file = _weights_file(name, folder, weights, settings)
+        entry = next((one for one in CATALOGUE.values() if weights == one.name or stored(one.name) == file), None)
+        state = _state(file, network, settings, by_order=entry is not None)
+        load_state(file, network, state)
+        if entry is not None:
+            licence = entry.licence
+            if entry.mean and entry.std:
+                how = replace(how, mean=entry.mean, std=entry.std)
+        else:
+            licence = licence_of(file.parent) if licence == "not stated" else licence
+        about |= {
+            "weights_sha256": digest_of([file]),
+            "weights_source": str(file.resolve()),
+            "revision": revision_of(file.parent),
+        }
+    backbone = Backbone(
+        name,
+        dimension=0,
+        clip_frames=_FRAMES,
+        frame_step=_STEP,
+        preprocessing=how,
+        licence=licence,
+        origin="timm",
+        build=lambda layer: network,
+        fps=25.0,
+        stride_seconds=0.64,
+    )
+    wrapped = FrameFeatures(network.eval())
+    dimension = probe(wrapped, backbone)
+    about["timm_version"] = timm.__version__
+    return LibraryBackbone(replace(backbone, dimension=dimension), wrapped, about)
+
+
+def repository_of(model: str) -> str:
+    """The repository of a model's published weights.
+
+    Raises:
+        UsageError: timm is not installed, or has no such model, or none are published.
+    """
+    try:
+        from timm.models import get_pretrained_cfg
+    except ImportError:
+        raise needs_library("timm", f"timm:{model}") from None
+    settings = get_pretrained_cfg(model, allow_unregistered=True)
+    repository = getattr(settings, "hf_hub_id", None) if settings else None
+    if not repository:
+        raise UsageError(f"timm knows no published weights of {model!r}", next="--weights FILE", subject=model)
+    return str(repository)
+
+
+def _built(name: str, model: str) -> tuple[nn.Module, dict[str, Any]]:
+    """The network without its classifier, and what timm says of its input."""
+    import timm
+
+    try:
+        network = timm.create_model(model, pretrained=False, num_classes=0)
+    except Exception as error:  # each architecture has its own complaints
+        known = suggestion(model.partition(".")[0], timm.list_models())
+        unknown = "nknown model" in str(error)
+        raise UsageError(
+            f"timm cannot build {name}",
+            why=known if unknown else " ".join(str(error).split())[:300],
+            next="python -c 'import timm; print(timm.list_models())'",
+            subject=name,
+        ) from error
+    settings: Any = getattr(network, "pretrained_cfg", None) or {}
+    if not settings.get("input_size") or not settings.get("mean"):
+        raise CheckpointError(
+            f"{name} does not say how its pictures are prepared",
+            why="its pretrained_cfg has no input_size, mean and std",
+            next="take a model whose configuration has them",
+            subject=name,
+        )
+    return network, dict(settings)
+
+
+def _preprocessing(settings: dict[str, Any]) -> Preprocessing:
+    _, height, width = settings["input_size"]
+    share = float(settings.get("crop_pct") or 1.0)
+    values: dict[str, Any] = {"value_range": 1.0, "mean": settings["mean"], "std": settings["std"]}
+    if height != width or settings.get("crop_mode") == "squash":
+        return Preprocessing(height, width, height, width, **values)
+    return Preprocessing(max(height, int(height / share)), None, height, width, **values)
+
+
+def _weights_file(name: str, folder: Path | None, weights: str | Path | None, settings: dict[str, Any]) -> Path:
+    if weights is not None:
+        path = find_weights(weights)
+        folder = path if path.is_dir() else None
+        if folder is None:
+            return path
+    if folder is None:
+        repository = str(settings.get("hf_hub_id") or "")
+        found = cached_folder(repository) if repository else None
+        if found is None:
+            raise missing_model(name, repository or name, ("config.json", "model.safetensors"))
+        folder = found
+    files = weight_files(folder)
+    if not files:
+        raise CheckpointError(f"{folder} holds no weights", why=f"{name} needs model.safetensors", subject=name)
+    return next((path for path in files if path.name.startswith("model.")), files[0])
+
+
+def _state(file: Path, network: nn.Module, settings: dict[str, Any], *, by_order: bool) -> dict[str, Any]:
+    """A file's weights in the network's names, without its classifier's.
+
+    Weights of the catalogue come from other programs: the same tensors in the same order under other names.
+    """
+    state, _ = read_checkpoint(file)
+    heads = settings.get("classifier") or ()
+    heads = (heads,) if isinstance(heads, str) else tuple(heads)
+    expected = network.state_dict()
+    if by_order and not set(expected) <= set(state):
+        pairs = list(zip(expected.items(), state.items(), strict=False))
+        if all(mine.shape == theirs.shape for (_, mine), (_, theirs) in pairs):
+            return {key: value for (key, _), (_, value) in pairs}
+    return {key: value for key, value in state.items() if key in expected or not key.startswith(heads or ("\0",))}

@@ -1,0 +1,204 @@
+"""How a model of transformers wants its pictures: from its processor's file, or as its family is used by default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import CheckpointError, listing
+from .preprocessing import Preprocessing
+
+_FILES = ("video_preprocessor_config.json", "preprocessor_config.json", "processor_config.json")
+
+
+@dataclass(frozen=True)
+class _Processing:
+    """What a processor says about pictures; the defaults where it is silent."""
+
+    size: dict[str, int] = field(default_factory=dict)
+    crop_size: dict[str, int] = field(default_factory=dict)
+    image_mean: Any = (0.0, 0.0, 0.0)
+    image_std: Any = (1.0, 1.0, 1.0)
+    rescale_factor: float = 1 / 255
+    do_center_crop: bool = False
+    do_rescale: bool = True
+    do_normalize: bool = True
+    black_and_white: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+
+
+def setting_of(config: Any, *names: str) -> Any:
+    """The first of these settings that a configuration has, itself or for its vision part."""
+    for part in (config, getattr(config, "vision_config", None)):
+        for name in names:
+            value = getattr(part, name, None)
+            if value is not None:
+                return value
+    return None
+
+
+def preprocessings(name: str, place: Path, config: Any) -> list[Preprocessing]:
+    """What to try, the likeliest first: as the processor says, and at the size that the configuration names.
+
+    Args:
+        name: Of the model, for messages.
+        place: Its folder.
+        config: Its configuration.
+
+    Raises:
+        CheckpointError: Nothing says how its pictures are prepared.
+    """
+    processor, errors = _processor(place, config)
+    if processor is None:
+        raise CheckpointError(
+            f"{name} does not say how its pictures are prepared",
+            why=f"{place} has no usable preprocessor_config.json"
+            + (f" ({listing(dict.fromkeys(errors), 2)})" if errors else ""),
+            next=f"put the model's preprocessor_config.json into {place}",
+            subject=name,
+        )
+    own = setting_of(config, "image_size", "crop_size")
+    size = int(own[0] if isinstance(own, list | tuple) else own) if own is not None else None
+    said = _read(processor)
+    found = [_preprocessing(said, size)]
+    if size is not None:
+        found.append(_at_size(said, size))
+        if not _has_file(place):  # a family's usual size is not this model's
+            found.reverse()
+    found = [how for how in dict.fromkeys(found) if how is not None]
+    if not found:
+        raise CheckpointError(
+            f"{name} does not say how large its pictures are",
+            why=f"neither config.json nor the preprocessor's in {place} has a size",
+            next=f"put the model's preprocessor_config.json into {place}",
+            subject=name,
+        )
+    return found
+
+
+def _preprocessing(said: _Processing, own: int | None) -> Preprocessing | None:
+    """As the processor says: resized to its size, then the crop; without one, all of it or the model's own square."""
+    short, height, width = (said.size.get(key) for key in ("shortest_edge", "height", "width"))
+    crop = (said.crop_size.get("height"), said.crop_size.get("width")) if said.do_center_crop else (None, None)
+    if short is None and height is None:
+        short, height, width = None, own, own
+    edge = min(own or short, short) if short is not None else None
+    tall, wide = crop if crop[0] and crop[1] else (edge or height, edge or width)
+    if tall is None or wide is None:
+        return None
+    if short is not None:
+        return Preprocessing(max(short, tall, wide), None, tall, wide, **_values(said))
+    return Preprocessing(max(height or 0, tall), max(width or 0, wide), tall, wide, **_values(said))
+
+
+def _at_size(said: _Processing, size: int) -> Preprocessing:
+    """The same at another size: as much of a picture is cut away as the processor would."""
+    full = _preprocessing(said, size)
+    if full is None or full.resize_width is not None:
+        return Preprocessing(size, size, size, size, **_values(said))
+    short = max(size, round(full.resize_height * size / full.crop_height))
+    return replace(full, resize_height=short, crop_height=size, crop_width=size)
+
+
+def _values(said: _Processing) -> dict[str, Any]:
+    scale = said.rescale_factor * 255 if said.do_rescale else 255.0
+    mean = tuple(float(value) for value in said.image_mean) if said.do_normalize else (0.0, 0.0, 0.0)
+    std = tuple(float(value) for value in said.image_std) if said.do_normalize else (1.0, 1.0, 1.0)
+    if said.black_and_white is not None:
+        # What it does counts for more than what it says: ViViT's subtracts 1 besides.
+        black, white = (np.array(values) for values in said.black_and_white)
+        stated = [(np.array([value, value, value]) - mean) / std for value in (0.0, scale)]
+        if not np.allclose([black, white], stated, atol=1e-3):
+            std = tuple(np.round(1 / (white - black), 6).tolist())
+            scale, mean = 1.0, tuple(np.round(-black / (white - black), 6).tolist())
+    return {"value_range": scale, "mean": mean, "std": std}
+
+
+def _tried(processor: Any) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """What a processor makes of black and of white, a number a channel; None if it cannot be told."""
+    found = []
+    for value in (0, 255):
+        frame = np.full((64, 64, 3), value, np.uint8)
+        for inputs in ({"videos": [np.stack([frame] * 4)]}, {"images": frame}):
+            try:
+                out = processor(**inputs, return_tensors="np")
+                pixels = np.asarray(out.get("pixel_values_videos", out.get("pixel_values")))
+            except Exception:  # an image processor takes no videos; some take other things
+                continue
+            if pixels.ndim >= 3 and pixels.shape[-3] == 3:
+                height, width = pixels.shape[-2:]
+                found.append(tuple(pixels[..., height // 2, width // 2].reshape(-1, 3)[0].astype(float).tolist()))
+                break
+    if len(found) != 2 or any(low >= high for low, high in zip(*found, strict=True)):
+        return None
+    return found[0], found[1]
+
+
+def _has_file(place: Path) -> bool:
+    return any((place / file).is_file() for file in _FILES)
+
+
+def _processor(place: Path, config: Any) -> tuple[Any, list[str]]:
+    """A model's processor, from its file; where it was saved without one, its family's. And what failed."""
+    import transformers
+
+    errors: list[str] = []
+    makers: list[Any] = []
+    if _has_file(place):
+        for auto in (transformers.AutoVideoProcessor, transformers.AutoImageProcessor):
+            makers.append(lambda auto=auto: auto.from_pretrained(str(place), local_files_only=True))
+    else:
+        makers += [getattr(transformers, name) for name in _family_processors(config) if hasattr(transformers, name)]
+    for maker in makers:
+        try:
+            found = maker()
+        except Exception as error:  # of one kind or the other: which one it is, the library tells by failing
+            errors.append((str(error).strip().splitlines() or [type(error).__name__])[0][:200])
+            continue
+        for part in ("video_processor", "image_processor"):
+            found = getattr(found, part, None) or found
+        return found, errors
+    return None, errors
+
+
+def _family_processors(config: Any) -> Iterator[str]:
+    """Names of the processors that a model's family is used with, those for videos first."""
+    from transformers.models.auto import image_processing_auto, video_processing_auto
+
+    kind = str(config.model_type)
+    # A tower by itself is prepared for as the model that it is a part of.
+    kinds = dict.fromkeys((kind, *(kind.removesuffix(end) for end in ("_vision_model", "_vision", "_encoder"))))
+    for module, table in (
+        (video_processing_auto, "VIDEO_PROCESSOR_MAPPING_NAMES"),
+        (image_processing_auto, "IMAGE_PROCESSOR_MAPPING_NAMES"),
+    ):
+        names: Any = getattr(module, table, {})
+        for one in kinds:
+            found = names.get(one)
+            values = found.values() if isinstance(found, dict) else found if isinstance(found, tuple) else (found,)
+            yield from (value for value in reversed(list(values)) if isinstance(value, str))
+
+
+def _read(processor: Any) -> _Processing:
+    values = {key: getattr(processor, key, None) for key in _Processing.__dataclass_fields__}
+    values["black_and_white"] = _tried(processor)
+    for key in ("size", "crop_size"):
+        values[key] = _edges(values[key])
+    return _Processing(**{key: value for key, value in values.items() if value is not None})
+
+
+def _edges(size: Any) -> dict[str, int]:
+    """A size in any of the library's forms as a table of edges.
+
+    >>> _edges(224), _edges({"shortest_edge": 256})
+    ({'height': 224, 'width': 224}, {'shortest_edge': 256})
+    """
+    if size is None:
+        return {}
+    if isinstance(size, int):
+        return {"height": size, "width": size}
+    table = size if isinstance(size, dict) else vars(size)
+    return {key: int(table[key]) for key in ("shortest_edge", "height", "width") if table.get(key) is not None}
