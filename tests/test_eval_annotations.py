@@ -67,10 +67,11 @@ def test_csv_from_a_spreadsheet(tmp_path, mark):
     text = "\ufeffVideo;Label;Start;End;;\r\nv1;Jump, high;0.5;2;;\r\n\r\nv2;b;1;3;;\r\n".replace(";", mark)
     truth = read_annotations(write(tmp_path / "annotations.csv", text))
     assert list(truth.segments) == [("v1", "Jump, high", 0.5, 2.0), ("v2", "b", 1.0, 3.0)]
-    text = "video;label;start;end\nv;a;0,5;2\n".replace(";", mark)
+    text = "video;label;start;end\nv;a;0,5;1:02\n".replace(";", mark)
+    assert list(read_annotations(write(tmp_path / "comma.csv", text)).segments) == [("v", "a", 0.5, 62.0)]
     with pytest.raises(DataError, match="line 2: the start is not") as caught:
-        read_annotations(write(tmp_path / "comma.csv", text))
-    assert "a point instead of a comma" in caught.value.next
+        read_annotations(write(tmp_path / "thousands.csv", text.replace("0,5", "1,234")))
+    assert "none for thousands" in caught.value.next
 
 
 @pytest.mark.parametrize("folder", ["", "official/annotations/annotation"])

@@ -88,7 +88,7 @@ BROKEN = {
     "back.json": (row(segment=[3, 1]), "video v, row 0: the segment ends before"),
     "empty.csv": ("", "is empty"),
     "noscore.csv": ("video,label,start,end\nv,a,0,1\n", "no column 'score'"),
-    "mixed.csv": ("video,label,start,end,score\nv,a,0,1,0.5\n0,1,v,a,0.5\n", "line 3: not a detection"),
+    "mixed.csv": ("video,label,start,end,score\nv,a,0,1,0.5\n0,1,v,a,0.5\n", "line 3: the start is not"),
     "nan.csv": ("video,label,start,end,score\n\nv,a,0,1,0.5\nv,a,0,1,nan\n", "line 4: the score is nan"),
     "empty.txt": ("\n", "is empty"),
     "few.txt": ("v 0 1 7 0.5\nv 0 1 8\n", "line 2: not a line of detections"),

@@ -211,9 +211,7 @@ def test_tables_of_numbers(tmp_path):
     path.write_text("\ufeffVideo;fps\na;25\nb;29.97\n")
     assert read_numbers(path, "fps") == {"a": 25.0, "b": 29.97}
     path.write_text("video;fps\na;29,97\n")
-    with pytest.raises(DataError, match="line 2: the fps") as caught:
-        read_numbers(path, "fps")
-    assert "a point instead of a comma" in caught.value.next
+    assert read_numbers(path, "fps") == {"a": 29.97}
     path.write_text("video,fps\na,fast\n")
     with pytest.raises(DataError, match="line 2: the fps is not a finite number"):
         read_numbers(path, "fps")
