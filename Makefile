@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check clean
+.PHONY: demo test check lowest clean
 
 demo: $(VENV)/.installed
 	$(BIN)/thas demo $(ARGS)
@@ -12,7 +13,7 @@ demo: $(VENV)/.installed
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal $(ARGS)
 
-check: $(VENV)/.installed
+check: $(VENV)/.developed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
@@ -23,9 +24,32 @@ SOURCES := $(wildcard pyproject.toml $(shell git ls-files '*.py' '*.toml' 2>/dev
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
+# What a user has: the demo needs no developers' tools.
 $(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
 	rm -rf build  # a module that is gone would otherwise be installed from there
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[dev]'
+	$(PIP) .
+	touch $@
+
+$(VENV)/.developed: $(VENV)/bin/python $(SOURCES)
+	rm -rf build
+	$(PIP) '.[dev]'
+	touch $(VENV)/.installed $@
+
+# The lowest versions that pyproject.toml allows, of all that users need but torch and torchvision: their wheels weigh gigabytes, so these
+# are the newest, from .venv. The tests touch each of the packages.
+LOWEST := .venv-lowest
+LOWEST_TESTS := tests/test_cli.py tests/test_core_segments.py tests/test_core_tables.py tests/test_eval_boxes.py \
+	tests/test_eval_golden.py tests/test_features_cache.py tests/test_features_layouts.py tests/test_features_video.py \
+	tests/test_image_has_readers.py tests/test_image_has_refine.py
+
+lowest: $(LOWEST)/.installed
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --numprocesses auto --maxprocesses 8 --override-ini filterwarnings= $(LOWEST_TESTS)
+
+$(LOWEST)/.installed: $(VENV)/.developed pyproject.toml
+	$(PYTHON) -m venv $(LOWEST)
+	$(BIN)/python .ci/lowest_versions.py > $(LOWEST)/wanted.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(LOWEST)/wanted.txt
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_paths()['purelib'])" > "$$(echo $(LOWEST)/lib/python*/site-packages)/zz_rest.pth"
 	touch $@
 
 clean:

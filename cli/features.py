@@ -127,7 +127,7 @@ def extract_features(
     patience_seconds
         A decoder that is silent for so long is ended, and its video fails.
     engine
-        ray takes all machines of a Ray cluster, which share the folders (pip install 'thas[ray]').
+        ray takes all machines of a Ray cluster, which share the folders (pip install ray).
     address
         HOST:PORT of the cluster, or auto for the one this machine is in; without it Ray starts on this machine alone.
     data_root

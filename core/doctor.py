@@ -44,6 +44,7 @@ _IMPORTS = {
     "matplotlib": "import matplotlib; print(matplotlib.__version__)",
 }
 _DISTRIBUTIONS = {"PyAV": "av"}
+_OPTIONAL = {"decord": "it has wheels for Linux and Windows on x86-64 alone; PyAV decodes everything without it"}
 
 
 def examine() -> list[Finding]:
@@ -76,6 +77,8 @@ def _examine_import(name: str, code: str) -> Finding:
     try:
         installed = version(distribution)
     except PackageNotFoundError:
+        if name in _OPTIONAL:
+            return Finding(name, "note", f"not installed: {_OPTIONAL[name]}")
         return Finding(name, "bad", "not installed", f"pip install {distribution}")
     return Finding(name, "bad", f"{installed} is installed but does not work: {text[:200]}", remedy_for(name, text))
 

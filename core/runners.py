@@ -171,7 +171,7 @@ def _fabric() -> Any:
             raise UsageError(
                 "training on several devices needs Lightning Fabric",
                 why="torchrun started several processes, and neither lightning nor lightning_fabric is installed",
-                next="pip install 'thas[several-devices]'",
+                next="pip install lightning-fabric",
             ) from None
     return Fabric
 

@@ -105,7 +105,7 @@ def _opened(path: Path, *, formulas: bool = False) -> Any:
         raise UsageError(
             f"{path} needs openpyxl",
             why="it reads spreadsheets, and is not installed",
-            next="pip install 'thas[excel]', or save the sheet as CSV UTF-8",
+            next="pip install openpyxl, or save the sheet as CSV UTF-8",
             subject=str(path),
         ) from None
     import warnings

@@ -14,7 +14,7 @@ from ..core.weight_store import sha256
 def needs_library(library: str, name: str) -> UsageError:
     """The message for a backbone whose library is not installed."""
     return UsageError(
-        f"{name} needs {library}", why="it is an optional extra", next=f"pip install 'thas[{library}]'", subject=name
+        f"{name} needs {library}", why="it is an optional extra", next=f"pip install {library}", subject=name
     )
 
 

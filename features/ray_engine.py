@@ -50,7 +50,7 @@ def check_ray(address: str | None = None, device: str | None = None) -> Any:
         import ray
     except ImportError as error:
         raise UsageError(
-            "the engine ray is not installed", why=str(error), next="pip install 'thas[ray]'", subject="ray"
+            "the engine ray is not installed", why=str(error), next="pip install ray", subject="ray"
         ) from None
     if address and address.startswith("ray://"):
         raise UsageError(

@@ -114,7 +114,7 @@ def _timm(name: str) -> Any:
         import timm  # type: ignore[import-not-found]
     except ImportError:
         raise UsageError(
-            f"timm:{name} needs timm", why="it is not installed", next="pip install 'thas[timm]'", subject=name
+            f"timm:{name} needs timm", why="it is not installed", next="pip install timm", subject=name
         ) from None
     try:
         known = timm.is_model(name) and timm.models.get_pretrained_cfg(name) is not None

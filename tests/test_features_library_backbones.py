@@ -23,8 +23,8 @@ from .video_files import write_video
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    transformers = pytest.importorskip("transformers", reason="pip install 'thas[transformers]'")
-    timm = pytest.importorskip("timm", reason="pip install 'thas[timm]'")
+    transformers = pytest.importorskip("transformers", reason="pip install transformers")
+    timm = pytest.importorskip("timm", reason="pip install timm")
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 VISION = {"image_size": 32, "patch_size": 16, **SMALL}
@@ -290,7 +290,7 @@ def test_a_library_that_is_not_installed_is_named(monkeypatch, library):
     monkeypatch.setitem(__import__("sys").modules, library, None)
     with pytest.raises(UsageError, match="needs") as caught:
         load_backbone({"transformers": "hf:a/b", "timm": "timm:resnet18"}[library])
-    assert caught.value.next == f"pip install 'thas[{library}]'"
+    assert caught.value.next == f"pip install {library}"
 
 
 def test_licences(tmp_path):

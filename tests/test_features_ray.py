@@ -82,7 +82,7 @@ def test_without_ray_three_lines_say_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match="not installed") as caught:
         extract_dataset({}, tmp_path, engine="ray")
-    assert caught.value.next == "pip install 'thas[ray]'"
+    assert caught.value.next == "pip install ray"
 
 
 def test_an_address_needs_the_engine(tmp_path):

@@ -1,0 +1,13 @@
+"""Print the lowest version that pyproject.toml allows of each thing that users need, for pip; without torch and torchvision."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+LEFT_OUT = ("torch>", "torchvision>")
+
+project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+for requirement in project["dependencies"]:
+    if not requirement.startswith(LEFT_OUT):
+        print(requirement.replace(">=", "==", 1))
