@@ -1,4 +1,4 @@
-"""Print the lowest version that pyproject.toml allows of each thing that users need, for pip; without torch and torchvision."""
+"""Print the lowest version that pyproject.toml allows of all that users need but torch and torchvision, for pip."""
 
 from __future__ import annotations
 
