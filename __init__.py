@@ -12,6 +12,7 @@ from .core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .core.errors import ThasError
+    from .core.plugins import register, trust
     from .core.segments import Segments
     from .datasets.dataset import Dataset, open_dataset
     from .eval.annotations import Annotations, read_annotations
@@ -36,7 +37,9 @@ _HOME = {
     "localize": "temporal_has.localize",
     "open_dataset": "datasets.dataset",
     "read_annotations": "eval.annotations",
+    "register": "core.plugins",
     "train": "temporal_has.train",
+    "trust": "core.plugins",
 }
 
 __all__ = [
@@ -54,7 +57,9 @@ __all__ = [
     "localize",
     "open_dataset",
     "read_annotations",
+    "register",
     "train",
+    "trust",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -31,9 +31,9 @@ from thas.core.segments import Segments
 from thas.features.cache import FeatureCache, Features, write_features
 from thas.temporal_has.activation import ClassActivationSequence
 from thas.temporal_has.data import pad
+from thas.temporal_has.heads import build_head
 from thas.temporal_has.localize import localize as find_segments
 from thas.temporal_has.localizer import Localizer
-from thas.temporal_has.model import build_network
 from thas.temporal_has.results import write_detections, write_result, write_sequences
 from thas.temporal_has.seeded_dropout import Chance
 from thas.temporal_has.session import localize_dataset, train_run
@@ -174,7 +174,7 @@ def _plain_epoch(features: dict[str, Features], settings: Settings) -> float:
     data = [torch.from_numpy(one.data) for one in features.values()]
     targets = torch.eye(20)[torch.arange(len(data)) % 20]
     mean = torch.cat(data).mean(dim=0)
-    network = build_network(data[0].shape[1], 20, settings.network)
+    network = build_head(data[0].shape[1], 20, settings.network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4)
     seconds = []
     for _ in range(3):

@@ -17,11 +17,12 @@ from typing import Any
 import cyclopts
 
 from .._version import __version__
-from ..core.errors import NothingKept, ThasError
+from ..core.errors import NothingKept, ThasError, UsageError
 
 _EPILOGUE = (
     "Start with `thas demo`, or `thas image demo` for images. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished "
-    "but some inputs failed, 130 interrupted. --debug with any command shows the traceback of an error."
+    "but some inputs failed, 130 interrupted. With any command, --debug shows the traceback of an error, and --plugin "
+    "MODULE:ATTRIBUTE lets a file name a part that does not come with thas (docs/plugins.md)."
 )
 
 
@@ -74,6 +75,10 @@ def build_app() -> cyclopts.App:
     listing = cyclopts.App(name="list", sort_key=next(order), help="List what thas knows.")
     add("backbones", "cache:list_backbones", listing)
     add("datasets", "temporal:list_datasets", listing)
+    add("presets", "listing:list_presets", listing)
+    add("heads", "listing:list_heads", listing)
+    add("losses", "listing:list_losses", listing)
+    add("networks", "listing:list_networks", listing)
     add("experiments", "sweep:list_experiments", listing)
     app.command(listing)
 
@@ -117,6 +122,26 @@ def _heed_warnings() -> None:
         logger.addHandler(_Warnings())
 
 
+def _trusting(tokens: Sequence[str]) -> list[str]:
+    """What was typed, without --plugin; what it names as MODULE:ATTRIBUTE, there or anywhere, may be imported."""
+    from ..core.plugins import trust, trust_typed
+
+    trust_typed(tokens)
+    rest: list[str] = []
+    waiting = False
+    for token in tokens:
+        if waiting or token.startswith("--plugin="):
+            trust(token.removeprefix("--plugin="))
+            waiting = False
+        elif token == "--plugin":
+            waiting = True
+        else:
+            rest.append(token)
+    if waiting:
+        raise UsageError("--plugin names nothing", next="--plugin MODULE:ATTRIBUTE, or --plugin MODULE")
+    return rest
+
+
 def run(tokens: Sequence[str], *, debug: bool = False) -> int:
     """Run one command; returns its exit code.
 
@@ -132,10 +157,10 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
     # A console of its own: without wrapping, the panel around a wrong option would be cropped.
     usage = Console(stderr=True)
     try:
-        app = build_app()
+        app, tokens = build_app(), _trusting(tokens)
         if not tokens or {"--help", "-h"} & set(tokens):
             _resolve(app)
-        result = app(list(tokens), exit_on_error=False, print_error=True, error_console=usage)
+        result = app(tokens, exit_on_error=False, print_error=True, error_console=usage)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except cyclopts.CycloptsError:

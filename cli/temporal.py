@@ -76,6 +76,8 @@ def train(
     preset: Annotated[list[str] | None, SEVERAL] = None,
     config: Path | None = None,
     set_: Annotated[list[str] | None, SET] = None,
+    head: str | None = None,
+    loss: str | None = None,
     hide_probability: float | None = None,
     epochs: int | None = None,
     seed: int | None = None,
@@ -115,6 +117,10 @@ def train(
         A TOML file of settings, such as a run's settings.toml.
     set_
         Any setting, as section.name=value; several after one --set.
+    head
+        attention, has2017, or one of your own: a plug-in's name or MODULE:ATTRIBUTE (docs/plugins.md).
+    loss
+        softmax, sigmoid, or one of your own, likewise.
     hide_probability
         Probability of hiding a segment; 0 trains without hiding.
     epochs
@@ -147,6 +153,8 @@ def train(
         Print one JSON object.
     """
     options = {
+        "network.head": head,
+        "train.loss": loss,
         "hide.probability": hide_probability,
         "train.epochs": epochs,
         "train.seed": seed,

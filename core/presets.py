@@ -7,21 +7,24 @@ A preset is called by its name, or by the path of a file of one's own. Besides t
     kind = "temporal"           or "image": the half whose settings it holds; a file without it goes with either
     extends = "has2017"         another preset, by name or by a path from this file's folder
     [sources]                   whose its values are: paper = ["hide.fill"], unverified = [...]; the rest is ours
-    [data], [features], [backbone]    for the commands before training; a run's settings.toml has [data], too
+    [data], [features], [backbone]    for the commands before training; a run's settings.toml has [data], too,
+    [plugins]                   and where parts come from that do not come with thas
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import UsageError, listing, suggestion
+from .plugins import require, trust_typed
 from .settings_table import Kind, SettingsTable, flatten, read_toml
 
 PRESETS_FOLDER = Path(__file__).parents[1] / "presets"
-_OTHER_TABLES = frozenset({"data", "features", "backbone"})
+_OTHER_TABLES = frozenset({"data", "features", "backbone", "plugins"})
 _OTHER_KEYS = frozenset({"kind", "extends", "sources"})
 _OF = {"temporal": "videos", "image": "images"}
 _COMMANDS = {"temporal": "thas train, or thas sweep", "image": "thas image train, or thas image sweep"}
@@ -63,6 +66,8 @@ class Layer:
     origin: str
     values: Mapping[str, object]
     sources: Mapping[str, str] = field(default_factory=dict)
+    typed: bool = True
+    """Whether somebody typed it or named its file as a preset, so that it may name plug-ins (`thas.core.plugins`)."""
 
 
 def preset_names(kind: Kind | None = None) -> list[str]:
@@ -73,6 +78,16 @@ def preset_names(kind: Kind | None = None) -> list[str]:
 
 def _kind_of(name: str) -> object:
     return read_toml(PRESETS_FOLDER / f"{name}.toml").get("kind")
+
+
+def preset_remark(name: str) -> str:
+    """What the file of a preset that comes with thas says of it at its beginning.
+
+    >>> preset_remark("video-full")
+    "Video-full, the paper's baseline: has2017 with nothing hidden, and no other difference."
+    """
+    lines = (PRESETS_FOLDER / f"{name}.toml").read_text(encoding="utf-8").splitlines()
+    return " ".join(line[2:] for line in takewhile(lambda line: line.startswith("# "), lines))
 
 
 def read_preset(name: str, *, kind: Kind | None = None, folder: Path | None = None) -> Preset:
@@ -186,6 +201,17 @@ def settings_of(tables: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in tables.items() if key not in _OTHER_TABLES | _OTHER_KEYS}
 
 
+def table_of(table: type[Table], tables: Mapping[str, Any], *, path: Path) -> Table:
+    """The settings in a run's settings.toml; what it says to others is passed over.
+
+    Raises:
+        UsageError: It is of another version: it sets what there is not.
+        CheckpointError: It names a plug-in that is not there.
+    """
+    require(tables.get("plugins", {}), path=str(path))
+    return table().updated(flatten(settings_of(tables)), origin=str(path))
+
+
 def preset_table(name: str, table: str) -> dict[str, Any]:
     """A preset's table for another command than train, `features` or `backbone`; empty where it has none.
 
@@ -212,7 +238,7 @@ def config_layer(path: Path, kind: Kind) -> Layer:
         UsageError: As `read_settings_file`.
     """
     found = read_settings_file(path, kind=kind)
-    return Layer(str(path), found.settings, found.sources)
+    return Layer(str(path), found.settings, found.sources, typed=False)
 
 
 def layered(table: type[Table], layers: Iterable[Layer]) -> tuple[Table, dict[str, str]]:
@@ -222,7 +248,10 @@ def layered(table: type[Table], layers: Iterable[Layer]) -> tuple[Table, dict[st
         UsageError: A layer sets what there is not, or to what it cannot be.
     """
     settings, origins = table(), dict[str, str]()
+    named = {key for key, description in table.descriptions().items() if description.part is not None}
     for layer in layers:
+        if layer.typed:
+            trust_typed(value for key, value in layer.values.items() if key in named)
         settings = settings.updated(layer.values, origin=layer.origin)
         for key in layer.values:
             source = layer.sources.get(key)

@@ -7,14 +7,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TypeVar
 
 from .errors import CheckpointError
 from .files import write_atomically
+from .presets import Table, table_of
 from .runs import ENVIRONMENT, SETTINGS, environment
-from .settings_table import SettingsTable, flatten, read_toml
-
-Table = TypeVar("Table", bound=SettingsTable)
+from .settings_table import SettingsTable, read_toml
 
 
 @dataclass(frozen=True)
@@ -69,11 +67,10 @@ def read_settings(run: Path, table: type[Table]) -> tuple[Table, RunData]:
         table: Which settings: of which half.
 
     Raises:
-        CheckpointError: settings.toml does not say what data the run is of.
+        CheckpointError: settings.toml does not say what data the run is of, or names a plug-in that is not there.
         UsageError: It is missing, or of another version: it sets what there is not.
     """
     tables = read_toml(run / SETTINGS)
-    tables.pop("kind", None)
     try:
         known = {field.name for field in fields(RunData)}
         data = RunData(**{key: value for key, value in tables.pop("data").items() if key in known})
@@ -84,4 +81,4 @@ def read_settings(run: Path, table: type[Table]) -> tuple[Table, RunData]:
             next=f"{table.command} makes a new run",
             subject=str(run),
         ) from None
-    return table().updated(flatten(tables), origin=str(run / SETTINGS)), data.seen_from(run)
+    return table_of(table, tables, path=run / SETTINGS), data.seen_from(run)

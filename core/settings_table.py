@@ -9,13 +9,21 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 from .errors import UsageError, suggestion
+from .plugins import PartKind, check_name, is_built_in
+from .plugins import origin as origin_of_part
 
 Kind = Literal["temporal", "image"]
 """Which half's settings."""
 
 
 def setting(
-    default: Any, doc: str, source: str = "ours", *, low: float | None = None, high: float | None = None
+    default: Any,
+    doc: str,
+    source: str = "ours",
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    part: PartKind | None = None,
 ) -> Any:
     """A field of a section.
 
@@ -25,19 +33,21 @@ def setting(
         source: Whose default that is: `paper`, `unverified` (said of the paper, not stated in it) or `ours`.
         low: The least allowed.
         high: The most allowed.
+        part: The sort of part that it names, which may be a plug-in.
     """
-    return field(default=default, metadata={"doc": doc, "source": source, "low": low, "high": high})
+    return field(default=default, metadata={"doc": doc, "source": source, "low": low, "high": high, "part": part})
 
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of a setting: its type, meaning, source and bounds."""
+    """What is known of a setting: its type, meaning, source, bounds, and the sort of part that it names."""
 
     kind: Any
     doc: str
     source: str
     low: float | None
     high: float | None
+    part: PartKind | None
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,15 @@ class SettingsTable:
         """{"hide.probability": 0.5, ...}, in the order of the sections."""
         return {key: getattr(getattr(self, key.split(".")[0]), key.split(".")[1]) for key in self.descriptions()}
 
+    def origins_of_parts(self) -> dict[str, dict[str, str]]:
+        """Of each setting that names a plug-in, where that comes from; what comes with thas is left out."""
+        found: dict[str, dict[str, str]] = {}
+        for key, value in self.flat().items():
+            part = self.descriptions()[key].part
+            if part is not None and not is_built_in(part, value):
+                found[key] = {name: text for name, text in vars(origin_of_part(part, value)).items() if text}
+        return found
+
     def to_toml(self, origins: Mapping[str, str] | None = None) -> str:
         """TOML that can be fed back, each line with what it means and where its value came from."""
         known, usual, lines, section = self.descriptions(), type(self)().flat(), [], ""
@@ -105,6 +124,10 @@ class SettingsTable:
             otherwise = f"default, {known[key].source}" if value == usual[key] else "given in code"
             origin = (origins or {}).get(key, otherwise)
             lines.append(f"{key.split('.')[1]} = {_toml(value)}".ljust(34) + f" # {known[key].doc} ({origin})")
+        parts = self.origins_of_parts()
+        lines += ["", "[plugins]"] if parts else []
+        for key, facts in parts.items():
+            lines.append(f'"{key}" = {{ ' + ", ".join(f"{name} = {_toml(text)}" for name, text in facts.items()) + " }")
         return "\n".join(lines) + "\n"
 
 
@@ -143,6 +166,8 @@ def _parsed(key: str, value: Any, description: Description, origin: str) -> Any:
         one = replace(description, kind=get_args(kind)[0])
         return tuple(_parsed(key, part, one, origin) for part in parts)
     if kind is str:
+        if description.part is not None:
+            check_name(description.part, str(value), what=f"{origin}: {key}", subject=key)
         return str(value)
     try:
         number = kind(value)

@@ -21,10 +21,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import UsageError, suggestion
+from ..core import plugins
+from ..core.errors import UsageError
 from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -64,49 +64,27 @@ class Backbone:
     adapt: Callable[[Mapping[str, Any]], dict[str, Any]] | None = field(default=None, compare=False)
 
 
-_REGISTRY: dict[str, Backbone] = {}
-
-
 def register(backbone: Backbone) -> Backbone:
     """Make a backbone known by its name; a second one of that name replaces the first."""
-    _REGISTRY[backbone.name] = backbone
-    return backbone
+    return plugins.register("backbones", backbone.name, backbone)
 
 
 def backbone_names() -> list[str]:
-    """The names that `get_backbone` knows, in the order of registration."""
-    return list(_REGISTRY)
+    """The names that `get_backbone` knows: those of thas, registered ones, and those of installed plug-ins."""
+    return plugins.names("backbones")
 
 
 def get_backbone(name: str) -> Backbone:
-    """A backbone by its name, or by `module:attribute` for one of the user's own.
+    """A backbone by its name, or by MODULE:ATTRIBUTE for one of the user's own; see `thas.core.plugins`.
 
     Raises:
         UsageError: There is no such backbone.
     """
-    if name in _REGISTRY:
-        return _REGISTRY[name]
-    module, colon, attribute = name.partition(":")
-    if colon:
-        try:
-            found = getattr(import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise UsageError(
-                f"backbone {name!r} cannot be loaded",
-                why=str(error),
-                next="name it MODULE:ATTRIBUTE, with the module's folder on PYTHONPATH",
-                subject=name,
-            ) from error
-        if isinstance(found, Backbone):
-            return found
-        raise UsageError(
-            f"{name} is no Backbone but a {type(found).__name__}", next="see thas.features.backbones", subject=name
-        )
+    found = plugins.load("backbones", name)
+    if isinstance(found, Backbone):
+        return found
     raise UsageError(
-        f"there is no backbone {name!r}",
-        why=suggestion(name, _REGISTRY),
-        next="thas list backbones",
-        subject=name,
+        f"{name} is no Backbone but a {type(found).__name__}", next="see thas.features.backbones", subject=name
     )
 
 
@@ -116,7 +94,7 @@ def backbone_for(name: str | None, weights: str | None) -> str:
     >>> backbone_for(None, "i3d"), backbone_for(None, "mine.safetensors"), backbone_for("s3d", "mine.pth")
     ('i3d', 'c3d', 's3d')
     """
-    return name or (weights if weights in _REGISTRY else None) or "c3d"
+    return name or (weights if weights in plugins.registered("backbones") else None) or "c3d"
 
 
 # Sports-1M weights, in the original's geometry (facts: Tran et al.'s Caffe code). The mean is the usual stand-in for
@@ -244,3 +222,5 @@ _pytorchvideo("slow_r50", 2048, 8, 8)
 _pytorchvideo("slowfast_r50", 2304, 32, 2)
 _pytorchvideo("x3d_m", 2048, 16, 5)
 _pytorchvideo("csn_r101", 2048, 32, 2)
+
+plugins.bring("backbones", dict.fromkeys(plugins.registered("backbones")))

@@ -86,7 +86,8 @@ def load_backbone(
             next=f"--layer {backbone.layers[0]}",
             subject=layer,
         )
-    about: dict[str, Any] = {"backbone": backbone.name, "layer": layer}
+    called = backbone.name if library is not None else name  # so that it is found again
+    about: dict[str, Any] = {"backbone": called, "layer": layer}
     if library is not None:
         network = library.network
         about |= library.about

@@ -16,13 +16,15 @@ from torch import Tensor
 from .._version import __version__
 from ..core.checkpoints import BEST, CHECKPOINT
 from ..core.errors import CheckpointError, FeatureError
+from ..core.plugins import require
 from ..core.settings_table import flatten
 from .activation import ClassActivationSequence
-from .attention import AttentionNetwork
 from .data import sample_positions
+from .heads import build_head
 from .hide import dropped
-from .network import HasNetwork, Head
-from .settings import NetworkSettings, Settings
+from .losses import get_loss
+from .network import Head
+from .settings import Settings
 
 if TYPE_CHECKING:
     from ..features.cache import Features
@@ -96,9 +98,7 @@ class Model:
         self.network.eval()
         output = self.network(self.shown(x, features.video)[None])
         video_logits = output.video_logits[0]
-        probabilities = (
-            video_logits.softmax(0) if self.settings.train.loss == "softmax" else torch.sigmoid(video_logits)
-        )
+        probabilities = get_loss(self.settings.train.loss).probabilities(video_logits)
         return ClassActivationSequence(
             video=features.video,
             logits=output.sequence[0].cpu().numpy(),
@@ -137,6 +137,8 @@ class Model:
             "recipe": dict(self.recipe),
             **(facts or {}),
         }
+        if parts := self.settings.origins_of_parts():
+            description["plugins"] = parts
         tensors = {name: value.detach().cpu() for name, value in tensors.items()}
         return save(tensors, metadata={"thas": json.dumps(description, sort_keys=True)})
 
@@ -145,32 +147,6 @@ def checkpoint_path(run: Path, choice: Literal["best", "last"] = "best") -> Path
     """The file of a run's network: the best epoch's where one was chosen, else the last one's."""
     best = run / BEST
     return best if choice == "best" and best.exists() else run / CHECKPOINT
-
-
-def build_network(dimension: int, classes: int, settings: NetworkSettings, *, seed: int = 0) -> Head:
-    """The head the settings describe, with fresh weights drawn by `seed`; torch's random state is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        if settings.head == "attention":
-            return AttentionNetwork(
-                dimension,
-                classes,
-                channels=settings.channels,
-                kernel_size=settings.kernel_size,
-                dropout=settings.dropout,
-                top=settings.top,
-                smoothing=settings.smoothing,
-                background=settings.background,
-            )
-        return HasNetwork(
-            dimension,
-            classes,
-            channels=settings.channels,
-            layers=settings.layers,
-            kernel_size=settings.kernel_size,
-            pooling=settings.pooling,
-            dropout=settings.dropout,
-        )
 
 
 def load_model(path: Path, *, device: torch.device | str = "cpu") -> tuple[Model, dict[str, Tensor], dict[str, Any]]:
@@ -195,8 +171,9 @@ def load_model(path: Path, *, device: torch.device | str = "cpu") -> tuple[Model
                 next=f"use thas {description['thas']}, or train anew",
                 subject=str(path),
             )
+        require(description.get("plugins", {}), path=str(path))
         settings = Settings().updated(flatten(description["settings"]), origin=str(path))
-        network = build_network(len(tensors["mean"]), len(description["classes"]), settings.network)
+        network = build_head(len(tensors["mean"]), len(description["classes"]), settings.network)
         network.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         if (path.parent / "weights.safetensors").exists():

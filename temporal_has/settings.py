@@ -17,7 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from ..core.errors import UsageError
+from ..core.plugins import bring
 from ..core.settings_table import Kind, SettingsTable, setting
+
+bring("heads", {"attention": "temporal_has.attention:AttentionNetwork", "has2017": "temporal_has.network:HasNetwork"})
+bring("losses", {"sigmoid": "temporal_has.losses:SIGMOID", "softmax": "temporal_has.losses:SOFTMAX"})
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,11 @@ class HideSettings:
 class NetworkSettings:
     """The temporal network."""
 
-    head: Literal["attention", "has2017"] = setting(
-        "attention", "attention over top activations, or the paper's network (its values: --preset has2017)", "ours"
+    head: str = setting(
+        "attention",
+        "attention over top activations, the paper's network (its values: --preset has2017), or a plug-in",
+        "ours",
+        part="heads",
     )
     channels: int = setting(256, "kernels in each layer", "ours", low=1)
     layers: int = setting(2, "convolutions over time; has2017 only", "unverified", low=1)
@@ -99,7 +106,7 @@ class NetworkSettings:
         >>> NetworkSettings().for_snippets(length_seconds=16 / 15, stride_seconds=8 / 15, most=100)
         {'kernel_size': 1, 'smoothing': 1}
         """
-        smooths = self.head == "attention"
+        smooths = self.head != "has2017"
         if stride_seconds <= 0 and not (self.kernel_size and (self.smoothing or not smooths)):
             raise UsageError(
                 "how many snippets are network.kernel_seconds?",
@@ -126,8 +133,11 @@ class TrainSettings:
     batch_size: int = setting(16, "videos", "ours", low=1)
     learning_rate: float = setting(1e-3, "of Adam", "ours", low=0)
     weight_decay: float = setting(0.0, "of Adam, decoupled", "ours", low=0)
-    loss: Literal["sigmoid", "softmax"] = setting(
-        "softmax", "softmax shares its mass among a video's labels; sigmoid asks for each class by itself", "unverified"
+    loss: str = setting(
+        "softmax",
+        "softmax shares its mass among a video's labels; sigmoid asks for each class by itself; or a plug-in",
+        "unverified",
+        part="losses",
     )
     clip_norm: float = setting(0.0, "longer gradients are shortened to this; 0 leaves them", "ours", low=0)
     validation: float = setting(

@@ -15,9 +15,10 @@ from ..core.errors import DataError, listing
 from ..core.files import write_atomically
 from ..core.runners import choose_runner
 from .data import TrainingFeatures
+from .heads import build_head
 from .log import LOG, Epoch, append_log
 from .losses import video_loss
-from .model import Model, build_network
+from .model import Model
 from .scalars import Scalars
 from .settings import Settings
 from .trainer import LabelledVideos, Trainer
@@ -81,7 +82,7 @@ def train(
         length_seconds=data.length_seconds, stride_seconds=data.stride_seconds, most=max(data.lengths)
     )
     settings = settings.updated({f"network.{name}": size for name, size in sizes.items()})
-    network = build_network(data.dimension, len(classes), settings.network, seed=settings.train.seed).to(device)
+    network = build_head(data.dimension, len(classes), settings.network, seed=settings.train.seed).to(device)
     model = Model(network, data.mean, data.deviation, tuple(classes), settings, dict(recipe or {}))
     trainer = Trainer(model, taught, judged, runner=runner, facts={"labels": _fingerprint(known)})
     if resume and folder is not None and (folder / CHECKPOINT).exists():

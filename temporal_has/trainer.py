@@ -17,6 +17,7 @@ from ..core.resume import MAY_CHANGE
 from ..core.runners import Runner
 from .data import TrainingFeatures
 from .log import Epoch
+from .losses import get_loss
 from .model import Model, load_model
 from .training_view import Drawing, NetworkWithLoss
 from .validation import Verdict, label_map
@@ -164,8 +165,7 @@ class Trainer:
                 found[row, -1] = network.losses(output, target, loss=self.model.settings.train.loss)[0]
         scores = self.runner.total(found).double().cpu()
         logits, losses = scores[:, :-1], scores[:, -1]
-        one_answer = self.model.settings.train.loss == "softmax"
-        probabilities = logits.softmax(dim=1) if one_answer else logits  # across videos only these compare
+        probabilities = get_loss(self.model.settings.train.loss).comparable(logits)  # across videos
         return Verdict(label_map(probabilities.numpy(), targets.numpy()), -float(losses.mean()))
 
     def checkpoint(self) -> bytes:

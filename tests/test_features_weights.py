@@ -210,11 +210,14 @@ def test_a_mean_cube_is_cut_to_the_window_and_subtracted(tmp_path, tiny):
         load_backbone(weights=tmp_path / "caffe.pth", mean_cube=tmp_path / "cube.npy")
 
 
-def test_the_registry():
+def test_the_registry(monkeypatch):
     assert backbone_names()[:3] == ["c3d", "i3d", "r3d_18"]
     with pytest.raises(UsageError, match="no backbone 'r3d_81'") as caught:
         get_backbone("r3d_81")
     assert "r3d_18" in caught.value.why
+    with pytest.raises(UsageError, match="nowhere:nothing does not come with thas"):
+        get_backbone("nowhere:nothing")
+    monkeypatch.setenv("THAS_PLUGINS", "nowhere:nothing json:dumps")
     with pytest.raises(UsageError, match="cannot be loaded"):
         get_backbone("nowhere:nothing")
     with pytest.raises(UsageError, match="is no Backbone"):

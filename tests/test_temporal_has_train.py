@@ -187,8 +187,8 @@ def test_another_head_trains_and_resumes(tmp_path, monkeypatch, options):
         torch.manual_seed(seed)
         return OwnHead(dimension, classes)
 
-    monkeypatch.setattr("thas.temporal_has.train.build_network", build)
-    monkeypatch.setattr("thas.temporal_has.model.build_network", build)
+    monkeypatch.setattr("thas.temporal_has.train.build_head", build)
+    monkeypatch.setattr("thas.temporal_has.model.build_head", build)
     features, labels, _ = planted_videos(videos=6)
     settings = small(train__epochs=4).updated(options)
     whole = train(features, labels, classes=CLASSES, settings=settings)

@@ -1,0 +1,96 @@
+"""`thas list`: what thas knows by name."""
+
+from __future__ import annotations
+
+from ..core.plugins import PartKind
+from .console import out, print_json
+
+
+def _list_parts(kind: PartKind, *, json: bool) -> None:
+    from ..core.plugins import is_built_in, names, origin
+
+    found = {name: "thas" if is_built_in(kind, name) else str(origin(kind, name)) for name in names(kind)}
+    if json:
+        print_json({kind: [{"name": name, "from": whose} for name, whose in found.items()]})
+        return
+    for name, whose in found.items():
+        out.print(name if whose == "thas" else f"{name}: {whose}", markup=False)
+    out.print("or one of your own, MODULE:ATTRIBUTE (docs/plugins.md)", markup=False)
+
+
+def list_heads(*, json: bool = False) -> None:
+    """The heads that `network.head` of `thas train` knows.
+
+    For example:
+
+        thas list heads
+
+    Parameters
+    ----------
+    json
+        Print one JSON object.
+    """
+    from ..temporal_has import settings  # noqa: F401  (brings the names)
+
+    _list_parts("heads", json=json)
+
+
+def list_losses(*, json: bool = False) -> None:
+    """The losses that `train.loss` of `thas train` knows.
+
+    For example:
+
+        thas list losses
+
+    Parameters
+    ----------
+    json
+        Print one JSON object.
+    """
+    from ..temporal_has import settings  # noqa: F401
+
+    _list_parts("losses", json=json)
+
+
+def list_networks(*, json: bool = False) -> None:
+    """The networks that `network.name` of `thas image train` knows.
+
+    For example:
+
+        thas list networks
+
+    Parameters
+    ----------
+    json
+        Print one JSON object.
+    """
+    from ..image_has import settings  # noqa: F401
+
+    _list_parts("networks", json=json)
+
+
+def list_presets(*, json: bool = False) -> None:
+    """The presets that --preset knows by name, of videos and of images.
+
+    For example:
+
+        thas list presets
+
+    Parameters
+    ----------
+    json
+        Print one JSON object.
+    """
+    from ..core.presets import preset_names, preset_remark, read_preset
+
+    found = [read_preset(name) for name in preset_names()]
+    if json:
+        rows = [{"name": one.name, "kind": one.kind, "about": preset_remark(one.name)} for one in found]
+        print_json({"presets": rows})
+        return
+    for kind, title in (("temporal", "for videos"), ("image", "for images")):
+        out.print(f"{title}:", markup=False)
+        for one in found:
+            if one.kind == kind:
+                out.print(f"    {one.name}: {preset_remark(one.name)}", markup=False)
+    out.print("or a TOML file of your own (docs/training.md)", markup=False)

@@ -1,0 +1,295 @@
+"""Parts brought from outside: heads, image networks, losses, backbones and readers of data sets, called by name.
+
+A name is one that thas brings along, one that a program registered, one that an installed package declares as an entry
+point (`thas.heads`, `thas.networks`, `thas.losses`, `thas.backbones`, `thas.datasets`), or MODULE:ATTRIBUTE.
+
+The rule of what may be imported: a module of MODULE:ATTRIBUTE is imported only where somebody named it here and now, on
+the command line, in a preset or an experiment named there, by `trust` from Python, or in THAS_PLUGINS. What a file says
+that may come from a stranger (a checkpoint, a run's settings.toml, any `--config`) names parts, but makes nobody import
+them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module, metadata
+from typing import Literal, TypeVar, get_args, overload
+
+from .errors import CheckpointError, ThasError, UsageError, suggestion
+
+PartKind = Literal["heads", "networks", "losses", "backbones", "datasets"]
+ENVIRONMENT = "THAS_PLUGINS"
+"""What was named, separated by spaces; processes that are started from here inherit it."""
+
+_ONE = {
+    "heads": "head",
+    "networks": "network",
+    "losses": "loss",
+    "backbones": "backbone",
+    "datasets": "reader of data sets",
+}
+_TYPED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_built_in: dict[str, dict[str, str | None]] = {kind: {} for kind in get_args(PartKind)}
+_registered: dict[str, dict[str, object]] = {kind: {} for kind in get_args(PartKind)}
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a part comes from, as a checkpoint remembers it.
+
+    Attributes:
+        kind: What sort of part.
+        name: As it was called.
+        module: MODULE:ATTRIBUTE, as far as that is known.
+        package: The installed package that declares it, with its version; empty if none does.
+    """
+
+    kind: str
+    name: str
+    module: str = ""
+    package: str = ""
+
+    def __str__(self) -> str:
+        return f"package {self.package}" if self.package else self.module or "a program that registered it"
+
+
+def bring(kind: PartKind, parts: Mapping[str, str | None]) -> None:
+    """Make parts that come with thas known: for each name its `module:attribute` below thas, imported when it is used.
+
+    None stands for one that is registered as an object as well.
+    """
+    _built_in[kind] |= parts
+
+
+@overload
+def register(kind: PartKind, name: str, part: Part) -> Part: ...
+@overload
+def register(kind: PartKind, name: str) -> Callable[[Part], Part]: ...
+def register(kind: PartKind, name: str, part: object = None) -> object:
+    """Make a part known by a name, in this process; a second one of that name replaces the first.
+
+    Without `part` it is a decorator. What each kind must be, docs/plugins.md says.
+
+    Raises:
+        UsageError: There is no such kind, or thas has a part of that name itself.
+
+    >>> @register("losses", "doctest")
+    ... def loss(logits, target): ...
+    >>> names("losses")[-1], load("losses", "doctest") is loss
+    ('doctest', True)
+    >>> del _registered["losses"]["doctest"]
+    """
+    if kind not in _registered:
+        raise UsageError(
+            f"there are no plug-ins {kind!r}", why=suggestion(kind, _registered), next="see docs/plugins.md"
+        )
+    if _built_in[kind].get(name) is not None:
+        raise UsageError(f"{name} is a {_ONE[kind]} of thas itself", next="register yours by another name")
+
+    def add(part: object) -> object:
+        _registered[kind][name] = part
+        return part
+
+    return add if part is None else add(part)
+
+
+def trust(name: str) -> None:
+    """Let files name MODULE:ATTRIBUTE, which is imported once it is used; or import a MODULE that registers its parts.
+
+    Raises:
+        UsageError: It is neither, or the module cannot be imported.
+    """
+    if not (is_path(name) or re.fullmatch(r"[A-Za-z_][\w.]*", name)):
+        raise UsageError(f"{name!r} is no plug-in", next="name it MODULE:ATTRIBUTE, or MODULE", subject=name)
+    if name not in _trusted():
+        os.environ[ENVIRONMENT] = " ".join([*_trusted(), name])
+    if not is_path(name):
+        _import(name, name)
+
+
+def trust_typed(texts: Iterable[object]) -> None:
+    """Trust each MODULE:ATTRIBUTE among what somebody typed, also as a value, `network.head=MODULE:ATTRIBUTE`."""
+    for text in texts:
+        if isinstance(text, str):
+            for name in re.split(r"[=,\s\[\]]+", text):
+                if is_path(name):
+                    trust(name)
+
+
+def is_path(name: str) -> bool:
+    """Whether a name is of the form MODULE:ATTRIBUTE.
+
+    >>> is_path("mine.heads:Wide"), is_path("attention"), is_path("cuda:1")
+    (True, False, False)
+    """
+    return _TYPED.fullmatch(name) is not None
+
+
+def _trusted() -> list[str]:
+    return os.environ.get(ENVIRONMENT, "").split()
+
+
+def _import_trusted() -> None:
+    """Import the modules named without an attribute, so that they register what they hold; once each."""
+    for name in _trusted():
+        if not is_path(name):
+            _import(name, name)
+
+
+@lru_cache(maxsize=1)
+def _entry_points() -> dict[str, dict[str, metadata.EntryPoint]]:
+    return {kind: {one.name: one for one in metadata.entry_points(group=f"thas.{kind}")} for kind in _registered}
+
+
+def registered(kind: PartKind) -> list[str]:
+    """The names of those of a kind that were registered in this process."""
+    return list(_registered[kind])
+
+
+def names(kind: PartKind) -> list[str]:
+    """The names of a kind: of thas itself, registered, of installed packages."""
+    _import_trusted()
+    return list(dict.fromkeys([*_built_in[kind], *_registered[kind], *_entry_points()[kind]]))
+
+
+def is_built_in(kind: PartKind, name: str) -> bool:
+    """Whether a part comes with thas."""
+    return name in _built_in[kind]
+
+
+def check_name(kind: PartKind, name: str, *, what: str = "", subject: str | None = None) -> None:
+    """Refuse a name that is neither known nor of the form MODULE:ATTRIBUTE; nothing is imported.
+
+    Args:
+        kind: What sort of part.
+        name: As it was called.
+        what: Where the name was given, for the message.
+        subject: Of the error; the name if None.
+
+    Raises:
+        UsageError: There is no such part.
+    """
+    if not (is_built_in(kind, name) or name in _registered[kind] or is_path(name)) and name not in names(kind):
+        known = names(kind)
+        raise UsageError(
+            f"{what}: there is no {_ONE[kind]} {name!r}" if what else f"there is no {_ONE[kind]} {name!r}",
+            why=f"it must be one of {', '.join(known)}, or MODULE:ATTRIBUTE of your own; {suggestion(name, known)}",
+            next=f"thas list {kind}; a plug-in must be installed, or imported by --plugin MODULE",
+            subject=subject or name,
+        )
+
+
+def load(kind: PartKind, name: str) -> object:
+    """The part of a name, imported if need be.
+
+    Raises:
+        UsageError: There is no such part, nobody named its module, or it cannot be imported.
+    """
+    check_name(kind, name)
+    if name in _registered[kind]:
+        return _registered[kind][name]
+    path = _built_in[kind].get(name)
+    if path is not None:
+        module, _, attribute = path.partition(":")
+        return getattr(import_module(f"..{module}", __package__), attribute)
+    if not is_path(name):
+        point = _entry_points()[kind][name]
+        return _attribute(point.value, name, package=_package(point))
+    if name not in _trusted():
+        raise _untrusted(kind, name)
+    return _attribute(name, name)
+
+
+def _untrusted(kind: str, name: str) -> UsageError:
+    return UsageError(
+        f"the {_ONE[kind]} {name} does not come with thas",
+        why="a file names it, and files do not get modules imported that nobody named here",
+        next=f"if you trust it: the same command with --plugin {name}; from Python, thas.trust({name!r})",
+        subject=name,
+    )
+
+
+def _import(module: str, name: str, package: str = "") -> object:
+    try:
+        return import_module(module)
+    except ThasError:
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        absent = isinstance(error, ModuleNotFoundError) and error.name in (module, module.split(".")[0])
+        what = str(error) if absent else f"it raises on import: {type(error).__name__}: {error}"
+        advice = f"pip install --force-reinstall {package.split()[0]}" if package else ""
+        advice = advice or (
+            f"put the folder of {module.replace('.', '/')}.py on PYTHONPATH"
+            if absent
+            else f"python -c 'import {module}' shows where; correct it"
+        )
+        raise UsageError(f"plug-in {name} cannot be loaded", why=what, next=advice, subject=name) from error
+
+
+def _attribute(path: str, name: str, package: str = "") -> object:
+    module, _, attribute = path.partition(":")
+    found = _import(module, name, package)
+    for one in attribute.split("."):
+        if not hasattr(found, one):
+            known = [key for key in vars(found) if not key.startswith("_")] if hasattr(found, "__dict__") else []
+            raise UsageError(
+                f"plug-in {name} cannot be loaded",
+                why=f"module {module} has no {attribute}; {suggestion(attribute, known)}",
+                next="name it MODULE:ATTRIBUTE",
+                subject=name,
+            )
+        found = getattr(found, one)
+    return found
+
+
+def _package(point: metadata.EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else ""
+
+
+def origin(kind: PartKind, name: str) -> Origin:
+    """Where a part comes from, without importing it."""
+    if name in _registered[kind]:
+        part = _registered[kind][name]
+        module = getattr(part, "__module__", type(part).__module__)
+        qualified = getattr(part, "__qualname__", "")
+        return Origin(kind, name, f"{module}:{qualified}" if qualified else module)
+    if is_path(name):
+        return Origin(kind, name, name)
+    point = _entry_points()[kind].get(name)
+    return Origin(kind, name, point.value, _package(point)) if point is not None else Origin(kind, name)
+
+
+def require(origins: Mapping[str, Mapping[str, str]], *, path: str) -> None:
+    """Refuse a file that needs parts which are not there, and say what to install or to name.
+
+    Args:
+        origins: By setting, the fields of the `Origin` that the file remembers.
+        path: The file, for the message.
+
+    Raises:
+        CheckpointError: A part is missing; nothing is imported to find out.
+    """
+    for one in origins.values():
+        kind, name = one["kind"], one["name"]
+        if kind not in _registered or name in names(kind) or (is_path(name) and name in _trusted()):  # type: ignore[arg-type]
+            continue
+        came = Origin(kind, name, one.get("module", ""), one.get("package", ""))
+        why = f"it is {'named by a file' if is_path(name) else 'of ' + str(came)}, and nobody named it here"
+        advice = f"if you trust it: the same command with --plugin {name}; from Python, thas.trust({name!r})"
+        if came.package:
+            why, advice = f"it is of {came}, which is not installed", f"pip install '{came.package.replace(' ', '==')}'"
+        elif not is_path(name):
+            module = came.module.partition(":")[0]
+            why = f"it was registered by {came.module or 'a program'}, which did not do so here"
+            advice = f"--plugin {module}, if you trust it and it registers {name}; from Python, import {module} before"
+            if module in ("", "__main__"):
+                advice = f"register it before, as that program did: thas.register({kind!r}, {name!r}, ...)"
+        raise CheckpointError(f"{path} needs the {_ONE[kind]} {name}", why=why, next=advice, subject=name)

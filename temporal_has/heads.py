@@ -1,0 +1,132 @@
+"""Heads by name: those that come with thas, and how a plain torch module becomes one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import ThasError, UsageError
+from ..core.plugins import load
+from .attention import top_mean
+from .network import Head, NetworkOutput
+from .seeded_dropout import Chance
+from .settings import NetworkSettings
+
+
+class PlainHead(Head):
+    """A torch module `(B, T, D) features -> (B, T, C) sequence` as a head.
+
+    The mean of the top activations of a class stands for the video, as in the attention head, unless the module gives
+    `(sequence, video_logits (B, C))` or a whole `NetworkOutput`. Where its `forward` has parameters called `valid` or
+    `chance` it is given them as `Head.forward` is; else padding is zero, and what it draws from torch's global
+    generator, as `nn.Dropout` does, follows from the videos' own seeds, so that training repeats itself.
+
+    Args:
+        network: The module.
+        classes: C.
+        top: The setting `network.top`.
+        name: For messages.
+    """
+
+    def __init__(self, network: nn.Module, *, classes: int, top: float, name: str) -> None:
+        super().__init__()
+        self.network = network
+        self.classes, self.top, self.name = classes, top, name
+        self._asks = {"valid", "chance"} & _keywords(network.forward)
+
+    def forward(self, x: Tensor, valid: Tensor | None = None, chance: Chance | None = None) -> NetworkOutput:
+        """(B, T, D) features, (B, T) bool valid or None, what chance decides in training -> NetworkOutput."""
+        if valid is None:
+            valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+        asked = {name: value for name, value in (("valid", valid), ("chance", chance)) if name in self._asks}
+        if "chance" not in asked and chance is not None and chance.hiding is not None:
+            raise UsageError(
+                f"head {self.name} cannot hide in its first layer",
+                why="hide.layer=1 is for heads whose forward takes `chance`",
+                next="--set hide.layer=0",
+                subject=self.name,
+            )
+        devices = [x.device] if x.device.type == "cuda" else []
+        seeds = chance.seeds if chance is not None and self.training else ()
+        with torch.random.fork_rng(devices=devices, enabled=bool(seeds)):
+            if seeds:
+                torch.manual_seed(seeds[0])
+            try:
+                answer = self.network(x if "valid" in asked else x.masked_fill(~valid[..., None], 0), **asked)
+            except ThasError:
+                raise
+            except Exception as error:
+                what = f"on features {tuple(x.shape)}: {type(error).__name__}: {error}"
+                raise _refusal(self.name, f"its forward fails {what}") from error
+        if isinstance(answer, NetworkOutput):
+            return answer
+        sequence, video_logits = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)
+        sequence = self._checked(sequence, (*x.shape[:2], self.classes), "sequence").float()
+        if video_logits is None:
+            video_logits = top_mean(sequence, valid, share=self.top)
+        video_logits = self._checked(video_logits, (len(x), self.classes), "video logits")
+        return NetworkOutput(video_logits, sequence, sequence)
+
+    def _checked(self, given: object, shape: tuple[int, ...], what: str) -> Tensor:
+        if isinstance(given, Tensor) and given.shape == shape:
+            return given
+        was = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
+        raise _refusal(self.name, f"its {what} must be {shape}, but is {was}")
+
+
+def build_head(features: int, classes: int, settings: NetworkSettings, *, seed: int = 0) -> Head:
+    """The head that the settings name, with fresh weights drawn by `seed`; torch's random state is left as it was.
+
+    It is called as `head(features, classes, ...)`, with those of the settings `network.*` that it has parameters for.
+
+    Args:
+        features: D.
+        classes: C.
+        settings: Its name, and its shape.
+        seed: Of the weights.
+
+    Raises:
+        UsageError: There is none of that name, or it cannot be built.
+    """
+    head = load("heads", settings.head)
+    if not callable(head):
+        raise _refusal(settings.head, "it cannot be called")
+    wanted = _keywords(head)
+    shape = {name: value for name, value in vars(settings).items() if name in wanted}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            network = head(features, classes, **shape)
+        except ThasError:
+            raise
+        except Exception as error:
+            what = f"called with {features} features and {classes} classes"
+            raise _refusal(settings.head, f"{what} it raises {type(error).__name__}: {error}") from error
+    return as_head(network, classes=classes, settings=settings)
+
+
+def as_head(network: object, *, classes: int, settings: NetworkSettings) -> Head:
+    """A head as it is, or a torch module made one.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if isinstance(network, Head):
+        return network
+    if not isinstance(network, nn.Module):
+        raise _refusal(settings.head, f"it must give a torch module, but gives a {type(network).__name__}")
+    return PlainHead(network, classes=classes, top=settings.top, name=settings.head)
+
+
+def _keywords(function: Callable[..., object]) -> set[str]:
+    try:
+        return set(inspect.signature(function).parameters)
+    except ValueError:  # as of some functions in C
+        return set()
+
+
+def _refusal(name: str, why: str) -> UsageError:
+    return UsageError(f"{name} is no head", why=why, next="docs/plugins.md shows one", subject=name)
