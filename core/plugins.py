@@ -11,12 +11,15 @@ them.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import Literal, TypeVar, get_args, overload
 
 from .errors import CheckpointError, ThasError, UsageError, suggestion
@@ -265,6 +268,20 @@ def origin(kind: PartKind, name: str) -> Origin:
         return Origin(kind, name, name)
     point = _entry_points()[kind].get(name)
     return Origin(kind, name, point.value, _package(point)) if point is not None else Origin(kind, name)
+
+
+def code_digest(kind: PartKind, name: str) -> str:
+    """SHA-256 of the file that a part is written in, to notice that it was edited; empty where there is none.
+
+    Raises:
+        UsageError: As `load`.
+    """
+    part = load(kind, name)
+    file = getattr(sys.modules.get(getattr(part, "__module__", type(part).__module__)), "__file__", None)
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
+    except OSError:
+        return ""
 
 
 def require(origins: Mapping[str, Mapping[str, str]], *, path: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 from .errors import UsageError, suggestion
-from .plugins import PartKind, check_name, is_built_in
+from .plugins import PartKind, check_name, code_digest, is_built_in
 from .plugins import origin as origin_of_part
 
 Kind = Literal["temporal", "image"]
@@ -112,6 +112,15 @@ class SettingsTable:
             part = self.descriptions()[key].part
             if part is not None and not is_built_in(part, value):
                 found[key] = {name: text for name, text in vars(origin_of_part(part, value)).items() if text}
+        return found
+
+    def code_of_parts(self) -> dict[str, str]:
+        """Of each setting that names a plug-in, the SHA-256 of its code."""
+        found: dict[str, str] = {}
+        for key in self.origins_of_parts():
+            part = self.descriptions()[key].part
+            assert part is not None
+            found[key] = code_digest(part, self.flat()[key])
         return found
 
     def to_toml(self, origins: Mapping[str, str] | None = None) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..core.errors import CheckpointError, UsageError, listing
 from ..core.files import write_atomically
+from ..core.plugins import trust_typed
 from ..core.processes import Failure, cores, only_one, run_jobs
 from .half import Half, Outcome, digest
 from .plan import Arm, Experiment
@@ -141,6 +142,7 @@ def make_plan(
             why=f"the arms are {listing(map(repr, labels), 20)}",
             next="--reference with one of them",
         )
+    trust_typed(value for arm in arms for value in arm.values.values())
     settings: dict[str, Any] = {arm.label: base.updated(arm.values, origin=f"arm {arm.label}") for arm in arms}
     if len({half.measures(one) for one in settings.values()}) > 1:
         raise UsageError("the arms differ in eval.iou, and have no measure in common", next="give all the same")
@@ -152,7 +154,9 @@ def make_plan(
                 continue
             own = settings[arm.label]
             own = _as_trained(own.updated({"train.seed": own.train.seed + number}))
-            key = digest([data, {name: value for name, value in own.flat().items() if half.teaches(name)}])
+            taught = {name: value for name, value in own.flat().items() if half.teaches(name)}
+            code = own.code_of_parts()  # a plug-in that was edited is another
+            key = digest([data, taught, code] if code else [data, taught])
             one = found.get(key) or Training(half, own, half.folder() / TRAINED / key, ())
             found[key] = replace(one, wanted_by=(*one.wanted_by, (arm.label, number)))
     return Plan(half, experiment, arms, settings, tuple(found.values()), chosen)

@@ -1,0 +1,229 @@
+"""Parts of one's own: what may be imported, what is said where one is missing, and that each kind goes all the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from thas.cli import run
+from thas.core import plugins
+from thas.core.errors import CheckpointError, UsageError
+from thas.core.settings_table import read_toml
+from thas.temporal_has import heads as temporal_heads
+from thas.temporal_has.losses import get_loss
+from thas.temporal_has.settings import NetworkSettings, Settings
+
+from .own_parts import HEAD, LOSS
+from .sweep_data import planted_dataset
+
+FAST = ["--set", "network.channels=16", "train.epochs=3", "train.learning_rate=0.01", "--device", "cpu"]
+
+
+@pytest.fixture
+def outside(tmp_path, monkeypatch) -> Path:
+    """A working folder, and another folder on the path with modules of one's own, which nobody has named yet."""
+    monkeypatch.setenv(plugins.ENVIRONMENT, "")
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    for name, text in {"own_head": HEAD, "own_loss": LOSS, "own_broken": "raise RuntimeError('boom')\n"}.items():
+        (modules / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(str(modules))
+    monkeypatch.chdir(tmp_path)
+    yield modules
+    for name in ("own_head", "own_loss", "own_broken", "own_registered"):
+        sys.modules.pop(name, None)
+    for parts in plugins._registered.values():
+        parts.pop("own", None)
+
+
+def fresh(*arguments: str, modules: Path) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(Path(__file__).parents[2]), str(modules)])
+    environment = {**os.environ, "PYTHONPATH": path, "NO_COLOR": "1", plugins.ENVIRONMENT: ""}
+    command = [sys.executable, "-m", "thas", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_head_and_a_loss_of_ones_own_go_the_whole_way(outside, capsys):
+    planted_dataset(Path("mine"), videos=9)
+    own = ["--head", "own_head:Wide", "--loss", "own_loss:focal"]
+    assert run(["train", "--dataset", "mine", *own, *FAST, "--epochs", "2"]) == 0
+    kept = read_toml(Path("runs/latest/settings.toml"))
+    assert kept["network"]["head"] == "own_head:Wide"
+    assert kept["plugins"]["train.loss"] == {"kind": "losses", "name": "own_loss:focal", "module": "own_loss:focal"}
+    # From here on, files name the parts: nobody is to get them imported unless somebody names them.
+    os.environ[plugins.ENVIRONMENT] = ""
+    capsys.readouterr()
+    assert run(["train", "--dataset", "mine", "--resume", "--epochs", "3"]) == 1
+    told = capsys.readouterr().err
+    assert "settings.toml needs the head own_head:Wide" in told
+    assert "--plugin own_head:Wide" in told
+    again = ["train", "--dataset", "mine", "--resume", "--epochs", "3", "--plugin", "own_loss:focal"]
+    assert run([*again, "--head", "own_head:Wide"]) == 0
+    assert len(Path("runs/latest/log.jsonl").read_text().splitlines()) == 3
+    named = ["--plugin", "own_head:Wide", "--plugin", "own_loss:focal"]
+    assert fresh("localize", "--out", "found", modules=outside).returncode == 1, "nobody named them there"
+    done = fresh("localize", "--out", "found", *named, modules=outside)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(Path("found/detections.json").read_text())["results"].keys()
+    assert run(["eval", "--iou", "0.1", "--json", *named]) == 0
+    capsys.readouterr()
+    sweep = ["sweep", "--dataset", "mine", "--set", "network.head=attention,own_head:Wide", *FAST[1:4], "train.seed=3"]
+    assert run([*sweep, "--seeds", "1", "--draws", "20", "--workers", "1", "--json"]) == 0
+    arms = json.loads(capsys.readouterr().out)["arms"]
+    assert [arm["label"] for arm in arms] == ["network.head=attention", "network.head=own_head:Wide"]
+
+
+def test_training_with_a_plain_head_repeats_itself(outside):
+    import torch
+
+    plugins.trust("own_head:Wide")
+    settings = NetworkSettings(head="own_head:Wide", channels=8)
+    head = temporal_heads.build_head(4, 3, settings, seed=5)
+    other = temporal_heads.build_head(4, 3, settings, seed=5)
+    assert all(torch.equal(a, b) for a, b in zip(head.parameters(), other.parameters(), strict=True))
+    assert head.state_dict()["network.look.weight"].shape == (8, 4, 3), "network.channels is its parameter `channels`"
+    x, valid = torch.rand(2, 6, 4), torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
+    chance = temporal_heads.Chance(seeds=[7, 8])
+    before = torch.random.get_rng_state()
+    first, second = head(x, valid, chance), head(x, valid, chance)
+    assert torch.equal(first.sequence, second.sequence)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert not torch.equal(first.sequence, head(x, valid, temporal_heads.Chance(seeds=[9, 8])).sequence)
+    # Padding does not tell: alone, or beside a longer one, a video's logits are the same.
+    head.eval()
+    torch.testing.assert_close(head(x, valid).video_logits[1], head(x[1:, :4]).video_logits[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("attnetion", "did you mean 'attention'?"),
+        ("own_head:Wide", "if you trust it"),
+    ],
+)
+def test_a_part_that_nobody_brought_is_named(outside, name, says):
+    with pytest.raises(UsageError, match=says.replace("?", r"\?")) as caught:
+        plugins.load("heads", name)
+    assert caught.value.why
+    assert caught.value.next
+    assert "own_head" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("own_head:Wyde", "did you mean 'Wide'?"),
+        ("own_nowhere:Wide", "No module named 'own_nowhere'"),
+        ("own_broken:Wide", "it raises on import: RuntimeError: boom"),
+    ],
+)
+def test_a_part_that_cannot_be_imported_is_named_with_the_cause(outside, capsys, name, says):
+    planted_dataset(Path("mine"), videos=9)
+    assert run(["train", "--dataset", "mine", "--head", name]) == 2
+    told = capsys.readouterr().err
+    assert says in told
+    assert "next:" in told
+    assert not list(Path("runs").glob("mine/*")), "nothing is left of it"
+
+
+def test_what_is_no_head_or_loss_is_named(outside):
+    os.environ[plugins.ENVIRONMENT] = "math:pi math:sqrt json:dumps own_head:nn"
+    for name in ("math:pi", "math:sqrt", "own_head:nn"):
+        with pytest.raises(UsageError, match=f"{name} is no head"):
+            temporal_heads.build_head(4, 3, NetworkSettings(head=name))
+    with pytest.raises(UsageError, match="math:pi is no loss"):
+        get_loss("math:pi")
+
+
+def test_what_a_head_or_loss_answers_is_checked(outside):
+    import torch
+    from torch import nn
+
+    class Long(nn.Module):
+        def forward(self, x):
+            return x.repeat(1, 2, 1)
+
+    class Torn(nn.Module):
+        def forward(self, x):
+            raise RuntimeError("torn")
+
+    settings = NetworkSettings(head="mine")
+    with pytest.raises(UsageError, match=r"its sequence must be \(1, 5, 3\), but is \(1, 10, 3\)"):
+        temporal_heads.as_head(Long(), classes=3, settings=settings)(torch.zeros(1, 5, 3))
+    with pytest.raises(UsageError, match=r"its forward fails on features .*: RuntimeError: torn"):
+        temporal_heads.as_head(Torn(), classes=3, settings=settings)(torch.zeros(1, 5, 3))
+    plugins.register("losses", "own", lambda logits, labels: logits.mean())
+    with pytest.raises(UsageError, match=r"must give a number a video, \(2,\), but gave \(\)"):
+        get_loss("own").losses(torch.zeros(2, 3), torch.zeros(2, 3))
+
+
+def test_a_module_named_whole_registers_what_it_holds(outside, capsys):
+    (outside / "own_registered.py").write_text(HEAD + "\nimport thas\n\nthas.register('heads', 'own', Wide)\n")
+    planted_dataset(Path("mine"), videos=9)
+    arguments = ["train", "--dataset", "mine", "--head", "own", *FAST]
+    assert run(arguments) == 2
+    assert "there is no head 'own'" in capsys.readouterr().err
+    assert run([*arguments, "--plugin", "own_registered"]) == 0
+    kept = read_toml(Path("runs/latest/settings.toml"))["plugins"]["network.head"]
+    assert kept == {"kind": "heads", "name": "own", "module": "own_registered:Wide"}
+    plugins._registered["heads"].pop("own")
+    os.environ[plugins.ENVIRONMENT] = ""
+    capsys.readouterr()
+    assert run(["eval"]) == 1
+    told = capsys.readouterr().err
+    assert "it was registered by own_registered:Wide" in told
+    assert "--plugin own_registered" in told
+
+
+def test_an_installed_package_brings_parts_by_entry_points(outside, capsys):
+    info = outside / "own_package-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-package\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text("[thas.heads]\nwide = own_head:Wide\n")
+    plugins._entry_points.cache_clear()
+    try:
+        assert "wide" in plugins.names("heads")
+        assert "own_head" not in sys.modules, "it is known before it is imported"
+        assert Settings().updated({"network.head": "wide"}).origins_of_parts()["network.head"]["package"] == (
+            "own-package 1.2"
+        )
+        assert run(["list", "heads"]) == 0
+        assert "wide: package own-package 1.2" in capsys.readouterr().out
+        assert type(temporal_heads.build_head(4, 3, NetworkSettings(head="wide"))).__name__ == "PlainHead"
+        remembered = Settings().updated({"network.head": "wide"}).origins_of_parts()
+    finally:
+        (info / "entry_points.txt").unlink()
+        plugins._entry_points.cache_clear()
+    with pytest.raises(CheckpointError, match=r"x needs the head wide") as caught:
+        plugins.require(remembered, path="x")
+    assert caught.value.next == "pip install 'own-package==1.2'"
+
+
+@pytest.mark.parametrize("how", ["config", "preset", "set"])
+def test_a_settings_file_of_a_stranger_imports_nothing(outside, capsys, how):
+    planted_dataset(Path("mine"), videos=9)
+    Path("theirs.toml").write_text('[network]\nhead = "own_broken:Head"\n')
+    given = {"config": ["--config", "theirs.toml"], "preset": ["--preset", "theirs.toml"]}
+    given["set"] = ["--set", "network.head=own_broken:Head"]
+    assert run(["train", "--dataset", "mine", *FAST, *given[how]]) == 2
+    told = capsys.readouterr().err
+    if how == "config":
+        assert "the head own_broken:Head does not come with thas" in told
+        assert "--plugin own_broken:Head" in told
+    else:
+        assert "boom" in told, "a preset that somebody names, and an option, are their own words"
+
+
+def test_plugin_names_a_module(capsys):
+    assert run(["list", "heads", "--plugin"]) == 2
+    assert run(["list", "heads", "--plugin", "mine/head.py"]) == 2
+    assert "is no plug-in" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="attention is a head of thas itself"):
+        plugins.register("heads", "attention", object())
+    with pytest.raises(UsageError, match="did you mean 'heads'"):
+        plugins.register("head", "mine", object())  # type: ignore[call-overload]
