@@ -45,6 +45,7 @@ def build_app() -> cyclopts.App:
         parent.command(f"thas.cli.{target}", name=name, sort_key=next(order))
 
     add("demo", "demo:demo")
+    add("run", "chain:run")
     add("train-backbone", "backbone:train_backbone")
     add("extract-features", "features:extract_features")
     add("import-features", "features:import_features")

@@ -54,7 +54,9 @@ def write_settings(run: Path, settings: SettingsTable, data: RunData, origins: M
     """Write settings.toml and environment.json."""
     told = vars(replace(data, run_folder=str(run.resolve())))
     lines = [f"kind = {json.dumps(settings.kind)}", "", "[data]"]
-    lines += [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in told.items() if value]
+    # The subset of a table without such a column is called "", and must not be left out.
+    kept = {name: value for name, value in told.items() if value or name in ("train_subset", "test_subset")}
+    lines += [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in kept.items()]
     write_atomically(run / SETTINGS, "\n".join(lines) + "\n\n" + settings.to_toml(origins))
     write_atomically(run / ENVIRONMENT, json.dumps(environment(), indent=2) + "\n")
 

@@ -1,7 +1,7 @@
 """A data set on disk: which videos there are, their labels, and where everything about them lies.
 
     data/<name>/
-        videos/            <video>.mp4, .mkv, .webm, .avi, ...
+        videos/            <video>.mp4, .mkv, .webm, .avi, ...; without such a folder, right in data/<name>/
         labels.csv         video,label[,subset]; several rows for several labels; or labels.xlsx
         annotations.json   optional, ActivityNet's form; or annotations.csv or .xlsx; or annotations/, THUMOS14's text
                            files. For evaluation only
@@ -81,8 +81,8 @@ class Dataset:
 
     @property
     def videos_folder(self) -> Path:
-        """Where the videos are."""
-        return self.folder / "videos"
+        """Where the videos are: in `videos`, or where there is no such folder, right beside the table."""
+        return self.folder / "videos" if (self.folder / "videos").is_dir() else self.folder
 
     @property
     def default_weights(self) -> Path | None:

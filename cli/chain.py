@@ -1,0 +1,218 @@
+"""`thas run`: a folder of videos and a table of labels become intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from ..core.errors import PartialFailure, ThasError, counted, plural
+from .console import err, note, out, print_json, progress, warn
+from .eval_output import say_told
+from .temporal import SET, parse_set
+
+if TYPE_CHECKING:
+    from ..features.extract import Estimate
+    from ..features.failures import Failure
+    from ..temporal_has.chain import ChainResult
+    from ..temporal_has.chain_plan import Plan
+
+_FLAG = Parameter(negative=())
+_SHOWN = 40
+
+
+class _Stop(Exception):
+    """Only the plan was asked for."""
+
+
+def run(
+    folder: str,
+    /,
+    *,
+    weights: str | None = None,
+    train_backbone: Annotated[bool, _FLAG] = False,
+    set_: Annotated[list[str] | None, SET] = None,
+    plan: Annotated[bool, _FLAG] = False,
+    json: Annotated[bool, _FLAG] = False,
+) -> int:
+    """Find when actions happen in a folder of videos: looks them through, makes features, learns, localizes, scores.
+
+    The folder holds videos and labels.csv or labels.xlsx with the columns video and label; nothing else is needed.
+    Videos that the table does not name are localized too. Ends with a few sure intervals, on the screen and in
+    FOLDER/intervals.csv. Interrupted, the same command goes on; run again, it does only what is missing. Each step is a
+    command of its own: data check, extract-features, train, localize, eval.
+
+    For example:
+
+        thas run my_videos
+
+        thas run my_videos --plan        # what it would do, and how long it would take
+
+        thas run my_videos --train-backbone
+
+    Parameters
+    ----------
+    folder
+        The folder, or a data set's name.
+    weights
+        The backbone's weights: a file, or a name of `thas weights list`; the best at hand by default.
+    train_backbone
+        Train a small backbone from your labels instead, where no published weights are of any use.
+    set_
+        Any setting of training and localizing, as section.name=value.
+    plan
+        Say what would be done and how long it would take, then stop.
+    json
+        Print one JSON object.
+    """
+    from ..temporal_has.chain import finish
+    from ..temporal_has.chain_plan import make_plan, with_backbone
+
+    options = parse_set(set_ or [])
+    planned = make_plan(folder, weights=weights, train_backbone=train_backbone)
+    mend = _look_through(planned)
+    for line in planned.lines():
+        err.print(line, markup=False)
+    if planned.train_backbone:
+        if plan:
+            note("how long the training of the backbone takes, its bar will say")
+            return 0
+        planned = with_backbone(planned, _backbone(planned))
+    try:
+        failed = _features(planned, stop=plan)
+    except _Stop:
+        return 0
+    if plan:
+        note("all features are there: what is left is the training, which its bar times")
+        return 0
+    with ExitStack() as stack:
+        bars: list[Callable[..., None]] = []
+        shown = 0
+
+        def start(what: str, epochs: int) -> None:
+            nonlocal shown
+            stack.pop_all().close()
+            shown = 0
+            bars.append(stack.enter_context(progress(f"learning from {what}", total=epochs, unit="epochs")))
+
+        def epoch(line: Any) -> None:
+            nonlocal shown
+            bars[-1](line.number - shown, line.summary())
+            shown = line.number
+
+        result = finish(planned, options=options, on_start=start, on_epoch=epoch, warn=warn, failed=failed)
+    if json:
+        print_json(result.to_json())
+    else:
+        _show(result, planned)
+    if result.failed:
+        raise PartialFailure(
+            counted(list(result.failed), "video gave no intervals", "videos gave no intervals"),
+            why="; ".join(f"{video}: {why}" for video, why in list(result.failed.items())[:3]),
+            next="mend or remove them and run the same command again; the rest is done",
+        )
+    if mend:
+        note(f"{plural(mend, 'thing')} to mend in the data: thas data check {folder}")
+    return 0
+
+
+def _look_through(plan: Plan) -> int:
+    """Tell what `thas data check` finds; how many things must be mended."""
+    from ..datasets.check import check_dataset
+
+    with progress("looking at videos", total=len(plan.dataset.videos), unit="videos") as advance:
+        report = check_dataset(plan.dataset, on_video=lambda: advance(1))
+    hours = sum(report.duration_seconds.values()) / 3600
+    err.print(
+        f"{plan.dataset.name}: {plural(len(plan.videos), 'video')}, {hours:.1f} hours, "
+        + plural(len(plan.dataset.classes), "class", "classes"),
+        markup=False,
+    )
+    for problem in report.problems:
+        warn(problem)
+    # What it says of scoring and of videos without a row is otherwise here.
+    for remark in report.remarks:
+        if not any(words in remark for words in ("one subset", "no row in the table", "no true segments")):
+            note(remark)
+    return len(report.problems)
+
+
+def _backbone(plan: Plan) -> Path:
+    from ..features.train_backbone import BackboneSettings, train_backbone
+
+    dataset, settings = plan.dataset, BackboneSettings()
+    path = dataset.folder / "backbone.safetensors"
+    videos = [v for v in dataset.videos_of(dataset.train_subset) if v in plan.files and dataset.labels[v]]
+    with progress("training the backbone", settings.epochs, "epochs") as advance:
+        train_backbone(
+            {video: plan.files[video] for video in videos},
+            {video: dataset.labels[video] for video in videos},
+            dataset.classes,
+            path,
+            settings=settings,
+            progress=lambda words: advance(1, words),
+        )
+    return path
+
+
+def _features(plan: Plan, *, stop: bool) -> list[Failure]:
+    """Make the features that are missing; the videos that gave none."""
+    if not plan.waiting:
+        return []
+    from ..features.backbones import backbone_for
+    from ..features.extract import ExtractionSettings, extract_dataset
+
+    def announce(estimate: Estimate) -> None:
+        err.print(f"features: {estimate.sentence()}", markup=False)
+        if stop:
+            raise _Stop
+
+    with progress("extracting", len(plan.waiting), "videos") as advance:
+        result = extract_dataset(
+            {video: plan.files[video] for video in plan.waiting},
+            plan.dataset.features_folder,
+            settings=ExtractionSettings(backbone=backbone_for(None, plan.weights)),
+            weights=plan.weights,
+            progress=advance,
+            announce=announce,
+            warn=warn,
+        )
+    if not result.done and not result.skipped and result.failed:
+        first = result.failed[0]
+        raise ThasError("no video gave features", why=f"{first.video}: {first.reason}", next="thas data check")
+    return list(result.failed)
+
+
+def _show(result: ChainResult, plan: Plan) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ..temporal_has.results import clock
+
+    table = Table("video", "from", "to", "action", "score", box=None, pad_edge=False)
+    for i, (video, label, start, end, score) in enumerate(result.intervals):
+        if i == _SHOWN:
+            break
+        named = label if plan.dataset.labels.get(video) else f"{label} (predicted)"
+        table.add_row(escape(video), clock(start), clock(end), escape(named), f"{score:.2f}")
+    out.print(table)
+    if len(result.intervals) > _SHOWN:
+        out.print(f"... and {len(result.intervals) - _SHOWN} more", markup=False)
+    out.print(f"{plural(len(result.intervals), 'interval')}: {result.written}", markup=False)
+    if result.assessment is not None:
+        scores = result.assessment.scores
+        blind = max(100 * one.average for one in result.assessment.baselines)
+        out.print(
+            f"scored on the {plan.dataset.test_subset or 'same'} videos: mAP {100 * scores.average:.1f} % over IoU "
+            + " ".join(f"{t:g}" for t in scores.thresholds)
+            + f"; the best blind guess gets {blind:.1f}",
+            markup=False,
+        )
+    if result.told is None:
+        warn("too few labelled videos to hold any out: whether these intervals are to be trusted is not known")
+    say_told(result.told)
+    note(f"all candidates, sequences and the network are in {result.all_detections}")
+    note(f"next: thas report {result.all_detections / 'run'}; new videos: put them into the folder, run this again")

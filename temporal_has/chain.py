@@ -1,0 +1,194 @@
+"""The whole way in one call: a folder of videos and a table of their labels become a few sure intervals.
+
+Each step is what a command does, keeps what it made, and is skipped where that is still of the same data and settings:
+so an interrupted call goes on, and a second one does only what is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.errors import DataError
+from ..core.files import write_atomically
+from ..core.presets import resolve_settings
+from ..core.runs import is_finished
+from ..core.segments import Segments
+from ..core.tables import csv_text
+from ..datasets.dataset import Dataset, open_dataset
+from ..eval.labels_told import LabelsTold
+from ..features.cache import FeatureCache
+from ..features.failures import Failure
+from .chain_plan import HELD_OUT, INTERVALS, Plan
+from .localizer import Localizer, localize_videos
+from .results import DETECTIONS, LocalizeResult, clock, write_result
+from .session import train_run
+from .settings import Settings
+from .sure_segments import sure_segments
+from .validation import held_out
+
+if TYPE_CHECKING:
+    from ..eval.assessment import Assessment
+    from .log import Epoch
+
+WORK = "thas"
+"""The folder, below the data set's, for what is made on the way; features lie where every command looks for them."""
+
+
+@dataclass(frozen=True)
+class ChainResult:
+    """What the whole way gave.
+
+    Attributes:
+        intervals: The sure ones: of each video and label few, apart from each other.
+        all_detections: The folder of all candidates, sequences and the network.
+        written: The table of the intervals.
+        told: How many labels of videos that the network has not learned from are told right; None where none tell.
+        assessment: The score of the test videos' detections, with blind guesses beside it; None without true segments.
+        failed: Videos that gave nothing, and why.
+    """
+
+    intervals: Segments
+    all_detections: Path
+    written: Path
+    told: LabelsTold | None
+    assessment: Assessment | None
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "intervals": self.intervals.to_activitynet(),
+            "run": str(self.all_detections),
+            "written": str(self.written),
+            "labels_told": self.told.to_json() if self.told else None,
+            "scores": self.assessment.to_json() if self.assessment else None,
+            "failed": dict(self.failed),
+        }
+
+
+def finish(
+    plan: Plan,
+    *,
+    options: Mapping[str, object] | None = None,
+    on_start: Callable[[str, int], None] = lambda what, epochs: None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_video: Callable[[], None] | None = None,
+    warn: Callable[[str], None] = lambda message: None,
+    failed: Sequence[Failure] = (),
+) -> ChainResult:
+    """Learn, localize and score, from the features that there are.
+
+    Args:
+        plan: Of a folder whose videos have features.
+        options: Settings that differ from the defaults, by dotted key.
+        on_start: Called before each training with what it is for and its epochs.
+        on_epoch: Called after each epoch.
+        on_video: Called after each localized video.
+        warn: Called with each warning.
+        failed: Videos whose features could not be made.
+
+    Raises:
+        DataError: There is nothing to learn from.
+    """
+    dataset = plan.dataset
+    cache = FeatureCache(dataset.features_folder)
+    presets = ["has"] if plan.labelled_backbone else []
+    settings, origins = resolve_settings(Settings, presets=presets, options=options or {})
+    work = dataset.folder / WORK / _digest(dataset, cache, settings)
+
+    def trained(data: Dataset, into: Path, what: str) -> LabelsTold | None:
+        if not (is_finished(into) and (into / DETECTIONS).exists()):
+            on_start(what, settings.train.epochs)
+            train_run(
+                str(data.folder),
+                settings=settings,
+                origins=origins,
+                features=dataset.features_folder,
+                train_subset=data.train_subset,
+                test_subset=data.test_subset,
+                into=into,
+                skip_missing=True,
+                on_epoch=on_epoch,
+                warn=lambda message: None if "same videos" in message else warn(message),
+            )
+        facts = json.loads((into / DETECTIONS).read_text(encoding="utf-8"))["thas"]
+        return LabelsTold.from_json(facts["labels_told"]) if facts.get("labels_told") else None
+
+    told = None
+    if plan.one_subset and (check := _held_out_view(dataset, cache, work / "held-out")) is not None:
+        told = trained(check, work / "held-out" / "run", "a part, to see whether the rest's labels are told right")
+    run = work / "run"
+    seen = trained(dataset, run, "all labelled videos" if plan.one_subset else f"the {dataset.train_subset} videos")
+    told = told or (None if plan.one_subset else seen)
+    localizer = Localizer.from_run(run, settings=settings.localize)
+    videos = [video for video in plan.videos if video in cache]
+    found, sequences, broken = localize_videos(localizer, cache, videos, labels=dataset.labels, on_video=on_video)
+    facts = {"labels": "known where the table has them", "dataset": dataset.name, "settings": vars(settings.localize)}
+    write_result(work / "all", LocalizeResult(found, sequences, broken, facts))
+    sure = sure_segments(found)
+    write_intervals(dataset.folder / INTERVALS, sure, dataset)
+    why = {one.video: one.reason for one in (*plan.missing, *failed) if one.video not in cache} | broken
+    return ChainResult(sure, work, dataset.folder / INTERVALS, told, _assessment(dataset, run), why)
+
+
+def _held_out_view(dataset: Dataset, cache: FeatureCache, folder: Path) -> Dataset | None:
+    """The same videos with a part held out, as a data set of its own; None where there are too few."""
+    labels = {video: known for video, known in dataset.labels.items() if known and video in cache}
+    try:
+        out = set(held_out(labels, fraction=HELD_OUT, seed=0))
+    except DataError:
+        return None
+    rows = [
+        (video, label, "test" if video in out else "training") for video, known in labels.items() for label in known
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "labels.csv", csv_text([("video", "label", "subset"), *rows]))
+    return open_dataset(folder)
+
+
+def _digest(dataset: Dataset, cache: FeatureCache, settings: Settings) -> str:
+    """A name for the work on this table, these features and these settings; any change makes another."""
+    known = {video: (labels, dataset.subsets[video]) for video, labels in dataset.labels.items()}
+    content = [known, sorted(video for video in known if video in cache), cache.recipe, settings.flat()]
+    subsets = [dataset.train_subset, dataset.test_subset]
+    return hashlib.sha256(json.dumps([content, subsets], sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def write_intervals(path: Path, intervals: Segments, dataset: Dataset) -> None:
+    """Write a person's table: video, label, start and end as clock times and in seconds, score, whose label it is."""
+    heads = ("video", "label", "start", "end", "start_seconds", "end_seconds", "score", "label_is")
+    rows = [
+        (v, label, clock(start), clock(end), f"{start:.3f}", f"{end:.3f}", f"{score:.4g}", _whose(dataset, v))
+        for v, label, start, end, score in intervals
+    ]
+    write_atomically(path, csv_text([heads, *rows]).encode(errors="surrogateescape"))
+
+
+def _whose(dataset: Dataset, video: str) -> str:
+    return "from the table" if dataset.labels.get(video) else "predicted"
+
+
+def _assessment(dataset: Dataset, run: Path) -> Assessment | None:
+    """The test videos' own detections, whose labels are predicted, against the true segments; with blind guesses."""
+    if dataset.annotations_path is None:
+        return None
+    from ..eval.assessment import assess
+    from .runs import prepare_evaluation
+
+    scoring = prepare_evaluation(run)
+    if not len(scoring.truth.segments):
+        return None
+    return assess(
+        scoring.detections,
+        scoring.truth,
+        iou=np.array(scoring.settings.iou),
+        protocol=scoring.settings.protocol,
+        with_baselines=True,
+    )

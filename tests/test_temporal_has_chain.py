@@ -1,0 +1,147 @@
+"""`thas run`: a folder and a table become a few sure intervals; what is done stays done."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from thas.cli import run as command
+from thas.core.errors import CheckpointError, DataError
+from thas.features.cache import write_features
+from thas.temporal_has.chain_plan import make_plan
+from thas.temporal_has.train import Trainer
+
+from .conftest import planted_videos
+from .test_temporal_has_videos import save_backbone
+from .video_files import write_video
+
+FAST = ["--set", "network.channels=64", "train.batch_size=4", "train.learning_rate=0.01", "train.epochs=15"]
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("THAS_WEIGHTS", str(tmp_path / "store"))
+    return tmp_path
+
+
+def planted(folder: Path, *, subsets: bool) -> dict[str, tuple[float, float]]:
+    """Features and a table; where each video's action was planted, in seconds. The last video is not in the table."""
+    features, labels, places = planted_videos(videos=19)
+    folder.mkdir()
+    lines = ["video,label,subset" if subsets else "video,label"]
+    for i, (video, known) in enumerate(list(labels.items())[:-1]):
+        subset = ["training", "training", "test"][i // 3 % 3]
+        lines.append(f"{video},{known[0]},{subset}" if subsets else f"{video},{known[0]}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    for one in features.values():
+        write_features(folder / "features", one, recipe={"backbone": "planted"})
+    (folder / "video_18.mp4").write_bytes(b"")  # never read: its features are there
+    return {
+        video: (float(features[video].start_seconds[a]), float(features[video].end_seconds[b - 1]))
+        for video, (a, b) in places.items()
+    }
+
+
+def test_features_and_a_table_become_intervals_that_are_trusted(place, capsys):
+    places = planted(place / "mine", subsets=False)
+    assert command(["run", "mine", *FAST]) == 0
+    first = capsys.readouterr()
+    assert "take the features that all 19 videos have" in first.err
+    assert "labels told right: 3 of 3 videos" in first.err or "labels told right: 4 of 4 videos" in first.err
+    with open("mine/intervals.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["video"] for row in rows} == set(places)
+    for video, (start, end) in places.items():
+        mine = [row for row in rows if row["video"] == video]
+        assert len(mine) <= 3, "few"
+        best = max(mine, key=lambda row: float(row["score"]))
+        assert float(best["start_seconds"]) < end, video
+        assert float(best["end_seconds"]) > start, video
+        assert {row["label_is"] for row in mine} == {"predicted" if video == "video_18" else "from the table"}
+    before = {path: path.read_bytes() for path in Path("mine/thas").rglob("checkpoint*")}
+    assert len(before) == 2
+    assert command(["run", "mine", *FAST, "--json"]) == 0
+    again = capsys.readouterr()
+    assert "learning from" not in again.err, "what is done stays done"
+    assert json.loads(again.out)["labels_told"]["right"] in (3, 4)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_changed_labels_or_settings_are_learned_anew(place, capsys):
+    planted(place / "mine", subsets=True)
+    assert command(["run", "mine", *FAST]) == 0
+    assert "labels told right: 6 of 6 videos" in capsys.readouterr().err
+    text = Path("mine/labels.csv").read_text()
+    Path("mine/labels.csv").write_text(text.replace("video_00,class_0", "video_00,class_1"))
+    assert command(["run", "mine", *FAST]) == 0
+    assert "learning from the training videos" in capsys.readouterr().err
+    assert command(["run", "mine", *FAST[:-1], "train.epochs=3"]) == 0
+    assert "learning from the training videos" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_goes_on(place, monkeypatch, capsys):
+    planted(place / "mine", subsets=True)
+    real, count = Trainer.epoch, [0]
+
+    def interrupted(self, *arguments, **options):
+        count[0] += 1
+        if count[0] == 9:
+            raise KeyboardInterrupt
+        return real(self, *arguments, **options)
+
+    monkeypatch.setattr(Trainer, "epoch", interrupted)
+    assert command(["run", "mine", *FAST]) == 130
+    assert "next: thas run mine" in capsys.readouterr().err
+    assert command(["run", "mine", *FAST]) == 0
+    assert count[0] < 9 + 15, "it did not begin anew"
+
+
+def test_without_weights_the_one_command_is_named(place, capsys):
+    Path("mine").mkdir()
+    Path("mine/labels.csv").write_text("video,label\na,Run\nb,Jump\n")
+    for name in "ab":
+        write_video(place / f"mine/{name}.mp4", frames=30)
+    assert command(["run", "mine"]) == 1
+    assert "thas weights fetch i3d" in capsys.readouterr().err
+    plan = make_plan("mine", train_backbone=True)
+    assert plan.lines()[0].startswith("1. train a small backbone")
+    shutil.rmtree("mine")
+    Path("mine").mkdir()
+    Path("mine/labels.csv").write_text("video,label\nghost,Run\n")
+    with pytest.raises(DataError, match="none of the videos of its table"):
+        make_plan("mine")
+    write_video(place / "mine/ghost.mp4", frames=30)
+    with pytest.raises(CheckpointError):
+        make_plan("mine")
+
+
+def test_from_video_files_and_a_spreadsheet(place, capsys):
+    openpyxl = pytest.importorskip("openpyxl")
+    Path("mine").mkdir()
+    book = openpyxl.Workbook()
+    for row in (["video", "label"], ["a.mp4", "Run"], ["b", "Jump"], ["broken", "Jump"], ["c", "Run"]):
+        book.active.append(row)
+    book.save("mine/labels.xlsx")
+    for i, name in enumerate("abc"):
+        write_video(place / f"mine/{name}.mp4", frames=40 + 8 * i)
+    Path("mine/broken.mp4").write_bytes(b"no video")
+    weights = str(save_backbone(place / "small.safetensors"))
+    fast = ["--weights", weights, "--set", "network.channels=8", "train.epochs=2"]
+    assert command(["run", "mine", *fast, "--plan"]) == 0
+    assert "make features of 4 videos" in (planned := capsys.readouterr().err)
+    assert "about" in planned
+    assert not Path("mine/intervals.csv").exists()
+    assert command(["run", "mine", *fast]) == 3
+    shown = capsys.readouterr()
+    assert "1 video gave no intervals: broken" in shown.err
+    assert "interval" in shown.out
+    with open("mine/intervals.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert all(":" in row["start"] and np.isfinite(float(row["score"])) for row in rows)
