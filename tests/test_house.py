@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "features": {"datasets"},
     "temporal_has": {"features", "datasets", "eval", "sweep"},
     "image_has": {"eval", "sweep"},
-    "report": {"datasets", "eval", "image_has", "temporal_has"},
+    "report": {"datasets", "eval", "features", "image_has", "temporal_has"},
 }
 
 
