@@ -88,7 +88,7 @@ def trained(arm: str, seed: int, arguments: argparse.Namespace) -> Path:
         runs=runs,
         resume=begun,
         on_epoch=lambda e: print(
-            f"{arm} {seed}: epoch {e.epoch} loss {e.loss:.3f} right {e.accuracy:.1%} {e.images_per_second:.0f}/s",
+            f"{arm} {seed}: epoch {e.number} loss {e.loss:.3f} right {e.accuracy:.1%} {e.per_second:.0f}/s",
             flush=True,
         ),
     )

@@ -36,7 +36,7 @@ from thas.image_has.network import build_network
 from thas.image_has.refine import refined
 from thas.image_has.session import localize_photographs
 from thas.image_has.settings import OTSU_THRESHOLDS, ImageSettings, LocalizeSettings
-from thas.image_has.train import hidden_input
+from thas.image_has.task import hidden_input
 from thas.image_has.weights import TrainedNetwork
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import cyclopts
 
 from .._version import __version__
-from ..core.errors import NothingKept, ThasError, UsageError
+from ..core.errors import NothingKept, Terminated, ThasError, UsageError
 
 _EPILOGUE = (
     "Start with `thas demo`, or `thas image demo` for images. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished "
@@ -178,13 +178,13 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
         err.print("\ninterrupted before anything was finished; nothing was kept", markup=False)
         err.print(f"  next: {shlex.join(['thas', *tokens])}", markup=False)
         return 130
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         typed = shlex.join(["thas", *tokens])
-        resumable = list(tokens[:1]) == ["train"] or list(tokens[:2]) == ["image", "train"]
+        resumable = tokens[0] in ("train", "train-backbone") or list(tokens[:2]) == ["image", "train"]
         again = f"{typed} --resume" if resumable and "--resume" not in tokens else typed
         err.print("\ninterrupted: what was finished is kept", markup=False)
         err.print(f"  next: {again}", markup=False)
-        return 130
+        return 143 if isinstance(error, Terminated) else 130
     except BrokenPipeError:
         # The reader of a pipe went away, as `head` does; nothing to say, and nowhere to say it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, listing, plural
+from ..core.runs import ROOTS
 from .console import note, out, print_json, progress, warn
-
-if TYPE_CHECKING:
-    pass
 
 _FLAG = Parameter(negative=())
 
@@ -38,7 +35,12 @@ def train_backbone(
     shift_pixels: int | None = None,
     flip: Annotated[bool, _FLAG] = False,
     memory_gigabytes: float | None = None,
-    seed: int = 0,
+    precision: Literal["32", "bf16", "16"] | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    resume: bool = False,
+    run: Path | None = None,
+    runs: Path = ROOTS["backbone"],
     train_subset: str | None = None,
     workers: int | None = None,
     data_root: Path = Path("data"),
@@ -98,8 +100,18 @@ def train_backbone(
         Mirror every other clip. Only where left and right mean the same.
     memory_gigabytes
         Keep decoded frames in memory up to here; decode the rest again in every pass. 2 by default.
+    precision
+        Of the arithmetic: mixed for bf16 and 16. 32 by default.
     seed
         Of weights, clips and their order.
+    device
+        cpu, cuda, cuda:1 or auto.
+    resume
+        Continue the interrupted run of this data set, or the one named with --run.
+    run
+        The run to resume.
+    runs
+        The folder that holds runs of backbones, with log and checkpoint.
     train_subset
         The subset to learn from.
     workers
@@ -133,33 +145,39 @@ def train_backbone(
         "shift_pixels": shift_pixels,
         "flip": flip or None,
         "memory_gigabytes": memory_gigabytes,
+        "precision": precision,
+        "seed": seed,
+        "device": device,
     }
-    from ..features.train_backbone import BackboneSettings
-    from ..features.train_backbone import train_backbone as run
+    from ..core.resume import Begin
+    from ..features.backbone_settings import BackboneRunSettings
+    from ..features.train_backbone import train_backbone_run
 
     preset = preset_table(dataset, "backbone") if dataset in dataset_presets() else {}
-    settings = BackboneSettings(**{**preset, **{key: value for key, value in given.items() if value is not None}})
-    target = out_ or opened.folder / "backbone.safetensors"
-    read = count(1)
-    with progress("training the backbone", settings.epochs, "epochs") as advance:
-        result = run(
+    typed = {f"backbone.{key}": value for key, value in given.items() if value is not None}
+    settings = BackboneRunSettings().updated({f"backbone.{key}": value for key, value in preset.items()})
+    settings = settings.updated(typed, origin="option")
+    origins = {f"backbone.{key}": f"preset {dataset}" for key in preset} | dict.fromkeys(typed, "option")
+    with progress("training the backbone", settings.backbone.epochs, "epochs") as advance:
+        result = train_backbone_run(
+            opened,
             videos,
-            opened.labels,
-            opened.classes,
-            target,
+            begin=Begin(runs, run or resume),
             settings=settings,
-            seed=seed,
+            out=out_,
+            origins=origins,
+            subset=train_subset,
             workers=workers,
             missing=missing,
-            on_video=lambda: advance(0, f"reading video {next(read)} of {len(videos)}"),
-            progress=lambda words: advance(1, words),
+            progress=advance,
         )
+    target = result.path
     if json:
         print_json(result.to_json())
     else:
         out.print(
             f"{target}: C3D of {result.parameters:,} weights from {plural(result.videos, 'video')}, "
-            f"right on {result.accuracy[-1]:.0%} of the last {result.clips // settings.epochs:,} clips it learned from",
+            f"right on {result.accuracy[-1]:.0%} of the last {result.clips // len(result.loss):,} clips learned from",
             markup=False,
         )
         note(f"next: thas extract-features --dataset {dataset}" + (f" --weights {target}" if out_ else ""))

@@ -141,7 +141,8 @@ def _look_through(plan: Plan) -> int:
 
 
 def _backbone(plan: Plan) -> Path:
-    from ..features.train_backbone import BackboneSettings, train_backbone
+    from ..features.backbone_settings import BackboneSettings
+    from ..features.train_backbone import train_backbone
 
     dataset, settings = plan.dataset, BackboneSettings()
     path = dataset.folder / "backbone.safetensors"
@@ -153,7 +154,7 @@ def _backbone(plan: Plan) -> Path:
             dataset.classes,
             path,
             settings=settings,
-            progress=lambda words: advance(1, words),
+            progress=advance,
         )
     return path
 

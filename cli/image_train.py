@@ -15,7 +15,7 @@ from .temporal import SET, SEVERAL, chosen_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..image_has.train import Epoch
+    from ..core.log import Epoch
 
 
 class _TrainingBar:
@@ -38,8 +38,7 @@ class _TrainingBar:
             self._move_to(self.done + images / self.images_an_epoch, f"{rate:.0f} images/s")
 
     def epoch(self, line: Epoch) -> None:
-        note = f"loss {line.loss:.3f}, right {line.accuracy:.0%}, {line.images_per_second:.0f} images/s"
-        self._move_to(line.epoch, note)
+        self._move_to(line.number, f"{line.summary()}, {line.per_second:.0f} images/s")
         self.seen, self.since = 0, time.perf_counter()
 
     def _move_to(self, place: float, note: str = "") -> None:

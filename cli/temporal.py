@@ -14,9 +14,9 @@ from .console import note, out, print_json, progress, warn
 from .eval_output import say_told
 
 if TYPE_CHECKING:
+    from ..core.log import Epoch
     from ..core.presets import Table
     from ..core.settings_table import SettingsTable
-    from ..temporal_has.log import Epoch
     from ..temporal_has.settings import Settings
 
 SET = Parameter(name="--set", consume_multiple=True)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint.safetensors"
 """The last epoch's network, and all that resuming needs."""
+FORMATS = (2, 3)
+"""Those that are read; the last is written. 1 had no heads, 2 did not say its kind: it is of videos."""
 OLD_CHECKPOINT = "checkpoint.pt"
 """What runs of images had instead."""
 BEST = "best.safetensors"
@@ -67,7 +69,7 @@ def read_header(path: Path) -> dict[str, Any]:
             return dict(json.loads(json.loads(file.read(length))["__metadata__"]["thas"]))
     except FileNotFoundError:
         raise CheckpointError(
-            f"there is no file {path}", next="name a run's folder, or train one", subject=str(path)
+            f"there is no weights file {path}", next="name a run's folder, or train one", subject=str(path)
         ) from None
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from None

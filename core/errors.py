@@ -66,6 +66,10 @@ class PartialFailure(ThasError):
     exit_code = 3
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came, as from a scheduler whose time is up; handled as an interruption."""
+
+
 class NothingKept(KeyboardInterrupt):
     """Interrupted before there was anything to keep, and so nothing to resume."""
 

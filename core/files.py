@@ -10,6 +10,8 @@ from pathlib import Path
 
 from .errors import DataError
 
+DISK_FULL = "the disk is full"
+
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a file under a temporary name, flush it to the disk, then rename it; its folder is made.
@@ -50,7 +52,7 @@ def cannot_write(path: Path, error: OSError) -> DataError:
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}
     return DataError(
         f"{path} could not be written",
-        why="the disk is full; files finished so far are kept" if full else (error.strerror or str(error)),
+        why=f"{DISK_FULL}; files finished so far are kept" if full else (error.strerror or str(error)),
         next="free some space and run the same command again: it continues" if full else "name another place",
         subject=str(path),
     )

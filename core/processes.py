@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from .errors import ThasError, UsageError
+from .errors import Terminated, ThasError, UsageError
 
 try:
     import fcntl
@@ -146,7 +146,10 @@ def _serve(pipe: Connection, work: Work, device: str, threads: int, parent: int)
             job = pipe.recv()
         except (EOFError, ConnectionError):
             return
-        pipe.send((True, _attempt(work, job, device, lambda: pipe.send((False, None)))))
+        try:
+            pipe.send((True, _attempt(work, job, device, lambda: pipe.send((False, None)))))
+        except Terminated:  # by the parent, which expects no more; a training has kept what was finished
+            os._exit(143)
 
 
 def _leave_with(parent: int) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Generic
 
 from .checkpoints import CHECKPOINT, OLD_CHECKPOINT
-from .errors import NothingKept, ThasError, UsageError
+from .errors import DataError, NothingKept, Terminated, ThasError, UsageError
+from .files import DISK_FULL
 from .processes import only_one
 from .run_settings import RunData, Table, read_settings, write_settings
-from .runs import find_interrupted, first_process, new_run
+from .runs import find_interrupted, first_process, new_run, resume_command
 
 MAY_CHANGE: Mapping[str, str] = {
     "train.epochs": "the epochs before are the same, and more or fewer follow them",
@@ -21,6 +22,8 @@ MAY_CHANGE: Mapping[str, str] = {
     "train.device": "the draws are made on the CPU; what differs is how a device rounds",
     "train.workers": "who reads a batch does not change it",
     "train.memory_gigabytes": "what is not kept in memory is read again, and is the same",
+    "backbone.device": "the draws are made on the CPU; what differs is how a device rounds",
+    "backbone.memory_gigabytes": "what is not kept in memory is decoded again, and is the same",
     "train.cache_gigabytes": "what is not kept in memory is decoded again, and is the same",
 }
 """The settings of either half with which a training may go on that was begun with others, and why each may."""
@@ -97,10 +100,12 @@ def begun(
         try:
             yield Begun(folder, settings, _has_checkpoint(folder))
         except (ThasError, KeyboardInterrupt) as error:
-            new = begin.into is None and not resuming
+            if isinstance(error, DataError) and error.why.startswith(DISK_FULL) and _has_checkpoint(folder):
+                error.next = f"free some space, then {resume_command(folder, settings.kind)}"
+            new = begin.into is None and not resuming and not isinstance(error, Terminated)
             if first_process() and new and not _has_checkpoint(folder):
                 _remove(folder)
-                if type(error) is KeyboardInterrupt:
+                if isinstance(error, KeyboardInterrupt):
                     raise NothingKept from None
             raise
 

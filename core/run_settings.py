@@ -25,6 +25,7 @@ class RunData:
         train_subset: The subset trained on.
         test_subset: The subset localized and scored.
         features: The feature cache, of videos.
+        out: The file of weights that a backbone's training ends in.
         run_folder: Where the run was made. Where a run was copied together with its data, these are found by the way
             that led from the one to the others.
     """
@@ -34,6 +35,7 @@ class RunData:
     train_subset: str
     test_subset: str
     features: str = ""
+    out: str = ""
     run_folder: str = ""
 
     def seen_from(self, run: Path) -> RunData:

@@ -15,21 +15,20 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from .._version import __version__
 from .checkpoints import BEST, CHECKPOINT, read_header
 from .errors import CheckpointError, DataError, UsageError
 from .files import cannot_write
 from .processes import is_held
-from .settings_table import read_toml
+from .settings_table import Kind, read_toml
 
 SETTINGS = "settings.toml"
 ENVIRONMENT = "environment.json"
 WEIGHTS = "weights.safetensors"
 """What a finished run of images holds, too: its network alone, to be passed on."""
 
-Kind = Literal["temporal", "image", "backbone"]
 ROOTS: dict[Kind, Path] = {"temporal": Path("runs"), "image": Path("runs/image"), "backbone": Path("runs/backbone")}
 _COMMANDS: dict[Kind, str] = {
     "temporal": "thas train",

@@ -12,8 +12,8 @@ from .errors import UsageError, suggestion
 from .plugins import PartKind, check_name, code_digest, is_built_in
 from .plugins import origin as origin_of_part
 
-Kind = Literal["temporal", "image"]
-"""Which half's settings."""
+Kind = Literal["temporal", "image", "backbone"]
+"""Of which half they are, or of a backbone."""
 
 
 def setting(

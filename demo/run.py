@@ -75,7 +75,8 @@ def prepare_videos(data_root: Path, *, stage: Stage, short: bool = False) -> Dat
 
 def prepare_backbone(dataset: Dataset, *, stage: Stage) -> Path:
     """The demo's backbone, trained on the labels of its own videos where it is not there yet."""
-    from ..features.train_backbone import BackboneSettings, train_backbone
+    from ..features.backbone_settings import BackboneSettings
+    from ..features.train_backbone import train_backbone
 
     path = dataset.folder / "backbone.safetensors"
     if not path.exists():
@@ -89,7 +90,7 @@ def prepare_backbone(dataset: Dataset, *, stage: Stage) -> Path:
                 path,
                 settings=settings,
                 seed=0,
-                progress=lambda note: advance(1, note),
+                progress=advance,
             )
     return path
 

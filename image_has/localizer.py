@@ -13,6 +13,7 @@ import PIL.Image
 import torch
 from torch import Tensor
 
+from ..core.checkpoints import CHECKPOINT
 from ..core.devices import choose_device
 from ..core.errors import UsageError, plural
 from ..core.run_settings import read_settings
@@ -24,7 +25,7 @@ from .loading import normalised, seed_of, squashed
 from .localize import scaled_boxes
 from .refine import refined
 from .settings import ImageSettings
-from .train import dropped
+from .task import dropped
 from .weights import TrainedNetwork, load_weights
 
 
@@ -314,8 +315,15 @@ def weights_files(sources: Sequence[Path], *, runs: Path = ROOTS["image"]) -> li
     Raises:
         UsageError: There is no such run.
     """
-    files = [source if source.is_file() else find_run(source, kind="image", root=runs) / WEIGHTS for source in sources]
-    return files or [find_run(None, kind="image", root=runs) / WEIGHTS]
+    chosen = [source if source.is_file() else find_run(source, kind="image", root=runs) for source in sources]
+    found = chosen or [find_run(None, kind="image", root=runs)]
+    return [_file_of(one) if one.is_dir() else one for one in found]
+
+
+def _file_of(run: Path) -> Path:
+    """The file of a run's network: the finished one's, else the last epoch's."""
+    unfinished = (run / CHECKPOINT).exists() and not (run / WEIGHTS).exists()
+    return run / (CHECKPOINT if unfinished else WEIGHTS)
 
 
 def open_localizer(

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..core.errors import DataError, listing, plural
 from ..core.files import write_atomically
+from ..core.log import LOG, Epoch, read_log
 from ..core.resume import Begin, begun
 from ..core.run_settings import RunData
 from ..core.runs import ROOTS, first_process, point_latest
@@ -31,7 +32,7 @@ from .localizer import FoundBox, Localizer, at_once
 from .mean_colour import measured_colours
 from .pictures import overlay, picture_sized, save_picture
 from .settings import ImageSettings
-from .train import Epoch, train
+from .train import train
 from .untrained import own_colours
 
 Warn = Callable[[str], None]
@@ -57,7 +58,9 @@ class TrainResult:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        last = vars(self.epochs[-1]) if self.epochs else {}
+        last = self.epochs[-1].known() if self.epochs else {}
+        if last:
+            last["epoch"] = last.pop("number")
         failed = {problem.subject: problem.detail for problem in self.failed}
         return {"run": str(self.run), "images": self.images, "classes": self.classes, "failed": failed} | last
 
@@ -131,8 +134,7 @@ def train_run(
 
     with begun(begin, settings, data, name=opened.name, origins=origins) as kept:
         folder = kept.folder
-        done = len((folder / "log.jsonl").read_text().splitlines()) if (folder / "log.jsonl").exists() else 0
-        on_start(done, len(table))
+        on_start(len(read_log(folder / LOG)) if kept.resuming else 0, len(table))
         _, failed = train(
             table, settings=kept.settings, folder=folder, resume=kept.resuming, on_epoch=keep, on_batch=on_batch
         )

@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from .._version import __version__
+from ..core.checkpoints import FORMATS, packed, read_header
 from ..core.errors import CheckpointError, UsageError, listing
 from ..core.files import write_atomically
 from ..core.settings_table import flatten
@@ -41,6 +42,35 @@ class TrainedNetwork:
     settings: ImageSettings
     titles: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a file says of it, plain values."""
+        settings = self.settings
+        own = isinstance(self.network, OwnNetwork) and not isinstance(self.network, LibraryNetwork)
+        return {
+            "backbone": OWN if own else settings.network.name,
+            "architecture": {} if own else asdict(settings.network) | {"kernel5": kernel5_of(self.network)},
+            "preprocessing": asdict(settings.input),
+            "hide": asdict(settings.hide),
+            "localize": asdict(settings.localize),
+            "classes": list(self.classes),
+            "titles": {name: self.titles[name] for name in self.classes if name in self.titles},
+        }
+
+    def to_bytes(
+        self, extra: Mapping[str, Tensor], facts: Mapping[str, Any], *, weights: Mapping[str, Tensor]
+    ) -> bytes:
+        """The content of a checkpoint.
+
+        Args:
+            extra: More tensors, such as the optimiser's.
+            facts: More plain values, such as the epoch.
+            weights: Of the network, by its own names.
+        """
+        tensors = {f"network.{name}": value for name, value in weights.items()} | dict(extra)
+        about = {"kind": "image", "format": FORMATS[-1], "thas": __version__, "settings": self.settings.flat()}
+        return packed(tensors, {**about, **self.facts, **facts})
+
 
 def save_weights(
     path: Path,
@@ -51,18 +81,8 @@ def save_weights(
     titles: Mapping[str, str] | None = None,
 ) -> None:
     """Write a network to one safetensors file that says by itself what it is, unless the network is your own."""
-    own = isinstance(network, OwnNetwork) and not isinstance(network, LibraryNetwork)
-    facts = {
-        "backbone": OWN if own else settings.network.name,
-        "architecture": {} if own else asdict(settings.network) | {"kernel5": kernel5_of(network)},
-        "preprocessing": asdict(settings.input),
-        "hide": asdict(settings.hide),
-        "localize": asdict(settings.localize),
-        "classes": list(classes),
-        "titles": {name: titles[name] for name in classes if name in titles} if titles else {},
-    }
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
-    write_atomically(path, save(tensors, metadata={"thas": json.dumps(facts)}))
+    facts = TrainedNetwork(network, classes, settings, titles or {}).facts
+    write_atomically(path, packed(network.state_dict(), facts))
 
 
 def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwork:
@@ -75,7 +95,7 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
     Raises:
         CheckpointError: The file is missing, damaged, or holds another kind of network.
     """
-    facts = read_facts(path)
+    facts = read_header(path)
     if (facts.get("backbone") == OWN) != (network is not None):
         own = network is None
         raise CheckpointError(
@@ -94,7 +114,7 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
         if network is not None:
             _check_fit(path, network)
         loaded = network or fresh_network(settings.network, classes=len(classes), seed=0, kernel5=kernel5)
-        loaded.load_state_dict(load_file(path))
+        loaded.load_state_dict(_network_in(path))
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, UsageError) as error:
         raise CheckpointError(
             f"{path} does not hold a network of the image half",
@@ -116,8 +136,7 @@ def fresh_network(
 
 def _check_fit(path: Path, network: OwnNetwork) -> None:
     """Before anything is loaded, or half of the weights would be new."""
-    with safe_open(str(path), framework="pt") as file:
-        theirs = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    theirs = {name: tuple(tensor.shape) for name, tensor in _network_in(path).items()}
     ours = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     if other := sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name)):
         name = other[0]
@@ -129,26 +148,13 @@ def _check_fit(path: Path, network: OwnNetwork) -> None:
         )
 
 
-def read_facts(path: Path) -> dict[str, Any]:
-    """What a weights file says of itself.
-
-    Raises:
-        CheckpointError: The file is missing or damaged, or is not ours.
-    """
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            return json.loads((file.metadata() or {})["thas"])
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"there is no weights file {path}", next="check the path, or train: thas image train", subject=str(path)
-        ) from None
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} is not a weights file of thas",
-            why=str(error),
-            next="thas image train makes one",
-            subject=str(path),
-        ) from None
+def _network_in(path: Path) -> dict[str, Tensor]:
+    """The network's tensors, of a file of weights or of a checkpoint, which holds others, too."""
+    with safe_open(str(path), framework="pt") as file:
+        ours = json.loads((file.metadata() or {}).get("thas", "{}"))
+        before = "network." if "kind" in ours else ""
+        names = [name for name in file.keys() if name.startswith(before)]  # noqa: SIM118
+        return {name.removeprefix(before): file.get_tensor(name) for name in names}
 
 
 def kernel5_of(network: nn.Module) -> int:
@@ -184,7 +190,7 @@ def start_from(
     kernel5 = int(branch.shape[-1]) if branch is not None else 5
     network = build_network(settings, classes=len(classes), seed=seed, kernel5=kernel5)
     ours = network.state_dict()
-    if path.suffix == ".safetensors" and tuple(read_facts(path)["classes"]) != classes:
+    if path.suffix == ".safetensors" and tuple(read_header(path)["classes"]) != classes:
         theirs = {name: tensor for name, tensor in theirs.items() if name not in CLASSIFIER}
     theirs = {name: tensor for name, tensor in theirs.items() if name in ours}
     wrong = [name for name, tensor in theirs.items() if tensor.shape != ours[name].shape]
@@ -210,7 +216,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"there is no weights file {path}", next="check the path", subject=str(path))
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return _network_in(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
         content = content.get("state_dict", content)
         return {name: tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}

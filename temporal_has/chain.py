@@ -34,8 +34,8 @@ from .sure_segments import sure_segments
 from .validation import held_out
 
 if TYPE_CHECKING:
+    from ..core.log import Epoch
     from ..eval.assessment import Assessment
-    from .log import Epoch
 
 WORK = "thas"
 """The folder, below the data set's, for what is made on the way; features lie where every command looks for them."""

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from .._version import __version__
-from ..core.checkpoints import BEST, CHECKPOINT
-from ..core.errors import CheckpointError, FeatureError
+from ..core.checkpoints import BEST, CHECKPOINT, FORMATS, packed
+from ..core.errors import CheckpointError, FeatureError, listing
 from ..core.plugins import require
 from ..core.settings_table import flatten
 from .activation import ClassActivationSequence
@@ -28,8 +28,6 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from ..features.cache import Features
-
-FORMAT = 2  # 1 had no heads
 
 
 @dataclass(eq=False)
@@ -124,13 +122,12 @@ class Model:
             facts: More JSON, such as the epoch.
             weights: Instead of the network's own, such as those of an earlier epoch.
         """
-        from safetensors.torch import save
-
         weights = self.network.state_dict() if weights is None else weights
-        tensors = {f"network.{name}": value.contiguous() for name, value in weights.items()}
+        tensors = {f"network.{name}": value for name, value in weights.items()}
         tensors |= {"mean": self.mean, "deviation": self.deviation, **(extra or {})}
         description = {
-            "format": FORMAT,
+            "kind": "temporal",
+            "format": FORMATS[-1],
             "thas": __version__,
             "classes": list(self.classes),
             "settings": self.settings.flat(),
@@ -139,8 +136,7 @@ class Model:
         }
         if parts := self.settings.origins_of_parts():
             description["plugins"] = parts
-        tensors = {name: value.detach().cpu() for name, value in tensors.items()}
-        return save(tensors, metadata={"thas": json.dumps(description, sort_keys=True)})
+        return packed(tensors, description)
 
 
 def checkpoint_path(run: Path, choice: Literal["best", "last"] = "best") -> Path:
@@ -165,9 +161,9 @@ def load_model(path: Path, *, device: torch.device | str = "cpu") -> tuple[Model
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         description = json.loads(metadata["thas"])
-        if description["format"] != FORMAT:
+        if description["format"] not in FORMATS:
             raise CheckpointError(
-                f"{path} is of format {description['format']}, this thas {__version__} reads format {FORMAT}",
+                f"{path} is of format {description['format']}; thas {__version__} reads {listing(map(str, FORMATS))}",
                 next=f"use thas {description['thas']}, or train anew",
                 subject=str(path),
             )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import DataError, FeatureError, counted, plural
+from ..core.log import LOG, read_log, stopped_early
 from ..core.run_settings import RunData, read_settings
 from ..core.runs import find_run, resume_command
 from ..core.segments import Segments
@@ -20,7 +21,6 @@ from ..eval.labels_told import LabelsTold, labels_told
 from ..features.cache import FeatureCache
 from .activation import ClassActivationSequence
 from .localizer import Localizer, localize_videos
-from .log import LOG, read_log, stopped_early
 from .results import DETECTIONS, LocalizeResult, read_detections, write_result
 from .settings import EvalSettings, LocalizeSettings, Settings
 

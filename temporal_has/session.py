@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import counted, plural
+from ..core.log import LOG, Epoch, best_epoch, convergence, read_log
 from ..core.resume import Begin, begun
 from ..core.run_settings import RunData
 from ..core.runs import first_process, point_latest
 from ..datasets.dataset import dataset_presets, open_dataset
 from ..eval.labels_told import LabelsTold
 from .data import training_labels
-from .log import LOG, Epoch, best_epoch, convergence, read_log
 from .results import write_result
 from .runs import localize_dataset, open_features
 from .settings import Settings

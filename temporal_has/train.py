@@ -10,24 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..core.checkpoints import BEST, CHECKPOINT
 from ..core.errors import DataError, listing
-from ..core.files import write_atomically
+from ..core.log import Epoch
 from ..core.runners import choose_runner
+from ..core.training import Schedule, fit
 from .data import TrainingFeatures
 from .heads import build_head
-from .log import LOG, Epoch, append_log
-from .losses import video_loss
 from .model import Model
-from .scalars import Scalars
 from .settings import Settings
-from .trainer import LabelledVideos, Trainer
+from .task import HeadTask, LabelledVideos
 from .validation import held_out
 
 if TYPE_CHECKING:
     from ..features.cache import Features
-
-__all__ = ["BEST", "CHECKPOINT", "train", "video_loss"]
 
 
 def train(
@@ -84,50 +79,11 @@ def train(
     settings = settings.updated({f"network.{name}": size for name, size in sizes.items()})
     network = build_head(data.dimension, len(classes), settings.network, seed=settings.train.seed).to(device)
     model = Model(network, data.mean, data.deviation, tuple(classes), settings, dict(recipe or {}))
-    trainer = Trainer(model, taught, judged, runner=runner, facts={"labels": _fingerprint(known)})
-    if resume and folder is not None and (folder / CHECKPOINT).exists():
-        trainer.restore(folder / CHECKPOINT)
-    trainer.check_agreement()
-    _run(trainer, folder if runner.rank == 0 else None, on_epoch)
-    runner.total(torch.zeros(1, device=device))  # the others wait here until the first has written
-    if trainer.best is not None:
-        network.load_state_dict(trainer.best.weights)
+    task = HeadTask(model, taught, judged, runner=runner, labels=_fingerprint(known))
+    of = settings.train
+    schedule = Schedule(of.epochs, of.checkpoint_epochs, of.patience, of.clip_norm)
+    fit(task, schedule, runner=runner, folder=folder, resume=resume, on_epoch=on_epoch)
     return model
-
-
-def _run(trainer: Trainer, folder: Path | None, on_epoch: Callable[[Epoch], None] | None) -> None:
-    """Train to the end, keeping log and checkpoints in a folder; Ctrl-C costs the running epoch only."""
-    settings = trainer.model.settings.train
-    scalars = Scalars(folder, epochs_done=trainer.epochs_done) if folder is not None else None
-    unwritten: dict[str, bytes] = {}
-    try:
-        while not trainer.finished:
-            epoch = trainer.epoch()
-            if folder is not None and scalars is not None:
-                if trainer.best is not None and trainer.best.epoch == epoch.number:
-                    unwritten[BEST] = trainer.best_model()
-                unwritten[CHECKPOINT] = trainer.checkpoint()
-                append_log(folder / LOG, epoch)
-                scalars.add(epoch)
-                if epoch.number % settings.checkpoint_epochs == 0 or trainer.finished:
-                    _write(folder, unwritten)
-            if on_epoch is not None:
-                on_epoch(epoch)
-    except KeyboardInterrupt:
-        if folder is not None:
-            _write(folder, unwritten)
-        raise
-    finally:
-        if scalars is not None:
-            scalars.close()
-
-
-def _write(folder: Path, unwritten: dict[str, bytes]) -> None:
-    """The best first: a crash between the two leaves an older checkpoint, which finds the best again."""
-    for name in (BEST, CHECKPOINT):
-        if name in unwritten:
-            write_atomically(folder / name, unwritten[name])
-            del unwritten[name]
 
 
 def _checked_labels(labels: Mapping[str, Sequence[str]], classes: Sequence[str]) -> dict[str, Sequence[str]]:

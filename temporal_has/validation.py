@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -68,18 +67,3 @@ def label_map(scores: np.ndarray, labels: np.ndarray) -> float:
             not_below = score[None, :] >= score[right, None]  # (positives, N)
             found.append(((not_below & right).sum(axis=1) / not_below.sum(axis=1)).mean())
     return float(np.mean(found))
-
-
-@dataclass(frozen=True, order=True)
-class Verdict:
-    """How well the held-out videos' labels were told; the greater verdict is the better.
-
-    The mean average precision decides, and between equals, which are common among few videos, the lower loss.
-
-    Attributes:
-        map: Mean average precision over classes, 0 to 1.
-        minus_loss: The mean loss, negated.
-    """
-
-    map: float
-    minus_loss: float

@@ -187,5 +187,5 @@ def test_headers_are_read_without_torch(tmp_path):
         (tmp_path / CHECKPOINT).write_bytes(content)
         with pytest.raises(CheckpointError, match="is not a checkpoint of thas"):
             read_header(tmp_path / CHECKPOINT)
-    with pytest.raises(CheckpointError, match="there is no file"):
+    with pytest.raises(CheckpointError, match="there is no weights file"):
         read_header(tmp_path / "none")

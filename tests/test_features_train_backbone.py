@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +16,16 @@ import torch
 from safetensors import safe_open
 
 from thas.cli import run as thas
+from thas.core import training_state
+from thas.core.checkpoints import read_header
 from thas.core.errors import DataError, UsageError
+from thas.core.files import cannot_write
 from thas.features import training_clips
+from thas.features.backbone_settings import BackboneSettings
+from thas.features.backbone_task import BackboneTask, _augmented, _likeliest
 from thas.features.extract import ExtractionSettings, extract_dataset
 from thas.features.preprocessing import square
-from thas.features.train_backbone import BackboneSettings, _augmented, _likeliest, train_backbone
+from thas.features.train_backbone import train_backbone
 from thas.features.training_clips import TrainingClips
 from thas.features.weights import load_backbone
 
@@ -82,7 +89,7 @@ def _inputs(folder: Path):
 def trained(folder, tmp_path_factory):
     files, labels = _inputs(folder)
     out = tmp_path_factory.mktemp("out") / "deep" / "b.safetensors"
-    notes, read = [], []
+    notes = []
     result = train_backbone(
         files,
         labels,
@@ -90,11 +97,10 @@ def trained(folder, tmp_path_factory):
         out,
         settings=TINY,
         workers=1,
-        on_video=lambda: read.append(1),
-        progress=notes.append,
+        progress=lambda epochs, words: notes.append((epochs, words)),
     )
-    assert len(read) == 9
-    assert len(notes) == len(result.loss) == TINY.epochs
+    assert sum(words.startswith("reading video") for _, words in notes) == 9
+    assert sum(epochs for epochs, _ in notes) == len(result.loss) == TINY.epochs
     return result
 
 
@@ -254,7 +260,7 @@ def test_bad_input_is_refused_before_any_work(folder, tmp_path):
 
     def refuse(words: str, kind=DataError, **changes):
         with pytest.raises(kind, match=words) as caught:
-            train_backbone(**{**good, **changes}, on_video=lambda: pytest.fail("it worked"))
+            train_backbone(**{**good, **changes}, progress=lambda *_: pytest.fail("it worked"))
         assert caught.value.next
 
     refuse("two classes or more", classes=("red",))
@@ -286,7 +292,8 @@ _SMALL = {"width": 4, "input-size": 16, "depth": 2, "clip-frames": 8, "fc-width"
 _OPTIONS = [word for name, value in _SMALL.items() for word in (f"--{name}", str(value))]
 
 
-def test_the_command_writes_the_file_and_says_what_is_next(folder, tmp_path, capsys):
+def test_the_command_writes_the_file_and_says_what_is_next(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     out = tmp_path / "b.safetensors"
     code = thas(["train-backbone", "--dataset", str(folder), "--out", str(out), *_OPTIONS, "--json"])
     captured = capsys.readouterr()
@@ -296,7 +303,8 @@ def test_the_command_writes_the_file_and_says_what_is_next(folder, tmp_path, cap
     assert load_backbone(weights=out).backbone.dimension == 8
 
 
-def test_the_command_counts_what_failed_and_exits_with_3(folder, tmp_path, capsys):
+def test_the_command_counts_what_failed_and_exits_with_3(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     copy = tmp_path / "set"
     (copy / "videos").mkdir(parents=True)
     for path in (folder / "videos").iterdir():
@@ -311,3 +319,51 @@ def test_the_command_counts_what_failed_and_exits_with_3(folder, tmp_path, capsy
     assert "2 videos could not be read: v0, v1" in words
     assert (copy / "backbone.safetensors").exists()
     assert thas(["train-backbone", "--dataset", str(tmp_path / "nowhere"), *_OPTIONS]) == 2
+
+
+def test_interrupted_by_a_signal_or_a_full_disk_it_goes_on_to_the_same_bytes(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    options = [*_OPTIONS, "--dropout", "0.2", "--workers", "1"]
+    options[options.index("--epochs") + 1] = "4"
+    command = ["train-backbone", "--dataset", str(folder), *options]
+    assert thas([*command, "--out", "whole.safetensors", "--runs", "others"]) == 0
+
+    written = training_state.write_atomically
+
+    def full(path: Path, content: bytes) -> None:
+        if read_header(path)["epoch"] == 2 if path.exists() else False:
+            raise cannot_write(path, OSError(errno.ENOSPC, "No space left on device"))
+        written(path, content)
+
+    monkeypatch.setattr(training_state, "write_atomically", full)
+    assert thas([*command, "--out", "cut.safetensors"]) == 1
+    advice = capsys.readouterr().err.rsplit("then thas ", 1)[1].split()
+    assert not Path("cut.safetensors").exists()
+    monkeypatch.setattr(training_state, "write_atomically", written)
+
+    epochs = []
+
+    def terminated(task, number):
+        epochs.append(number)
+        if number == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return epoch(task, number)
+
+    epoch = BackboneTask.epoch
+    monkeypatch.setattr(BackboneTask, "epoch", terminated)
+    assert thas([*advice, "--workers", "1"]) == 143
+    assert epochs == [2, 3]
+    assert "--resume" in capsys.readouterr().err
+    monkeypatch.setattr(BackboneTask, "epoch", epoch)
+    assert thas(["train-backbone", "--dataset", str(folder), "--resume", "--device", "cpu"]) == 0
+    assert Path("cut.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
+    assert thas(["train-backbone", "--dataset", str(folder), "--resume", "--epochs", "9"]) == 2
+    assert "another backbone.epochs" in capsys.readouterr().err
+
+
+def test_a_backbone_learns_in_mixed_precision(folder, tmp_path):
+    files, labels = _inputs(folder)
+    settings = replace(TINY, epochs=2, precision="bf16")
+    result = train_backbone(files, labels, ("blue", "red"), tmp_path / "b.safetensors", settings=settings, workers=1)
+    assert np.isfinite(result.loss).all()
+    assert load_backbone(weights=tmp_path / "b.safetensors").backbone.dimension == TINY.fc_width

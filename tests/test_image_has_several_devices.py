@@ -63,10 +63,10 @@ def test_two_processes_train_one_network(tmp_path: Path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in lines] == [1, 2, 3], "one process writes"
+    assert [line["number"] for line in lines] == [1, 2, 3], "one process writes"
     losses = [line["loss"] for line in lines]
     assert min(losses) < 0.7 * losses[0]  # the last is no measure: a dozen images, most of them hidden
     assert (tmp_path / "weights.safetensors").exists()
     lines = [json.loads(line) for line in (tmp_path / "own/log.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in lines] == [1, 2, 3], "a network of one's own, resumed"
+    assert [line["number"] for line in lines] == [1, 2, 3], "a network of one's own, resumed"
     assert (tmp_path / "own/weights.safetensors").exists()

@@ -10,8 +10,11 @@ import pytest
 import torch
 from torch import nn
 
+from thas.core.checkpoints import CHECKPOINT, OLD_CHECKPOINT
 from thas.core.devices import choose_device
-from thas.core.errors import CheckpointError, DataError, UsageError
+from thas.core.errors import CheckpointError, DataError, ThasError, UsageError
+from thas.core.log import LOG, Epoch
+from thas.core.runs import WEIGHTS
 from thas.image_has.folder import read_folder
 from thas.image_has.images import ImageTable
 from thas.image_has.loading import TrainingLoader, crop_corner, epoch_order, flipped, normalised, whole_batches
@@ -19,7 +22,8 @@ from thas.image_has.localizer import Localizer
 from thas.image_has.mean_colour import measured_colours
 from thas.image_has.network import OwnNetwork
 from thas.image_has.settings import ImageSettings, InputSettings
-from thas.image_has.train import CHECKPOINT, LOG, WEIGHTS, Epoch, black, dropped, hidden_input, train
+from thas.image_has.task import black, dropped, hidden_input
+from thas.image_has.train import train
 from thas.image_has.weights import load_weights
 
 SETTINGS = ImageSettings.preset("image-demo").updated(
@@ -63,7 +67,7 @@ def test_it_learns_and_writes_all_of_a_run(colours: ImageTable, tmp_path: Path):
     assert epochs[-1].loss < epochs[0].loss
     assert not failed
     lines = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
-    assert [line["epoch"] for line in lines] == list(range(1, 9))
+    assert [line["number"] for line in lines] == list(range(1, 9))
     assert all(line["images_per_second"] > 0 for line in lines)
     assert [line["learning_rate"] for line in lines] == [0.05] * 7 + [0.005]
     saved = load_weights(tmp_path / WEIGHTS)
@@ -76,7 +80,7 @@ def test_interrupted_and_resumed_it_gives_the_same_bits(colours: ImageTable, tmp
     whole, _ = train(colours, settings=settings)  # has dropout, so that its randomness is tried too
 
     def interrupt(epoch) -> None:
-        if epoch.epoch == 1:
+        if epoch.number == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -90,13 +94,13 @@ def test_a_resumed_log_holds_each_epoch_once(colours: ImageTable, tmp_path: Path
     settings = SETTINGS.updated({"train.epochs": 4, "train.checkpoint_epochs": 2})
 
     def stop(epoch: Epoch) -> None:
-        if epoch.epoch == 3:
+        if epoch.number == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         train(colours, settings=settings, folder=tmp_path, on_epoch=stop)
     train(colours, settings=settings, folder=tmp_path, resume=True)
-    assert [json.loads(line)["epoch"] for line in (tmp_path / LOG).read_text().splitlines()] == [1, 2, 3, 4]
+    assert [json.loads(line)["number"] for line in (tmp_path / LOG).read_text().splitlines()] == [1, 2, 3, 4]
 
 
 def test_images_too_long_and_thin_to_be_shrunk_are_left_out(colours: ImageTable):
@@ -135,7 +139,7 @@ def test_a_network_of_ones_own_is_trained_kept_and_resumed(colours: ImageTable, 
     torch.testing.assert_close(found.maps[:, 0], maps)
 
     def interrupt(epoch: Epoch) -> None:
-        if epoch.epoch == 2:
+        if epoch.number == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -175,10 +179,10 @@ def test_tied_weights_are_kept(colours: ImageTable, tmp_path: Path):
     assert all(torch.equal(a, b) for a, b in zip(weights(trained), weights(read.network), strict=True))
 
 
-def test_a_resumption_that_cannot_be_leaves_no_folder(colours: ImageTable, tmp_path: Path):
-    with pytest.raises(CheckpointError, match="nothing to resume"):
-        train(colours, settings=SETTINGS, folder=tmp_path / "typo", resume=True)
-    assert not (tmp_path / "typo").exists()
+def test_resumed_before_the_first_epoch_it_begins(colours: ImageTable, tmp_path: Path):
+    whole, _ = train(colours, settings=SETTINGS)
+    resumed, _ = train(colours, settings=SETTINGS, folder=tmp_path / "killed", resume=True)
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
 
 
 def test_ones_own_network_must_fit(colours: ImageTable):
@@ -251,16 +255,43 @@ def test_one_image_is_too_few(colours: ImageTable):
 
 
 def test_a_loss_that_explodes_is_an_error_not_a_network(colours: ImageTable):
-    with pytest.raises(UsageError, match="the loss is"):
+    with pytest.raises(ThasError, match="the loss became"):
         train(colours, settings=SETTINGS.updated({"train.learning_rate": "1e30"}))
 
 
-def test_nothing_or_garbage_to_resume_is_named(colours: ImageTable, tmp_path: Path):
-    with pytest.raises(CheckpointError, match="nothing to resume"):
+def test_an_older_or_damaged_checkpoint_is_named(colours: ImageTable, tmp_path: Path):
+    (tmp_path / OLD_CHECKPOINT).write_bytes(b"of torch")
+    with pytest.raises(CheckpointError, match="an older thas, whose training cannot be continued"):
         train(colours, settings=SETTINGS, folder=tmp_path, resume=True)
     (tmp_path / CHECKPOINT).write_bytes(b"garbage")
-    with pytest.raises(CheckpointError, match="cannot be resumed"):
+    with pytest.raises(CheckpointError, match="is not a checkpoint of thas"):
         train(colours, settings=SETTINGS, folder=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("key", ["train.seed", "hide.probability", "input.flip"])
+def test_a_checkpoint_of_other_settings_or_images_is_refused(colours: ImageTable, tmp_path: Path, key: str):
+    train(colours, settings=SETTINGS.updated({"train.epochs": 1}), folder=tmp_path)
+    with pytest.raises(CheckpointError, match="a run with other settings") as caught:
+        train(colours, settings=SETTINGS.updated({key: 1}), folder=tmp_path, resume=True)
+    assert f"{key} was" in caught.value.why
+    with pytest.raises(CheckpointError, match="a run with other labels"):
+        train(colours.take(list(range(1, len(colours)))), settings=SETTINGS, folder=tmp_path, resume=True)
+
+
+def test_an_unfinished_run_localizes_as_it_stands(colours: ImageTable, tmp_path: Path):
+    train(colours, settings=SETTINGS.updated({"train.epochs": 2, "train.stages": 1}), folder=tmp_path)
+    finished, standing = load_weights(tmp_path / WEIGHTS), load_weights(tmp_path / CHECKPOINT)
+    assert standing.settings.network == finished.settings.network
+    assert all(torch.equal(a, b) for a, b in zip(weights(finished.network), weights(standing.network), strict=True))
+
+    def interrupt(epoch: Epoch) -> None:
+        raise KeyboardInterrupt
+
+    longer = SETTINGS.updated({"train.epochs": 4, "train.stages": 1})
+    with pytest.raises(KeyboardInterrupt):
+        train(colours, settings=longer, folder=tmp_path, resume=True, on_epoch=interrupt)
+    assert not (tmp_path / WEIGHTS).exists(), "they would be those of an earlier epoch"
+    assert load_weights(tmp_path / CHECKPOINT).classes == ("blue", "red")
 
 
 @pytest.mark.parametrize(

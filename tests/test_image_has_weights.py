@@ -8,11 +8,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torchvision import models
 
+from thas.core.checkpoints import read_header
 from thas.core.errors import CheckpointError
 from thas.image_has.activation import captured
 from thas.image_has.network import build_network
 from thas.image_has.settings import ImageSettings, NetworkSettings
-from thas.image_has.weights import load_weights, read_facts, save_weights, start_from
+from thas.image_has.weights import load_weights, save_weights, start_from
 
 SMALL = ImageSettings.preset("image-demo")
 
@@ -33,7 +34,7 @@ def test_a_saved_network_comes_back_with_its_classes_and_settings(tmp_path: Path
 
 def test_a_file_that_holds_a_single_threshold_is_read_and_a_strange_setting_named(tmp_path: Path):
     path = saved(tmp_path / "weights.safetensors")
-    facts = read_facts(path)
+    facts = read_header(path)
 
     def rewritten(name: str, **changes: object) -> Path:
         content = facts | {"localize": facts["localize"] | changes}

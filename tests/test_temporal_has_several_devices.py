@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from thas.core.checkpoints import CHECKPOINT
+from thas.core.log import read_log
 from thas.features.cache import write_features
-from thas.temporal_has.log import read_log
-from thas.temporal_has.model import CHECKPOINT, load_model
+from thas.temporal_has.model import load_model
 from thas.temporal_has.train import train
 
 from .conftest import make_features, papers_settings, planted_videos

@@ -10,17 +10,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thas.core.checkpoints import CHECKPOINT
 from thas.core.devices import choose_device
 from thas.core.errors import CheckpointError, DataError, FeatureError, UsageError
+from thas.core.log import Epoch, append_log, read_log
+from thas.core.training_state import State
 from thas.temporal_has.data import TrainingFeatures
 from thas.temporal_has.hide import hide_mask
 from thas.temporal_has.localizer import Localizer
-from thas.temporal_has.log import Epoch, append_log, read_log
+from thas.temporal_has.losses import video_loss
 from thas.temporal_has.model import load_model
 from thas.temporal_has.network import HasNetwork, Head, NetworkOutput, pool
 from thas.temporal_has.settings import Settings
-from thas.temporal_has.train import CHECKPOINT, _fingerprint, train, video_loss
-from thas.temporal_has.trainer import Trainer
+from thas.temporal_has.train import _fingerprint, train
 
 from .conftest import make_features, papers_settings, planted_videos
 
@@ -242,13 +244,13 @@ def test_an_interruption_costs_the_running_epoch_only(tmp_path, options):
 def test_processes_that_found_different_checkpoints_do_not_start():
     def of_two(mine, other):
         """Of two processes, one after `mine` epochs and the other after `other`."""
-        runner = SimpleNamespace(world=2, total=lambda values: values + torch.tensor([other, other**2]))
-        return SimpleNamespace(epochs_done=mine, model=SimpleNamespace(device="cpu"), runner=runner)
+        runner = SimpleNamespace(world=2, device="cpu", total=lambda values: values + torch.tensor([other, other**2]))
+        return SimpleNamespace(epochs_done=mine, runner=runner)
 
     for epochs in (0, 7):
-        Trainer.check_agreement(of_two(epochs, epochs))  # type: ignore[arg-type]
+        State.check_agreement(of_two(epochs, epochs))  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match="not all processes found the checkpoint"):
-        Trainer.check_agreement(of_two(7, 0))  # type: ignore[arg-type]
+        State.check_agreement(of_two(7, 0))  # type: ignore[arg-type]
 
 
 def test_clipped_gradients_change_what_is_learnt():

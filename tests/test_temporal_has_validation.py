@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thas.core.checkpoints import BEST, CHECKPOINT
 from thas.core.errors import DataError, UsageError
+from thas.core.log import best_epoch, read_log, stopped_early
+from thas.core.training_state import Verdict
 from thas.temporal_has.localizer import Localizer
-from thas.temporal_has.log import best_epoch, read_log, stopped_early
-from thas.temporal_has.model import BEST, CHECKPOINT, checkpoint_path, load_model
+from thas.temporal_has.model import checkpoint_path, load_model
 from thas.temporal_has.settings import Settings
 from thas.temporal_has.train import train
-from thas.temporal_has.validation import Verdict, held_out, label_map
+from thas.temporal_has.validation import held_out, label_map
 
 from .conftest import papers_settings, planted_videos
 

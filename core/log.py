@@ -10,22 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from ..core.files import cannot_write
+from .files import cannot_write, write_atomically
 
 LOG = "log.jsonl"
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the training videos gave.
+    """What one pass over the training data gave.
 
     Attributes:
         number: From 1.
-        loss: Mean over the videos.
-        accuracy: Fraction of videos whose likeliest class is one of their labels, while hidden as in training.
+        loss: Mean over the videos, images or clips.
+        accuracy: Fraction of them whose likeliest class is one of their labels, while hidden as in training.
         seconds: Wall time of the training itself.
-        learning_rate: Of this epoch.
-        videos_per_second: Over all devices, reading included.
+        learning_rate: Of this epoch, at its end.
+        per_second: How many of them, over all devices, reading included; in the log as `videos_per_second` or so.
+        things: What they are: videos, images or clips.
         validation_map: Mean average precision, over classes, of telling the held-out videos' labels; 0 to 1.
         validation_loss: Mean over the held-out videos, nothing hidden.
     """
@@ -35,13 +36,15 @@ class Epoch:
     accuracy: float
     seconds: float
     learning_rate: float | None = None
-    videos_per_second: float | None = None
+    per_second: float | None = None
+    things: str = "videos"
     validation_map: float | None = None
     validation_loss: float | None = None
 
     def known(self) -> dict[str, Any]:
         """Without what was not measured."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        names = {"per_second": f"{self.things}_per_second"}
+        return {names.get(k, k): value for k, value in vars(self).items() if value is not None and k != "things"}
 
     def summary(self) -> str:
         """A few words for a progress line.
@@ -50,7 +53,7 @@ class Epoch:
         'loss 0.500, videos right 100%, held out mAP 75%'
         """
         held_out = "" if self.validation_map is None else f", held out mAP {self.validation_map:.0%}"
-        return f"loss {self.loss:.3f}, videos right {self.accuracy:.0%}{held_out}"
+        return f"loss {self.loss:.3f}, {self.things} right {self.accuracy:.0%}{held_out}"
 
 
 def append_log(path: Path, epoch: Epoch) -> None:
@@ -71,6 +74,17 @@ def append_log(path: Path, epoch: Epoch) -> None:
         raise cannot_write(path, error) from error
 
 
+def cut_log(path: Path, epochs: int) -> None:
+    """Leave out the epochs after the first so many, which are about to be done anew.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+    if path.exists():
+        kept = [line for line in read_log(path) if line["number"] <= epochs]
+        write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept))
+
+
 def read_log(path: Path) -> list[dict[str, Any]]:
     """The epochs of a run; after a resumption the last word on each counts, and lines cut off count for nothing."""
     if not path.exists():
@@ -79,6 +93,8 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             epoch = json.loads(line)
+            if "epoch" in epoch:  # runs of images called it so
+                epoch["number"] = epoch.pop("epoch")
             epochs[int(epoch["number"])] = epoch
         except (ValueError, KeyError, TypeError):
             continue

@@ -1,0 +1,204 @@
+"""Training, of heads, networks of images and backbones alike: the loop seen whole, and what a task must say."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .checkpoints import CHECKPOINT
+from .errors import Terminated, ThasError
+from .log import Epoch
+from .runners import Runner
+from .training_state import Keeper, State, Verdict
+
+
+class Step(NamedTuple):
+    """What a batch gives.
+
+    Attributes:
+        loss: To be made smaller; None where the batch holds nothing to learn from.
+        sums: (2,), over the items of this process: the sum of their losses, and how many were told right.
+        items: How many they are.
+    """
+
+    loss: Tensor | None
+    sums: Tensor | None
+    items: int
+
+
+class Task(Protocol):
+    """All that differs between the trainings of heads, networks of images and backbones."""
+
+    kind: str
+    """`temporal`, `image` or `backbone`."""
+    things: str
+    """What is learned from: `videos`, `images` or `clips`."""
+    network: nn.Module
+    """Whose weights are kept."""
+    trained: nn.Module
+    """What devices share: the network, or the network with its loss."""
+    optimiser: torch.optim.Optimizer
+    settings: Mapping[str, Any]
+    """By dotted key; a checkpoint of others is not gone on from, but for those that may change."""
+    usual: Mapping[str, Any]
+    """The defaults, for what an older checkpoint does not say."""
+    identity: Mapping[str, Any]
+    """What else a checkpoint must agree in, plain values by their names: the classes, a digest of the labels."""
+    constants: Mapping[str, Tensor]
+    """What is measured of the training data, and kept beside the weights; a checkpoint must agree in it."""
+    cure: str
+    """What helps where the loss becomes infinite."""
+
+    def epoch(self, number: int) -> AbstractContextManager[Iterable[Any]]:
+        """The batches of an epoch, counted from 0, and whatever must hold while they are learned from."""
+        ...
+
+    def step(self, trained: nn.Module, batch: Any) -> Step:
+        """The loss of a batch, by `trained` as the devices made it ready."""
+        ...
+
+    def judge(self) -> Verdict | None:
+        """How well held-out data is told, the same in all processes; None where none is held out."""
+        ...
+
+    def packed(self, extra: Mapping[str, Tensor], facts: Mapping[str, Any], weights: Mapping[str, Tensor]) -> bytes:
+        """A file's content: these weights and all that is needed to use them, with more tensors and facts."""
+        ...
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What chance has come to, and whatever else the epochs to come depend on: tensors, and plain values."""
+        ...
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Go on from such a state; a KeyError says what an older file lacks."""
+        ...
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long a training lasts and what is kept of it.
+
+    Attributes:
+        epochs: Passes over the data.
+        checkpoint_epochs: A checkpoint is written every so many.
+        patience: Stop so many epochs after the best one; 0 never does.
+        clip_norm: Longer gradients are shortened to this; 0 leaves them.
+    """
+
+    epochs: int
+    checkpoint_epochs: int = 1
+    patience: int = 0
+    clip_norm: float = 0.0
+
+    def finished(self, state: State) -> bool:
+        """Whether all epochs are done, or the last best one is too long ago."""
+        stalled = state.best is not None and 0 < self.patience <= state.epochs_done - state.best.epoch
+        return stalled or state.epochs_done >= self.epochs
+
+
+def fit(
+    task: Task,
+    schedule: Schedule,
+    *,
+    runner: Runner,
+    folder: Path | None = None,
+    resume: bool = False,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> None:
+    """Train a task's network; it ends with the last epoch's weights, or the best one's where data is held out.
+
+    Interrupted at any moment and resumed it comes to the same bytes.
+
+    Args:
+        task: What is trained, on what and how.
+        schedule: How long.
+        runner: The devices. Of several processes only the first writes.
+        folder: Where log and checkpoints go; None keeps nothing. `checkpoint.safetensors` is the last epoch's, also
+            after Ctrl-C or SIGTERM; `best.safetensors` the best one's.
+        resume: Go on from the folder's checkpoint, if it holds one.
+        on_epoch: Called after each epoch.
+        on_batch: Called after each batch with its number of items, over all processes.
+
+    Raises:
+        CheckpointError: The checkpoint belongs to another training, or cannot be gone on from.
+        ThasError: The loss became infinite.
+        Terminated: SIGTERM came; what was finished is kept.
+    """
+    state = State(task, runner)
+    if resume and folder is not None and (folder / CHECKPOINT).exists():
+        state.restore(folder / CHECKPOINT)
+    state.check_agreement()
+    trained, optimiser = runner.set_up(task.trained, task.optimiser)
+    kept_by = folder if runner.rank == 0 else None
+    with raising_on_sigterm(), Keeper(kept_by, state, every=schedule.checkpoint_epochs) as keeper:
+        while not schedule.finished(state):
+            started = time.perf_counter()
+            trained.train()
+            sums = torch.zeros(2, dtype=torch.float64, device=runner.device)  # added up there, so that no batch waits
+            items = 0
+            with task.epoch(state.epochs_done) as batches:
+                for batch in batches:
+                    step = task.step(trained, batch)
+                    if step.loss is not None and step.sums is not None:
+                        optimiser.zero_grad(set_to_none=True)
+                        runner.step(step.loss, optimiser, clip_norm=schedule.clip_norm)
+                        sums += step.sums
+                        items += step.items
+                    if on_batch is not None:
+                        on_batch(step.items * runner.world)
+            loss, right, count = runner.total(torch.cat([sums, sums.new_tensor([items])])).tolist()
+            seconds = time.perf_counter() - started
+            state.epochs_done += 1
+            rate = float(task.optimiser.param_groups[0]["lr"])
+            if not np.isfinite(loss):
+                raise ThasError(
+                    f"training diverged: the loss became {loss} in epoch {state.epochs_done}",
+                    why=f"the learning rate of {rate:g} is too high here, or the weights it began from are broken",
+                    next=task.cure,
+                )
+            verdict = state.judged()
+            epoch = Epoch(
+                number=state.epochs_done,
+                loss=loss / count,
+                accuracy=right / count,
+                seconds=seconds,
+                learning_rate=rate,
+                per_second=count / max(seconds, 1e-9),
+                things=task.things,
+                validation_map=verdict.map if verdict else None,
+                validation_loss=-verdict.minus_loss if verdict else None,
+            )
+            keeper.keep(epoch, last=schedule.finished(state))
+            if on_epoch is not None:
+                on_epoch(epoch)
+    runner.total(torch.zeros(1, device=runner.device))  # the others wait here until the first has written
+    if state.best is not None:
+        task.network.load_state_dict(state.best.weights)
+
+
+@contextmanager
+def raising_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM, which schedulers send before they kill, end the block as Ctrl-C does; only in the main thread."""
+
+    def end(*signal_and_frame: object) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

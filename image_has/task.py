@@ -1,0 +1,158 @@
+"""What is peculiar to training a network of images: what is hidden, the loss, and the rates of its stages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..core.errors import DataError
+from ..core.runners import Runner
+from ..core.training import Step
+from ..core.training_state import Verdict
+from .hide import hide
+from .images import ImageTable, Problem
+from .loading import Batch, TrainingLoader, flipped, normalised, seed_of
+from .network import Hiding
+from .settings import ImageSettings, InputSettings
+from .weights import TrainedNetwork
+
+
+class ImageTask:
+    """The training of a network of images; see `thas.core.training.Task`.
+
+    Args:
+        trained: The network, on its device, with its classes and settings.
+        table: The images to learn from; boxes are never read.
+        runner: The devices; several share each batch.
+    """
+
+    kind: str = "image"
+    things: str = "images"
+    cure: str = "--set train.learning_rate=... with smaller values"
+
+    def __init__(self, trained: TrainedNetwork, table: ImageTable, *, runner: Runner) -> None:
+        self.model, self.runner = trained, runner
+        self._own = trained.settings
+        self.network: nn.Module = trained.network
+        self.trained: nn.Module = trained.network
+        self.optimiser: torch.optim.Optimizer = torch.optim.SGD(
+            self.network.parameters(), lr=1.0, momentum=self._own.train.momentum
+        )
+        self.settings: Mapping[str, Any] = self._own.flat()
+        self.usual: Mapping[str, Any] = ImageSettings().flat()
+        rows = json.dumps([table.paths, table.labels.tolist()])
+        self.identity: Mapping[str, Any] = {
+            "labels": hashlib.sha256(rows.encode()).hexdigest(),
+            "classes": list(table.classes),
+        }
+        self.constants: Mapping[str, Tensor] = {}
+        self.loader = TrainingLoader(
+            table, settings=self._own.input, train=self._own.train, rank=runner.rank, world=runner.world
+        )
+        self.failed: dict[str, Problem] = {}
+        """Images that could not be read, by their paths."""
+        self._generator = torch.Generator()
+
+    @contextmanager
+    def epoch(self, number: int) -> Iterator[Iterator[Batch]]:
+        """Random crops of the images; all that chance decides starts from the epoch's number."""
+        rate, decay = self._own.at_epoch(number)
+        for group in self.optimiser.param_groups:
+            group["lr"], group["weight_decay"] = rate, decay
+        seed, rank, seen = self._own.train.seed, self.runner.rank, 0
+
+        def batches() -> Iterator[Batch]:
+            nonlocal seen
+            for batch in self.loader.of_epoch(number):
+                self.failed |= {problem.subject: problem for problem in batch.failed}
+                seen += len(batch.labels)
+                yield batch
+
+        self._generator = torch.Generator().manual_seed(seed_of(seed, number, rank, 4))
+        with torch.random.fork_rng(devices=[self.runner.device] if self.runner.device.type == "cuda" else []):
+            torch.manual_seed(seed_of(seed, number, rank, 5))  # dropout knows no other source
+            yield batches()
+        if not seen:
+            first = next(iter(self.failed.values()), None)
+            raise DataError(
+                f"none of the images of {self.loader.table.root} could be read",
+                why=f"{first.subject}: {first.detail}" if first else "there are none",
+                next="check the files",
+            )
+
+    def step(self, trained: nn.Module, batch: Batch) -> Step:
+        """The mean loss of a batch of images."""
+        count = len(batch.labels)
+        if count < 2:
+            if self.runner.world > 1:
+                raise DataError("a process was left without images in a batch", next="raise train.batch_size")
+            return Step(None, None, count)  # batch normalisation cannot learn from one image
+        pixels = batch.pixels.to(self.runner.device, non_blocking=True)
+        labels = batch.labels.to(self.runner.device, non_blocking=True)
+        pixels = flipped(pixels, probability=self._own.input.flip, generator=self._generator)
+        x = normalised(pixels, settings=self._own.input, channels_last=self._own.train.channels_last)
+        x, hiding = hidden_input(x, settings=self._own, generator=self._generator)
+        with self.runner.autocast():
+            logits = (trained(x) if hiding is None else trained(x, hiding)).logits
+        loss = functional.cross_entropy(logits.float(), labels)
+        right = (logits.argmax(1) == labels).sum()
+        return Step(loss, torch.stack([loss.detach() * count, right]).double(), count)
+
+    def judge(self) -> Verdict | None:
+        """No images are held out."""
+        return None
+
+    def packed(self, extra: Mapping[str, Tensor], facts: Mapping[str, Any], weights: Mapping[str, Tensor]) -> bytes:
+        """The network's file."""
+        return self.model.to_bytes(extra, facts, weights=weights)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The images that could not be read."""
+        return {}, {"failed": [(one.subject, one.kind, one.detail) for one in self.failed.values()]}
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """These images."""
+        self.failed = {subject: Problem(subject, kind, detail) for subject, kind, detail in facts["failed"]}
+
+
+def hidden_input(x: Tensor, *, settings: ImageSettings, generator: torch.Generator) -> tuple[Tensor, Hiding | None]:
+    """The training images with what the settings hide in them, and what is to be hidden at conv1.
+
+    Args:
+        x: (B, 3, H, W), normalised.
+        settings: Of input and hiding.
+        generator: The source of randomness.
+    """
+    if settings.input.dropout != "none":
+        return dropped(x, probability=settings.hide.probability, generator=generator), None
+    if settings.hide.probability == 0:
+        return x, None
+    if settings.hide.at == "conv1":
+        return x, Hiding(settings.hide.size, settings.hide.probability, settings.hide.fill, generator)
+    fill = 0.0 if settings.hide.fill == "mean" else black(settings.input).to(x.device)
+    hidden = hide(x, size=settings.hide.size, probability=settings.hide.probability, fill=fill, generator=generator)
+    return hidden, None
+
+
+def black(settings: InputSettings) -> Tensor:
+    """(3,), a black pixel after normalisation."""
+    return -torch.tensor(settings.mean) / torch.tensor(settings.std)
+
+
+def dropped(x: Tensor, *, probability: float, generator: torch.Generator) -> Tensor:
+    """Dropout of single values, the rest scaled up as dropout does: the paper's baseline to hiding whole cells.
+
+    >>> dropped(torch.ones(1, 1, 1, 4), probability=0.0, generator=torch.Generator()).tolist()
+    [[[[1.0, 1.0, 1.0, 1.0]]]]
+    """
+    if probability >= 1:
+        return torch.zeros_like(x)
+    kept = torch.rand(x.shape, generator=generator, device=generator.device) >= probability
+    return x * kept.to(x.device) / (1 - probability)

@@ -1,0 +1,130 @@
+"""What is peculiar to training a head on videos: what is drawn, the loss, and how held-out videos are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..core.runners import Runner
+from ..core.training import Step
+from ..core.training_state import Verdict
+from .data import TrainingFeatures
+from .losses import get_loss
+from .model import Model
+from .settings import Settings
+from .training_view import Drawing, NetworkWithLoss
+from .validation import label_map
+
+
+@dataclass(frozen=True)
+class LabelledVideos:
+    """Videos and what is known of them.
+
+    Attributes:
+        data: The features of N videos.
+        targets: (N, C), 1 where a video has a class.
+    """
+
+    data: TrainingFeatures
+    targets: Tensor
+
+
+class HeadTask:
+    """The training of a head; see `thas.core.training.Task`.
+
+    Args:
+        model: Of which the network learns.
+        train: The videos to learn from.
+        held_out: Those by which the best epoch is chosen; None chooses none.
+        runner: The devices. Several share each batch: the result is that of one, but for the order of additions.
+        labels: A digest of all videos' labels.
+    """
+
+    kind: str = "temporal"
+    things: str = "videos"
+    cure: str = "--set train.learning_rate=1e-5, or --set input.normalise=standard"
+
+    def __init__(
+        self, model: Model, train: LabelledVideos, held_out: LabelledVideos | None, *, runner: Runner, labels: str
+    ) -> None:
+        self.model, self.train, self.held_out, self.runner = model, train, held_out, runner
+        settings = model.settings.train
+        self.network: nn.Module = model.network
+        self.trained: nn.Module = NetworkWithLoss(model.network, loss=settings.loss, autocast=runner.autocast)
+        self.optimiser: torch.optim.Optimizer = torch.optim.AdamW(
+            model.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.settings: Mapping[str, Any] = model.settings.flat()
+        self.usual: Mapping[str, Any] = Settings().flat()
+        self.identity: Mapping[str, Any] = {"labels": labels, "classes": list(model.classes)}
+        self.constants: Mapping[str, Tensor] = {"mean": model.mean}
+        # A generator each, so that hiding more or less does not change the order of the videos, nor dropping what is
+        # hidden. Each process draws the same from all, whichever part of a batch is its own.
+        self.random = {
+            name: torch.Generator().manual_seed(settings.seed + i)
+            for i, name in enumerate(("order", "hiding", "dropout"))
+        }
+
+    @contextmanager
+    def epoch(self, number: int) -> Iterator[tuple[Tensor, ...]]:
+        """Each video once, in an order of its own: the rows of each batch."""
+        order = torch.randperm(len(self.train.data), generator=self.random["order"])
+        yield order.split(self.model.settings.train.batch_size)
+
+    def step(self, trained: nn.Module, batch: Tensor) -> Step:
+        """The mean loss of a batch of videos."""
+        data, runner, rows = self.train.data, self.runner, batch.tolist()
+        drawing = Drawing(
+            self.model,
+            [data.lengths[row] for row in rows],
+            hiding=self.random["hiding"],
+            dropout=self.random["dropout"],
+        )
+        places = list(range(len(rows)))[runner.rank :: runner.world]
+        # A process that is left without a video takes part all the same, with one that does not count.
+        count, weight = len(places), 1.0 if places else 0.0
+        places = places or [0]
+        total = None if runner.world == 1 else lambda values: runner.total(values * weight)
+        shown = drawing.shown([data[rows[i]] for i in places], places, total)
+        target = self.train.targets[batch[places]].to(self.model.device)
+        losses, video_logits = trained(shown, target)
+        # The mean over the whole batch: gradients are averaged over the processes, whose shares may be uneven.
+        loss = losses.sum() / len(rows) * (weight * runner.world)
+        top = video_logits.detach().argmax(dim=1, keepdim=True)
+        return Step(loss, torch.stack([losses.detach().sum(), target.gather(1, top).sum()]).double() * weight, count)
+
+    def judge(self) -> Verdict | None:
+        """How well the held-out videos' labels are told, nothing hidden, in 32 bits; the same in all processes."""
+        if self.held_out is None:
+            return None
+        data, targets, network = self.held_out.data, self.held_out.targets, self.model.network
+        found = torch.zeros(len(data), targets.shape[1] + 1, device=self.model.device)
+        network.eval()
+        with torch.inference_mode():
+            for row in range(self.runner.rank, len(data), self.runner.world):
+                output = network(self.model.shown(data[row].to(self.model.device), data.videos[row])[None])
+                target = targets[row : row + 1].to(self.model.device)
+                found[row, :-1] = output.video_logits[0]
+                found[row, -1] = network.losses(output, target, loss=self.model.settings.train.loss)[0]
+        scores = self.runner.total(found).double().cpu()
+        logits, losses = scores[:, :-1], scores[:, -1]
+        probabilities = get_loss(self.model.settings.train.loss).comparable(logits)  # across videos
+        return Verdict(label_map(probabilities.numpy(), targets.numpy()), -float(losses.mean()))
+
+    def packed(self, extra: Mapping[str, Tensor], facts: Mapping[str, Any], weights: Mapping[str, Tensor]) -> bytes:
+        """The model's file."""
+        return self.model.to_bytes(extra, facts, weights=weights)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The generators'."""
+        return {f"random.{name}": generator.get_state() for name, generator in self.random.items()}, {}
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """The generators as they were."""
+        for name, generator in self.random.items():
+            generator.set_state(tensors[f"random.{name}"])
