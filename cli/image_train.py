@@ -95,7 +95,8 @@ def image_train(
     set_
         Any setting, as section.name=value; several after one --set.
     network
-        alexnet, googlenet, vgg16, resnet50, resnet18 or small; or timm:NAME or torchvision:NAME.
+        alexnet, googlenet, vgg16, resnet50, resnet18 or small; timm:NAME or torchvision:NAME; or one of your own
+        (docs/plugins.md).
     hide_probability
         Probability of hiding a cell; 0 trains without hiding.
     hide_size

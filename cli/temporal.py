@@ -240,14 +240,19 @@ def list_datasets(*, json: bool = False) -> None:
     json
         Print one JSON object.
     """
+    from ..core.plugins import names, origin
     from ..core.presets import read_preset
     from ..datasets.dataset import dataset_presets
 
     presets = {name: dict(read_preset(name).tables["data"]) for name in dataset_presets()}
+    brought = {name: str(origin("datasets", name)) for name in names("datasets")}
     if json:
+        presets |= {name: {"from": whose} for name, whose in brought.items()}
         print_json(presets)
         return
     for name, data in presets.items():
         out.print(f"{name}: learns from {data['train_subset']}, scored on {data['test_subset']}", markup=False)
         out.print(f"    {data['note'].format(folder='data/' + name)}", markup=False)
+    for name, whose in brought.items():
+        out.print(f"{name}: {whose}", markup=False)
     out.print("or a folder with videos/ and labels.csv (video,label,subset)", markup=False)

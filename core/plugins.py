@@ -12,6 +12,7 @@ them.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import re
 import sys
@@ -37,6 +38,7 @@ _ONE = {
 }
 _TYPED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _built_in: dict[str, dict[str, str | None]] = {kind: {} for kind in get_args(PartKind)}
+_prefixes: dict[str, tuple[str, ...]] = dict.fromkeys(get_args(PartKind), ())
 _registered: dict[str, dict[str, object]] = {kind: {} for kind in get_args(PartKind)}
 
 Part = TypeVar("Part")
@@ -62,12 +64,14 @@ class Origin:
         return f"package {self.package}" if self.package else self.module or "a program that registered it"
 
 
-def bring(kind: PartKind, parts: Mapping[str, str | None]) -> None:
+def bring(kind: PartKind, parts: Mapping[str, str | None], *, prefixes: tuple[str, ...] = ()) -> None:
     """Make parts that come with thas known: for each name its `module:attribute` below thas, imported when it is used.
 
-    None stands for one that is registered as an object as well.
+    None stands for one that is registered as an object as well. Names that begin with one of `prefixes`, such as
+    `timm:`, are of a library that thas knows how to ask; whoever brings them opens them.
     """
     _built_in[kind] |= parts
+    _prefixes[kind] += prefixes
 
 
 @overload
@@ -163,7 +167,7 @@ def names(kind: PartKind) -> list[str]:
 
 def is_built_in(kind: PartKind, name: str) -> bool:
     """Whether a part comes with thas."""
-    return name in _built_in[kind]
+    return name in _built_in[kind] or name.startswith(_prefixes[kind])
 
 
 def check_name(kind: PartKind, name: str, *, what: str = "", subject: str | None = None) -> None:
@@ -180,9 +184,10 @@ def check_name(kind: PartKind, name: str, *, what: str = "", subject: str | None
     """
     if not (is_built_in(kind, name) or name in _registered[kind] or is_path(name)) and name not in names(kind):
         known = names(kind)
+        also = [*(f"{prefix}NAME" for prefix in _prefixes[kind]), "MODULE:ATTRIBUTE of your own"]
         raise UsageError(
             f"{what}: there is no {_ONE[kind]} {name!r}" if what else f"there is no {_ONE[kind]} {name!r}",
-            why=f"it must be one of {', '.join(known)}, or MODULE:ATTRIBUTE of your own; {suggestion(name, known)}",
+            why=f"it must be one of {', '.join(known)}, or {', '.join(also)}; {suggestion(name, known)}",
             next=f"thas list {kind}; a plug-in must be installed, or imported by --plugin MODULE",
             subject=subject or name,
         )
@@ -268,6 +273,52 @@ def origin(kind: PartKind, name: str) -> Origin:
         return Origin(kind, name, name)
     point = _entry_points()[kind].get(name)
     return Origin(kind, name, point.value, _package(point)) if point is not None else Origin(kind, name)
+
+
+def is_reader(dataset: str) -> bool:
+    """Whether a data set is called by the name of a reader from outside, rather than by a preset's or as a folder."""
+    return not os.path.isdir(dataset) and (is_path(dataset) or dataset in names("datasets"))
+
+
+def read_by_plugin(dataset: str, data_root: str | Path) -> tuple[object, Path]:
+    """What a reader from outside gives for its folder below `data_root`, and that folder.
+
+    Raises:
+        UsageError: There is no such reader, nobody named its module, or it raises.
+    """
+    folder = Path(data_root) / dataset.rpartition(":")[2]
+    return built(load("datasets", dataset), {}, folder, what="reader of data sets", name=dataset), folder
+
+
+def parameters(function: Callable[..., object]) -> set[str]:
+    """The names of what a function, or a class, takes."""
+    try:
+        return set(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # as of some functions in C
+        return set()
+
+
+def built(part: object, options: Mapping[str, object], *arguments: object, what: str, name: str) -> object:
+    """What a part makes of its arguments, and of those options that it has parameters for.
+
+    Raises:
+        UsageError: It cannot be called, or raises.
+    """
+    if not callable(part):
+        raise not_a(what, name, "it cannot be called")
+    wanted = parameters(part)
+    try:
+        return part(*arguments, **{key: value for key, value in options.items() if key in wanted})
+    except ThasError:
+        raise
+    except Exception as error:
+        called = ", ".join(map(repr, arguments)) or "no more"
+        raise not_a(what, name, f"called with {called} it raises {type(error).__name__}: {error}") from error
+
+
+def not_a(what: str, name: str, why: str) -> UsageError:
+    """The error for a part that is not what it should be."""
+    return UsageError(f"{name} is no {what}", why=why, next="docs/plugins.md shows one", subject=name)
 
 
 def code_digest(kind: PartKind, name: str) -> str:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import DataError, UsageError, counted, listing, plural, suggestion
+from ..core.plugins import is_reader, not_a, read_by_plugin
 from ..core.presets import preset_names, read_preset
 from ..core.tables import find_table, table_rows
 from .near_names import label_sentence, near_names, told
@@ -308,7 +309,8 @@ def open_dataset(
     """Open a data set by a preset's name or by its folder.
 
     Args:
-        name_or_folder: `thumos14`, or a folder laid out as this module says.
+        name_or_folder: `thumos14`, a folder laid out as this module says, or a reader from outside (docs/plugins.md),
+            which is given the folder of its name below `data_root`.
         data_root: The folder in which presets look for their data: `<data_root>/<name>`.
         train_subset: Instead of the preset's, or of the first there is of training, train, validation, val.
         test_subset: Instead of the preset's, or of the first other one of test, testing, validation, val, dev, eval.
@@ -323,6 +325,8 @@ def open_dataset(
     if str(name_or_folder) in presets:
         preset = read_preset(str(name_or_folder)).tables["data"]
         folder = Path(data_root) / preset.get("folder", str(name_or_folder))
+    elif is_reader(str(name_or_folder)):
+        return _opened_by_plugin(str(name_or_folder), data_root, (train_subset, test_subset))
     elif not folder.is_dir():
         raise UsageError(
             f"there is no data set {str(name_or_folder)!r}",
@@ -368,6 +372,26 @@ def open_dataset(
         labels_from_annotations=not table.exists(),
         expected=preset.get("expected", {}),
     )
+
+
+def _opened_by_plugin(name: str, data_root: str | Path, typed: tuple[str | None, str | None]) -> Dataset:
+    """A data set of a reader from outside, which gives a `Dataset`, or the labels and the subset of each video."""
+    found, folder = read_by_plugin(name, data_root)
+    if isinstance(found, Dataset):
+        train, test = typed
+        return replace(found, train_subset=train or found.train_subset, test_subset=test or found.test_subset)
+    if not isinstance(found, tuple) or len(found) != 2 or not all(isinstance(one, Mapping) for one in found):
+        raise not_a("reader of data sets", name, "it must give a Dataset, or labels and subsets by video")
+    labels = {str(video): tuple(map(str, known)) for video, known in found[0].items()}
+    subsets = {video: str(found[1].get(video, "")) for video in labels}
+    train, test = _pick_subsets(set(subsets.values()), typed, {}, name)
+    classes = tuple(sorted({label for known in labels.values() for label in known}))
+    return Dataset(folder.name, folder, labels, subsets, classes, train, test, _annotations_path(folder))
+
+
+def kept_name(dataset: str) -> str:
+    """A data set as a run keeps it: by the name it is known by, or as a whole path."""
+    return dataset if dataset in dataset_presets() or is_reader(dataset) else str(Path(dataset).resolve())
 
 
 def _with_annotated(

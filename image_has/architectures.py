@@ -161,6 +161,16 @@ def resnet(depth: int, *, width: float = 1.0, cell_pixels: int = 16) -> tuple[nn
     return nn.Sequential(layers), n_in
 
 
+def resnet18(*, width: float = 1.0, cell_pixels: int = 16) -> tuple[nn.Sequential, int]:
+    """ResNet-18; see `resnet`."""
+    return resnet(18, width=width, cell_pixels=cell_pixels)
+
+
+def resnet50(*, width: float = 1.0, cell_pixels: int = 16) -> tuple[nn.Sequential, int]:
+    """ResNet-50; see `resnet`."""
+    return resnet(50, width=width, cell_pixels=cell_pixels)
+
+
 def small(*, width: float = 1.0) -> tuple[nn.Sequential, int]:
     """Four blocks for 64 pixel images, which a laptop trains in a minute: 16 x 16 maps."""
     n = [max(8, round(width * kernels / 8) * 8) for kernels in (16, 32, 64, 64)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import DataError, UsageError, listing, suggestion
+from ..core.plugins import is_reader, not_a, read_by_plugin
 from .folder import read_folder
 from .ilsvrc import read_ilsvrc
 from .images import ImageTable, Problem
@@ -28,6 +29,8 @@ class ImageDataset:
     name: str
     folder: Path
     tables: dict[str, ImageTable]
+    kept: str = ""
+    """The name of the reader from outside, by which a run opens it again; empty where the folder does."""
 
     def subset(self, name: str) -> ImageTable:
         """One subset's table.
@@ -66,7 +69,8 @@ def open_images(
     beside them or in `images`), and plain folders of class folders with `boxes.csv`.
 
     Args:
-        dataset: `ilsvrc`, which lies in `<data_root>/ilsvrc`, or a folder.
+        dataset: `ilsvrc`, which lies in `<data_root>/ilsvrc`, a folder, or a reader from outside (docs/plugins.md),
+            which is given the folder of its name below `data_root`.
         data_root: Where data sets called by name lie.
         training: List the training images too.
         boxes: Read boxes.csv of a plain folder; what is wrong with it is no matter to training.
@@ -76,6 +80,8 @@ def open_images(
         DataError: The folder holds no data set.
     """
     folder = Path(dataset)
+    if is_reader(dataset):
+        return _opened_by_plugin(dataset, data_root)
     if not folder.is_dir():
         folder = Path(data_root) / dataset
     if not folder.is_dir():
@@ -93,6 +99,15 @@ def open_images(
     if lists:
         return ImageDataset(name, folder, {place.name: _listed(folder, place) for place in lists})
     return ImageDataset(name, folder, read_folder(folder, boxes=boxes))
+
+
+def _opened_by_plugin(name: str, data_root: Path) -> ImageDataset:
+    """A data set of a reader from outside, which gives a table a subset."""
+    found, folder = read_by_plugin(name, data_root)
+    tables = found.tables if isinstance(found, ImageDataset) else found
+    if not isinstance(tables, dict) or not all(isinstance(one, ImageTable) for one in tables.values()):
+        raise not_a("reader of images", name, "it must give an ImageTable for each subset's name")
+    return ImageDataset(folder.name, folder, tables, kept=name)
 
 
 def _listed(folder: Path, lists: Path) -> ImageTable:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from . import architectures
+from ..core.errors import UsageError
+from ..core.plugins import built, is_built_in, load, not_a
 from .activation import activation_map, captured
 from .hide import hide
 from .settings import NetworkSettings
@@ -86,7 +87,12 @@ class CamNetwork(nn.Module):
         return NetworkOutput(self.classifier(self.dropout(pool(maps, pooling=self.pooling))), maps)
 
     def _hidden(self, x: Tensor, hiding: Hiding) -> Tensor:
-        assert isinstance(self.features, nn.Sequential)
+        if not isinstance(self.features, nn.Sequential):
+            raise UsageError(
+                "this network has no first layer to hide in",
+                why="hide.at=conv1 is for networks whose layers follow one another in an nn.Sequential",
+                next="--set hide.at=input",
+            )
         first, *rest = self.features
         maps = first(x)
         fill = maps.detach().mean(dim=(0, 2, 3)) if hiding.fill == "mean" else 0.0
@@ -196,6 +202,9 @@ class OwnNetwork(nn.Module):
 def build_network(settings: NetworkSettings, *, classes: int, seed: int | None = None, kernel5: int = 5) -> CamNetwork:
     """A network by name, with fresh weights.
 
+    One from outside is called with those of the settings `network.*` that it has parameters for, and gives a module
+    (B, 3, H, W) -> (B, M, h, w); it begins as it made itself.
+
     Args:
         settings: Name and shape.
         classes: C.
@@ -208,21 +217,34 @@ def build_network(settings: NetworkSettings, *, classes: int, seed: int | None =
         features, channels = _features(settings, kernel5)
         dropout = 0.5 if settings.name == "alexnet" else 0.0
         network = CamNetwork(features, channels, classes, pooling=settings.pooling, dropout=dropout)
-        for module in network.modules():
+        for module in network.modules() if is_built_in("networks", settings.name) else ():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     return network
 
 
-def _features(settings: NetworkSettings, kernel5: int) -> tuple[nn.Sequential, int]:
-    match settings.name:
-        case "alexnet":
-            return architectures.alexnet(batch_norm=settings.batch_norm, width=settings.width, stride=settings.stride)
-        case "googlenet":
-            return architectures.googlenet(batch_norm=settings.batch_norm, kernel5=kernel5)
-        case "vgg16":
-            return architectures.vgg16(batch_norm=settings.batch_norm)
-        case "resnet50" | "resnet18":
-            return architectures.resnet(int(settings.name[-2:]), width=settings.width, cell_pixels=settings.cell_pixels)
-        case _:
-            return architectures.small(width=settings.width)
+def _features(settings: NetworkSettings, kernel5: int) -> tuple[nn.Module, int]:
+    """The convolutions that the settings name and the number of maps they give, of ours or of a plug-in."""
+    name = settings.name
+    given = built(load("networks", name), vars(settings) | {"kernel5": kernel5}, what="network", name=name)
+    features, channels = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
+    if not isinstance(features, nn.Module):
+        raise not_a("network", name, f"it must give a torch module, but gives a {type(features).__name__}")
+    if is_built_in("networks", name) and isinstance(channels, int):
+        return features, channels
+    return features, _maps_of(features, name)
+
+
+@torch.no_grad()
+def _maps_of(features: nn.Module, name: str) -> int:
+    """How many maps a plug-in's network gives; it is tried on an image."""
+    training = features.training
+    try:
+        maps = features.eval()(torch.zeros(1, 3, 64, 64))
+    except Exception as error:
+        raise not_a("network", name, f"on images (1, 3, 64, 64) it raises {type(error).__name__}: {error}") from error
+    features.train(training)
+    if not isinstance(maps, Tensor) or maps.ndim != 4 or len(maps) != 1:
+        given = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
+        raise not_a("network", name, f"it must give maps (B, M, H, W), but gives {given}")
+    return maps.shape[1]

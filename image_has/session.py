@@ -114,7 +114,7 @@ def train_run(
         some = plural(len(bare), "class has", "classes have")
         warn(f"{some} no image in {train_subset} and a place in the network all the same: {listing(bare)}")
     data = RunData(
-        dataset=str(opened.folder.resolve()),
+        dataset=opened.kept or str(opened.folder.resolve()),
         data_root=str(Path(data_root).resolve()),
         train_subset=train_subset,
         test_subset=test_subset or opened.test_subset,

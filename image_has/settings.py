@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
-from ..core.errors import UsageError, listing, suggestion
+from ..core.errors import UsageError
+from ..core.plugins import bring
 from ..core.presets import resolve_settings
 from ..core.settings_table import Kind, SettingsTable, setting
 
@@ -22,8 +23,10 @@ OTSU_THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1
 
 
 NETWORKS = ("alexnet", "googlenet", "vgg16", "resnet50", "resnet18", "small")
+"""Those of the module `architectures`, whose functions have these names."""
 LIBRARIES = ("timm:", "torchvision:")
 """How the names of networks of other libraries begin."""
+bring("networks", {name: f"image_has.architectures:{name}" for name in NETWORKS}, prefixes=LIBRARIES)
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,9 @@ class HideSettings:
 class NetworkSettings:
     """The network."""
 
-    name: str = setting("alexnet", f"{', '.join(NETWORKS)}, or timm:NAME, torchvision:NAME", "paper")
+    name: str = setting(
+        "alexnet", f"{', '.join(NETWORKS)}, or timm:NAME, torchvision:NAME, or a plug-in", "paper", part="networks"
+    )
     pooling: Literal["average", "max"] = setting("average", "of the last maps, over the image", "paper")
     batch_norm: bool = setting(True, "after each convolution (alexnet, googlenet, vgg16)", "unverified")
     width: float = setting(
@@ -184,14 +189,6 @@ class ImageSettings(SettingsTable):
             ),
             "localize.threshold needs at least one value": not self.localize.threshold,
         }
-        name = self.network.name
-        if name not in NETWORKS and not name.startswith(LIBRARIES):
-            raise UsageError(
-                f"{origin}: there is no network {name!r}",
-                why=suggestion(name, NETWORKS),
-                next=f"one of {listing(NETWORKS)}; or timm:NAME, torchvision:NAME",
-                subject=name,
-            )
         for problem, there in problems.items():
             if there:
                 why = f"there are {stages} stages" if "stage" in problem else ""

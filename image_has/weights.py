@@ -16,6 +16,7 @@ from .._version import __version__
 from ..core.checkpoints import FORMATS, packed, read_header
 from ..core.errors import CheckpointError, UsageError, listing
 from ..core.files import write_atomically
+from ..core.plugins import require
 from ..core.settings_table import flatten
 from .library import LibraryNetwork, build_library_network, is_library_name, load_library_weights
 from .network import CamNetwork, OwnNetwork, build_network
@@ -55,6 +56,7 @@ class TrainedNetwork:
             "localize": asdict(settings.localize),
             "classes": list(self.classes),
             "titles": {name: self.titles[name] for name in self.classes if name in self.titles},
+            **({"plugins": parts} if (parts := settings.origins_of_parts()) else {}),
         }
 
     def to_bytes(
@@ -104,6 +106,7 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
             next=f"load_weights(path{', network=OwnNetwork(...)' if own else ''}), in Python",
             subject=str(path),
         )
+    require(facts.get("plugins", {}), path=str(path))
     try:
         shape = dict(facts["architecture"])
         kernel5 = int(shape.pop("kernel5", 5))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from ..core.errors import ThasError, UsageError
-from ..core.plugins import load
+from ..core.plugins import built, load, not_a, parameters
 from .attention import top_mean
 from .network import Head, NetworkOutput
 from .seeded_dropout import Chance
@@ -35,7 +32,7 @@ class PlainHead(Head):
         super().__init__()
         self.network = network
         self.classes, self.top, self.name = classes, top, name
-        self._asks = {"valid", "chance"} & _keywords(network.forward)
+        self._asks = {"valid", "chance"} & parameters(network.forward)
 
     def forward(self, x: Tensor, valid: Tensor | None = None, chance: Chance | None = None) -> NetworkOutput:
         """(B, T, D) features, (B, T) bool valid or None, what chance decides in training -> NetworkOutput."""
@@ -60,7 +57,7 @@ class PlainHead(Head):
                 raise
             except Exception as error:
                 what = f"on features {tuple(x.shape)}: {type(error).__name__}: {error}"
-                raise _refusal(self.name, f"its forward fails {what}") from error
+                raise not_a("head", self.name, f"its forward fails {what}") from error
         if isinstance(answer, NetworkOutput):
             return answer
         sequence, video_logits = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)
@@ -74,7 +71,7 @@ class PlainHead(Head):
         if isinstance(given, Tensor) and given.shape == shape:
             return given
         was = tuple(given.shape) if isinstance(given, Tensor) else type(given).__name__
-        raise _refusal(self.name, f"its {what} must be {shape}, but is {was}")
+        raise not_a("head", self.name, f"its {what} must be {shape}, but is {was}")
 
 
 def build_head(features: int, classes: int, settings: NetworkSettings, *, seed: int = 0) -> Head:
@@ -91,20 +88,10 @@ def build_head(features: int, classes: int, settings: NetworkSettings, *, seed: 
     Raises:
         UsageError: There is none of that name, or it cannot be built.
     """
-    head = load("heads", settings.head)
-    if not callable(head):
-        raise _refusal(settings.head, "it cannot be called")
-    wanted = _keywords(head)
-    shape = {name: value for name, value in vars(settings).items() if name in wanted}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        try:
-            network = head(features, classes, **shape)
-        except ThasError:
-            raise
-        except Exception as error:
-            what = f"called with {features} features and {classes} classes"
-            raise _refusal(settings.head, f"{what} it raises {type(error).__name__}: {error}") from error
+        head = load("heads", settings.head)
+        network = built(head, vars(settings), features, classes, what="head", name=settings.head)
     return as_head(network, classes=classes, settings=settings)
 
 
@@ -117,16 +104,5 @@ def as_head(network: object, *, classes: int, settings: NetworkSettings) -> Head
     if isinstance(network, Head):
         return network
     if not isinstance(network, nn.Module):
-        raise _refusal(settings.head, f"it must give a torch module, but gives a {type(network).__name__}")
+        raise not_a("head", settings.head, f"it must give a torch module, but gives a {type(network).__name__}")
     return PlainHead(network, classes=classes, top=settings.top, name=settings.head)
-
-
-def _keywords(function: Callable[..., object]) -> set[str]:
-    try:
-        return set(inspect.signature(function).parameters)
-    except ValueError:  # as of some functions in C
-        return set()
-
-
-def _refusal(name: str, why: str) -> UsageError:
-    return UsageError(f"{name} is no head", why=why, next="docs/plugins.md shows one", subject=name)

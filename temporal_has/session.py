@@ -12,7 +12,7 @@ from ..core.log import LOG, Epoch, best_epoch, convergence, read_log
 from ..core.resume import Begin, begun
 from ..core.run_settings import RunData
 from ..core.runs import first_process, point_latest
-from ..datasets.dataset import dataset_presets, open_dataset
+from ..datasets.dataset import dataset_presets, kept_name, open_dataset
 from ..eval.labels_told import LabelsTold
 from .data import training_labels
 from .results import write_result
@@ -118,7 +118,7 @@ def train_run(
     """
     opened = open_dataset(dataset, data_root=data_root, train_subset=train_subset, test_subset=test_subset)
     data = RunData(
-        dataset=dataset if dataset in dataset_presets() else str(Path(dataset).resolve()),
+        dataset=kept_name(dataset),
         data_root=str(Path(data_root).resolve()),
         features=str(Path(features or opened.features_folder).resolve()),
         train_subset=opened.train_subset,

@@ -14,11 +14,16 @@ from thas.cli import run
 from thas.core import plugins
 from thas.core.errors import CheckpointError, UsageError
 from thas.core.settings_table import read_toml
+from thas.datasets.dataset import open_dataset
+from thas.image_has.datasets import open_images
+from thas.image_has.demo_images import make_demo_images
+from thas.image_has.network import build_network
+from thas.image_has.settings import NetworkSettings as ImageNetworkSettings
 from thas.temporal_has import heads as temporal_heads
 from thas.temporal_has.losses import get_loss
 from thas.temporal_has.settings import NetworkSettings, Settings
 
-from .own_parts import HEAD, LOSS
+from .own_parts import HEAD, LOSS, NETWORK, READER
 from .sweep_data import planted_dataset
 
 FAST = ["--set", "network.channels=16", "train.epochs=3", "train.learning_rate=0.01", "--device", "cpu"]
@@ -30,12 +35,13 @@ def outside(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv(plugins.ENVIRONMENT, "")
     modules = tmp_path / "modules"
     modules.mkdir()
-    for name, text in {"own_head": HEAD, "own_loss": LOSS, "own_broken": "raise RuntimeError('boom')\n"}.items():
+    texts = {"own_head": HEAD, "own_loss": LOSS, "own_network": NETWORK, "own_reader": READER}
+    for name, text in {**texts, "own_broken": "raise RuntimeError('boom')\n"}.items():
         (modules / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(str(modules))
     monkeypatch.chdir(tmp_path)
     yield modules
-    for name in ("own_head", "own_loss", "own_broken", "own_registered"):
+    for name in [name for name in sys.modules if name.startswith("own_")]:
         sys.modules.pop(name, None)
     for parts in plugins._registered.values():
         parts.pop("own", None)
@@ -76,6 +82,57 @@ def test_a_head_and_a_loss_of_ones_own_go_the_whole_way(outside, capsys):
     assert run([*sweep, "--seeds", "1", "--draws", "20", "--workers", "1", "--json"]) == 0
     arms = json.loads(capsys.readouterr().out)["arms"]
     assert [arm["label"] for arm in arms] == ["network.head=attention", "network.head=own_head:Wide"]
+
+
+def test_a_network_of_ones_own_for_images_goes_the_whole_way(outside, capsys):
+    make_demo_images(Path("creatures"), training=4, testing=2)
+    train = ["image", "train", "--dataset", "creatures", "--preset", "image-demo", "--device", "cpu"]
+    assert run([*train, "--epochs", "1", "--network", "own_network:tiny", "--set", "network.width=0.5"]) == 0
+    os.environ[plugins.ENVIRONMENT] = ""
+    capsys.readouterr()
+    assert run(["image", "eval"]) == 1
+    assert "needs the network own_network:tiny" in capsys.readouterr().err
+    named = ["--plugin", "own_network:tiny"]
+    assert run([*train, "--epochs", "2", "--resume", "--network", "own_network:tiny"]) == 0
+    assert len(Path("runs/image/latest/log.jsonl").read_text().splitlines()) == 2
+    photograph = next(Path("creatures/val").glob("*/*"))
+    done = fresh("image", "localize", str(photograph), "--output", "found", *named, modules=outside)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(Path("found/boxes.json").read_text())["images"][0]["boxes"]
+    capsys.readouterr()
+    assert run(["image", "eval", "--json", *named]) == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 8
+    sweep = ["image", "sweep", "--dataset", "creatures", "--preset", "image-demo", "--seeds", "1", "--draws", "20"]
+    arms = ["--set", "network.name=small,own_network:tiny", "train.epochs=1", "--workers", "1", "--json"]
+    assert run([*sweep, *arms]) == 0
+    assert len(json.loads(capsys.readouterr().out)["arms"]) == 2
+
+
+def test_a_reader_of_ones_own_opens_a_data_set(outside, capsys):
+    planted_dataset(Path("data/planted"), videos=9)
+    own = ["--dataset", "own_reader:planted"]
+    assert run(["train", *own, *FAST]) == 0
+    assert read_toml(Path("runs/latest/settings.toml"))["data"]["dataset"] == "own_reader:planted"
+    os.environ[plugins.ENVIRONMENT] = ""
+    capsys.readouterr()
+    assert run(["localize", "--out", "found"]) == 2
+    assert "the reader of data sets own_reader:planted does not come with thas" in capsys.readouterr().err
+    assert run(["localize", "--out", "found", "--plugin", "own_reader:planted"]) == 0
+    assert run(["eval", "--iou", "0.1", "--plugin", "own_reader:planted"]) == 0
+    os.environ[plugins.ENVIRONMENT] = "math:sqrt json:dumps"
+    for name in ("math:sqrt", "json:dumps"):
+        with pytest.raises(UsageError, match=f"{name} is no reader of data sets"):
+            open_dataset(name)
+        with pytest.raises(UsageError, match=f"{name} is no reader of"):
+            open_images(name)
+
+
+def test_a_network_that_gives_no_maps_is_named(outside):
+    os.environ[plugins.ENVIRONMENT] = "own_network:flat own_network:torn math:pi"
+    for name, says in (("own_network:flat", "must give maps"), ("own_network:torn", "torn"), ("math:pi", "be called")):
+        with pytest.raises(UsageError, match=f"{name} is no network") as caught:
+            build_network(ImageNetworkSettings(name=name), classes=3, seed=0)
+        assert says in caught.value.why
 
 
 def test_training_with_a_plain_head_repeats_itself(outside):
