@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.conftest import shared_data
 from thas.cli import run
 from thas.core.errors import CheckpointError, UsageError
 from thas.image_has import activation_map
@@ -268,3 +269,34 @@ def test_timm_networks_where_timm_is_installed(tmp_path):
     assert 0 <= found[0].boxes[0].box[0] < found[0].boxes[0].box[2] <= 90
     with pytest.raises(UsageError, match="has no exact class activation maps"):
         build_library_network("timm:test_vit", classes=10)
+
+
+def test_the_published_lite0_tells_and_boxes_photographs(monkeypatch):
+    """Where both the weights and the photographs are at hand."""
+    from thas.core.weight_store import stored
+    from thas.eval.boxes import BoxTruth, best_iou
+    from thas.image_has.datasets import open_images
+    from thas.image_has.loading import whole_batches
+    from thas.image_has.localize import localize, scaled_boxes
+    from thas.image_has.untrained import respelt
+
+    pytest.importorskip("timm")
+    folder = shared_data("imagenette-128")
+    if stored("efficientnet_lite0") is None:
+        pytest.skip("needs the weights of efficientnet_lite0: thas weights fetch efficientnet_lite0")
+    table = open_images(str(folder), training=False).subset("val")
+    table = table.take(list(range(0, 250, 10)))
+    paper = {"localize.refine": 0, "localize.mirror": False, "input.size": 224}
+    localizer = respelt(untrained_localizer(weights="efficientnet_lite0", changes=paper, device="cpu"), table.classes)
+    (batch,) = whole_batches(table.relabelled(localizer.classes), side=224, batch_size=25)
+    found = localizer(batch.pixels, batch.labels)
+    few = torch.tensor([localizer.classes.index(name) for name in table.classes])
+    right = few[found.probabilities[:, few].argmax(1)] == batch.labels
+    assert right.float().mean() >= 0.9, "96 % of all 250"
+    boxes = localize(found.maps[:, -1], threshold=0.2)
+    scaled = [
+        scaled_boxes(b, map_size=(224, 224), image_size=tuple(s))
+        for b, s in zip(boxes, batch.sizes.tolist(), strict=True)
+    ]
+    truth = BoxTruth.from_lists([table.boxes[path].tolist() for path in table.paths])
+    assert 0.35 < (best_iou(np.array(scaled), truth) > 0.5).mean() < 0.85, "58 % of all 250"
