@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -167,10 +167,9 @@ def load_library_weights(
     theirs = {name: tensor for name, tensor in theirs.items() if not name.endswith(_COUNTER)}
     # Second classifiers, of GoogLeNet for instance, serve training alone.
     theirs = {name: tensor for name, tensor in theirs.items() if not name.startswith(("aux", "AuxLogits"))}
-    kinds = [[_kind(*item) for item in one.items()] for one in (theirs, ours)]
-    if theirs.keys() != ours.keys() and kinds[0] == kinds[1]:
-        theirs = dict(zip(ours, theirs.values(), strict=True))
     head = {f"{network.classifier_name}.{kind}" for kind in ("weight", "bias")}
+    if theirs.keys() != ours.keys() and _alike(theirs, ours, {} if classifier else head):
+        theirs = dict(zip(ours, theirs.values(), strict=True))
     skipped = set() if classifier else head
     wrong = [
         name
@@ -189,5 +188,12 @@ def load_library_weights(
     network.model.load_state_dict({n: t for n, t in theirs.items() if n not in skipped}, strict=False)
 
 
-def _kind(name: str, tensor: Tensor) -> tuple[str, tuple[int, ...]]:
-    return name.rpartition(".")[2], tuple(tensor.shape)
+def _alike(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], head: Collection[str]) -> bool:
+    """Whether tensors have the same kinds and shapes in the same order; those of `head` may be for other classes."""
+
+    def kind(name: str, tensor: Tensor, free: bool) -> tuple[str, tuple[int, ...]]:
+        return name.rpartition(".")[2], tuple(tensor.shape)[1 if free else 0 :]
+
+    pairs = zip(theirs.items(), ours.items(), strict=False)
+    same = all(kind(*one, other[0] in head) == kind(*other, other[0] in head) for one, other in pairs)
+    return len(theirs) == len(ours) and same

@@ -144,6 +144,11 @@ def test_another_ports_names_are_read_by_order_and_another_network_is_refused(tm
     load_library_weights(fresh, theirs, path=tmp_path)
     state = network.model.state_dict()
     assert all(torch.equal(t, state[n]) for n, t in fresh.model.state_dict().items() if "num_batches" not in n)
+    few = build_library_network(SMALL, classes=3, seed=2)
+    head = few.weight.clone()
+    load_library_weights(few, theirs, path=tmp_path, classifier=False)
+    assert torch.equal(few.weight, head), "another number of classes keeps its fresh classifier"
+    assert torch.equal(few.model.state_dict()["conv1.0.weight"], state["conv1.0.weight"])
     turned = dict(reversed(theirs.items()))
     with pytest.raises(CheckpointError, match="not a file of this network"):
         load_library_weights(fresh, turned, path=tmp_path)
