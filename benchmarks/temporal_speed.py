@@ -35,6 +35,7 @@ from thas.temporal_has.heads import build_head
 from thas.temporal_has.localize import localize as find_segments
 from thas.temporal_has.localizer import Localizer
 from thas.temporal_has.results import write_detections, write_result, write_sequences
+from thas.temporal_has.rules import Known, decide
 from thas.temporal_has.seeded_dropout import Chance
 from thas.temporal_has.session import localize_dataset, train_run
 from thas.temporal_has.settings import LocalizeSettings, Settings
@@ -76,8 +77,8 @@ def data_set(folder: Path, videos: int, snippets: int, dimension: int) -> Path:
 def settings_of(head: str, changes: dict[str, object]) -> Settings:
     """The settings of a head's preset, with changes."""
     settings = resolve_settings(Settings, presets=[head])[0]
-    sizes = settings.network.for_snippets(length_seconds=16 / 30, stride_seconds=8 / 30, most=100)
-    return settings.updated({f"network.{name}": size for name, size in sizes.items()} | changes)
+    known = Known(several=0, probabilities=False, length_seconds=16 / 30, stride_seconds=8 / 30, most=100)
+    return settings.updated({one.key: one.value for one in decide(settings, known)} | changes)
 
 
 def localize(snippets: int = 300, dimension: int = 128, head: str = "attention") -> None:

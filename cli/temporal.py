@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..core.log import Epoch
     from ..core.presets import Table
     from ..core.settings_table import SettingsTable
+    from ..temporal_has.rules import Decision
     from ..temporal_has.settings import Settings
 
 SET = Parameter(name="--set", consume_multiple=True)
@@ -96,13 +97,14 @@ def train(
 ) -> int:
     """Train a temporal network from video-level labels, with hiding, and localize the test videos.
 
-    The default network is the attention head, with hiding. Segments are never read in training.
+    The default network is the attention head, with nothing hidden; the loss, the normalisation and the sizes in
+    snippets follow from the training videos, each with its reason. Segments are never read in training.
 
     For example:
 
         thas train --dataset thumos14
 
-        thas train --dataset my_videos --hide-probability 0 --seed 1
+        thas train --dataset my_videos --hide-probability 0.5 --seed 1
 
         thas train --dataset my_videos --set localize.threshold=0.3,0.5,0.7 hide.segments=10
 
@@ -111,7 +113,7 @@ def train(
     dataset
         A data set's name (`thas list datasets`) or its folder.
     preset
-        Settings by name or file, the last on top: attention (the defaults), has (for features from train-backbone),
+        Settings by name or file, the last on top: auto (the defaults), attention and has (as measured on gestures),
         has2017 (the paper, known labels), video-full (that without hiding); or a TOML file of your own.
     config
         A TOML file of settings, such as a run's settings.toml.
@@ -189,6 +191,10 @@ def train(
             bar = progress(f"training on {dataset}", total=settings.train.epochs, unit="epochs")
             bars.append(stack.enter_context(bar))
 
+        def on_rules(decisions: Sequence[Decision]) -> None:
+            for decision in decisions:
+                note(decision.line())
+
         def on_epoch(epoch: Epoch) -> None:
             nonlocal shown
             bars[0](epoch.number - shown, epoch.summary())
@@ -207,6 +213,7 @@ def train(
             run=run,
             skip_missing=skip_missing,
             on_start=on_start,
+            on_rules=on_rules,
             on_epoch=on_epoch,
             warn=warn,
         )

@@ -15,6 +15,9 @@ from .plugins import origin as origin_of_part
 Kind = Literal["temporal", "image", "backbone"]
 """Of which half they are, or of a backbone."""
 
+AUTO = "auto"
+"""What a setting says that rules are to decide."""
+
 
 def setting(
     default: Any,
@@ -24,6 +27,7 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     part: PartKind | None = None,
+    auto: bool = False,
 ) -> Any:
     """A field of a section.
 
@@ -34,13 +38,15 @@ def setting(
         low: The least allowed.
         high: The most allowed.
         part: The sort of part that it names, which may be a plug-in.
+        auto: Whether it may be `auto` instead, for rules to decide.
     """
-    return field(default=default, metadata={"doc": doc, "source": source, "low": low, "high": high, "part": part})
+    bounds = {"low": low, "high": high}
+    return field(default=default, metadata={"doc": doc, "source": source, **bounds, "part": part, "auto": auto})
 
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of a setting: its type, meaning, source, bounds, and the sort of part that it names."""
+    """What is known of a setting: its type, meaning, source, bounds, the part it names, whether rules may decide."""
 
     kind: Any
     doc: str
@@ -48,6 +54,7 @@ class Description:
     low: float | None
     high: float | None
     part: PartKind | None
+    auto: bool
 
 
 @dataclass(frozen=True)
@@ -109,8 +116,9 @@ class SettingsTable:
         """Of each setting that names a plug-in, where that comes from; what comes with thas is left out."""
         found: dict[str, dict[str, str]] = {}
         for key, value in self.flat().items():
-            part = self.descriptions()[key].part
-            if part is not None and not is_built_in(part, value):
+            known = self.descriptions()[key]
+            part = known.part
+            if part is not None and not is_built_in(part, value) and not (known.auto and value == AUTO):
                 found[key] = {name: text for name, text in vars(origin_of_part(part, value)).items() if text}
         return found
 
@@ -175,7 +183,7 @@ def _parsed(key: str, value: Any, description: Description, origin: str) -> Any:
         one = replace(description, kind=get_args(kind)[0])
         return tuple(_parsed(key, part, one, origin) for part in parts)
     if kind is str:
-        if description.part is not None:
+        if description.part is not None and not (description.auto and value == AUTO):
             check_name(description.part, str(value), what=f"{origin}: {key}", subject=key)
         return str(value)
     try:

@@ -41,6 +41,8 @@ class ClassActivationSequence:
         end_seconds: (T,) float64, each snippet's end.
         duration_seconds: The video's length.
         classes: C names.
+        spread: How far the network's activations scatter over the training videos, their standard deviation; 0 where
+            nobody measured it.
     """
 
     video: str
@@ -51,6 +53,7 @@ class ClassActivationSequence:
     end_seconds: np.ndarray
     duration_seconds: float
     classes: tuple[str, ...]
+    spread: float = 0.0
 
     def __post_init__(self) -> None:
         snippets, classes = self.logits.shape

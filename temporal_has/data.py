@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..datasets.dataset import Dataset
     from ..features.cache import FeatureCache, Features
 
+STRETCHES, STRETCH = 16, 128  # videos, snippets of each
+
 
 def sample_positions(count: int, most: int) -> np.ndarray:
     """Which of `count` snippets stand for the video: all, or `most` of them evenly spaced.
@@ -107,6 +109,11 @@ class TrainingFeatures(Sequence[Tensor]):
         total = np.zeros(0)
         squares = np.zeros(0)
         count = 0
+        self.probabilities = True
+        """Whether each snippet's feature is a distribution over classes: nothing below 0, and a sum of 1."""
+        self.stretches: dict[str, Tensor] = {}
+        """Of a few videos, evenly from all, some consecutive snippets amid each, (t, D) float32: always in memory."""
+        few = set(sample_positions(len(self.videos), STRETCHES).tolist())
         for i, video in enumerate(self.videos):
             one = features[video]
             sampled = self._sampled(one)
@@ -116,6 +123,9 @@ class TrainingFeatures(Sequence[Tensor]):
             if sampled.nbytes <= self._room:
                 self._kept[i] = sampled
                 self._room -= sampled.nbytes
+            if i in few:
+                first = max(0, (len(sampled) - STRETCH) // 2)
+                self.stretches[video] = sampled[first : first + STRETCH].clone()
             x = sampled.numpy().astype(np.float64)
             if i == 0:
                 self.dimension = x.shape[1]
@@ -128,6 +138,8 @@ class TrainingFeatures(Sequence[Tensor]):
                     subject=video,
                 )
             self.lengths.append(len(x))
+            # Half precision, as features are often kept, rounds each of them by up to a thousandth.
+            self.probabilities &= bool((x >= 0).all() and (np.abs(x.sum(axis=1) - 1) < 0.01).all())
             total += x.sum(axis=0)
             squares += np.square(x).sum(axis=0)
             count += len(x)
@@ -139,7 +151,9 @@ class TrainingFeatures(Sequence[Tensor]):
         self.mean = torch.from_numpy(mean.astype(np.float32))
         """(D,) float32, over all snippets of all videos: what hidden snippets take."""
         deviation = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0))
-        self.deviation = torch.from_numpy(np.where(deviation > 1e-6, deviation, 1).astype(np.float32))
+        # Constant is what moves by no more than the rounding of its own size, whatever the unit.
+        moves = deviation > np.maximum(1e-6 * np.abs(mean), 1e-30)
+        self.deviation = torch.from_numpy(np.where(moves, deviation, 1).astype(np.float32))
         """(D,) float32, the standard deviation; 1 where a feature is constant."""
 
     def __len__(self) -> int:

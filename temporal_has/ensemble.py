@@ -94,6 +94,7 @@ def mean_sequence(
     return replace(
         first,
         logits=np.mean([one.logits for one in drawing], axis=0, dtype=np.float32),
+        spread=float(np.mean([one.spread for one in drawing])),
         video_logits=np.mean([one.video_logits for one in sequences], axis=0, dtype=np.float32),
         probabilities=np.mean([one.probabilities for one in sequences], axis=0, dtype=np.float32),
     )

@@ -126,6 +126,26 @@ def run_scores(sequences: np.ndarray, runs: np.ndarray, *, rule: ScoreRule, marg
     return inside - np.where(outer_length > 0, outer / np.maximum(outer_length, 1), 0.0)
 
 
+def squashed(sequences: np.ndarray, spread: float) -> np.ndarray:
+    """The logistic function of the activation, in units of its spread: 0 to 1, a half where the network is undecided.
+
+    It is Platt's way to a probability ("Probabilistic outputs for support vector machines", 1999) without anything to
+    fit: of a network that learned from videos, only the order and the sign of a moment's activation are to be trusted,
+    not how far out it lies.
+
+    Args:
+        sequences: (C, T) activation of each class.
+        spread: See `ClassActivationSequence`; 0, unknown, changes nothing.
+
+    >>> squashed(np.array([[0.0, 3.0, 300.0]]), 3.0).round(2).tolist()
+    [[0.5, 0.73, 1.0]]
+    """
+    if spread <= 0:
+        return sequences
+    # The tanh is the logistic function, and does not overflow far below zero.
+    return ((1 + np.tanh(sequences / (2 * spread))) / 2).astype(sequences.dtype)
+
+
 def predicted_labels(probabilities: np.ndarray, classes: Sequence[str], *, class_threshold: float) -> tuple[str, ...]:
     """The classes a video probably shows: the likeliest one, and all others of at least `class_threshold`.
 
@@ -141,23 +161,24 @@ def localize(
     sequence: ClassActivationSequence,
     *,
     labels: Iterable[str] | None = None,
-    class_threshold: float = 0.1,
-    threshold: float | Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+    class_threshold: float = 0.05,
+    threshold: float | Sequence[float] = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
     threshold_rule: ThresholdRule = "range",
     score: ScoreRule = "outer-inner",
+    squash: bool = True,
     margin: float = 0.25,
     gap_seconds: float = 0.0,
     minimum_seconds: float = 0.0,
     upsample: int = 8,
     nms: Suppression = "soft",
     nms_iou: float = 0.5,
-    nms_sigma: float = 0.5,
+    nms_sigma: float = 0.4,
 ) -> Segments:
     """When the actions of one video happen.
 
     For each class, moments whose activation exceeds a level are kept, and each run of them is one detection. The
     defaults are those of `settings.LocalizeSettings`; Hide-and-Seek (section 3.3) takes one level, half of the class's
-    maximum in this video: `threshold=0.5, threshold_rule="max", score="mean", upsample=1, nms="none"`.
+    maximum in this video: `threshold=0.5, threshold_rule="max", score="mean", squash=False, upsample=1, nms="none"`.
 
     Args:
         sequence: The video's class activation sequence.
@@ -166,6 +187,8 @@ def localize(
         threshold: By `threshold_rule`; of several, the runs at each are pooled, and of exact repeats one is kept.
         threshold_rule: What a threshold is a fraction of, or that it is a level itself: see `levels`.
         score: How a run is scored; the result is multiplied by the class's video-level probability.
+        squash: Score the runs on the activation squashed by its spread (see `squashed`), so that a run of few but
+            enormous activations does not outrank a clear one.
         margin: Of the score `outer-inner`, as a fraction of the run's length.
         gap_seconds: Runs no further apart than this are joined.
         minimum_seconds: Shorter detections are dropped.
@@ -185,8 +208,8 @@ def localize(
     >>> sequence = ClassActivationSequence("match", drawn, sure, sure, start, start + 1, 6.0, ("Run",))
     >>> list(localize(sequence, threshold=0.5, threshold_rule="max", score="mean", upsample=1, nms="none"))
     [('match', 'Run', 2.0, 4.0, 3.5)]
-    >>> len(localize(sequence))  # one at each of nine levels
-    9
+    >>> len(localize(sequence))  # one at each of eight levels
+    8
     """
     for name, rule, known in (
         ("score", score, get_args(ScoreRule)),
@@ -208,7 +231,8 @@ def localize(
     row, (start, end) = runs[:, 0], edges[runs[:, 1:]].T
     long = (end - start >= minimum_seconds) & (end > start)
     runs, row, start, end = runs[long], row[long], start[long], end[long]
-    scores = run_scores(activation, runs, rule=score, margin=margin)
+    scored = squashed(activation, sequence.spread) if squash else activation
+    scores = run_scores(scored, runs, rule=score, margin=margin)
     probability = sequence.probabilities[row].astype(np.float64)
     # Below zero a product would rank the less likely class first.
     scores = np.where(scores >= 0, scores * probability, scores * (2 - probability))

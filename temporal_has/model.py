@@ -41,6 +41,8 @@ class Model:
         classes: C names, in the order of the network's outputs.
         settings: All settings of the run.
         recipe: How the training features were made; other features are refused.
+        spread: Of the activations over training videos, their standard deviation; 0 of a network that an older thas
+            trained. See `localize.squashed`.
     """
 
     network: Head
@@ -49,6 +51,7 @@ class Model:
     classes: tuple[str, ...]
     settings: Settings
     recipe: Mapping[str, Any]
+    spread: float = 0.0
 
     @property
     def device(self) -> torch.device:
@@ -106,6 +109,7 @@ class Model:
             end_seconds=features.end_seconds[rows],
             duration_seconds=features.duration_seconds,
             classes=self.classes,
+            spread=self.spread,
         )
 
     def to_bytes(
@@ -132,6 +136,7 @@ class Model:
             "classes": list(self.classes),
             "settings": self.settings.flat(),
             "recipe": dict(self.recipe),
+            "spread": self.spread,
             **(facts or {}),
         }
         if parts := self.settings.origins_of_parts():
@@ -191,6 +196,7 @@ def load_model(path: Path, *, device: torch.device | str = "cpu") -> tuple[Model
         classes=tuple(description["classes"]),
         settings=settings,
         recipe=description["recipe"],
+        spread=float(description.get("spread", 0.0)),
     )
     extra = {k: v for k, v in tensors.items() if not k.startswith("network.") and k not in {"mean", "deviation"}}
     return model, extra, description

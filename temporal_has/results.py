@@ -124,6 +124,7 @@ def write_sequences(path: Path, sequences: Iterable[ClassActivationSequence]) ->
                 for name in ("logits", "video_logits", "probabilities", "start_seconds", "end_seconds"):
                     group[name] = getattr(sequence, name)
                 group.attrs["duration_seconds"] = sequence.duration_seconds
+                group.attrs["spread"] = sequence.spread
                 group.attrs["classes"] = list(sequence.classes)
         os.replace(temporary, path)
     except OSError as error:
@@ -159,6 +160,7 @@ def _sequence(video: str, group: Any) -> ClassActivationSequence:
     return ClassActivationSequence(
         video=video,
         duration_seconds=float(group.attrs["duration_seconds"]),
+        spread=float(group.attrs.get("spread", 0.0)),
         classes=tuple(str(name) for name in group.attrs["classes"]),
         **arrays,
     )

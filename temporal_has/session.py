@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,13 @@ from typing import Any
 from ..core.errors import counted, plural
 from ..core.log import LOG, Epoch, best_epoch, convergence, read_log
 from ..core.resume import Begin, begun
-from ..core.run_settings import RunData
+from ..core.run_settings import RunData, write_settings
 from ..core.runs import first_process, point_latest
 from ..datasets.dataset import dataset_presets, kept_name, open_dataset
 from ..eval.labels_told import LabelsTold
 from .data import training_labels
 from .results import write_result
+from .rules import Decision
 from .runs import localize_dataset, open_features
 from .settings import Settings
 from .train import train
@@ -87,6 +88,7 @@ def train_run(
     into: Path | None = None,
     skip_missing: bool = False,
     on_start: Callable[[Settings], None] = lambda settings: None,
+    on_rules: Callable[[Sequence[Decision]], None] = lambda decisions: None,
     on_epoch: Callable[[Epoch], None] | None = None,
     warn: Warn = lambda message: None,
 ) -> TrainResult:
@@ -106,6 +108,7 @@ def train_run(
         into: Train into this folder instead of a new run, from its checkpoint where it holds one; `latest` stays.
         skip_missing: Leave out training videos without features instead of refusing.
         on_start: Called with the settings before the first epoch; a resumed run has its own.
+        on_rules: Called with what rules decided from the training videos, each with its reason, before the first epoch.
         on_epoch: Called after each epoch.
         warn: Called with each warning.
 
@@ -144,6 +147,13 @@ def train_run(
     with begun(begin, settings, data, name=opened.name, origins=origins) as kept:
         folder, settings = kept.folder, kept.settings
         on_start(settings)
+
+        def ruled(became: Settings, decisions: Sequence[Decision]) -> None:
+            if first_process() and decisions:
+                reasons = {one.key: f"rule: {one.why}" for one in decisions}
+                write_settings(folder, became, data, {**(origins or {}), **reasons})
+            on_rules(decisions)
+
         model = train(
             cache,
             labels,
@@ -152,6 +162,7 @@ def train_run(
             recipe=cache.recipe,
             folder=folder,
             resume=kept.resuming,
+            on_rules=ruled,
             on_epoch=on_epoch,
         )
     if into is None and first_process():

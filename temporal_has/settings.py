@@ -1,7 +1,8 @@
 """Every default of the temporal half in one place, each with its source; the twin of `thas.image_has.settings`.
 
-The defaults are the attention head with hiding, which localized best in benchmarks/temporal.md. The temporal half of
-Hide-and-Seek (Singh & Lee, ICCV 2017) as it stands in the paper is the preset `has2017`. The source of each default,
+The defaults are what held on data sets that they were not chosen on (benchmarks/temporal.md): the attention head, with
+nothing hidden; what is `auto` follows from the training videos by `rules`. The temporal half of Hide-and-Seek (Singh &
+Lee, ICCV 2017) as it stands in the paper is the preset `has2017`. The source of each default,
 and of each value of a preset, is
 
     paper       stated in the paper
@@ -31,8 +32,8 @@ class InputSettings:
     snippets: int = setting(
         2000, "F_total: longer videos are sampled uniformly to so many; 0 for all", "unverified", low=0
     )
-    normalise: Literal["none", "standard"] = setting(
-        "standard", "zero mean and unit variance over the training set, or none: features as they come", "ours"
+    normalise: Literal["auto", "none", "standard"] = setting(
+        "auto", "zero mean and unit variance over the training set, or none: features as they come; auto: rules", "ours"
     )
     dropout: Literal["none", "training", "always"] = setting(
         "none", "drop single values with hide.probability instead of segments; always: at test time too", "paper"
@@ -43,9 +44,7 @@ class InputSettings:
 class HideSettings:
     """What is hidden in training."""
 
-    probability: float = setting(
-        0.5, "p_hide of each segment; 0 hides nothing (Video-full)", "unverified", low=0, high=1
-    )
+    probability: float = setting(0.0, "p_hide of each segment; 0 hides nothing (Video-full)", "ours", low=0, high=1)
     segments: int = setting(20, "a video is divided in so many (2000 frames in segments of 100)", "unverified", low=1)
     size: tuple[int, ...] = setting(
         (), "F_segment in snippets, instead of `segments`; of several each video draws one", "ours", low=0
@@ -70,8 +69,11 @@ class NetworkSettings:
     )
     channels: int = setting(256, "kernels in each layer", "ours", low=1)
     layers: int = setting(2, "convolutions over time; has2017 only", "unverified", low=1)
-    kernel_size: int = setting(0, "in snippets, odd; 0: as many as see `kernel_seconds` of video", "ours", low=0)
+    kernel_size: int = setting(
+        0, "in snippets, odd; 0: as many as see `kernel_seconds` of video, by rules", "ours", low=0
+    )
     kernel_seconds: float = setting(1.1, "for kernel_size 0; a snippet's own length counts", "ours", low=0)
+    kernel_most: int = setting(5, "for kernel_size 0: no more snippets than these; 0 sets no bound", "ours", low=0)
     pooling: Literal["max", "mean"] = setting("max", "over time; has2017 only", "unverified")
     dropout: float = setting(0.7, "of the last layer's maps, in training", "ours", low=0, high=1)
     top: float = setting(
@@ -87,42 +89,6 @@ class NetworkSettings:
     smoothing_seconds: float = setting(0.8, "for smoothing 0; attention only", "ours", low=0)
     background: bool = setting(False, "a background class that attention must suppress; attention only", "ours")
 
-    def for_snippets(self, *, length_seconds: float, stride_seconds: float, most: int) -> dict[str, int]:
-        """Kernel and smoothing in snippets, odd, for features of this length and stride.
-
-        What is given in snippets stays, and so does what the head does not have. A time becomes the nearest odd number
-        of snippets, of two equally near the larger, and none above `most`.
-
-        Args:
-            length_seconds: Of a snippet.
-            stride_seconds: From one snippet's start to the next one's.
-            most: Snippets of the longest video.
-
-        Raises:
-            UsageError: A time is asked for, but no time passes between snippets.
-
-        >>> NetworkSettings().for_snippets(length_seconds=16 / 30, stride_seconds=8 / 30, most=100)
-        {'kernel_size': 3, 'smoothing': 3}
-        >>> NetworkSettings().for_snippets(length_seconds=16 / 15, stride_seconds=8 / 15, most=100)
-        {'kernel_size': 1, 'smoothing': 1}
-        """
-        smooths = self.head != "has2017"
-        if stride_seconds <= 0 and not (self.kernel_size and (self.smoothing or not smooths)):
-            raise UsageError(
-                "how many snippets are network.kernel_seconds?",
-                why="the features' times say that none passes from one snippet to the next",
-                next="mend start_seconds, or --set network.kernel_size=3 network.smoothing=3",
-            )
-
-        def odd(snippets: float) -> int:
-            # Measured strides are off by their rounding, which must not decide between two sizes.
-            nearest = 1 + 2 * max(int(snippets / 2 + 1e-3), 0)
-            return min(nearest, most - (most + 1) % 2)
-
-        kernel = self.kernel_size or odd(1 + (self.kernel_seconds - length_seconds) / stride_seconds)
-        smoothing = self.smoothing or (odd(self.smoothing_seconds / stride_seconds) if smooths else 0)
-        return {"kernel_size": kernel, "smoothing": smoothing}
-
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -134,10 +100,11 @@ class TrainSettings:
     learning_rate: float = setting(1e-3, "of Adam", "ours", low=0)
     weight_decay: float = setting(0.0, "of Adam, decoupled", "ours", low=0)
     loss: str = setting(
-        "softmax",
-        "softmax shares its mass among a video's labels; sigmoid asks for each class by itself; or a plug-in",
-        "unverified",
+        "auto",
+        "softmax shares its mass among a video's labels; sigmoid asks for each by itself; or a plug-in; auto: rules",
+        "ours",
         part="losses",
+        auto=True,
     )
     clip_norm: float = setting(0.0, "longer gradients are shortened to this; 0 leaves them", "ours", low=0)
     validation: float = setting(
@@ -161,15 +128,18 @@ class LocalizeSettings:
     labels: Literal["known", "predicted"] = setting(
         "predicted", "look for a video's true labels (the paper; it flatters) or for those predicted", "ours"
     )
-    class_threshold: float = setting(0.1, "probability from which a class counts as predicted", "ours", low=0, high=1)
+    class_threshold: float = setting(0.05, "probability from which a class counts as predicted", "ours", low=0, high=1)
     threshold: tuple[float, ...] = setting(
-        (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "by threshold_rule; the runs at several are pooled", "ours"
+        (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "by threshold_rule; the runs at several are pooled", "ours"
     )
     threshold_rule: Literal["range", "max", "fixed"] = setting(
         "range", "a fraction of the sequence's range or of its maximum (0 to 1), or an activation itself", "ours"
     )
     score: Literal["outer-inner", "mean", "max"] = setting(
         "outer-inner", "of a run, times its class's probability", "ours"
+    )
+    squash: bool = setting(
+        True, "score runs by the logistic function of the activation over its spread, not by outliers", "ours"
     )
     margin: float = setting(0.25, "of the outer-inner score, in lengths of the run", "ours", low=0)
     gap_seconds: float = setting(0.0, "runs no further apart are joined", "ours", low=0)
@@ -181,7 +151,7 @@ class LocalizeSettings:
     nms_iou: float = setting(
         0.5, "overlap from which they are dropped (nms) or lowered (soft-linear)", "ours", low=0, high=1
     )
-    nms_sigma: float = setting(0.5, "of soft's Gaussian decay, smaller is stricter", "ours", low=1e-6)
+    nms_sigma: float = setting(0.4, "of soft's Gaussian decay, smaller is stricter", "ours", low=1e-6)
 
     @property
     def rules(self) -> dict[str, Any]:

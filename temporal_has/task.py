@@ -118,7 +118,18 @@ class HeadTask:
 
     def packed(self, extra: Mapping[str, Tensor], facts: Mapping[str, Any], weights: Mapping[str, Tensor]) -> bytes:
         """The model's file."""
-        return self.model.to_bytes(extra, facts, weights=weights)
+        return self.model.to_bytes(extra, {**facts, "spread": self.spread(weights)}, weights=weights)
+
+    def spread(self, weights: Mapping[str, Tensor]) -> float:
+        """The standard deviation of the activations on some stretches of training videos, nothing hidden."""
+        model, found = self.model, []
+        model.network.eval()
+        with torch.inference_mode():
+            for video, x in self.train.data.stretches.items():
+                shown = model.shown(x.to(model.device), video)[None]
+                output = torch.func.functional_call(model.network, dict(weights), (shown,))
+                found.append(output.sequence.flatten())
+        return float(torch.cat(found).std(correction=0))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The generators'."""

@@ -17,6 +17,7 @@ from ..core.training import Schedule, fit
 from .data import TrainingFeatures
 from .heads import build_head
 from .model import Model
+from .rules import Decision, Known, decide, share_of_several
 from .settings import Settings
 from .task import HeadTask, LabelledVideos
 from .validation import held_out
@@ -34,6 +35,7 @@ def train(
     recipe: Mapping[str, Any] | None = None,
     folder: Path | None = None,
     resume: bool = False,
+    on_rules: Callable[[Settings, Sequence[Decision]], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Model:
     """Train a temporal network on videos of which only the labels are known.
@@ -46,8 +48,8 @@ def train(
     With `train.validation` some of the videos are held out, and the result is the model of the epoch that told their
     labels best. Segments are never read.
 
-    A kernel or a smoothing given in seconds becomes a number of snippets by the training features' median length and
-    stride; the model's settings hold the numbers.
+    What is `auto`, and a kernel or a smoothing given in seconds, becomes a value by `rules`; the model's settings hold
+    the values.
 
     Args:
         features: By video.
@@ -58,6 +60,7 @@ def train(
         folder: Where checkpoints and the log go; None keeps nothing. `checkpoint.safetensors` is the last epoch's, also
             after Ctrl-C; `best.safetensors` the best one's, where some videos are held out.
         resume: Continue from the checkpoint in `folder`, to the same bytes as without an interruption.
+        on_rules: Called before the first epoch, with the settings as they became and what rules decided of them.
         on_epoch: Called after each epoch.
 
     Raises:
@@ -73,16 +76,17 @@ def train(
     judged = _taught(features, {v: known[v] for v in apart}, classes, settings, share) if apart else None
     runner = choose_runner(settings.train.device, settings.train.precision)
     device, data = runner.device, taught.data
-    sizes = settings.network.for_snippets(
-        length_seconds=data.length_seconds, stride_seconds=data.stride_seconds, most=max(data.lengths)
-    )
-    settings = settings.updated({f"network.{name}": size for name, size in sizes.items()})
+    decisions = decide(settings, _known(data, known))
+    settings = settings.updated({one.key: one.value for one in decisions})
+    if on_rules is not None:
+        on_rules(settings, decisions)
     network = build_head(data.dimension, len(classes), settings.network, seed=settings.train.seed).to(device)
     model = Model(network, data.mean, data.deviation, tuple(classes), settings, dict(recipe or {}))
     task = HeadTask(model, taught, judged, runner=runner, labels=_fingerprint(known))
     of = settings.train
     schedule = Schedule(of.epochs, of.checkpoint_epochs, of.patience, of.clip_norm)
     fit(task, schedule, runner=runner, folder=folder, resume=resume, on_epoch=on_epoch)
+    model.spread = task.spread(network.state_dict())
     return model
 
 
@@ -118,6 +122,17 @@ def _taught(
     for row, names in enumerate(labels.values()):
         targets[row, [column[label] for label in names]] = 1
     return LabelledVideos(data, targets)
+
+
+def _known(data: TrainingFeatures, labels: Mapping[str, Sequence[str]]) -> Known:
+    """What rules may look at."""
+    return Known(
+        several=share_of_several(labels),
+        probabilities=data.probabilities,
+        length_seconds=data.length_seconds,
+        stride_seconds=data.stride_seconds,
+        most=max(data.lengths),
+    )
 
 
 def _fingerprint(labels: Mapping[str, Sequence[str]]) -> str:

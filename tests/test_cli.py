@@ -155,7 +155,7 @@ def test_resume_takes_the_runs_own_settings(folder, capsys):
     resumed = network_of(first)
     assert thas("train", "--dataset", "mine", *FAST, "train.epochs=8", "hide.segments=5") == 0
     assert resumed == network_of(newest())
-    assert thas("train", "--dataset", "mine", "--resume", "--run", str(first), "--hide-probability", "0") == 2
+    assert thas("train", "--dataset", "mine", "--resume", "--run", str(first), "--hide-probability", "0.5") == 2
     assert "cannot be resumed with another hide.probability" in capsys.readouterr().err
 
 

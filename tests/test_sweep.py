@@ -47,7 +47,7 @@ def test_arms_that_differ_in_localization_alone_share_their_network(planted, tmp
     arms = (
         Arm("half", {"localize.threshold": 0.5}),
         Arm("several", {"localize.threshold": [0.2, 0.5], "localize.score": "outer-inner"}),
-        Arm("hidden", {"hide.probability": 0.0, "localize.threshold": 0.5}),
+        Arm("hidden", {"hide.probability": 0.5, "localize.threshold": 0.5}),
         Arm("both", {}, ("half", "hidden")),
     )
     plan = make_plan(half, Experiment("x", arms), typed=SMALL, seeds=2)
@@ -64,7 +64,7 @@ def test_arms_that_differ_in_localization_alone_share_their_network(planted, tmp
     assert scores.arm("half").runs == scores.arm("several").runs
     assert len(scores.arm("both").runs[1]) == 2
     # Another sweep takes what it shares with this one, and scores alike.
-    again = swept(half, Experiment("y", arms[:1]), typed=SMALL | {"hide.probability": ["0.5", "0"]}, seeds=2)
+    again = swept(half, Experiment("y", arms[:1]), typed=SMALL | {"hide.probability": ["0", "0.5"]}, seeds=2)
     assert len(epochs_logged(tmp_path / "planted")) == 4
     assert np.array_equal(again.arms[0].values, scores.arm("half").values)
     assert np.array_equal(again.arms[1].values, scores.arm("hidden").values)
@@ -83,7 +83,7 @@ def test_a_sweeps_run_scores_as_thas_eval_scores_it(planted, tmp_path, capsys):
 
 def test_interrupted_it_goes_on_where_it_was(planted, tmp_path):
     half = TemporalHalf(str(planted), runs=tmp_path / "cut")
-    experiment = Experiment("x", (Arm("a"), Arm("b", {"hide.probability": 0.0})))
+    experiment = Experiment("x", (Arm("a"), Arm("b", {"hide.probability": 0.5})))
     steps = 0
 
     @contextmanager
@@ -123,7 +123,11 @@ def test_interrupted_it_goes_on_where_it_was(planted, tmp_path):
 
 def test_without_hiding_how_it_would_be_hidden_makes_no_other_network(planted, tmp_path):
     half = TemporalHalf(str(planted), runs=tmp_path)
-    arms = (Arm("a", {"hide.probability": 0}), Arm("b", {"hide.probability": 0, "hide.size": [3]}), Arm("c"))
+    arms = (
+        Arm("a", {"hide.probability": 0}),
+        Arm("b", {"hide.probability": 0, "hide.size": [3]}),
+        Arm("c", {"hide.probability": 0.5}),
+    )
     wanted = [one.wanted_by for one in make_plan(half, Experiment("x", arms), typed=SMALL, seeds=1).trainings]
     assert wanted == [(("a", 0), ("b", 0)), (("c", 0),)]
 

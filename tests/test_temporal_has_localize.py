@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from thas.core.errors import UsageError
 from thas.temporal_has.activation import ClassActivationSequence
-from thas.temporal_has.localize import close_gaps, levels, localize, predicted_labels, run_scores, runs_above
+from thas.temporal_has.localize import close_gaps, levels, localize, predicted_labels, run_scores, runs_above, squashed
 from thas.temporal_has.settings import LocalizeSettings
 
 # One level, the mean of a run, and nothing else: what most cases here are drawn for.
@@ -243,3 +243,34 @@ def test_a_single_snippet_that_speaks_for_a_class_is_the_whole_video():
     found = papers(drawn, labels=("there", "not there"), threshold=(0.1, 0.9), threshold_rule="range")
     assert next(iter(found))[1:4] == ("there", 0.0, 1.0)
     assert len(found) == 1
+
+
+def test_squashing_keeps_the_order_of_moments_and_stops_outliers():
+    values = np.array([[-40.0, -1.0, 0.0, 2.0, 900.0]], np.float32)
+    squeezed = squashed(values, 4.0)
+    assert squeezed.dtype == np.float32
+    assert (np.diff(squeezed) > 0).all()
+    assert squeezed[0, 2] == 0.5
+    assert ((squeezed >= 0) & (squeezed <= 1)).all()
+    assert squashed(values, 0.0) is values, "nobody measured the spread"
+    assert np.isfinite(squashed(np.array([[-1e30, 1e30]]), 1e-6)).all()
+
+
+def test_a_squashed_score_ranks_a_clear_run_over_an_outlier():
+    """Four snippets of 6 that stand out of -6, and one of 60 among some of 20."""
+    drawn = np.array([[-6.0] * 4 + [6.0] * 4 + [-6.0] * 4 + [20.0, 20.0, 60.0, 20.0, 20.0]])
+    runs = np.array([[0, 4, 8], [0, 14, 15]])
+    clear, outlier = run_scores(drawn, runs, rule="outer-inner")
+    assert (clear, outlier) == (12.0, 40.0)
+    clear, outlier = run_scores(squashed(drawn, 6.0), runs, rule="outer-inner")
+    assert clear > 10 * outlier
+
+
+@pytest.mark.parametrize("spread", [0.0, 5.0])
+def test_a_wider_sequence_with_its_spread_scores_the_same(spread):
+    drawn = replace(sequence([0.1, 2.0, 4.0, 2.1, 0.3, 0.0, 3.0, 3.0]), spread=spread)
+    wide = replace(drawn, logits=drawn.logits * 8, spread=spread * 8)
+    one, other = localize(drawn), localize(wide)
+    assert one.start_seconds.tolist() == other.start_seconds.tolist()
+    factor = 1 if spread else 8
+    assert np.allclose(one.score * factor, other.score, rtol=1e-5)

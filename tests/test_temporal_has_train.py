@@ -7,8 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from thas.core.checkpoints import CHECKPOINT
 from thas.core.devices import choose_device
@@ -521,14 +519,3 @@ def test_times_that_do_not_pass_give_no_kernel_unless_it_is_given():
     assert train(features, labels, classes=("x", "y"), settings=given).settings.network.kernel_size == 3
     paper = small(train__epochs=1)
     assert train(features, labels, classes=("x", "y"), settings=paper).settings == paper, "it smooths nothing"
-
-
-@given(st.floats(0.01, 3), st.floats(0.01, 3), st.integers(1, 50))
-def test_a_kernel_in_seconds_is_odd_and_the_nearest_there_is(length: float, stride: float, most: int):
-    sizes = Settings().network.for_snippets(length_seconds=length, stride_seconds=stride, most=most)
-    size = sizes["kernel_size"]
-    assert size % 2 == 1
-    assert 1 <= size <= most
-    seen = length + (size - 1) * stride
-    assert seen <= 1.1 + stride * 1.01 or size == 1
-    assert seen >= 1.1 - stride * 1.01 or size >= most - 1

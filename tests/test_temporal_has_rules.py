@@ -1,0 +1,172 @@
+"""Rules: what is known without a segment decides, every decision says why, and odd data is trained on or refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thas.core.errors import DataError
+from thas.temporal_has.data import TrainingFeatures
+from thas.temporal_has.rules import Known, decide, share_of_several
+from thas.temporal_has.settings import Settings
+from thas.temporal_has.train import train
+
+from .conftest import make_features
+
+QUICK = Settings().updated({"train.epochs": 2, "network.channels": 8})
+
+
+def known(**changes) -> Known:
+    facts = {"several": 0.0, "probabilities": False, "length_seconds": 0.5, "stride_seconds": 0.25, "most": 100}
+    return Known(**{**facts, **changes})
+
+
+def decided(settings=None, **changes):
+    return {one.key: one.value for one in decide(settings or Settings(), known(**changes))}
+
+
+@given(
+    st.floats(0, 1),
+    st.booleans(),
+    st.floats(0.001, 60),
+    st.floats(0.001, 60),
+    st.integers(1, 100_000),
+    st.integers(0, 9),
+)
+def test_whatever_is_known_every_decision_is_a_setting_with_a_reason(several, sums, length, stride, most, bound):
+    facts = known(several=several, probabilities=sums, length_seconds=length, stride_seconds=stride, most=most)
+    settings = Settings().updated({"network.kernel_most": bound})
+    decisions = decide(settings, facts)
+    assert {one.key for one in decisions} == {
+        "train.loss", "input.normalise", "network.kernel_size", "network.smoothing"
+    }  # fmt: skip
+    became = settings.updated({one.key: one.value for one in decisions})
+    assert all(one.why and one.key in one.line() for one in decisions)
+    for size in (became.network.kernel_size, became.network.smoothing):
+        assert size % 2 == 1
+        assert 1 <= size <= most
+    assert became.network.kernel_size <= (bound or most)
+    assert decide(became, facts) == [], "a second time there is nothing left to decide"
+
+
+@given(st.floats(0.01, 3), st.floats(0.01, 3), st.integers(1, 50))
+def test_a_kernel_in_seconds_is_odd_and_the_nearest_there_is(length: float, stride: float, most: int):
+    unbound = Settings().updated({"network.kernel_most": 0})
+    size = decided(unbound, length_seconds=length, stride_seconds=stride, most=most)["network.kernel_size"]
+    seen = length + (size - 1) * stride
+    assert seen <= 1.1 + stride * 1.01 or size == 1
+    assert seen >= 1.1 - stride * 1.01 or size >= most - 1
+
+
+def test_what_is_given_by_hand_is_left_alone():
+    given = Settings().updated(
+        {"train.loss": "softmax", "input.normalise": "standard", "network.kernel_size": 7, "network.smoothing": 9}
+    )
+    assert decided(given, several=0.6, probabilities=True) == {}
+    assert decided(Settings().updated({"input.normalise": "standard"}), probabilities=True)["network.kernel_size"] == 3
+
+
+def test_probabilities_stay_as_they_are_and_are_not_mixed_over_time():
+    found = decided(probabilities=True)
+    assert (found["input.normalise"], found["network.kernel_size"]) == ("none", 1)
+    assert decided()["input.normalise"] == "standard"
+    assert decided()["network.kernel_size"] == 3
+
+
+def test_the_share_of_videos_with_several_labels_counts_each_label_once():
+    assert share_of_several({}) == 0
+    assert share_of_several({"a": ["x", "x"], "b": ["x", "y"], "c": ["y"], "d": ["x", "y"]}) == 0.5
+
+
+def softmax(x):
+    high = np.exp(x - x.max(axis=1, keepdims=True))
+    return high / high.sum(axis=1, keepdims=True)
+
+
+KINDS = {
+    "three numbers": lambda x: x[:, :3],
+    "8192 numbers": lambda x: np.repeat(x, 2048, axis=1),
+    "one number": lambda x: x[:, :1],
+    "constant": lambda x: np.full_like(x, 7.0),
+    "zero": np.zeros_like,
+    "one-hot": lambda x: np.eye(x.shape[1])[x.argmax(axis=1)],
+    "probabilities": softmax,
+    "logits": lambda x: 30 * x,
+    "negative": lambda x: -np.abs(x) - 5,
+    "a million times as large": lambda x: 1e6 * x,
+    "a millionth": lambda x: 1e-6 * x,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_of_any_kind_are_trained_on(kind):
+    """Videos of one snippet beside one of 400; whatever the numbers mean, the loss is a number and rules say why."""
+    draw = np.random.default_rng(3)
+    lengths = {"a": 1, "b": 400, "c": 9, "d": 2}
+    features = {v: make_features(v, KINDS[kind](draw.normal(size=(n, 4)))) for v, n in lengths.items()}
+    said, epochs = [], []
+    model = train(
+        features,
+        {"a": ["x"], "b": ["x", "y"], "c": ["y"], "d": ["z"]},
+        classes=("x", "y", "z"),
+        settings=QUICK,
+        on_rules=lambda settings, decisions: said.extend(decisions),
+        on_epoch=epochs.append,
+    )
+    assert all(np.isfinite(epoch.loss) for epoch in epochs)
+    assert np.isfinite(model.spread)
+    became = {one.key: one.value for one in said}
+    assert became["input.normalise"] == ("none" if kind in {"one-hot", "probabilities"} else "standard")
+    for video in lengths:
+        sequence = model.sequence(features[video])
+        assert np.isfinite(sequence.logits).all()
+        assert sequence.spread == model.spread
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e6])
+def test_the_unit_of_a_feature_does_not_matter(scale):
+    draw = np.random.default_rng(0)
+    plain = {v: draw.normal(3, 1, size=(20, 4)) for v in "abcd"}
+    labels = {"a": ["x"], "b": ["y"], "c": ["x"], "d": ["y"]}
+    features = {v: make_features(v, np.asarray(x, np.float64) * scale) for v, x in plain.items()}
+    model = train(features, labels, classes=("x", "y"), settings=QUICK)
+    same = train({v: make_features(v, x) for v, x in plain.items()}, labels, classes=("x", "y"), settings=QUICK)
+    got, wanted = model.sequence(features["a"]).logits, same.sequence(make_features("a", plain["a"])).logits
+    assert np.allclose(got, wanted, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"a": ["x"], "b": ["x"], "c": ["x"], "d": ["x"]},  # one label everywhere, of two classes
+        {"a": ["x", "y"], "b": ["x", "y"], "c": ["x", "y"], "d": ["x", "y"]},
+        {"a": ["x"], "b": ["y"]},
+        {"a": ["x"], "b": ["x"], "c": ["x"], "d": ["y"]},  # a rare class of one video
+    ],
+)
+def test_labels_that_say_little_are_trained_on(labels):
+    draw = np.random.default_rng(1)
+    features = {v: make_features(v, draw.normal(size=(6, 4))) for v in labels}
+    model = train(features, labels, classes=("x", "y"), settings=QUICK)
+    assert model.settings.train.loss == "sigmoid"
+    assert np.isfinite(model.sequence(features["a"]).probabilities).all()
+
+
+def test_one_class_is_refused_with_the_reason():
+    features = {v: make_features(v, np.eye(4)) for v in "ab"}
+    with pytest.raises(DataError, match="only one class") as caught:
+        train(features, {"a": ["x"], "b": ["x"]}, classes=("x",), settings=QUICK)
+    assert "what the action is not" in str(caught.value.why)
+
+
+def test_probabilities_are_told_from_other_numbers_between_0_and_1():
+    def told(x):
+        data = TrainingFeatures({"a": make_features("a", x)}, ["a"], snippets=0, memory_bytes=1e6)
+        return data.probabilities
+
+    half = softmax(np.random.default_rng(0).normal(size=(9, 12))).astype(np.float16)
+    assert told(half), "though half precision rounds each"
+    assert not told(np.array([[0.5, 0.4], [0.5, 0.5]])), "a sum of 0.9"
+    assert not told(np.array([[1.5, -0.5]]))
