@@ -1,7 +1,7 @@
 """The command line: parse, call one function, print.
 
-Commands are registered by the name of their function, whose docstring is their help. Their modules import what is slow
-(torch, pandas, matplotlib) inside the functions, so that `thas --help` answers at once.
+`overview` names the commands and their functions, whose docstrings are their help. Their modules import what is slow
+(torch, pandas, matplotlib) inside the functions, so that a page of help appears at once.
 """
 
 from __future__ import annotations
@@ -11,96 +11,40 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from itertools import count
-from typing import Any
-
-import cyclopts
+from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from ..core.errors import NothingKept, Terminated, ThasError, UsageError
+from .overview import COMMANDS, EPILOGUE, GROUPS, TITLE, help_page
 
-_EPILOGUE = (
-    "Start with `thas demo`, or `thas image demo` for images. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished "
-    "but some inputs failed, 130 interrupted. With any command, --debug shows the traceback of an error, and --plugin "
-    "MODULE:ATTRIBUTE lets a file name a part that does not come with thas (docs/plugins.md)."
-)
+if TYPE_CHECKING:
+    import cyclopts
 
 
 def build_app() -> cyclopts.App:
     """All commands, in the order of their use."""
+    import cyclopts
+
     app = cyclopts.App(
         name="thas",
-        help="Find when actions happen in untrimmed videos, learning only from each video's labels.",
-        help_epilogue=_EPILOGUE,
+        help=TITLE,
+        help_epilogue=EPILOGUE,
         version=__version__,
         help_format="markdown",
         result_action="return_value",
         suppress_keyboard_interrupt=False,
         default_parameter=cyclopts.Parameter(negative=(), show_default=lambda value: value or None),
     )
-
-    order = count()
-
-    def add(name: str, target: str, parent: cyclopts.App = app) -> None:
-        parent.command(f"thas.cli.{target}", name=name, sort_key=next(order))
-
-    add("demo", "demo:demo")
-    add("run", "chain:run")
-    add("train-backbone", "backbone:train_backbone")
-    add("extract-features", "features:extract_features")
-    add("import-features", "features:import_features")
-    add("train", "temporal:train")
-    add("localize", "localize:localize")
-    add("eval", "eval:eval_")
-    add("report", "report:report")
-    add("plot", "handover:plot")
-    add("clips", "handover:clips")
-    add("summary", "handover:summary")
-    add("sweep", "sweep:sweep")
-    add("convert", "convert:convert")
-    add("doctor", "doctor:doctor")
-
-    features = cyclopts.App(name="features", sort_key=next(order), help="Check, compare and pack feature caches.")
-    add("verify", "cache:features_verify", features)
-    add("diff", "cache:features_diff", features)
-    add("pack", "cache:features_pack", features)
-    app.command(features)
-
-    weights = cyclopts.App(name="weights", sort_key=next(order), help="Published weights: list, fetch and check them.")
-    add("list", "weights:weights_list", weights)
-    add("fetch", "weights:weights_fetch", weights)
-    add("check", "weights:weights_check", weights)
-    app.command(weights)
-
-    data = cyclopts.App(name="data", sort_key=next(order), help="Look after data sets.")
-    add("check", "data:data_check", data)
-    app.command(data)
-
-    listing = cyclopts.App(name="list", sort_key=next(order), help="List what thas knows.")
-    add("backbones", "cache:list_backbones", listing)
-    add("datasets", "temporal:list_datasets", listing)
-    add("presets", "listing:list_presets", listing)
-    add("heads", "listing:list_heads", listing)
-    add("losses", "listing:list_losses", listing)
-    add("networks", "listing:list_networks", listing)
-    add("experiments", "sweep:list_experiments", listing)
-    app.command(listing)
-
-    image = cyclopts.App(name="image", sort_key=next(order), help="The image half: boxes from image labels.")
-    add("demo", "image_eval:image_demo", image)
-    add("train", "image_train:image_train", image)
-    add("localize", "image_localize:image_localize", image)
-    add("eval", "image_eval:image_eval", image)
-    add("sweep", "sweep:image_sweep", image)
-    app.command(image)
+    groups = {name: cyclopts.App(name=name, help=about) for name, about in GROUPS.items()}
+    for order, (command, target) in enumerate(COMMANDS.items()):
+        group, _, name = command.rpartition(" ")
+        parent = groups[group] if group else app
+        parent.command(f"thas.cli.{target}", name=name, sort_key=order)
+    for order, group in enumerate(groups.values(), start=len(COMMANDS)):
+        group.sort_key = order
+        app.command(group)
+    app.register_install_completion_command(add_to_startup=True)
     return app
-
-
-def _resolve(app: cyclopts.App) -> None:
-    """Import all commands, so that their help tells what each is for."""
-    for name in app:
-        if not name.startswith("-") and isinstance(command := app[name], cyclopts.App):
-            _resolve(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> Any:
@@ -153,6 +97,10 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
         tokens: What was typed after `thas`.
         debug: Let errors through with their traceback.
     """
+    if list(tokens) in ([], ["--help"], ["-h"]):
+        print(help_page())
+        return 0
+    import cyclopts
     from rich.console import Console
 
     from .console import err, print_error
@@ -162,8 +110,9 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
     usage = Console(stderr=True)
     try:
         app, tokens = build_app(), _trusting(tokens)
-        if not tokens or {"--help", "-h"} & set(tokens):
-            _resolve(app)
+        if list(tokens[1:]) in ([], ["--help"], ["-h"]) and tokens[0] in GROUPS:
+            for name in [name for name in app[tokens[0]] if not name.startswith("-")]:
+                _ = app[tokens[0]][name]  # imported, so that the page tells what each is for
         result = app(tokens, exit_on_error=False, print_error=True, error_console=usage)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
