@@ -37,7 +37,7 @@ def extract_features(
     sampler: Literal["frames", "pytorchvideo"] = "frames",
     mean_cube: Path | None = None,
     pool5: Literal["caffe", "port"] | None = None,
-    decoder: Literal["auto", "decord", "pyav"] = "auto",
+    decoder: Literal["auto", "decord", "pyav", "torchcodec", "torchcodec-cuda"] = "auto",
     precision: Literal["fp32", "tf32", "bf16"] = "fp32",
     stored: Literal["float32", "float16"] = "float32",
     compress: Annotated[bool, _FLAG] = False,
@@ -99,7 +99,7 @@ def extract_features(
     frame_step
         Frames of the video from one of these to the next; the backbone's own by default.
     fps
-        Sample the video at this rate first.
+        Sample the video at this rate first. Folders of pictures, and bare streams that say none, are taken to have it.
     sampler
         pytorchvideo lets that library's clip sampler choose the clips, by time instead of frames.
     mean_cube
@@ -107,7 +107,8 @@ def extract_features(
     pool5
         Overrides the pool5 that goes with a C3D checkpoint: caffe is the original's.
     decoder
-        auto takes decord where it gives the right frames, PyAV elsewhere.
+        auto takes decord where it is installed and gives the right frames, PyAV elsewhere. torchcodec and
+        torchcodec-cuda (on a GPU) need pip install 'thas[torchcodec]' and FFmpeg's libraries.
     precision
         tf32 and bf16 are faster on GPUs.
     stored
@@ -115,7 +116,7 @@ def extract_features(
     compress
         Gzip the files: smaller by half, slower to write.
     keep_partial
-        Keep what precedes the damage in a damaged video, and mark its file.
+        Keep a damaged video, and mark each snippet that the damage touches: training and localization leave those out.
     batch
         Clips in the network at once; by default what is quick and keeps memory small.
     workers
@@ -230,17 +231,21 @@ def _announce(estimate: Estimate) -> None:
 
 def _files(paths: Sequence[Path]) -> dict[str, Path]:
     """Files by the name of their video; folders stand for the videos in them."""
-    from ..datasets.dataset import VIDEO_SUFFIXES
+    from ..datasets.video_files import find_videos, named
+    from ..features.frame_folder import is_frame_folder
 
     files: dict[str, Path] = {}
     for path in paths:
         inside = [path]
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
+        if path.is_dir() and not is_frame_folder(path):
+            inside, left_out = find_videos(path)
             if not inside:
-                raise UsageError(f"{path} holds no videos", next="name a folder of videos", subject=str(path))
+                why = named(left_out) if left_out else ""
+                raise UsageError(f"{path} holds no videos", why=why, next="name a folder of videos", subject=str(path))
+            if left_out:
+                warn(named(left_out))
         for file in inside:
-            other = files.setdefault(file.stem, file)
+            other = files.setdefault(file.name if file.is_dir() else file.stem, file)
             if other != file:
                 raise UsageError(
                     f"two files are called {file.stem}",
@@ -275,12 +280,17 @@ def _report(result: ExtractionResult, folder: Path, verb: str, *, json: bool, ne
             f"{plural(len(result.partial), 'video was', 'videos were')} damaged and kept in part: "
             + listing(result.partial)
         )
+    if result.guessed:
+        warn(
+            f"nothing says the frame rate of {listing(result.guessed)}: 25 frames a second were assumed; "
+            "if that is wrong, remove their files and give the rate with --fps"
+        )
     if result.failed:
         first = result.failed[0]
         raise PartialFailure(
             f"{plural(len(result.failed), 'video')} failed: {listing(failure.video for failure in result.failed)}",
             why=f"{first.video}: {first.reason}" + (f"; all reasons in {folder}/failed.csv" if folder.is_dir() else ""),
-            next=next or "run the same command again to retry them; what is done stays done",
+            next=next or first.next or "mend or remove these, and run the same command again; what is done stays done",
         )
     return 0
 

@@ -103,7 +103,7 @@ def localize(
     """
     from ..core.run_settings import read_settings
     from ..core.runs import find_run
-    from ..datasets.dataset import VIDEO_SUFFIXES
+    from ..datasets.video_files import VIDEO_SUFFIXES
     from ..image_has.images import IMAGE_SUFFIXES
     from ..temporal_has.settings import Settings
 
@@ -181,7 +181,9 @@ def _files(
 
 
 def _videos(paths: list[Path], localize_file: Callable[..., VideoResult], *, json: bool) -> int:
-    folder = next((path for path in paths if path.is_dir()), None)
+    from ..features.frame_folder import is_frame_folder
+
+    folder = next((path for path in paths if path.is_dir() and not is_frame_folder(path)), None)
     if folder is not None:
         raise UsageError(f"{folder} is a folder", next=f"thas localize --watch {folder} --once", subject=str(folder))
     results: list[VideoResult] = []

@@ -15,6 +15,7 @@ from ..core.errors import DataError, ThasError, counted, listing, plural
 from ..core.segments import Segments
 from .dataset import Dataset
 from .near_names import near_names, near_sentence, told
+from .video_files import named
 
 if TYPE_CHECKING:
     from ..eval.annotations import Annotations
@@ -139,6 +140,8 @@ def _check_files(
             path = dataset.video_path(video)
         except DataError as error:
             return video, None, "missing" if "no file" in error.what else error.what
+        if path.is_dir():  # pictures, whose rate extraction is told
+            return video, None, ""
         try:
             return video, read_duration(path), ""
         except ThasError as error:
@@ -150,7 +153,7 @@ def _check_files(
                 durations[video] = seconds
             elif fault == "missing":
                 missing.append(video)
-            else:
+            elif fault:
                 unreadable.append(fault)
             if on_video is not None:
                 on_video()
@@ -190,6 +193,8 @@ def _check_files(
     if unlisted:
         what = "no row in the table (left alone)"
         remarks.append(counted(unlisted, f"video has {what}", f"videos have {what}"))
+    if dataset.left_out:
+        remarks.append(named(dataset.left_out))
     short = [video for video, seconds in durations.items() if seconds < 1]
     if short:
         remarks.append(counted(short, "video is shorter than a second", "videos are shorter than a second"))

@@ -1,7 +1,8 @@
 """A data set on disk: which videos there are, their labels, and where everything about them lies.
 
     data/<name>/
-        videos/            <video>.mp4, .mkv, .webm, .avi, ...; without such a folder, right in data/<name>/
+        videos/            <video>.mp4, .mkv, .mts, ..., or <video>/img_00001.jpg, ...; without such a folder, right in
+                           data/<name>/
         labels.csv         video,label[,subset]; several rows for several labels; or labels.xlsx
         annotations.json   optional, ActivityNet's form; or annotations.csv or .xlsx; or annotations/, THUMOS14's text
                            files. For evaluation only
@@ -25,13 +26,11 @@ from ..core.plugins import is_reader, not_a, read_by_plugin
 from ..core.presets import preset_names, read_preset
 from ..core.tables import find_table, table_rows
 from .near_names import label_sentence, near_names, told
+from .video_files import VIDEO_SUFFIXES, find_videos
 
 if TYPE_CHECKING:
     from ..eval.annotations import Annotations
 
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".ts", ".m2ts", ".wmv", ".flv", ".ogv", ".3gp"}
-)
 _TRAIN_NAMES = ("training", "train", "validation", "val")
 _TEST_NAMES = ("test", "testing", "validation", "val", "valid", "dev", "development", "eval", "evaluation")
 
@@ -93,13 +92,21 @@ class Dataset:
 
     @cached_property
     def video_files(self) -> Mapping[str, list[Path]]:
-        """All video files by stem."""
+        """All video files by stem; a folder of numbered pictures is one, by its name."""
         files: dict[str, list[Path]] = {}
-        if self.videos_folder.is_dir():
-            for path in sorted(self.videos_folder.rglob("*")):
-                if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
-                    files.setdefault(path.stem, []).append(path)
+        for path in self._found[0]:
+            files.setdefault(path.name if path.is_dir() else path.stem, []).append(path)
         return files
+
+    @property
+    def left_out(self) -> Mapping[Path, str]:
+        """Files among the videos that are none, each with the reason."""
+        return self._found[1]
+
+    @cached_property
+    def _found(self) -> tuple[list[Path], dict[Path, str]]:
+        folder = self.videos_folder
+        return find_videos(folder, opening=folder != self.folder) if folder.is_dir() else ([], {})
 
     def videos_of(self, subset: str) -> tuple[str, ...]:
         """The videos of one subset.

@@ -1,6 +1,7 @@
 """The feature cache: one HDF5 file a video, complete or absent, that says how it was made.
 
-A file holds the datasets `features` (T, D), `start_seconds`, `end_seconds` and `centre_frame` (T,), the group `recipe`
+A file holds the datasets `features` (T, D), `start_seconds`, `end_seconds`, `centre_frame` and, of a damaged
+video, `lost_seconds` (T,), the group `recipe`
 (attributes: what must agree within a cache) and the group `source` (attributes: what concerns this video alone), and a
 checksum of each, which is compared on reading; files of older versions lack it and are read as they are. A file is
 written under a temporary name, synced and renamed, so that whatever bears a final name is whole.
@@ -35,6 +36,8 @@ class Features:
         start_seconds: (T,) float64, seconds from the first shown frame to each snippet's first frame.
         end_seconds: (T,) float64, seconds, when each snippet's last frame disappears.
         duration_seconds: Length of the video in seconds.
+        lost_seconds: (T,) float64, how much of each snippet was lost to damage; None if nothing was. Such rows hold
+            what the decoder made up: they are not trained on, and no detection reaches into them.
 
     Raises:
         FeatureError: A shape is wrong, a number is not finite, or times fall; the video is named.
@@ -45,6 +48,7 @@ class Features:
     start_seconds: np.ndarray
     end_seconds: np.ndarray
     duration_seconds: float
+    lost_seconds: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         why = ""
@@ -52,6 +56,8 @@ class Features:
             for name, dtype in (("data", np.float32), ("start_seconds", np.float64), ("end_seconds", np.float64)):
                 object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype))
             object.__setattr__(self, "duration_seconds", float(self.duration_seconds))
+            if self.lost_seconds is not None:
+                object.__setattr__(self, "lost_seconds", np.ascontiguousarray(self.lost_seconds, np.float64))
         except (TypeError, ValueError, OverflowError) as error:
             why = f"they are no numbers: {error}"
         why = why or self._fault()
@@ -76,6 +82,8 @@ class Features:
                 return f"{name} falls after row {int(np.argmax(np.diff(times) < 0))}"
         if (self.end_seconds < self.start_seconds).any():
             return f"row {int(np.argmax(self.end_seconds < self.start_seconds))} ends before its start"
+        if self.lost_seconds is not None and self.lost_seconds.shape != (len(self.data),):
+            return f"lost_seconds must be ({len(self.data)},), one a row, but is {self.lost_seconds.shape}"
         if not (math.isfinite(self.duration_seconds) and self.duration_seconds >= 0):
             return f"duration_seconds is {self.duration_seconds}"
         finite = np.isfinite(self.data)
@@ -88,6 +96,11 @@ class Features:
     def dimension(self) -> int:
         """Length D of a feature vector."""
         return self.data.shape[1]
+
+    @property
+    def lost(self) -> np.ndarray:
+        """(T,) bool, the snippets of which something was lost to damage."""
+        return np.zeros(len(self.data), bool) if self.lost_seconds is None else self.lost_seconds > 0
 
     def __len__(self) -> int:
         return len(self.data)
@@ -125,6 +138,7 @@ def write_features(
             recipe=recipe,
             centre_frame=centre_frame,
             source=source,
+            lost_seconds=features.lost_seconds,
         )
 
 
@@ -234,7 +248,10 @@ class FeatureCache(Mapping[str, Features]):
             for name, array in (("features", data), ("start_seconds", start), ("end_seconds", end)):
                 hdf5.check(name, array, details.sums)
             duration = details.source.get("duration_seconds", float(end[-1]) if len(end) else 0.0)
-            features = Features(video, data, start, end, duration)
+            lost = hdf5.dataset(group, "lost_seconds", dimensions=1)[()] if "lost_seconds" in group else None
+            if lost is not None:
+                hdf5.check("lost_seconds", lost, details.sums)
+            features = Features(video, data, start, end, duration, lost)
         if features.dimension != self.dimension:
             raise FeatureError(
                 f"the features of {video!r} have {features.dimension} numbers a row, the others {self.dimension}",

@@ -141,16 +141,20 @@ class FeatureWriter:
         centre_frame: np.ndarray | None = None,
         source: Mapping[str, Any] | None = None,
         rows: int | None = None,
+        lost_seconds: np.ndarray | None = None,
     ) -> Path:
         """Finish the file, sync it to the disk and give it its final name; returns the path.
 
-        With `rows`, only so many of the rows are kept.
+        With `rows`, only so many of the rows are kept. `lost_seconds` (T,) says how much of each row's time was
+        lost to damage.
 
         Raises:
             OSError: It could not be written, as on a full disk; nothing has the final name then.
         """
         try:
-            return self._commit(start_seconds, end_seconds, duration_seconds, recipe, centre_frame, source, rows)
+            return self._commit(
+                start_seconds, end_seconds, duration_seconds, recipe, centre_frame, source, rows, lost_seconds
+            )
         except RuntimeError as error:  # what HDF5 raises when it cannot flush while closing
             raise system_error(error, self._path) from error
 
@@ -163,6 +167,7 @@ class FeatureWriter:
         centre_frame: np.ndarray | None,
         source: Mapping[str, Any] | None,
         rows: int | None,
+        lost_seconds: np.ndarray | None,
     ) -> Path:
         assert self._file is not None, "already committed or discarded"
         self._need(0)
@@ -175,6 +180,8 @@ class FeatureWriter:
         }
         if centre_frame is not None:
             tables["centre_frame"] = np.asarray(centre_frame, np.int64)
+        if lost_seconds is not None:
+            tables["lost_seconds"] = np.asarray(lost_seconds, np.float64)
         for name, table in tables.items():
             self._file[name] = table
         _copy_recipe(recipe, self._file)

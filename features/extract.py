@@ -12,6 +12,7 @@ from ..core.files import cannot_write
 from ..core.weight_catalogue import is_non_commercial
 from .cache import FeatureCache
 from .cache_writer import file_name
+from .decode import require_decoder
 from .estimate import Estimate
 from .extraction_job import Engine, Job
 from .extraction_run import ExtractionRun
@@ -91,6 +92,7 @@ def extract_dataset(
     elif address:
         raise UsageError("an address is of a Ray cluster", next="thas extract-features --engine ray --address ...")
     settings = settings or ExtractionSettings()
+    require_decoder(settings.decoder)
     progress = progress or (lambda share: None)
     out = Path(out)
     _distinct_files(videos)
@@ -137,7 +139,8 @@ def extract_dataset(
         stack.callback(lambda: write_failures(out, [*failures(), *missing]))
         run.work(todo.items(), decoders=min(job.decoders(), len(todo)))
     done = tuple(sorted(run.done, key=order.__getitem__))
-    return ExtractionResult(done, skipped, (*failures(), *missing), tuple(sorted(run.partial)), run.clips)
+    guessed = tuple(sorted(getattr(run, "guessed", ())))
+    return ExtractionResult(done, skipped, (*failures(), *missing), tuple(sorted(run.partial)), run.clips, guessed)
 
 
 def check_cache(out: Path, recipe: Mapping[str, Any], videos: Mapping[str, Path]) -> set[str]:

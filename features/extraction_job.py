@@ -12,7 +12,8 @@ from .._version import __version__
 from .clips import ClipPlan, plan_clips
 from .estimate import Estimate, estimate_job
 from .extraction_settings import ExtractionSettings, clipping_of
-from .video import FrameTable, UnreadableVideo
+from .frame_table import KEEP, FrameTable, UnreadableVideo
+from .video import TOLERATED_SECONDS
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -20,19 +21,16 @@ if TYPE_CHECKING:
 
 Engine = Literal["local", "ray"]
 
-# A container may claim a little more than its last packet's end without anything being lost.
-TOLERATED_SECONDS = 0.5
-
 
 def refuse_damaged(name: str, table: FrameTable) -> None:
-    """Raise an UnreadableVideo for a file whose container is damaged or ends early."""
-    why = table.damage
-    if table.missing_seconds > TOLERATED_SECONDS:
+    """Raise an UnreadableVideo for a file that is damaged or ends early."""
+    why, first, advice = table.damage, table.first_lost, KEEP
+    if not why and table.missing_seconds > TOLERATED_SECONDS:
         claimed = table.duration_seconds + table.missing_seconds
         why = f"truncated: the container says {claimed:.1f} s, its frames end at {table.duration_seconds:.1f} s"
+        advice = "if it plays no further, its end is lost or its header wrong: take what is there with --keep-partial"
     if why:
-        advice = "replace the file, or take what precedes the damage with --keep-partial"
-        raise UnreadableVideo(name, stage="scan", why=why, next=advice)
+        raise UnreadableVideo(name, stage="scan", why=why, frames=first, next=advice)
 
 
 @dataclass(frozen=True, eq=False)

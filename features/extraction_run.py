@@ -20,20 +20,25 @@ from ..core.errors import FeatureError
 from ..core.files import cannot_write
 from .cache_writer import FeatureWriter
 from .clips import ClipPlan
-from .extraction_job import TOLERATED_SECONDS, Job
+from .extraction_job import Job
 from .extraction_settings import Progress
 from .failures import Failure
+from .frame_table import REPLACE, FrameTable, UnreadableVideo
 from .pool import Clips, Closed, Decoding, Event, Opened
-from .video import FrameTable, UnreadableVideo
+from .video import TOLERATED_SECONDS
 
 if TYPE_CHECKING:
     from .runner import Runner
+
+
+_FINITE = "extract it with --precision fp32 and --stored float32; if that changes nothing, look at its pictures"
 
 
 @dataclass(eq=False)
 class _Open:
     """A video whose rows are being written."""
 
+    name: str
     writer: FeatureWriter
     table: FrameTable
     plan: ClipPlan
@@ -50,6 +55,7 @@ class ExtractionRun:
         done: Videos whose files have their final names.
         partial: Of those, the ones that hold only a part.
         failed: Videos that gave nothing.
+        guessed: Of those done, the ones whose frame rate had to be assumed.
         clips: Clips that the network saw.
     """
 
@@ -57,16 +63,17 @@ class ExtractionRun:
         self._job, self._runner, self._progress = job, runner, progress
         self._recipe = job.recipe  # read once: it asks for the versions of packages
         self._open: dict[str, _Open] = {}
-        self._waiting: deque[tuple[str, int, np.ndarray]] = deque()
+        self._waiting: deque[tuple[_Open, int, np.ndarray]] = deque()
         self._count = 0
         # Syncing a file to the disk takes as long as some clips of a small network do; it happens beside them, and
         # several at once: the disk takes four together in little more time than one.
         self._committer = ThreadPoolExecutor(4, thread_name_prefix="commit")
         self._commits: deque[tuple[str, Future[Path], float]] = deque()
-        self._running: deque[tuple[Future[np.ndarray], list[tuple[str, int, slice]]]] = deque()
+        self._running: deque[tuple[Future[np.ndarray], list[tuple[_Open, int, slice]]]] = deque()
         self.done: list[str] = []
         self.partial: list[str] = []
         self.failed: list[Failure] = []
+        self.guessed: list[str] = []
         self.clips = 0
 
     def __enter__(self) -> ExtractionRun:
@@ -91,6 +98,7 @@ class ExtractionRun:
             decoder=job.settings.decoder,
             workers=decoders,
             patience_seconds=job.patience_seconds,
+            fps=job.settings.fps,
         )
         with decoding, self:
             self.consume(decoding)
@@ -110,6 +118,9 @@ class ExtractionRun:
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Opened):
+            before = self._open.pop(event.video, None)
+            if before is not None:
+                self._forget(before)
             writer = FeatureWriter(
                 self._job.out,
                 video=event.video,
@@ -118,11 +129,14 @@ class ExtractionRun:
                 dtype=self._job.settings.stored,
                 compress=self._job.settings.compress,
             )
-            self._open[event.video] = _Open(writer, event.table, event.plan)
+            self._open[event.video] = _Open(event.video, writer, event.table, event.plan)
+            if before is not None:
+                self._open[event.video].shares = before.shares
         elif isinstance(event, Clips):
-            self._waiting.append((event.video, event.row, event.clips))
+            video = self._open[event.video]
+            self._waiting.append((video, event.row, event.clips))
             self._count += len(event.clips)
-            self._open[event.video].arrived += len(event.clips)
+            video.arrived += len(event.clips)
             while self._count >= self._runner.batch:
                 self._flush()
         else:
@@ -135,26 +149,30 @@ class ExtractionRun:
         if video is not None:
             video.closed = event
             if event.error is not None and not (self._job.settings.keep_partial and video.arrived):
-                self._waiting = deque(waiting for waiting in self._waiting if waiting[0] != event.video)
-                self._count = sum(len(clips) for _, _, clips in self._waiting)
                 del self._open[event.video]
-                video.writer.discard()
+                self._forget(video)
                 self._fail(event, video)
             else:
                 self._finish(event.video)
         else:
             self._fail(event, None)
 
+    def _forget(self, video: _Open) -> None:
+        """Drop what was made of a video; what the network has of it now will be dropped when it comes."""
+        self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not video)
+        self._count = sum(len(clips) for _, _, clips in self._waiting)
+        video.writer.discard()
+
     def _fail(self, event: Closed, video: _Open | None) -> None:
         error = event.error
         assert isinstance(error, UnreadableVideo)
-        self.failed.append(Failure(event.video, error.stage, " ".join(error.why.split()), error.frames))
+        self.failed.append(Failure(event.video, error.stage, " ".join(error.why.split()), error.frames, error.next))
         self._progress(1.0 - (video.shares if video else 0.0))
 
     def _flush(self) -> None:
         """Give the network one batch of the clips that wait; full, unless there are too few."""
         batch: list[np.ndarray] = []
-        places: list[tuple[str, int, slice]] = []
+        places: list[tuple[_Open, int, slice]] = []
         size = 0
         while self._waiting and size < self._runner.batch:
             video, row, clips = self._waiting.popleft()
@@ -176,16 +194,16 @@ class ExtractionRun:
         future, places = self._running.popleft()
         features = future.result()
         self.clips += len(features)
-        for name, row, rows in places:
-            video = self._open.get(name)
-            if video is None:
+        for video, row, rows in places:
+            name = video.name
+            if self._open.get(name) is not video:
                 continue
             try:
                 video.writer.write(row, features[rows])
             except FeatureError as error:
                 del self._open[name]
                 video.writer.discard()
-                why = UnreadableVideo(name, stage="network", why=error.why, frames=row)
+                why = UnreadableVideo(name, stage="network", why=error.why, frames=row, next=_FINITE)
                 self._fail(Closed(name, {}, why), video)
                 continue
             count = rows.stop - rows.start
@@ -201,36 +219,28 @@ class ExtractionRun:
         if video.closed is None or video.rows < video.arrived:
             return
         table, plan, rows = video.table, video.plan, video.rows
-        source: dict[str, Any] = {
-            "frames": len(table),
-            "average_fps": table.fps,
-            "container": table.container,
-            "codec": table.codec,
-            "width": table.width,
-            "height": table.height,
-            "repeated_frames": plan.repeated,
-            "unshown_seconds": table.missing_seconds,
-            "partial": False,
-            **video.closed.details,
-        }
-        error = video.closed.error
-        if error is not None or table.damage or table.missing_seconds > TOLERATED_SECONDS:
-            why = getattr(error, "why", "") or table.damage
-            why = why or f"the container says {table.missing_seconds:.1f} s more than there is"
-            source |= {"partial": True, "lost": why, "lost_rows": len(plan) - rows}
-            source |= {
-                "lost_seconds": table.missing_seconds + table.duration_seconds - float(plan.end_seconds[rows - 1])
-            }
+        spans = plan.start_seconds[:rows], plan.end_seconds[:rows]
+        lost = table.lost_seconds(*spans)
+        if (lost > 0).all():
+            del self._open[name]
+            video.writer.discard()
+            why = UnreadableVideo(name, stage="decode", why=f"every snippet is damaged: {table.damage}", next=REPLACE)
+            self._fail(Closed(name, {}, why), video)
+            return
+        if video.closed.error is not None or table.damage or table.missing_seconds > TOLERATED_SECONDS:
             self.partial.append(name)
+        if table.guessed_fps is not None:
+            self.guessed.append(name)
         commit = partial(
             video.writer.commit,
             rows=rows,
-            start_seconds=plan.start_seconds[:rows],
-            end_seconds=plan.end_seconds[:rows],
+            start_seconds=spans[0],
+            end_seconds=spans[1],
             centre_frame=plan.centre_frame[:rows],
+            lost_seconds=lost if lost.any() else None,
             duration_seconds=table.duration_seconds,
             recipe=self._recipe,
-            source=source,
+            source=_source(video, lost, partly=name in self.partial[-1:]),
         )
         del self._open[name]
         self._commits.append((name, self._committer.submit(_committed, video.writer, commit), 1.0 - video.shares))
@@ -248,3 +258,38 @@ class ExtractionRun:
 def _committed(writer: FeatureWriter, commit: Callable[[], Path]) -> Path:
     with writer:
         return commit()
+
+
+def _source(video: _Open, lost: np.ndarray, *, partly: bool) -> dict[str, Any]:
+    """What a file says about its video alone."""
+    assert video.closed is not None
+    table, plan, rows = video.table, video.plan, video.rows
+    source: dict[str, Any] = {
+        "frames": len(table),
+        "average_fps": table.fps,
+        "container": table.container,
+        "codec": table.codec,
+        "width": table.width,
+        "height": table.height,
+        "repeated_frames": plan.repeated,
+        "unshown_seconds": table.missing_seconds,
+        "partial": partly,
+        **video.closed.details,
+    }
+    if table.notes:
+        source["notes"] = list(table.notes)
+    if table.guessed_fps is not None:
+        source["guessed_fps"] = table.guessed_fps
+    marked = int((lost > 0).sum())
+    if marked:
+        source["lost_rows"] = marked
+    if partly:
+        why = getattr(video.closed.error, "why", "") or table.damage
+        unseen = len(plan) - rows
+        end = float(plan.end_seconds[rows - 1]) if unseen else table.duration_seconds
+        source |= {
+            "lost": why or f"the container says {table.missing_seconds:.1f} s more than there is",
+            "lost_rows": marked + unseen,
+            "lost_seconds": table.missing_seconds + table.duration_seconds - end + float(table.total_lost_seconds),
+        }
+    return source

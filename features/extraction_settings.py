@@ -29,13 +29,14 @@ class ExtractionSettings:
         stride_seconds: Instead: seconds from one to the next. With all three None the backbone's own stride.
         length_frames: Frames that the network is given; None for the backbone's own, 16 of C3D.
         frame_step: Frames from one of these to the next; None for the backbone's own, 1 of C3D.
-        fps: Sample the video at this rate first; None for the backbone's own rate, or else the video's frames.
+        fps: Sample the video at this rate first; None for the backbone's own rate, or else the video's frames. Frames
+            that carry no times, as pictures in a folder, are taken to come at this rate.
         sampler: "frames", or "pytorchvideo" for that library's UniformClipSampler.
         precision: "fp32", or on a GPU the faster "tf32" or "bf16".
-        decoder: "auto", "decord" or "pyav".
+        decoder: "auto", "decord", "pyav", "torchcodec" or "torchcodec-cuda".
         stored: "float32" or "float16", the type in the files.
         compress: Gzip the files.
-        keep_partial: Keep what precedes the damage in a damaged video; its file is marked.
+        keep_partial: Keep a damaged video, and mark each snippet that the damage touches.
         batch: Clips in the network at once, over all its lanes; None for what is quick and small in memory.
     """
 
@@ -49,7 +50,7 @@ class ExtractionSettings:
     fps: float | None = None
     sampler: Sampler = "frames"
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
-    decoder: Literal["auto", "decord", "pyav"] = "auto"
+    decoder: Literal["auto", "decord", "pyav", "torchcodec", "torchcodec-cuda"] = "auto"
     stored: Literal["float32", "float16"] = "float32"
     compress: bool = False
     keep_partial: bool = False
@@ -72,6 +73,7 @@ class ExtractionResult:
         failed: Gave nothing; also in `failed.csv`.
         partial: Of those done or skipped now, extracted in part only.
         clips: Clips that the network saw in this run.
+        guessed: Of those done, the ones whose frame rate had to be assumed.
     """
 
     done: tuple[str, ...]
@@ -79,6 +81,7 @@ class ExtractionResult:
     failed: tuple[Failure, ...]
     partial: tuple[str, ...] = ()
     clips: int = 0
+    guessed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,14 @@ class Failure:
         stage: "find", "open", "scan", "plan", "decode", "network" or "write".
         reason: Why, in one line.
         frames_decoded: Frames that came before.
+        next: What to do about it.
     """
 
     video: str
     stage: str
     reason: str
     frames_decoded: int = 0
+    next: str = ""
 
 
 def write_failures(folder: Path, failures: Sequence[Failure]) -> None:
@@ -48,4 +50,7 @@ def read_failures(folder: Path) -> list[Failure]:
         return []
     with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
         rows = [{name: as_written(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
-    return [Failure(row["video"], row["stage"], row["reason"], int(row["frames_decoded"])) for row in rows]
+    return [
+        Failure(row["video"], row["stage"], row["reason"], int(row["frames_decoded"]), row.get("next") or "")
+        for row in rows
+    ]

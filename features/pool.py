@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 
 from .clips import ClipPlan
+from .frame_table import FrameTable, OtherFrames, UnreadableVideo
 from .preprocessing import Preprocessing
-from .video import FrameTable, UnreadableVideo
 from .worker import command, receive, send
 
 # Clips put into the queue at a time; with the queue's length this bounds the memory of what waits.
 _PORTION_BYTES = 4 << 20
+_AGAIN = "run the same command again; if it fails there again, replace the file, or re-encode it with ffmpeg"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +66,14 @@ class Decoding:
         videos: Names and files, in the order in which they are begun.
         plan: Chooses the clips of a video from its name and its frame table; may raise UnreadableVideo.
         preparation: What the workers do to each frame.
-        decoder: "auto", "decord" or "pyav".
+        decoder: One of `decode.DECODERS`.
         workers: Processes.
         patience_seconds: A worker that is silent for so long is taken for hung.
+        fps: The rate of frames that carry no times.
 
     Iterating yields for each video Opened, Clips in order, and Closed; or Closed alone, with an error. Those of
-    different videos alternate.
+    different videos alternate. A second Opened takes back the first one and its clips: the video turned out to hold
+    other frames than its packets said.
     """
 
     def __init__(
@@ -82,7 +85,9 @@ class Decoding:
         decoder: str = "auto",
         workers: int = 1,
         patience_seconds: float = 120.0,
+        fps: float | None = None,
     ) -> None:
+        self._fps = fps
         self._videos = iter(videos)
         self._next = threading.Lock()
         self._events: queue.Queue[Event | None] = queue.Queue(maxsize=2 * workers + 4)
@@ -134,7 +139,8 @@ class Decoding:
                     if isinstance(error, _Lost):
                         worker.end()
                         worker = None
-                        error = UnreadableVideo(path.name, stage=error.stage, why=str(error), frames=error.frames)
+                        how = {"stage": error.stage, "frames": error.frames, "next": _AGAIN}
+                        error = UnreadableVideo(path.name, why=str(error), **how)
                     else:
                         details = worker.details
                     self._put(Closed(video, details, error))
@@ -149,22 +155,24 @@ class Decoding:
                 self._events.put(None)
 
     def _decode(self, worker: _Worker, video: str, path: Path) -> dict[str, Any]:
-        plan_clips, preparation, decoder, _ = self._settings
         worker.details = {}
-        worker.ask("scan", str(path))
+        worker.ask("scan", str(path), self._fps)
         table = worker.answer("table")
-        plan = plan_clips(video, table)
-        if table.damage:
-            # Of a damaged file only what lies before the damage is to be trusted, and planned for.
-            if not table.sound:
-                raise UnreadableVideo(path.name, stage="scan", why=table.damage)
-            table = table.first(table.sound)
-            plan = plan_clips(video, table)
-        wanted = plan.wanted
-        self._put(Opened(video, table, plan))
-        worker.ask("decode", str(path), table, wanted, decoder, preparation)
-        places = np.searchsorted(wanted, plan.frames)
-        window = _Window(places)
+        while True:
+            plan = self._settings[0](video, table)
+            self._put(Opened(video, table, plan))
+            try:
+                return self._clips(worker, video, path, table, plan)
+            except OtherFrames as error:
+                # Its packets did not tell the truth; now all of it was decoded once, and the table will not change.
+                if table.thorough:
+                    raise
+                table = error.table
+
+    def _clips(self, worker: _Worker, video: str, path: Path, table: FrameTable, plan: ClipPlan) -> dict[str, Any]:
+        _, preparation, decoder, _ = self._settings
+        worker.ask("decode", str(path), table, plan.wanted, decoder, preparation)
+        window = _Window(np.searchsorted(plan.wanted, plan.frames))
         while True:
             message = worker.answer("frames", "end", "details")
             if message[0] == "details":

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from .clips import ClipPlan
+from .extraction_job import refuse_damaged
 from .failures import Failure
-from .pool import Clips, Closed, Decoding
+from .pool import Clips, Closed, Decoding, Opened
 from .preprocessing import Preprocessing
 from .video import FrameTable, UnreadableVideo
 
@@ -33,7 +34,7 @@ class TrainingClips:
         clip_frames: Frames of a clip, F.
         frame_step: Frames of the video from one of them to the next.
         memory_bytes: Frames are kept up to here; videos beyond are decoded again for every pass.
-        decoder: "auto", "decord" or "pyav".
+        decoder: One of `decode.DECODERS`.
         workers: Decoding processes.
         frames: For each video that is kept, (N, H, W, 3) uint8.
         lengths: Frames of each readable video.
@@ -65,6 +66,8 @@ class TrainingClips:
 
         def plan(video: str, table: FrameTable) -> np.ndarray:
             nonlocal planned
+            if table.damage:
+                refuse_damaged(video, table)
             tables[video] = len(table)
             everything = np.arange(len(table))
             if planned + len(table) * size <= self.memory_bytes:
@@ -73,7 +76,9 @@ class TrainingClips:
             return everything[:: max(1, len(table) // _MEASURED), None]
 
         for event in self._decode(self.files, plan):
-            if isinstance(event, Clips):
+            if isinstance(event, Opened):
+                parts.pop(event.video, None)  # opened a second time, it holds other frames
+            elif isinstance(event, Clips):
                 parts.setdefault(event.video, []).append(event.clips[:, 0])
             elif isinstance(event, Closed):
                 frames = parts.pop(event.video, [])
@@ -175,7 +180,7 @@ class TrainingClips:
 
     def _decode(
         self, files: Mapping[str, Path], choose: Callable[[str, FrameTable], np.ndarray]
-    ) -> Iterator[Clips | Closed]:
+    ) -> Iterator[Opened | Clips | Closed]:
         """The clips whose frames `choose` picks: (T, F) numbers in the table, rising."""
 
         def plan(video: str, table: FrameTable) -> ClipPlan:
@@ -191,6 +196,4 @@ class TrainingClips:
             workers=max(1, min(self.workers, len(files))),
         )
         with decoding:
-            for event in decoding:
-                if isinstance(event, Clips | Closed):
-                    yield event
+            yield from decoding

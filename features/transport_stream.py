@@ -1,54 +1,132 @@
 """Is an MPEG transport stream whole? Decoders go on over holes in one without a word; its packets tell.
 
-Every packet of 188 bytes begins with 0x47, and those of one stream are counted modulo 16 (ISO/IEC 13818-1, 2.4.3).
+Every packet begins with 0x47, and those of one stream are counted modulo 16 (ISO/IEC 13818-1, 2.4.3). Packets have 188
+bytes; on Blu-ray discs and cameras' cards four bytes come before each, in broadcasting sixteen may come after.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-_PACKET, _SYNC = 188, 0x47
-# Packets read at a time: 47 MB.
+_SYNC = 0x47
+# Bytes from one packet to the next, and where in it the packet itself begins.
+_LAYOUTS = ((188, 0), (192, 4), (204, 0))
+# Bytes by which the layout is told.
+_TRIED = 1 << 16
+# Bytes by which the layout is told.
+_TRIED = 1 << 16
+# Packets read at a time: about 47 MB.
 _PORTION = 250_000
+_PADDING = 0x1FFF
+
+
+@dataclass(frozen=True)
+class Break:
+    """A place where a transport stream is not whole.
+
+    Attributes:
+        place: The byte up to which it is.
+        stream: The stream concerned, by the number in its packets; None if it may be any.
+        why: What is wrong.
+        seam: Everything begins anew here, as where two recordings were put together: whether something is missing,
+            the time stamps tell.
+    """
+
+    place: int
+    stream: int | None
+    why: str
+    seam: bool = False
+
+
+def transport_stream_breaks(path: Path, *, most: int = 1000) -> list[Break]:
+    """The first places at which a transport stream is not whole; none if its packets have no known length."""
+    breaks: list[Break] = []
+    for found in _breaks(path):
+        breaks.append(found)
+        if len(breaks) == most:
+            break
+    return breaks
 
 
 def transport_stream_damage(path: Path) -> str:
-    """What is wrong with the packets of a transport stream; empty if nothing is, or if it is of another packet size."""
+    """What is wrong first with the packets of a transport stream; empty if nothing is."""
+    return next((found.why for found in _breaks(path)), "")
+
+
+def _breaks(path: Path) -> Iterator[Break]:
     with open(path, "rb") as file:
-        start = file.read(2 * _PACKET + 1)
-        if len(start) > 2 * _PACKET and not start[0] == start[_PACKET] == start[2 * _PACKET] == _SYNC:
-            return ""  # packets of 192 or 204 bytes, or something before the first one
-        file.seek(0)
+        size, lead = _layout(file)
+        if not size:
+            return
         counters: dict[int, int] = {}
-        at = 0
+        seen: dict[int, int] = {}  # number of the last packet of each stream
+        # The byte, and the number of the packet that begins there. Recordings may begin within a packet.
+        place, at = max(0, _found_again(file, 0, size, lead)), 0
+        file.seek(lead)
+        if place and file.read(1) == bytes([_SYNC]):
+            yield Break(0, None, "packet 0 is not followed by another")
         while True:
-            data = file.read(_PORTION * _PACKET)
-            if not data:
-                return ""
-            if len(data) % _PACKET:
-                return f"the last packet is cut off after {len(data) % _PACKET} of {_PACKET} bytes"
-            packets = np.frombuffer(data, np.uint8).reshape(-1, _PACKET)
-            lost = packets[:, 0] != _SYNC
-            if lost.any():
-                return f"packet {at + int(np.argmax(lost))} does not begin with the synchronisation byte"
-            why = _miscounted(packets, counters, at)
-            if why:
-                return why
-            at += len(packets)
+            file.seek(place)
+            data = file.read(_PORTION * size)
+            packets = np.frombuffer(data[: len(data) // size * size], np.uint8).reshape(-1, size)[:, lead:]
+            astray = packets[:, 0] != _SYNC
+            count = int(np.argmax(astray)) if astray.any() else len(packets)
+            for number, stream, why, seam in sorted(_portion(packets[:count], counters, seen, at)):
+                yield Break(place + (number - at) * size, stream, why, seam)
+            place, at = place + count * size, at + count
+            if count < len(packets):
+                yield Break(place, None, f"packet {at} does not begin with the synchronisation byte")
+                place = _found_again(file, place + 1, size, lead)
+                if place < 0:
+                    return
+            elif len(data) < _PORTION * size:
+                cut = len(data) % size
+                if cut:
+                    yield Break(place, None, f"the last packet is cut off after {cut} of {size} bytes")
+                return
 
 
-def _miscounted(packets: np.ndarray, counters: dict[int, int], at: int) -> str:
+def _layout(file: BinaryIO) -> tuple[int, int]:
+    """Bytes from one packet to the next, and where in it the packet begins; zeros if this is no known layout."""
+    start = np.frombuffer(file.read(_TRIED), np.uint8) == _SYNC
+    # A hole shifts what follows it, so that runs are counted, wherever they begin.
+    runs = [int((start[: -2 * size] & start[size:-size] & start[2 * size :]).sum()) for size, _ in _LAYOUTS]
+    return _LAYOUTS[int(np.argmax(runs))] if len(start) > 3 * _LAYOUTS[-1][0] and max(runs) > 2 else (0, 0)
+
+
+def _found_again(file: BinaryIO, place: int, size: int, lead: int) -> int:
+    """Where packets follow each other again, from a byte on; negative if nowhere."""
+    while True:
+        file.seek(place)
+        data = np.frombuffer(file.read((1 << 20) + 2 * size + lead), np.uint8)
+        if len(data) <= 2 * size + lead:
+            return -1
+        begins = data[lead : len(data) - 2 * size] == _SYNC
+        begins &= (data[lead + size : len(data) - size] == _SYNC) & (data[lead + 2 * size :] == _SYNC)
+        if begins.any():
+            return place + int(np.argmax(begins))
+        place += len(begins)
+
+
+def _portion(
+    packets: np.ndarray, counters: dict[int, int], seen: dict[int, int], at: int
+) -> list[tuple[int, int, str, bool]]:
+    """Number, stream, reason and seam of what is wrong with consecutive packets; the first one's number is `at`."""
     stream = (packets[:, 1].astype(np.int64) & 0x1F) << 8 | packets[:, 2]
-    if (packets[:, 1] & 0x80).any():
-        return f"packet {at + int(np.argmax(packets[:, 1] & 0x80))} is marked as damaged"
     counter = (packets[:, 3] & 0x0F).astype(np.int64)
     payload = packets[:, 3] & 0x10 != 0
+    marked = np.flatnonzero(packets[:, 1] & 0x80)
+    found = [(at + int(n), int(stream[n]), f"packet {at + int(n)} is marked as damaged", False) for n in marked]
     # An announced discontinuity may begin anywhere.
     announced = (packets[:, 3] & 0x20 != 0) & (packets[:, 4] > 0) & (packets[:, 5] & 0x80 != 0)
+    tables = at + np.flatnonzero(stream == 0)
     for number in np.unique(stream):
-        if number == 0x1FFF:  # padding is not counted
+        if number == _PADDING:  # is not counted
             continue
         rows = np.flatnonzero((stream == number) & payload)
         if not len(rows):
@@ -56,8 +134,14 @@ def _miscounted(packets: np.ndarray, counters: dict[int, int], at: int) -> str:
         before = np.roll(counter[rows], 1)
         before[0] = counters.get(int(number), int(counter[rows[0]]) - 1)
         step = (counter[rows] - before) % 16
-        wrong = (step > 1) & ~announced[rows]  # 0 is a packet sent twice
-        if wrong.any():
-            return f"packets of stream {number} are missing before packet {at + int(rows[np.argmax(wrong)])}"
+        for place in np.flatnonzero((step > 1) & ~announced[rows]):  # 0 is a packet sent twice
+            row = int(rows[place])
+            previous = at + int(rows[place - 1]) if place else seen.get(int(number), -1)
+            begins = bool(packets[row, 1] & 0x40)
+            # A recording begins with the tables of what is in it.
+            seam = begins and (number == 0 or bool(((tables > previous) & (tables < at + row)).any()))
+            why = f"packets of stream {number} are missing before packet {at + row}"
+            found.append((at + row, int(number), why, seam))
         counters[int(number)] = int(counter[rows[-1]])
-    return ""
+        seen[int(number)] = at + int(rows[-1])
+    return found

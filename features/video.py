@@ -1,167 +1,109 @@
 """Which frames a video shows, and when: read from the container's packets, never from a header's count.
 
-Times are seconds from the first shown frame.
+Most files are told by their packets alone. Where these cannot be trusted to be the frames, the video is decoded once
+from end to end (`thorough`), and what came out is judged (`verdict`).
 """
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Callable
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.errors import VideoError
-from .transport_stream import transport_stream_damage
+from .containers import INDEXED, RESTARTING, ends_whole, is_bare, must_be_decoded, states_duration
+from .frame_table import FrameTable, OtherFrames, UnreadableVideo
+from .listening import Heard, listening
+from .opening import opened
+from .stamps import FrameTimes, times_of_rate, times_of_stamps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import av
+
+    from .verdict import Verdict
+
+__all__ = ["FrameTable", "OtherFrames", "UnreadableVideo", "Watch", "opened", "scan_video"]
 
 # Gives what the decoding libraries printed since the last call.
 Watch = Callable[[], str]
 
-# Containers whose index a decoder may jump by: an exact position for every frame. MPEG-TS and programme streams have
-# none: a jump lands somewhere near, and what is decoded from there is counted wrongly.
-_INDEXED = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
-# AVI stores no presentation times; with packed B-frames two frames share a packet. Raw streams store nothing.
-_TIMELESS = {"avi", "h264", "hevc", "m4v", "mpegvideo", "mjpeg"}
+# A container may claim a little more than its last packet's end without anything being lost.
+TOLERATED_SECONDS = 0.5
+# Rates that a stream may be believed to have.
+_SENSIBLE_FPS = (1, 1000)
+_USUAL_FPS = 25
 
 
-class UnreadableVideo(VideoError):
-    """A video that cannot be decoded, or not wholly, with what `failed.csv` says about it.
+def scan_video(
+    path: Path | str, *, watch: Watch | None = None, fps: float | None = None, thorough: bool = False
+) -> FrameTable:
+    """Read a video's frame times from its packets, without decoding; where these do not tell, by decoding all of it.
 
-    Args:
-        video: The video's name or path.
-        stage: "open", "scan", "plan", "decode", "network" or "write".
-        why: The cause.
-        frames: Frames decoded before it.
-        next: What to do about it.
-    """
-
-    def __init__(self, video: str, *, stage: str, why: str, frames: int = 0, next: str = "") -> None:
-        super().__init__(
-            f"video {video} failed at stage {stage!r} after {frames} frames",
-            why=why,
-            next=next or "check that it plays to its end, replace it, and run the same command again",
-            subject=video,
-        )
-        self.stage = stage
-        self.frames = frames
-
-    def __reduce__(self) -> Any:  # errors cross from the workers
-        return _unreadable, (self.subject, self.stage, self.why, self.frames, self.next)
-
-
-def _unreadable(video: str, stage: str, why: str, frames: int, next: str) -> UnreadableVideo:
-    return UnreadableVideo(video, stage=stage, why=why, frames=frames, next=next)
-
-
-@dataclass(frozen=True, eq=False)
-class FrameTable:
-    """The frames that a video shows.
-
-    Attributes:
-        start_seconds: (N,) float64, when each frame appears, from the first one's appearance on; rising.
-        end_seconds: (N,) float64, when the next one takes its place; the last one's by its own duration.
-        stamps: (N,) int64, each frame's time stamp in the container's own unit.
-        container: The container's format.
-        codec: The codec's name.
-        width: As stored, before rotation.
-        height: As stored, before rotation.
-        jumpable: Decoding may start at any key frame and gives the same frames.
-        counted: Frames are told by their order (their stamps are the decoder's), not by their stamps.
-        missing_seconds: How much longer the container says it is than its packets are.
-        damage: What the container's reader complained about; empty for a sound file.
-        sound: Frames before the first complaint; all of them in a sound file.
-    """
-
-    start_seconds: np.ndarray
-    end_seconds: np.ndarray
-    stamps: np.ndarray
-    container: str
-    codec: str
-    width: int
-    height: int
-    jumpable: bool
-    counted: bool = False
-    missing_seconds: float = 0.0
-    damage: str = ""
-    sound: int = -1
-
-    def __len__(self) -> int:
-        return len(self.start_seconds)
-
-    @property
-    def duration_seconds(self) -> float:
-        """From the first frame's appearance to the last one's end."""
-        return float(self.end_seconds[-1])
-
-    def first(self, count: int) -> FrameTable:
-        """The table of the first `count` frames; what follows counts as missing."""
-        lost = self.duration_seconds - float(self.end_seconds[count - 1])
-        return replace(
-            self,
-            start_seconds=self.start_seconds[:count],
-            end_seconds=self.end_seconds[:count],
-            stamps=self.stamps[:count],
-            missing_seconds=self.missing_seconds + lost,
-        )
-
-    @property
-    def fps(self) -> float:
-        """Frames a second, on average."""
-        return len(self) / self.duration_seconds if self.duration_seconds else 0.0
-
-
-def scan_video(path: Path | str, *, watch: Watch | None = None) -> FrameTable:
-    """Read a video's frame times from its packets, without decoding.
-
-    Packets marked as discarded (before an edit list's start) are not shown and left out. Containers that store no
-    presentation times are decoded once instead, and the decoder's times hold.
+    Packets marked as discarded (before an edit list's start) are not shown and left out. A folder of numbered pictures
+    is a video, too.
 
     Args:
         path: The video.
-        watch: Returns what the libraries printed since the last call; anything is taken as damage.
+        watch: Returns what the libraries printed since the last call; anything makes the scan thorough.
+        fps: The rate of frames that carry no times, where their stream does not say it: of bare streams and folders
+            of pictures.
+        thorough: Decode all of it in any case.
 
     Raises:
         UnreadableVideo: It cannot be opened, has no video stream, or shows no frame.
     """
     path = Path(path)
-    with opened(path) as (container, stream):
+    if path.is_dir():
+        from .frame_folder import scan_folder
+
+        return scan_folder(path, fps=fps)
+    if not thorough:
+        table = _by_packets(path, watch or (lambda: ""))
+        if table is not None:
+            return table
+    table = _by_decoding(path, fps)
+    if watch is not None:
+        watch()
+    return table
+
+
+def _by_packets(path: Path, watch: Watch) -> FrameTable | None:
+    """The table by the packets alone; None where they do not tell all."""
+    from av.error import FFmpegError
+
+    with listening() as heard, opened(path) as (container, stream):
         name = container.format.name
-        if name in _TIMELESS:
-            return _table_by_decoding(path, container, stream)
+        # Two fields may lie in two packets of these formats.
+        if must_be_decoded(name) or (name in RESTARTING and stream.codec_context.field_order not in (0, 1)):
+            return None
         try:
-            packets = _read_packets(container, stream, watch or (lambda: ""))
-        except _av().error.FFmpegError as error:
-            raise UnreadableVideo(path.name, stage="scan", why=_reason(error)) from error
-        stamps = packets.stamps()
-        if stamps is None:
-            container.seek(0)
-            return _table_by_decoding(path, container, stream)
-        if not len(stamps):
-            raise UnreadableVideo(path.name, stage="scan", why=packets.damage or "it shows no frame")
-        if name == "mpegts" and not packets.damage:
-            # Where in time it lies is unknown, so nothing counts as sound.
-            packets.damage, packets.sound_before = transport_stream_damage(path), -math.inf
-        # Matroska counts its duration from zero, the others from the first packet.
-        begin = 0.0 if name.startswith("matroska") else (container.start_time or 0) / 1e6
-        claimed = (container.duration or 0) / 1e6
+            packets = _read_packets(container, stream, heard, watch)
+        except FFmpegError:
+            return None
+        stamps = packets.stamps() if packets is not None else None
+        if packets is None or stamps is None or len(stamps) == 0:
+            return None
+        if name == "mpegts":
+            from .transport_stream import transport_stream_damage
+
+            if transport_stream_damage(path):
+                return None
+        missing, notes = _missing_seconds(path, container, stream, packets.last_second, packets.count)
+        times = times_of_stamps(stamps.tolist(), Fraction(stream.time_base), last_span=packets.last_span())
         return _table(
-            stamps,
-            packets.last_span(),
+            times,
             container,
             stream,
-            jumpable=packets.jumpable and name in _INDEXED,
-            missing_seconds=max(0.0, claimed - (packets.last_second - begin)),
-            damage=packets.damage,
-            sound=int(np.searchsorted(stamps, packets.sound_before)) if packets.damage else len(stamps),
+            stamps=stamps,
+            origin_seconds=float(stamps[0] * stream.time_base),
+            jumpable=packets.jumpable and name in INDEXED,
+            missing_seconds=missing,
+            notes=(*times.notes, *notes),
         )
 
 
@@ -172,144 +114,185 @@ class _Packets:
     Attributes:
         shown: Stamp of each shown frame, in the order of decoding.
         spans: Its duration.
-        timeless: A packet carries no stamp.
+        count: Packets of the stream, shown or not.
         jumpable: No frame is shown before the key frame that it follows.
         last_second: When the last packet of any stream ends.
-        damage: The first complaint.
-        sound_before: Frames with an earlier stamp came before the complaint.
     """
 
     shown: array[int] = field(default_factory=lambda: array("q"))
     spans: array[int] = field(default_factory=lambda: array("q"))
-    timeless: bool = False
+    count: int = 0
     jumpable: bool = True
     last_second: float = 0.0
-    damage: str = ""
-    sound_before: float = math.inf
 
     def stamps(self) -> np.ndarray | None:
         """In the order of showing; None where they do not tell the frames apart."""
         stamps = np.unique(np.frombuffer(self.shown, dtype=np.int64)) if self.shown else np.empty(0, np.int64)
-        return None if self.timeless or len(stamps) < len(self.shown) else stamps
+        return None if len(stamps) < len(self.shown) else stamps
 
     def last_span(self) -> int:
         """Of the frame that is shown last."""
         return self.spans[int(np.argmax(np.frombuffer(self.shown, dtype=np.int64)))]
 
 
-def _read_packets(container: Any, stream: av.VideoStream, watch: Watch) -> _Packets:
+def _read_packets(container: Any, stream: av.VideoStream, heard: Heard, watch: Watch) -> _Packets | None:
+    """All packets; None at the first sign that only decoding will tell."""
     found = _Packets()
     key: int | None = None
+    first: int | None = None
     for packet in container.demux():
-        complaint = watch().strip()
-        if not found.damage and (complaint or packet.is_corrupt):
-            found.damage = complaint.splitlines()[0][:200] if complaint else "a packet is marked as damaged"
+        if packet.is_corrupt or heard.first(container.format.name) or watch().strip():
+            return None
         if packet.pts is None:
             if packet.size and packet.stream is stream:
-                found.timeless = True
-                break
+                return None
             continue
         if packet.time_base is not None:
             found.last_second = max(found.last_second, float((packet.pts + (packet.duration or 0)) * packet.time_base))
         if packet.stream is not stream or not packet.size:
             continue
-        if found.damage:
-            found.sound_before = min(found.sound_before, packet.pts)
+        found.count += 1
         if packet.is_keyframe:
             key = packet.pts
-        elif key is None or packet.pts < key:
+            first = key if first is None else first
+        elif key is None or first is None:
+            return None  # it begins between key frames
+        elif packet.pts < key:
             # Shown before the key frame that it follows: it needs frames from before a jump.
             found.jumpable = False
+            if packet.pts < first and not packet.is_discard:
+                return None  # it leads up to the first key frame, and refers to what is not there
         if not packet.is_discard:
             found.shown.append(packet.pts)
             found.spans.append(packet.duration or 0)
     return found
 
 
-def _table(stamps: np.ndarray, last_span: int, container: Any, stream: av.VideoStream, **others: Any) -> FrameTable:
-    assert stream.time_base is not None
-    unit = float(stream.time_base)
-    starts = (stamps - stamps[0]).astype(np.float64) * stream.time_base.numerator / stream.time_base.denominator
-    gaps = np.diff(stamps)
-    typical = int(np.median(gaps)) if len(gaps) else round(1 / (float(stream.guessed_rate or 25) * unit))
-    span = last_span or typical
-    ends = np.append(starts[1:], starts[-1] + span * unit)
-    codec = stream.codec_context
-    return FrameTable(starts, ends, stamps, container.format.name, codec.name, codec.width, codec.height, **others)
+def _missing_seconds(
+    path: Path, container: Any, stream: Any, last_second: float, count: int, *, sound: bool = True
+) -> tuple[float, tuple[str, ...]]:
+    """How much less there is than the header says, as far as it is to be believed; and what to say of a wrong one.
 
-
-def _table_by_decoding(path: Path, container: Any, stream: av.VideoStream) -> FrameTable:
-    stamps: list[int] = []
-    damage = ""
-    try:
-        for frame in container.decode(stream):
-            stamps.append(frame.pts if frame.pts is not None else len(stamps))
-    except _av().error.FFmpegError as error:
-        damage = _reason(error)
-    if not stamps:
-        raise UnreadableVideo(path.name, stage="scan", why=damage or "it shows no frame")
-    rising = np.array(stamps, dtype=np.int64)
-    unit = float(stream.time_base or 0)
-    if (np.diff(rising) <= 0).any() or not unit:
-        # Stamps that stand still or fall are worth less than the nominal rate.
-        step = max(1, round(1 / (float(stream.guessed_rate or 25) * unit))) if unit else 1
-        rising = np.arange(len(rising), dtype=np.int64) * step
-    table = _table(rising, 0, container, stream, jumpable=False, counted=True, damage=damage, sound=len(rising))
-    claimed = (container.duration or 0) / 1e6 if container.format.name == "avi" else 0.0
-    return replace(table, missing_seconds=max(0.0, claimed - table.duration_seconds))
-
-
-def _av() -> Any:
-    import av
-    import av.logging
-
-    return av
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return f"{type(error).__name__}: {text}"
-
-
-@contextmanager
-def opened(path: Path | str, *, strict: bool = False) -> Iterator[tuple[Any, Any]]:
-    """Open a video with PyAV: the container and its best video stream, for decoding in one thread.
-
-    Args:
-        path: The file.
-        strict: Let the decoder stop at damage that it would otherwise paint over.
-
-    Raises:
-        UnreadableVideo: It cannot be opened or holds no video.
+    A file that is not `sound` may be whole in length alone.
     """
-    av = _av()
-    path = Path(path)
-    try:
-        size = path.stat().st_size
-        if not size:
-            raise UnreadableVideo(path.name, stage="open", why="the file is empty")
-        container = av.open(str(path), "r")
-    except UnreadableVideo:
-        raise
-    except (OSError, ValueError, av.error.FFmpegError) as error:
-        raise UnreadableVideo(path.name, stage="open", why=_reason(error)) from error
-    with container:
-        shown = [stream for stream in container.streams.video if not _is_cover(stream)]
-        best = container.streams.best("video") if shown else None
-        if best is not None and best not in shown:
-            best = shown[0]
-        if best is None:
-            kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no streams"
-            raise UnreadableVideo(path.name, stage="open", why=f"it holds no video, only {kinds}")
-        if best.codec_context is None:
-            raise UnreadableVideo(path.name, stage="open", why="no decoder is known for its video stream")
-        # One thread a worker: workers are the parallelism, and frame threads decode ahead without limit.
-        best.thread_type = "NONE"
-        best.codec_context.thread_count = 1
-        if strict:
-            best.codec_context.options = {"err_detect": "explode"}
-        yield container, best
+    name = container.format.name
+    if not states_duration(name):
+        return 0.0, ()
+    # Matroska counts its duration from zero, the others from the first packet.
+    begin = 0.0 if name.startswith("matroska") else (container.start_time or 0) / 1e6
+    claimed = (container.duration or 0) / 1e6
+    missing = max(0.0, claimed - (last_second - begin))
+    if missing <= TOLERATED_SECONDS:
+        return missing, ()
+    indexed = name in INDEXED and stream.frames and count >= stream.frames
+    if sound and (indexed or ends_whole(path, name)):
+        said = f"the header says {claimed:.1f} s, but the file is whole and ends at {last_second - begin:.1f} s"
+        return 0.0, (said,)
+    return missing, ()
 
 
-def _is_cover(stream: Any) -> bool:
-    return bool(stream.disposition & _av().stream.Disposition.attached_pic)
+def _table(times: FrameTimes, container: Any, stream: Any, **others: Any) -> FrameTable:
+    codec = stream.codec_context
+    return FrameTable(
+        times.start_seconds,
+        times.end_seconds,
+        container.format.name,
+        codec.name,
+        codec.width,
+        codec.height,
+        guessed_fps=times.guessed_fps,
+        **others,
+    )
+
+
+def _by_decoding(path: Path, fps: float | None) -> FrameTable:
+    """The table of what the decoder gives."""
+    from .thorough import Event, account_of
+    from .verdict import judge
+
+    with ExitStack() as stack:
+        with listening() as heard:
+            container, stream = stack.enter_context(opened(path))
+            name = container.format.name
+            said = heard.first(name)
+        account = account_of(container, stream)
+        if said:
+            account.events.insert(0, Event(0, "container", said))
+        if name == "mpegts":
+            from .transport_stream import transport_stream_breaks
+
+            breaks = transport_stream_breaks(path)
+            account.add_breaks([(one.place, one.why, one.seam) for one in breaks if one.stream in (None, stream.id)])
+        verdict = judge(account)
+        if not len(verdict.shown):
+            raise UnreadableVideo(path.name, stage="scan", why=verdict.damage)
+        stamps = [account.frames[number].stamp for number in verdict.shown]
+        last = account.packets[account.frames[-1].packet] if len(account.frames) == len(account.packets) else None
+        times = _times(stamps, container, stream, last.span if last else 0, fps)
+        complaint = next((event.text for event in account.events if event.kind == "container"), "")
+        count = len(account.packets) if not complaint else 0
+        missing, notes = _missing_seconds(path, container, stream, account.last_second, count, sound=not complaint)
+        damage = _described(verdict, times)
+        usual = float(np.median(times.end_seconds - times.start_seconds))
+        if complaint and not damage and 1.5 * usual < missing <= TOLERATED_SECONDS:
+            damage = f"{complaint}; {missing:.2f} s are missing at the end"
+        return _table(
+            times,
+            container,
+            stream,
+            outputs=verdict.shown,
+            origin_seconds=float((stamps[0] or 0) * (stream.time_base or 0)),
+            missing_seconds=missing,
+            damage=damage,
+            lost=verdict.lost if verdict.lost.any() else None,
+            holes_seconds=_in_seconds(verdict.holes, stamps, times),
+            notes=(*times.notes, *verdict.notes, *notes),
+        )
+
+
+def _times(stamps: list[int | None], container: Any, stream: Any, last_span: int, fps: float | None) -> FrameTimes:
+    name = container.format.name
+    own = stream.codec_context.framerate
+    if own is not None and not _SENSIBLE_FPS[0] <= own <= _SENSIBLE_FPS[1]:
+        own = None
+    if is_bare(name) or all(stamp is None for stamp in stamps):
+        if own is not None:
+            return times_of_rate(len(stamps), Fraction(own))
+        return times_of_rate(len(stamps), fps or _USUAL_FPS, guessed=fps is None)
+    return times_of_stamps(
+        stamps,
+        Fraction(stream.time_base),
+        nominal_fps=Fraction(own or stream.guessed_rate or _USUAL_FPS),
+        last_span=last_span,
+        clocks_restart=name in RESTARTING,
+    )
+
+
+def _described(verdict: Verdict, times: FrameTimes) -> str:
+    """What was lost, where and how much; empty if nothing was."""
+    if not verdict.damage:
+        return ""
+    if verdict.headless:
+        return f"its beginning is lost: {verdict.damage}"
+    count, lost = len(verdict.lost), int(verdict.lost.sum())
+    if not lost:
+        return verdict.damage
+    at = times.start_seconds[int(np.argmax(verdict.lost))]
+    return f"{verdict.damage}; from {at:.2f} s on {lost} of {count} frames are lost"
+
+
+def _in_seconds(holes: np.ndarray, stamps: list[int | None], times: FrameTimes) -> np.ndarray | None:
+    """Holes between stamps as seconds, by the frames about them; (G, 2)."""
+    known = [(stamp, second) for stamp, second in zip(stamps, times.start_seconds, strict=True) if stamp is not None]
+    if not len(holes) or len(known) < 2:
+        return None
+    order = sorted(known)
+    at, seconds = np.array([stamp for stamp, _ in order]), np.array([second for _, second in order])
+    unit = float(np.median(np.diff(seconds)) / max(1.0, float(np.median(np.diff(at)))))
+    begins = np.searchsorted(at, holes[:, 0], side="right") - 1
+    # A hole begins after the frame before it, which is shown on while nothing comes.
+    places = np.clip(begins, 0, None)
+    starts = seconds[places] + (holes[:, 0] - at[places]) * unit
+    ends = starts + (holes[:, 1] - holes[:, 0]) * unit
+    spans = np.stack([starts, ends], axis=1)
+    return spans[spans[:, 1] > 0].clip(min=0.0)

@@ -6,7 +6,7 @@ of a second and is small. It is started as `python -c`, not by multiprocessing, 
 
 Requests arrive on stdin and answers leave on what was stdout, each a pickle behind its length:
 
-    ("scan", path)                                       -> ("table", FrameTable)
+    ("scan", path, fps)                                  -> ("table", FrameTable)
     ("decode", path, table, wanted, decoder, preparation) -> ("frames", uint8 array)*, then ("end", details)
                                                            or ("error", UnreadableVideo) instead of any of these
 """
@@ -70,17 +70,13 @@ def _exactly(pipe: Any, size: int, wait: Callable[[], None]) -> bytearray:
 class StderrWatch:
     """Sends the process's stderr into a file and gives out what was added since the last call.
 
-    The only place where the decoding libraries admit that they painted over damage.
+    The only place where decord admits that it painted over damage.
     """
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  open as long as the process is
         self._read = 0
         os.dup2(self._file.fileno(), 2)
-        import av.logging
-
-        av.logging.restore_default_callback()
-        av.logging.set_libav_level(av.logging.ERROR)
 
     def __call__(self) -> str:
         """What was printed since the last call."""
@@ -112,11 +108,11 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         watch()
 
 
-def _scan(answers: BinaryIO, watch: StderrWatch, path: str) -> None:
+def _scan(answers: BinaryIO, watch: StderrWatch, path: str, fps: float | None = None) -> None:
     from .video import scan_video
 
     watch()
-    send(answers, ("table", scan_video(path, watch=watch)))
+    send(answers, ("table", scan_video(path, watch=watch, fps=fps)))
 
 
 def _decode(
@@ -148,9 +144,10 @@ def _decode(
 
 
 def _portable(error: Exception, path: str, stage: str) -> Exception:
+    from ..core.errors import UsageError
     from .video import UnreadableVideo
 
-    if isinstance(error, UnreadableVideo):
+    if isinstance(error, UnreadableVideo | UsageError):
         return error
     why = f"{type(error).__name__}: {str(error) or 'no message'}".splitlines()[0][:300]
     return UnreadableVideo(Path(path).name, stage=stage, why=why)

@@ -272,6 +272,8 @@ def _fitted(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _has_sound(path: Path) -> bool:
+    if path.is_dir():  # pictures make no sound
+        return False
     with opened(path) as (container, _):
         return bool(container.streams.audio)
 
@@ -281,12 +283,11 @@ def _samples(path: Path, table: FrameTable, start: float, end: float) -> Iterato
     import av
     from av.error import FFmpegError
 
-    with opened(path) as (container, video):
+    with opened(path) as (container, _):
         if not container.streams.audio:
             return
         stream = container.streams.audio[0]
-        # Times count from the first frame shown; a counted table has no stamps to tell it by.
-        origin = 0.0 if table.counted else float(table.stamps[0] * video.time_base)
+        origin = table.origin_seconds
         resampler = av.AudioResampler(format="fltp", layout="stereo", rate=48000)
         try:
             container.seek(max(0, int((start + origin - 0.5) / stream.time_base)), stream=stream)

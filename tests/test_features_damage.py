@@ -106,7 +106,11 @@ def test_a_transport_streams_packets_tell_of_damage(tmp_path, spoil, why):
     path = write_video(tmp_path / "v.ts", 30, options={"crf": "10"})
     path.write_bytes(spoil(path.read_bytes()))
     assert transport_stream_damage(path).startswith(why)
-    assert bool(scan_video(path).damage) == bool(why)
+    try:
+        damage = scan_video(path).damage
+    except UnreadableVideo as error:  # of so few packets no frame comes out
+        damage = error.why
+    assert bool(damage) == bool(why)
 
 
 # A worker that crashes or hangs on files of certain names, and works otherwise.
@@ -114,12 +118,12 @@ _ODD_WORKER = """
 import os, signal, sys, time
 from thas.features import worker
 scan, decode = worker._scan, worker._decode
-def odd_scan(answers, watch, path):
+def odd_scan(answers, watch, path, *others):
     if "crash" in path:
         os.kill(os.getpid(), signal.SIGSEGV)
     if "hang" in path:
         time.sleep(600)
-    scan(answers, watch, path)
+    scan(answers, watch, path, *others)
 def odd_decode(answers, watch, path, *others):
     if "exit" in path:
         os._exit(7)

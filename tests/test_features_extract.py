@@ -170,7 +170,9 @@ def test_failures_are_listed_and_tried_again(tmp_path, weights, videos):
     assert [failure.video for failure in result.failed] == ["empty", "noise"]
     with open(out / "failed.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert rows[0] == {"video": "empty", "stage": "open", "reason": "the file is empty", "frames_decoded": "0"}
+    advice = "copy or download it again, or take it out"
+    expected = {"video": "empty", "stage": "open", "reason": "the file is empty", "frames_decoded": "0", "next": advice}
+    assert rows[0] == expected
     assert list(FeatureCache(out)) == ["good"]
     mixed |= {"empty": videos["tiny"], "noise": videos["middle"]}
     again = extract_dataset(mixed, out, settings=DENSE, weights=weights)

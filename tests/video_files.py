@@ -66,3 +66,82 @@ def write_video(
                 container.mux(sound.encode(part))
             container.mux(sound.encode(None))
     return path
+
+
+def bytes_of_bits(bits: Sequence[tuple[int, int]]) -> bytes:
+    """(width, value) pairs as bytes, filled up with zeros."""
+    text = "".join(f"{value:0{width}b}" for width, value in bits)
+    return int(text.ljust(-(-len(text) // 8) * 8, "0"), 2).to_bytes(-(-len(text) // 8), "big")
+
+
+def _exp(value: int) -> tuple[int, int]:
+    """An unsigned Exp-Golomb code (ITU-T H.264, 9.1)."""
+    return 2 * (value + 1).bit_length() - 1, value + 1
+
+
+def _unit(kind: int, body: bytes) -> bytes:
+    """A NAL unit with what would look like a start code broken up (7.4.1)."""
+    out, zeros = bytearray(), 0
+    for byte in body:
+        if zeros >= 2 and byte <= 3:
+            out.append(3)
+            zeros = 0
+        out.append(byte)
+        zeros = zeros + 1 if byte == 0 else 0
+    return b"\0\0\0\1" + bytes([0x60 | kind]) + bytes(out)
+
+
+def field_coded(frames: int, *, rate: int | None = 25) -> bytes:
+    """A bare H.264 stream of 64x64 frames, each coded as two fields; the number in black and white blocks.
+
+    No encoder at hand writes fields as pictures of their own, so this one does, with uncompressed macroblocks. Without
+    `rate` the stream does not say how fast it is to be shown.
+    """
+    head = [(8, 100), (8, 0), (8, 30), _exp(0), _exp(1), _exp(0), _exp(0), (2, 0), _exp(0), _exp(0), _exp(4), _exp(1)]
+    head += [(1, 0), _exp(3), _exp(1), (1, 0), (1, 0), (1, 1), (1, 0)]
+    if rate is None:
+        head += [(1, 0)]
+    else:
+        head += [(1, 1), (4, 0), (1, 1), (32, 1), (32, 2 * rate), (1, 1), (4, 0)]
+    sequence = _unit(7, bytes_of_bits([*head, (1, 1)]))
+    kind = [_exp(0), _exp(0), (2, 0), _exp(0), _exp(0), _exp(0), (3, 0), *[_exp(0)] * 3, (1, 1), (2, 0), (1, 1)]
+    picture = _unit(8, bytes_of_bits(kind))
+    stream = b""
+    for number in range(frames):
+        stream += _unit(9, b"\x10") + sequence + picture
+        for bottom in (0, 1):
+            first = [_exp(number % 2)] if not bottom else []
+            marking = [(2, 0)] if not bottom else [(1, 0)]
+            start = [
+                _exp(0),
+                _exp(7),
+                _exp(0),
+                (4, 0),
+                (1, 1),
+                (1, bottom),
+                *first,
+                (8, bottom),
+                *marking,
+                _exp(0),
+                _exp(1),
+            ]
+            stream += _unit(1 if bottom else 5, _field(start, number))
+    return stream
+
+
+def _field(start: list[tuple[int, int]], number: int) -> bytes:
+    bits = list(start)
+    for place in range(8):  # two rows of four uncompressed macroblocks
+        bits.append(_exp(25))
+        bits.append((-sum(width for width, _ in bits) % 8 or 8, 0) if sum(width for width, _ in bits) % 8 else (8, 0))
+        if bits[-1] == (8, 0):
+            bits.pop()
+        bright = 200 if number >> place & 1 else 50
+        bits += [(8, bright)] * 256 + [(8, 128)] * 128
+    return bytes_of_bits([*bits, (1, 1)])
+
+
+def field_number(frame: np.ndarray) -> int:
+    """The number in a frame of `field_coded`: a bit a macroblock, two rows of four."""
+    blocks = frame[16::32, 8::16, 1][:2]
+    return sum(1 << bit for bit, value in enumerate(blocks.ravel()) if value > 128)

@@ -1,0 +1,97 @@
+"""What containers say about times and lengths, and how far that is to be believed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# Containers whose index a decoder may jump by: an exact position for every frame. MPEG-TS and programme streams have
+# none: a jump lands somewhere near, and what is decoded from there is counted wrongly.
+INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
+# Streams without a container: no time stamps. A rate stands in some of the streams themselves.
+_BARE = frozenset(
+    {
+        *(
+            "h264",
+            "hevc",
+            "vvc",
+            "evc",
+            "m4v",
+            "mpegvideo",
+            "h261",
+            "h263",
+            "vc1",
+            "dirac",
+            "cavsvideo",
+            "avs2",
+            "avs3",
+        ),
+        *("mjpeg", "mjpeg_2000", "av1", "obu", "dnxhd", "rawvideo", "image2", "ingenient"),
+    }
+)
+# Made for broadcasting and DVD: recordings begin and end anywhere, clocks start anew.
+RESTARTING = frozenset({"mpegts", "mpeg"})
+
+
+def is_bare(name: str) -> bool:
+    """Whether a format gives no time stamps.
+
+    >>> is_bare("hevc"), is_bare("png_pipe"), is_bare("matroska,webm")
+    (True, True, False)
+    """
+    return name in _BARE or name.endswith("_pipe")
+
+
+def must_be_decoded(name: str) -> bool:
+    """Whether only decoding tells a format's frames and times.
+
+    AVI stores no times of showing; with packed B-frames two frames share a packet.
+    """
+    return name == "avi" or is_bare(name)
+
+
+def states_duration(name: str) -> bool:
+    """Whether a format's duration is written in a header, and not read off its last packets."""
+    return name not in RESTARTING and not is_bare(name)
+
+
+def ends_whole(path: Path, name: str) -> bool:
+    """Whether a file is certainly not cut off: it ends where its own structure says it does.
+
+    False where that cannot be told.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        if name == "flv":
+            # The last four bytes say how long the tag before them is, which says so itself (Adobe's FLV 10.1, E.3).
+            if size < 28:
+                return False
+            file.seek(size - 4)
+            length = int.from_bytes(file.read(4), "big")
+            if not 11 <= length <= size - 13:
+                return False
+            file.seek(size - 4 - length)
+            head = file.read(4)
+            return head[0] & 0x1F in {8, 9, 18} and int.from_bytes(head[1:], "big") + 11 == length
+        if name == "avi":
+            head = file.read(8)
+            return head[:4] == b"RIFF" and size >= int.from_bytes(head[4:], "little") + 8 > 8
+        if name == "matroska,webm":
+            return _segment_end(file.read(4096)) == size
+    return False
+
+
+def _segment_end(head: bytes) -> int:
+    """Where the segment of a Matroska file ends by its own size; 0 if it does not say (RFC 8794, 4 and 6)."""
+    at = 0
+    for wanted in (b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"):
+        if head[at : at + 4] != wanted or len(head) < at + 13:
+            return 0
+        first = head[at + 4]
+        length = 9 - first.bit_length()
+        number = int.from_bytes(head[at + 4 : at + 4 + length], "big") & ((1 << 7 * length) - 1)
+        if number == (1 << 7 * length) - 1:
+            return 0
+        at += 4 + length + number if wanted[0] == 0x1A else 0
+        if wanted[0] == 0x18:
+            return at + 4 + length + number
+    return 0

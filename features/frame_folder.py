@@ -1,0 +1,113 @@
+"""A folder of numbered pictures as a video: img_00001.jpg, img_00002.jpg, ..."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from .frame_table import FrameTable, UnreadableVideo
+from .stamps import times_of_rate
+
+# What a frame table of a folder says in place of a container's format.
+FOLDER = "folder"
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+_USUAL_FPS = 25
+_LAST_NUMBER = re.compile(r"(\d+)(?=\D*$)")
+
+
+def is_frame_folder(folder: Path) -> bool:
+    """Whether a folder holds the frames of a video: two pictures or more, numbered, and no folder."""
+    return len(_pictures(folder)) > 1
+
+
+def _pictures(folder: Path) -> list[tuple[int, Path]]:
+    """The numbered pictures of a folder, in the order of their numbers; none where pictures are not numbered alike."""
+    found: list[tuple[int, Path]] = []
+    stems: set[str] = set()
+    for path in folder.iterdir():
+        if path.suffix.lower() not in PICTURE_SUFFIXES or path.name.startswith("."):
+            continue
+        number = _LAST_NUMBER.search(path.stem)
+        if number is None:
+            return []
+        stems.add(path.stem[: number.start()] + "#" + path.stem[number.end() :])
+        found.append((int(number.group()), path))
+    return sorted(found) if len(stems) == 1 else []
+
+
+def scan_folder(folder: Path, *, fps: float | None = None) -> FrameTable:
+    """The frame table of a folder of numbered pictures. A number that is left out is a frame that was lost.
+
+    Args:
+        folder: It.
+        fps: Pictures a second; 25 is assumed, and said, without it.
+
+    Raises:
+        UnreadableVideo: It holds no numbered pictures, or a number twice, or the first cannot be read.
+    """
+    pictures = _pictures(folder)
+    if not pictures:
+        raise UnreadableVideo(
+            folder.name,
+            stage="open",
+            why="the folder holds no pictures that are numbered alike, such as img_00001.jpg",
+            next="name its pictures by their number, or name a video file",
+        )
+    numbers = np.array([number for number, _ in pictures])
+    twice = np.flatnonzero(np.diff(numbers) == 0)
+    if len(twice):
+        pair = " and ".join(pictures[int(twice[0]) + i][1].name for i in (0, 1))
+        raise UnreadableVideo(folder.name, stage="scan", why=f"{pair} have one number", next="remove one of them")
+    with _opened(folder, pictures[0][1]) as picture:
+        width, height, codec = *picture.size, str(picture.format or "").lower()
+    rate = Fraction(fps or _USUAL_FPS).limit_denominator(1_000_000)
+    times = times_of_rate(int(numbers[-1] - numbers[0]) + 1, rate, guessed=fps is None)
+    places = numbers - numbers[0]
+    starts = times.start_seconds[places]
+    ends = np.append(starts[1:], times.end_seconds[-1])
+    gaps = np.flatnonzero(np.diff(numbers) > 1)
+    damage, holes = "", None
+    if len(gaps):
+        first = int(gaps[0])
+        missing = int(numbers[-1] - numbers[0]) + 1 - len(numbers)
+        damage = f"{missing} pictures are missing, the first after {pictures[first][1].name}"
+        holes = np.stack([times.end_seconds[places[gaps]], starts[gaps + 1]], axis=1)
+    return FrameTable(
+        starts, ends, FOLDER, codec, width, height,
+        damage=damage, holes_seconds=holes, notes=times.notes, guessed_fps=times.guessed_fps,
+    )  # fmt: skip
+
+
+def folder_frames(folder: Path, wanted: np.ndarray) -> Iterator[np.ndarray]:
+    """The pictures `wanted`, by their place in the folder's order: (H, W, 3) uint8, upright.
+
+    Raises:
+        UnreadableVideo: One cannot be read; it is named.
+    """
+    from PIL import ImageOps
+
+    pictures = _pictures(folder)
+    for place in wanted:
+        with _opened(folder, pictures[int(place)][1], frames=int(place)) as picture:
+            try:
+                yield np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+            except (OSError, ValueError, SyntaxError) as error:
+                raise _unreadable(folder, pictures[int(place)][1], error, int(place)) from error
+
+
+def _opened(folder: Path, path: Path, frames: int = 0):
+    from PIL import Image
+
+    try:
+        return Image.open(path)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise _unreadable(folder, path, error, frames) from error
+
+
+def _unreadable(folder: Path, path: Path, error: Exception, frames: int) -> UnreadableVideo:
+    why = f"{path.name} cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+    return UnreadableVideo(folder.name, stage="decode", why=why, frames=frames, next=f"replace {path}")

@@ -1,0 +1,71 @@
+"""Opening a video with PyAV: the container and the stream that is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .frame_table import UnreadableVideo
+
+_NO_VIDEO = "it is no video that FFmpeg knows: replace it, or take it out of the folder"
+
+
+def reason(error: Exception) -> str:
+    """What an error of FFmpeg's says, with its kind."""
+    return f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+
+
+@contextmanager
+def opened(path: Path | str, *, strict: bool = False) -> Iterator[tuple[Any, Any]]:
+    """Open a video with PyAV: the container and its best video stream, for decoding in one thread.
+
+    Args:
+        path: The file.
+        strict: Let the decoder stop at damage that it would otherwise paint over.
+
+    Raises:
+        UnreadableVideo: It cannot be opened or holds no video.
+    """
+    import av
+    import av.error
+
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if not size:
+            why = "the file is empty"
+            raise UnreadableVideo(path.name, stage="open", why=why, next="copy or download it again, or take it out")
+        container = av.open(str(path), "r")
+    except UnreadableVideo:
+        raise
+    except (FileNotFoundError, PermissionError) as error:
+        raise UnreadableVideo(path.name, stage="open", why=reason(error), next=f"make {path} readable") from error
+    except (OSError, ValueError, av.error.FFmpegError) as error:
+        raise UnreadableVideo(path.name, stage="open", why=reason(error), next=_NO_VIDEO) from error
+    with container:
+        shown = [stream for stream in container.streams.video if not _is_cover(stream)]
+        best = container.streams.best("video") if shown else None
+        if best is not None and best not in shown:
+            best = shown[0]
+        if best is None:
+            kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no streams"
+            why = f"it holds no video, only {kinds}"
+            raise UnreadableVideo(path.name, stage="open", why=why, next="replace it, or take it out of the folder")
+        if best.codec_context is None:
+            why = "no decoder is known for its video stream"
+            raise UnreadableVideo(path.name, stage="open", why=why, next=f"ffmpeg -i {path.name} {path.stem}.mp4")
+        # One thread a worker: workers are the parallelism, and frame threads decode ahead without limit.
+        stream: Any = best
+        stream.thread_type = "NONE"
+        stream.codec_context.thread_count = 1
+        if strict:
+            stream.codec_context.options = {"err_detect": "explode"}
+        yield container, stream
+
+
+def _is_cover(stream: Any) -> bool:
+    import av.stream
+
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
