@@ -214,7 +214,7 @@ class Source:
                 raise UsageError(
                     "a run is scored on its own test subset", next="leave --subset out, or give --annotations too"
                 )
-            scoring = prepare_evaluation(self.run)
+            scoring = prepare_evaluation(self.run, moved_to=truth.dataset, data_root=truth.data_root)
             self.detections, own, self.title = scoring.detections, scoring.truth, scoring.title
             self.settings, self.told = scoring.settings, scoring.told
             for sentence in scoring.warnings:

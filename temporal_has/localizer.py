@@ -21,6 +21,8 @@ from .settings import LocalizeSettings, Settings
 from .suppress import suppress_segments
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from ..features.cache import Features
     from ..features.extractor import Extractor
     from .activation import ClassActivationSequence
@@ -69,6 +71,7 @@ class Localizer:
         map_members: Sequence[int] = (),
         weights: Path | str | None = None,
         checkpoint: Literal["best", "last"] = "best",
+        network: Callable[[], nn.Module] | None = None,
     ) -> Localizer:
         """From a run's folder, such as `runs/latest`: its best epoch's network if videos were held out to choose it.
 
@@ -80,13 +83,14 @@ class Localizer:
             map_members: Which of several runs give sequences, the rest probabilities alone; all if empty.
             weights: Of the backbone, for video files; None looks where the run's features found them.
             checkpoint: The best epoch's network, where there is one, or the last one's.
+            network: Builds your own network as for training, where the runs hold its weights.
 
         Raises:
             CheckpointError: A run holds no network.
             UsageError: The runs cannot be averaged: their classes, features or input.snippets differ.
         """
         paths, where = [checkpoint_path(Path(one), checkpoint) for one in (run, *others)], choose_device(device)
-        models = [load_model(path, device=where)[0] for path in paths]
+        models = [load_model(path, device=where, network=network() if network else None)[0] for path in paths]
         check_members([(str(one), model) for one, model in zip((run, *others), models, strict=True)])
         near = _places_of(Path(run))
         return cls(*models, settings=settings, map_members=map_members, weights=weights, near=near, device=device)

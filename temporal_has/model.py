@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .._version import __version__
 from ..core.checkpoints import BEST, CHECKPOINT, FORMATS, packed
@@ -20,7 +20,7 @@ from ..core.plugins import require
 from ..core.settings_table import flatten
 from .activation import ClassActivationSequence
 from .data import sample_positions
-from .heads import build_head
+from .heads import as_head, build_head
 from .hide import dropped
 from .losses import get_loss
 from .network import Head
@@ -43,6 +43,7 @@ class Model:
         recipe: How the training features were made; other features are refused.
         spread: Of the activations over training videos, their standard deviation; 0 of a network that an older thas
             trained. See `localize.squashed`.
+        own: Whether the network came from code of one's own, which alone can build it again.
     """
 
     network: Head
@@ -52,6 +53,7 @@ class Model:
     settings: Settings
     recipe: Mapping[str, Any]
     spread: float = 0.0
+    own: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -139,6 +141,8 @@ class Model:
             "spread": self.spread,
             **(facts or {}),
         }
+        if self.own:
+            description["own"] = True
         if parts := self.settings.origins_of_parts():
             description["plugins"] = parts
         return packed(tensors, description)
@@ -150,8 +154,15 @@ def checkpoint_path(run: Path, choice: Literal["best", "last"] = "best") -> Path
     return best if choice == "best" and best.exists() else run / CHECKPOINT
 
 
-def load_model(path: Path, *, device: torch.device | str = "cpu") -> tuple[Model, dict[str, Tensor], dict[str, Any]]:
+def load_model(
+    path: Path, *, device: torch.device | str = "cpu", network: nn.Module | None = None
+) -> tuple[Model, dict[str, Tensor], dict[str, Any]]:
     """Read a file of what `Model.to_bytes` gave. Nothing in the file is executed.
+
+    Args:
+        path: The file.
+        device: Where the network goes.
+        network: Built as yours was for training, where the file holds the weights of a network of your own.
 
     Returns:
         The model, the extra tensors and the whole description.
@@ -174,8 +185,19 @@ def load_model(path: Path, *, device: torch.device | str = "cpu") -> tuple[Model
             )
         require(description.get("plugins", {}), path=str(path))
         settings = Settings().updated(flatten(description["settings"]), origin=str(path))
-        network = build_head(len(tensors["mean"]), len(description["classes"]), settings.network)
-        network.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
+        own = bool(description.get("own"))
+        if own != (network is not None):
+            raise CheckpointError(
+                f"{path} holds the weights of {'a' if own else 'no'} network of your own",
+                why="only your code can build it" if own else f"it holds those of {settings.network.head}",
+                next=f"load_model(path{', network=...' if own else ''}), in Python",
+                subject=str(path),
+            )
+        if network is None:
+            head = build_head(len(tensors["mean"]), len(description["classes"]), settings.network)
+        else:
+            head = as_head(network, classes=len(description["classes"]), settings=settings.network)
+        head.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         if (path.parent / "weights.safetensors").exists():
             raise CheckpointError(
@@ -190,13 +212,14 @@ def load_model(path: Path, *, device: torch.device | str = "cpu") -> tuple[Model
             subject=str(path),
         ) from None
     model = Model(
-        network=network.to(device),
+        network=head.to(device),
         mean=tensors["mean"],
         deviation=tensors["deviation"],
         classes=tuple(description["classes"]),
         settings=settings,
         recipe=description["recipe"],
         spread=float(description.get("spread", 0.0)),
+        own=own,
     )
     extra = {k: v for k, v in tensors.items() if not k.startswith("network.") and k not in {"mean", "deviation"}}
     return model, extra, description

@@ -7,7 +7,7 @@ scores.json.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -154,15 +154,26 @@ class RunScoring:
     told: LabelsTold | None = None
 
 
-def prepare_evaluation(folder: Path | None) -> RunScoring:
-    """What `thas eval` needs of a run; one that was not localized yet, or elsewhere, is localized first."""
+def prepare_evaluation(
+    folder: Path | None, *, moved_to: str | None = None, data_root: Path = Path("data")
+) -> RunScoring:
+    """What `thas eval` needs of a run; one that was not localized yet, or elsewhere, is localized first.
+
+    Args:
+        folder: The run's; None for the newest.
+        moved_to: Where the run's data set is now.
+        data_root: Where data sets called by name lie.
+    """
     run = find_run(folder)
     settings, data = read_settings(run, Settings)
+    if moved_to is not None:
+        data = replace(data, dataset=moved_to, data_root=str(data_root))
     dataset = open_data(run, data)
     truth = dataset.annotations(data.test_subset)
     found = read_detections(run / DETECTIONS) if (run / DETECTIONS).exists() else None
     if found is None or not _are_of(found[1], dataset.name, data.test_subset):
-        write_result(run, localize_dataset(run, settings=settings.localize))
+        of = {"dataset": moved_to, "data_root": data_root, "subset": data.test_subset} if moved_to else {}
+        write_result(run, localize_dataset(run, settings=settings.localize, **of))
         found = read_detections(run / DETECTIONS)
     detections, facts = found
     warnings = []

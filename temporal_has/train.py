@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from ..core.errors import DataError, listing
 from ..core.log import Epoch
 from ..core.runners import choose_runner
 from ..core.training import Schedule, fit
 from .data import TrainingFeatures
-from .heads import build_head
+from .heads import as_head, build_head
 from .model import Model
 from .rules import Decision, Known, decide, share_of_several
 from .settings import Settings
@@ -37,6 +38,7 @@ def train(
     resume: bool = False,
     on_rules: Callable[[Settings, Sequence[Decision]], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
+    network: nn.Module | None = None,
 ) -> Model:
     """Train a temporal network on videos of which only the labels are known.
 
@@ -62,6 +64,8 @@ def train(
         resume: Continue from the checkpoint in `folder`, to the same bytes as without an interruption.
         on_rules: Called before the first epoch, with the settings as they became and what rules decided of them.
         on_epoch: Called after each epoch.
+        network: Your own, trained in place of the head that the settings name: a `Head`, or any module
+            (B, T, D) -> (B, T, C). Its file is read back with `load_model(path, network=...)`.
 
     Raises:
         DataError: No training video has a label, or a label is none of the classes.
@@ -80,13 +84,17 @@ def train(
     settings = settings.updated({one.key: one.value for one in decisions})
     if on_rules is not None:
         on_rules(settings, decisions)
-    network = build_head(data.dimension, len(classes), settings.network, seed=settings.train.seed).to(device)
-    model = Model(network, data.mean, data.deviation, tuple(classes), settings, dict(recipe or {}))
+    if network is None:
+        head = build_head(data.dimension, len(classes), settings.network, seed=settings.train.seed)
+    else:
+        head = as_head(network, classes=len(classes), settings=settings.network)
+    known_by = (data.mean, data.deviation, tuple(classes), settings, dict(recipe or {}))
+    model = Model(head.to(device), *known_by, own=network is not None)
     task = HeadTask(model, taught, judged, runner=runner, labels=_fingerprint(known))
     of = settings.train
     schedule = Schedule(of.epochs, of.checkpoint_epochs, of.patience, of.clip_norm)
     fit(task, schedule, runner=runner, folder=folder, resume=resume, on_epoch=on_epoch)
-    model.spread = task.spread(network.state_dict())
+    model.spread = task.spread(head.state_dict())
     return model
 
 

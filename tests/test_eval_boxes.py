@@ -12,7 +12,7 @@ from scipy import ndimage
 from tests.conftest import shared_data
 from thas.core.errors import DataError
 from thas.eval import BoxTruth, PixelCounts, localization_scores, swept_scores
-from thas.eval.boxes import best_iou, blind_boxes, box_iou, paired_interval, swept_iou
+from thas.eval.boxes import best_iou, blind_boxes, box_iou, localization_hits, paired_interval, swept_iou
 from thas.eval.components import components
 
 THRESHOLDS = np.arange(10) / 10
@@ -202,3 +202,13 @@ def test_networks_that_agree_make_the_interval_no_narrower_and_opposite_ones_lea
     assert paired_interval(np.stack([hits, ~hits])) == (0.5, 0.5)
     low, high = paired_interval(np.random.default_rng(1).random((2, 200)) < 0.3)
     assert high - low < 0.9 * np.subtract(*paired_interval(hits)[::-1])
+
+
+def test_a_box_at_just_the_iou_is_no_hit():
+    truth = BoxTruth.from_lists([[[0, 0, 1, 1]], [[0, 0, 1, 1]]])
+    boxes = np.array([[0.0, 0.0, 2.0, 1.0], [0.0, 0.0, 1.99, 1.0]])  # IoU 1/2, and a little more
+    hits = localization_hits(boxes, boxes, predicted=[3, 3], true=[3, 3], truth=truth, iou=0.5)
+    assert hits.top1.tolist() == hits.known.tolist() == [False, True]
+    other = localization_hits(boxes, boxes, predicted=[3, 4], true=[3, 3], truth=truth, iou=0.4)
+    assert other.top1.tolist() == [True, False]
+    assert other.known.tolist() == [True, True]

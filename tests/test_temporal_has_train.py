@@ -197,6 +197,26 @@ def test_another_head_trains_and_resumes(tmp_path, monkeypatch, options):
     assert bytes_of(resumed) == bytes_of(whole)
 
 
+def test_a_network_of_ones_own_is_trained_kept_and_read_back(tmp_path):
+    def own(seed: int = 0) -> torch.nn.Module:
+        torch.manual_seed(seed)
+        return torch.nn.Sequential(torch.nn.Linear(8, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3))
+
+    features, labels, _ = planted_videos(videos=6)
+    settings = small(train__epochs=4)
+    whole = train(features, labels, classes=CLASSES, settings=settings, network=own(), folder=tmp_path / "whole")
+    half = settings.updated({"train.epochs": 2})
+    train(features, labels, classes=CLASSES, settings=half, network=own(), folder=tmp_path / "cut")
+    train(features, labels, classes=CLASSES, settings=settings, network=own(7), folder=tmp_path / "cut", resume=True)
+    one = features["video_00"]
+    for folder in ("whole", "cut"):
+        read = Localizer.from_run(tmp_path / folder, network=own)
+        assert np.array_equal(read.sequence(one).logits, whole.sequence(one).logits)
+    with pytest.raises(CheckpointError, match="a network of your own") as caught:
+        Localizer.from_run(tmp_path / "whole")
+    assert "network=..." in caught.value.next
+
+
 def test_changed_labels_are_noticed(tmp_path):
     features, labels, _ = planted_videos(videos=6)
     train(features, labels, classes=CLASSES, settings=small(train__epochs=4), folder=tmp_path)
