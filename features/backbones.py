@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import plugins
 from ..core.errors import UsageError
+from .flow import FlowPreprocessing
 from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Backbone:
         fps: The video is sampled at this rate before frames are taken; None takes its own frames.
         stride_seconds: From one clip's start to the next one's, where nobody says otherwise.
         adapt: Renames a checkpoint's weights to the network's.
+        streams: Names of the parts that have a file of weights each, in the order of `--weights FILE,FILE`.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Backbone:
     fps: float | None = None
     stride_seconds: float = 0.32
     adapt: Callable[[Mapping[str, Any]], dict[str, Any]] | None = field(default=None, compare=False)
+    streams: tuple[str, ...] = ()
 
 
 def register(backbone: Backbone) -> Backbone:
@@ -136,6 +139,22 @@ def _i3d_weights(state: Mapping[str, Any]) -> dict[str, Any]:
     return i3d_state(state)
 
 
+def _i3d_flow(layer: str) -> nn.Module:
+    from .flow import tv_l1
+    from .i3d import I3D
+
+    tv_l1()  # told now rather than by every video
+    return I3D(channels=2)
+
+
+def _i3d_two_stream(layer: str) -> nn.Module:
+    from .flow import tv_l1
+    from .i3d import TwoStreamI3D
+
+    tv_l1()
+    return TwoStreamI3D()
+
+
 # As localization papers take it: 16 frames without overlap at 25 a second, the crop of 224 from a short side of 256,
 # values from -1 to 1 (Carreira & Zisserman 2017).
 register(
@@ -151,6 +170,41 @@ register(
         fps=25.0,
         stride_seconds=0.64,
         adapt=_i3d_weights,
+    )
+)
+
+
+register(
+    Backbone(
+        "i3d_flow",
+        dimension=1024,
+        clip_frames=16,
+        frame_step=1,
+        preprocessing=FlowPreprocessing(256, None, 224, 224),
+        licence="Apache-2.0, Kinetics-400",
+        origin="a file: flow_imagenet.pt",
+        build=_i3d_flow,
+        fps=25.0,
+        stride_seconds=0.64,
+        adapt=_i3d_weights,
+    )
+)
+register(
+    Backbone(
+        "i3d_two_stream",
+        dimension=2048,
+        clip_frames=16,
+        frame_step=1,
+        preprocessing=FlowPreprocessing(
+            256, None, 224, 224, with_rgb=True, mean=(127.5,) * 3 + (128,) * 2, std=(127.5,) * 3 + (127,) * 2
+        ),
+        licence="Apache-2.0, Kinetics-400",
+        origin="two files: i3d,flow_imagenet.pt",
+        build=_i3d_two_stream,
+        fps=25.0,
+        stride_seconds=0.64,
+        adapt=_i3d_weights,
+        streams=("rgb", "flow"),
     )
 )
 

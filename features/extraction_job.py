@@ -72,11 +72,12 @@ class Job:
         """What the videos will take with this network on this machine."""
         backbone = self.loaded.backbone
         how = backbone.preprocessing
+        frames = clipping_of(self.settings, backbone).length_frames
         estimate = estimate_job(
             videos,
             plan=self.plan,
             runner=runner,
-            clip_shape=(clipping_of(self.settings, backbone).length_frames, how.crop_height, how.crop_width, 3),
+            clip_shape=(frames, how.crop_height, how.crop_width, how.channels),
             row_bytes=backbone.dimension * (2 if self.settings.stored == "float16" else 4),
             folder=self.out,
         )

@@ -149,6 +149,22 @@ class I3D(nn.Module):
         return self.logits(self._pooled(clips)).mean(dim=(2, 3, 4))
 
 
+class TwoStreamI3D(nn.Module):
+    """RGB and flow, each through an I3D of its own: (B, 5, T, H, W) to (B, 2048), RGB first.
+
+    Args:
+        width: As for `I3D`.
+    """
+
+    def __init__(self, *, width: int = 64) -> None:
+        super().__init__()
+        self.rgb, self.flow = I3D(width=width), I3D(channels=2, width=width)
+
+    def forward(self, clips: torch.Tensor) -> torch.Tensor:
+        """(B, 2 D) features of clips (B, 5, T, H, W): colours, then flow."""
+        return torch.cat([self.rgb(clips[:, :3]), self.flow(clips[:, 3:])], dim=1)
+
+
 # A branch's unit in DeepMind's names, and in those of the PyTorch checkpoints.
 _BRANCHES = {
     "Branch_0/Conv3d_0a_1x1": "b0",

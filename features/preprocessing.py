@@ -6,7 +6,7 @@ kernel is our own and exact, because another library's kernel, or the next versi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any, Literal
@@ -59,8 +59,8 @@ class Preprocessing:
     def __post_init__(self) -> None:
         for name in ("mean", "std"):
             object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
-            if len(getattr(self, name)) != 3:
-                raise ValueError(f"{name} must have 3 numbers, but has {len(getattr(self, name))}")
+            if len(getattr(self, name)) != self.channels:
+                raise ValueError(f"{name} must have {self.channels} numbers, but has {len(getattr(self, name))}")
         for name in ("resize_height", "resize_width", "crop_height", "crop_width"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -76,6 +76,11 @@ class Preprocessing:
             raise ValueError(
                 f"a window of {self.crop_height}x{self.crop_width} does not fit into {self.resize_height}x{short}"
             )
+
+    @property
+    def channels(self) -> int:
+        """Of a prepared frame."""
+        return 3
 
     def window(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Resized height and width, and the window's first row and column, for frames of (height, width)."""
@@ -94,6 +99,10 @@ class Preprocessing:
         tall, wide, top, left = self.window(*rgb.shape[:2])
         cut = resize_window(rgb, tall, wide, top, left, self.crop_height, self.crop_width)
         return np.ascontiguousarray(cut[:, :, ::-1]) if self.colour == "bgr" else cut
+
+    def frames(self, decoded: Iterable[np.ndarray], seconds: np.ndarray) -> Iterator[np.ndarray]:
+        """Prepare the frames of a video in order, one by one; `seconds` (N,) says when each of them appears."""
+        return map(self.frame, decoded)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a recipe or a weights file."""

@@ -70,7 +70,7 @@ class Runner:
         how = loaded.backbone.preprocessing
         self._range = how.value_range
         self._name = loaded.backbone.name
-        shape = (1, 3, 1, 1, 1)
+        shape = (1, how.channels, 1, 1, 1)
         cube = loaded.mean_cube
         mean = torch.tensor(how.mean).view(shape) if cube is None else torch.from_numpy(cube)[None]
         self._mean = mean.to(self.device, torch.float32)
@@ -108,7 +108,7 @@ class Runner:
         """Features of clips.
 
         Args:
-            clips: (B, T, H, W, 3) uint8, prepared by `Preprocessing.frame`.
+            clips: (B, T, H, W, channels) uint8, prepared by `Preprocessing.frames`.
 
         Returns:
             (B, D) float32.

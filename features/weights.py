@@ -98,16 +98,25 @@ def load_backbone(
             network = build_c3d(layer, pool5) if backbone.name == "c3d" else backbone.build(layer)
         about |= {"weights_sha256": "random, seed 0", "weights_source": "random"}
     else:
-        path = weights_file(backbone, weights, weights_sha256)
+        paths = _parts(backbone, weights, weights_sha256)
+        path = paths[0]
         state, own = read_checkpoint(path)
-        if own is not None:
+        if backbone.streams:
+            network = backbone.build(layer)
+            for part, one in zip(backbone.streams, paths, strict=True):
+                stream = read_checkpoint(one)[0]
+                load_state(one, getattr(network, part), backbone.adapt(stream) if backbone.adapt else stream)
+        elif own is not None:
             backbone, network = load_own(path, backbone, layer, state, own)
         elif backbone.name == "c3d":
             backbone, network = load_c3d(path, backbone, layer, state, pool5)
         else:
             network = backbone.build(layer)
             load_state(path, network, backbone.adapt(state) if backbone.adapt else state)
-        about |= {"weights_sha256": sha256(path), "weights_source": str(path.resolve())}
+        about |= {
+            "weights_sha256": ",".join(sha256(one) for one in paths),
+            "weights_source": ",".join(str(one.resolve()) for one in paths),
+        }
     cube = _cube(mean_cube, backbone) if mean_cube else None
     if cube is not None:
         digest = hashlib.sha256(cube.tobytes()).hexdigest()
@@ -130,7 +139,12 @@ def weights_of_recipe(recipe: Mapping[str, Any], near: Sequence[Path] = ()) -> s
     Raises:
         CheckpointError: They are not at hand.
     """
-    source, digest = str(recipe.get("weights_source") or ""), str(recipe.get("weights_sha256"))
+    sources, digests = (str(recipe.get(key) or "").split(",") for key in ("weights_source", "weights_sha256"))
+    found = [_place(recipe, source, digest, near) for source, digest in zip(sources, digests + [""] * 9, strict=False)]
+    return found[0] if len(found) == 1 else ",".join(map(str, found))
+
+
+def _place(recipe: Mapping[str, Any], source: str, digest: str, near: Sequence[Path]) -> str | Path | None:
     if "://" in source or (source and Path(source).exists()):
         return source
     fetched = stored_by_hash(digest)
@@ -148,6 +162,26 @@ def weights_of_recipe(recipe: Mapping[str, Any], near: Sequence[Path] = ()) -> s
         next=(f"thas weights fetch {name}, or " if name in CATALOGUE else "") + "name them with --weights FILE",
         subject=source,
     )
+
+
+def _parts(backbone: Backbone, weights: str | Path | None, digest: str | None) -> list[Path]:
+    """The file of weights; for a network of several streams one for each."""
+    if not backbone.streams:
+        return [weights_file(backbone, weights, digest)]
+    names = str(weights or "").split(",")
+    if len(names) != len(backbone.streams):
+        raise CheckpointError(
+            f"backbone {backbone.name} needs {len(backbone.streams)} files of weights",
+            why=f"one for each of {listing(backbone.streams)}; {len([name for name in names if name])} given",
+            next="--weights i3d,flow_imagenet.pt",
+            subject=backbone.name,
+        )
+    digests: list[str | None] = [*digest.split(",")] if digest else [None] * len(names)
+    if len(digests) != len(names):
+        raise CheckpointError(
+            f"{len(names)} files need {len(names)} hashes", next="--weights-sha256 HASH,HASH", subject=backbone.name
+        )
+    return [weights_file(backbone, name, one) for name, one in zip(names, digests, strict=True)]
 
 
 def weights_file(backbone: Backbone, weights: str | Path | None, digest: str | None) -> Path:

@@ -127,8 +127,9 @@ def _decode(
     # The first frame is sent alone, so that what cannot be decoded at all is known at once.
     block: list[np.ndarray] = []
     try:
-        for frame in decode_frames(path, table, wanted, decoder=decoder, watch=watch, used=used):  # type: ignore[arg-type]
-            block.append(preparation.frame(frame))
+        decoded = decode_frames(path, table, wanted, decoder=decoder, watch=watch, used=used)  # type: ignore[arg-type]
+        for frame in preparation.frames(decoded, table.start_seconds[wanted]):
+            block.append(frame)
             if len(block) * block[0].nbytes >= BLOCK_BYTES:
                 send(answers, ("frames", np.stack(block)))
                 block = []

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from thas.cli import run
+from thas.core import plugins
 from thas.core.errors import CheckpointError
 from thas.core.weight_store import stored
-from thas.features import backbones, i3d
+from thas.features import i3d
 from thas.features.backbones import get_backbone
 from thas.features.cache import FeatureCache
 from thas.features.checkpoints import read_checkpoint
@@ -250,7 +251,7 @@ def test_from_a_video_to_features_with_nothing_typed(tmp_path, small, monkeypatc
     digest = hashlib.sha256((tmp_path / "w.ckpt").read_bytes()).hexdigest()
     kept = (tmp_path / "w.ckpt").rename(tmp_path / "kept" / f"i3d-{digest[:16]}.ckpt")
     network = dataclasses.replace(get_backbone("i3d"), dimension=small.dimension)
-    monkeypatch.setitem(backbones._REGISTRY, "i3d", network)
+    monkeypatch.setitem(plugins._registered["backbones"], "i3d", network)
     video = write_video(tmp_path / "a.mp4", 60, fps=30)
     assert run(["extract-features", str(video), "--weights", "i3d", "--out", str(tmp_path / "f")]) == 0
     cache = FeatureCache(tmp_path / "f")
