@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .core.plugins import register, trust
     from .core.segments import Segments
     from .datasets.dataset import Dataset, open_dataset
-    from .eval.annotations import Annotations, read_annotations
+    from .eval.annotation_files import read_annotations
+    from .eval.annotations import Annotations
     from .eval.average_precision import Scores, evaluate
     from .features.cache import FeatureCache, Features
     from .temporal_has.localize import localize
@@ -36,7 +37,7 @@ _HOME = {
     "evaluate": "eval.average_precision",
     "localize": "temporal_has.localize",
     "open_dataset": "datasets.dataset",
-    "read_annotations": "eval.annotations",
+    "read_annotations": "eval.annotation_files",
     "register": "core.plugins",
     "train": "temporal_has.train",
     "trust": "core.plugins",

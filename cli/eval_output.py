@@ -6,20 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .console import note, out, warn
+from .eval_source import Source, side_by_side
 
 if TYPE_CHECKING:
     from ..eval.assessment import Assessment
     from ..eval.bootstrap import Comparison
     from ..eval.labels_told import LabelsTold
-    from .eval import Source
 
 
 _SERIOUS = ("dropped", "no length", "repeated", "no detections", "do not name")
-
-
-def side_by_side(assessments: list[Assessment]) -> dict[str, Any]:
-    """The scores under several protocols as one object."""
-    return {"protocol": "all", "scores": {a.scores.protocol: a.to_json() for a in assessments}}
 
 
 def _account(assessments: list[Assessment], *, json: bool) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -18,24 +18,7 @@ from .log import LOG, Epoch, append_log, cut_log
 from .resume import MAY_CHANGE
 from .runners import Runner
 from .scalars import Scalars
-
-if TYPE_CHECKING:
-    from .training import Task
-
-
-@dataclass(frozen=True, order=True)
-class Verdict:
-    """How well the held-out data's labels were told; the greater verdict is the better.
-
-    The mean average precision decides, and between equals, which are common among few videos, the lower loss.
-
-    Attributes:
-        map: Mean average precision over classes, 0 to 1.
-        minus_loss: The mean loss, negated.
-    """
-
-    map: float
-    minus_loss: float
+from .task import Task, Verdict
 
 
 @dataclass(frozen=True)

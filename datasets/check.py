@@ -105,7 +105,7 @@ def check_dataset(dataset: Dataset, *, on_video: Callable[[], None] | None = Non
 
 def _mismatches(dataset: Dataset, truth: Annotations) -> list[str]:
     """Where annotations and the table do not meet, and whether anything is left to score."""
-    from ..eval.annotations import read_annotations
+    from ..eval.annotation_files import read_annotations
 
     assert dataset.annotations_path is not None
     whole = read_annotations(dataset.annotations_path, ignore_label=dataset.ignore_label)

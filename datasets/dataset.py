@@ -194,7 +194,7 @@ class Dataset:
         """Seconds of each video by its annotations; empty where there are none, or they do not say."""
         if self.annotations_path is None:
             return {}
-        from ..eval.annotations import read_annotations
+        from ..eval.annotation_files import read_annotations
 
         return dict(read_annotations(self.annotations_path, ignore_label=self.ignore_label).durations)
 
@@ -212,7 +212,7 @@ class Dataset:
                 why=f"neither annotations.json nor annotations/ is in {self.folder}",
                 next="add one to score detections, or look at them with `thas localize`",
             )
-        from ..eval.annotations import read_annotations
+        from ..eval.annotation_files import read_annotations
 
         found = read_annotations(self.annotations_path, ignore_label=self.ignore_label)
         found = replace(found, notes=(*found.notes, *self.mismatches(found)))
@@ -423,7 +423,7 @@ def _annotations_path(folder: Path) -> Path | None:
 
 def _labels_of_annotations(path: Path, preset: Mapping[str, Any]) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """Video-level labels, where a data set states them only by its annotated segments; their times are not used."""
-    from ..eval.annotations import read_annotations
+    from ..eval.annotation_files import read_annotations
 
     annotations = read_annotations(
         path, classes=preset.get("classes"), ignore_label=preset.get("ignore_label", "Ambiguous")

@@ -10,7 +10,7 @@ from typing import Any
 from ..core.errors import DataError, listing, suggestion
 from ..core.json_files import load_json
 from ..core.segments import Segments
-from ..core.tables import seconds, table_rows
+from ..core.tables import is_table, seconds, table_rows
 from .annotations import Annotations
 from .parsing import HEADINGS, interval, label_name, text_lines, two_times
 
@@ -182,3 +182,34 @@ def read_thumos_folder(path: Path, *, classes: Sequence[str] | None, ignore_labe
 def _class_list(path: Path) -> tuple[str, ...] | None:
     lists = sorted(path.rglob("detclasslist.txt"))
     return tuple(line.split()[-1] for _, line in text_lines(lists[0])) if lists else None
+
+
+def read_annotations(
+    path: str | Path, *, classes: Sequence[str] | None = None, ignore_label: str = "Ambiguous"
+) -> Annotations:
+    """Read ground truth, telling its form from the file itself.
+
+    Args:
+        path: ActivityNet JSON (`{"database": {video: {"subset", "duration", "annotations"}}}`), a CSV with the columns
+            video, label, start_seconds, end_seconds and perhaps subset and duration_seconds, or a folder in THUMOS14's
+            form: a text file `<Class>_<subset>.txt` for each class, at any depth, with rows `video start end`; or a
+            data set's folder, which holds annotations.json.
+        classes: All labels there can be; by default those found, or THUMOS14's detclasslist.txt.
+        ignore_label: The label of segments that are neither right nor wrong.
+
+    Raises:
+        DataError: The file is missing, empty or malformed; the file and the row are named.
+    """
+    path = Path(path)
+    if (path / "annotations.json").is_file():
+        path = path / "annotations.json"  # a data set's folder
+    if path.is_dir():
+        return read_thumos_folder(path, classes=classes, ignore_label=ignore_label)
+    if not path.exists():
+        raise DataError(
+            f"the annotations {path} do not exist",
+            next="give a JSON file, a CSV file or a folder in THUMOS14's form",
+            subject=str(path),
+        )
+    read = read_csv if is_table(path) else read_activitynet
+    return read(path, classes=classes, ignore_label=ignore_label)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
 from ..core.errors import DataError, UsageError, listing, plural, suggestion
 from ..core.segments import Segments
-from ..core.tables import is_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,36 +99,3 @@ class Annotations:
     def __repr__(self) -> str:
         segments, videos = plural(len(self.segments), "segment"), plural(len(self.videos), "video")
         return f"<Annotations: {segments}, {videos}, {plural(len(self.classes), 'class', 'classes')}>"
-
-
-def read_annotations(
-    path: str | Path, *, classes: Sequence[str] | None = None, ignore_label: str = "Ambiguous"
-) -> Annotations:
-    """Read ground truth, telling its form from the file itself.
-
-    Args:
-        path: ActivityNet JSON (`{"database": {video: {"subset", "duration", "annotations"}}}`), a CSV with the columns
-            video, label, start_seconds, end_seconds and perhaps subset and duration_seconds, or a folder in THUMOS14's
-            form: a text file `<Class>_<subset>.txt` for each class, at any depth, with rows `video start end`; or a
-            data set's folder, which holds annotations.json.
-        classes: All labels there can be; by default those found, or THUMOS14's detclasslist.txt.
-        ignore_label: The label of segments that are neither right nor wrong.
-
-    Raises:
-        DataError: The file is missing, empty or malformed; the file and the row are named.
-    """
-    from .annotation_files import read_activitynet, read_csv, read_thumos_folder
-
-    path = Path(path)
-    if (path / "annotations.json").is_file():
-        path = path / "annotations.json"  # a data set's folder
-    if path.is_dir():
-        return read_thumos_folder(path, classes=classes, ignore_label=ignore_label)
-    if not path.exists():
-        raise DataError(
-            f"the annotations {path} do not exist",
-            next="give a JSON file, a CSV file or a folder in THUMOS14's form",
-            subject=str(path),
-        )
-    read = read_csv if is_table(path) else read_activitynet
-    return read(path, classes=classes, ignore_label=ignore_label)

@@ -12,7 +12,8 @@ from ..core.errors import UsageError, listing
 from ..core.segments import Segments
 from .annotations import Annotations
 from .json_values import plain
-from .preparation import Prepared, UnknownLabels, prepare
+from .preparation import UnknownLabels, prepare
+from .prepared import Prepared
 from .protocols import ProtocolName, TieOrder, get_protocol
 from .ranking import Ranking, rank
 

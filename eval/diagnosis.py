@@ -15,7 +15,7 @@ import numpy as np
 
 from .average_precision import area
 from .matching import Pairs, candidate_pairs
-from .preparation import Prepared
+from .prepared import Prepared
 from .ranking import Ranking
 
 #: Overlaps below count as background.

@@ -10,7 +10,7 @@ from ..core.segments import Segments
 
 if TYPE_CHECKING:
     from .annotations import Annotations
-    from .preparation import Prepared
+    from .prepared import Prepared
 
 NO_LENGTH = "ground truths of no length"
 REPEATED = "repeated ground truths"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ from ..core.errors import DataError, listing, plural, suggestion
 from ..core.segments import Segments
 from .annotations import Annotations
 from .irregularities import clean, oddities
+from .prepared import Prepared
 from .protocols import Protocol
 
 UnknownLabels = Literal["error", "drop"]
@@ -22,44 +22,6 @@ _AMBIGUOUS = {
     "drop-unmatched": "left out of the ground truth; unmatched detections that touch them do not count",
     "drop-all": "left out of the ground truth; all detections that touch them are dropped",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """What is scored, and what was left out.
-
-    Attributes:
-        detections: Those that take part, in the order of their rows.
-        truth: Ground truth, in the order of its rows.
-        ignored: Ambiguous segments.
-        classes: (C,) labels.
-        videos: Names of the videos scored, sorted.
-        names: (V,) names of these and of all videos that have rows, sorted.
-        label: (N,) int, the class of each detection.
-        video: (N,) int, its video's position in `names`.
-        truth_label: (M,) int, the class of each ground truth.
-        truth_video: (M,) int, its video's position in `names`.
-        dropped: Count of detections left out, by reason.
-        counts: Count of what is odd but takes part, by kind, and of the ground truth left out.
-    """
-
-    detections: Segments
-    truth: Segments
-    ignored: Segments
-    classes: tuple[str, ...]
-    videos: tuple[str, ...]
-    names: tuple[str, ...]
-    label: np.ndarray
-    video: np.ndarray
-    truth_label: np.ndarray
-    truth_video: np.ndarray
-    dropped: dict[str, int]
-    counts: dict[str, int]
-
-    @property
-    def videos_hash(self) -> str:
-        """Twelve hexadecimal digits that stand for the list of videos: two scores with another hash do not compare."""
-        return hashlib.sha256("\n".join(self.videos).encode()).hexdigest()[:12]
 
 
 def codes(column: np.ndarray, names: Collection[str]) -> np.ndarray:

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..core.segments import Segments
 from .matching import candidate_pairs, match
-from .preparation import Prepared, codes
+from .preparation import codes
+from .prepared import Prepared
 from .protocols import Protocol, TieOrder
 
 

@@ -8,7 +8,8 @@ from ..core.errors import DataError
 from ..core.segments import Segments
 from ..core.spreadsheets import is_spreadsheet, read_sheet
 from ..core.tables import opened, split_heading
-from .annotations import Annotations, read_annotations
+from .annotation_files import read_annotations
+from .annotations import Annotations
 from .detections import ClassIds, read_detections
 from .parsing import HEADINGS
 

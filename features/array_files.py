@@ -19,7 +19,8 @@ import numpy as np
 
 from ..core.errors import FeatureError, ThasError
 from .bounds import check_expansion
-from .pickles import load_array, reason, unpickle
+from .pickled_arrays import load_array, unpickle
+from .pickles import reason
 
 ARRAY_SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".pkl", ".pickle", ".h5", ".hdf5", ".mat", ".csv", ".txt")
 

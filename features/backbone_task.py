@@ -22,8 +22,7 @@ from torch import Tensor, nn
 
 from ..core.checkpoints import FORMATS, packed
 from ..core.runners import Runner
-from ..core.training import Step
-from ..core.training_state import Verdict
+from ..core.task import Step, Verdict
 from .backbone_settings import BackboneSettings
 from .c3d import C3D
 from .training_clips import TrainingClips

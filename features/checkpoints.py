@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import CheckpointError, FeatureError, listing
-from .pickles import load_tree
+from .pickled_arrays import load_tree
 
 if TYPE_CHECKING:
     import torch

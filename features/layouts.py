@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.errors import FeatureError, UsageError, listing
 from .array_files import ARRAY_SUFFIXES, Stored, Tree, open_arrays
-from .pickles import load_array
+from .pickled_arrays import load_array
 
 # Tried in this order where a file holds several arrays and no key was named.
 _KEYS = ("features", "feature", "feats", "feat", "c3d_features", "data")

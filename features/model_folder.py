@@ -43,6 +43,23 @@ def missing_model(name: str, repository: str, files: Sequence[str]) -> Checkpoin
     )
 
 
+def repository_of(model: str) -> str:
+    """The repository of a model's published weights.
+
+    Raises:
+        UsageError: timm is not installed, or has no such model, or none are published.
+    """
+    try:
+        from timm.models import get_pretrained_cfg
+    except ImportError:
+        raise needs_library("timm", f"timm:{model}") from None
+    settings = get_pretrained_cfg(model, allow_unregistered=True)
+    repository = getattr(settings, "hf_hub_id", None) if settings else None
+    if not repository:
+        raise UsageError(f"timm knows no published weights of {model!r}", next="--weights FILE", subject=model)
+    return str(repository)
+
+
 def fetch_model(name: str) -> Path:
     """Download the model that a backbone's name says, `hf:ORG/NAME` or `timm:NAME`, into the cache of its library.
 
@@ -60,8 +77,6 @@ def fetch_model(name: str) -> Path:
         raise needs_library("transformers", name) from None
     repository = model
     if library == "timm":
-        from .timm_backbone import repository_of
-
         repository = repository_of(model)
     elif library != "hf":
         raise UsageError(f"{name} is no model of a library", next="hf:ORG/NAME or timm:NAME", subject=name)

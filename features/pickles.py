@@ -7,18 +7,14 @@ itself. numpy's own unpickling trusts them and can end the process.
 
 from __future__ import annotations
 
-import io
-import math
 import pickle
 import struct
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core.errors import FeatureError
-from .stand_ins import STAND_INS, TORCH_TYPES, ArrayParts, StorageType, TypeParts, flat, put, refused, shaped
+from .stand_ins import STAND_INS, TORCH_TYPES, ArrayParts, StorageType, TypeParts, put, refused
 
 _DEEPEST, _MOST_STEPS = 20, 300_000
 _Unpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]  # Python's own, not the quicker one in C
@@ -162,68 +158,3 @@ def reason(error: Exception) -> str:
     """What a damaged file's reader said, if it said it in words, else that it is damaged."""
     told = isinstance(error, pickle.UnpicklingError | ValueError | OSError) and str(error)
     return str(error).splitlines()[0][:300] if told else f"it is damaged or cut off ({type(error).__name__})"
-
-
-def unpickle(content: bytes) -> Any:
-    """The value of a pickle that holds arrays, tensors, texts, numbers and tables of them alone."""
-    from .torch_files import read_torch_bytes
-
-    return Restricted(io.BytesIO(content), load_bytes=read_torch_bytes).read_value()
-
-
-def load_array(path: Path) -> np.ndarray:
-    """An array from a .npy file; object arrays by the restricted reader.
-
-    Raises:
-        FeatureError: It is no array, is cut off, or its pickle asks for anything but arrays, texts and bytes.
-    """
-    try:
-        with open(path, "rb") as file:
-            version = np.lib.format.read_magic(file)
-            header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = header(file)
-            if dtype.hasobject:
-                if dtype.kind != "O":
-                    raise refused(f"it asks for an array of {dtype}")
-                loaded = unpickle(file.read())
-                objects = loaded.reshape(-1) if isinstance(loaded, np.ndarray) else flat(loaded, np.dtype(object))
-                return shaped(objects, shape, fortran=fortran)
-            rest = path.stat().st_size - file.tell()
-            if dtype.itemsize == 0 or math.prod(shape) * dtype.itemsize > rest:
-                raise refused(f"it claims {shape} of {dtype} and holds {rest} bytes")
-            count = math.prod(shape)
-            return shaped(np.fromfile(file, dtype, count), shape, fortran=fortran)
-    except Exception as error:  # a broken pickle raises almost anything
-        raise FeatureError(
-            f"{path} cannot be read",
-            why=reason(error),
-            next="save plain arrays with numpy.save",
-            subject=str(path),
-        ) from error
-
-
-def load_tree(path: Path) -> dict[str, np.ndarray]:
-    """Arrays from a plain pickle of nested tables, by the restricted reader; their names joined by dots.
-
-    Raises:
-        FeatureError: It is cut off, holds anything but tables of numeric arrays, or asks for anything else.
-    """
-    try:
-        return dict(_leaves(unpickle(path.read_bytes()), ""))
-    except Exception as error:  # a broken pickle raises almost anything
-        raise FeatureError(
-            f"{path} cannot be read",
-            why=reason(error),
-            next="take the file as it was published",
-            subject=str(path),
-        ) from error
-
-
-def _leaves(tree: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from _leaves(value, f"{name}.{key}" if name else str(key))
-    elif isinstance(tree, np.ndarray) and tree.dtype.kind in "fiu":
-        yield name, np.array(tree)  # of our own memory: what a pickle holds may not be written to
-    else:
-        raise refused(f"{name or 'it'} is no array of numbers but a {type(tree).__name__}")

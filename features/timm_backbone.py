@@ -96,23 +96,6 @@ def load_timm(name: str, weights: str | Path | None, *, random_weights: bool = F
     return LibraryBackbone(replace(backbone, dimension=dimension), wrapped, about)
 
 
-def repository_of(model: str) -> str:
-    """The repository of a model's published weights.
-
-    Raises:
-        UsageError: timm is not installed, or has no such model, or none are published.
-    """
-    try:
-        from timm.models import get_pretrained_cfg
-    except ImportError:
-        raise needs_library("timm", f"timm:{model}") from None
-    settings = get_pretrained_cfg(model, allow_unregistered=True)
-    repository = getattr(settings, "hf_hub_id", None) if settings else None
-    if not repository:
-        raise UsageError(f"timm knows no published weights of {model!r}", next="--weights FILE", subject=model)
-    return str(repository)
-
-
 def _built(name: str, model: str) -> tuple[nn.Module, dict[str, Any]]:
     """The network without its classifier, and what timm says of its input."""
     import timm

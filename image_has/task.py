@@ -14,8 +14,7 @@ from torch.nn import functional
 
 from ..core.errors import DataError
 from ..core.runners import Runner
-from ..core.training import Step
-from ..core.training_state import Verdict
+from ..core.task import Step, Verdict
 from .hide import hide
 from .images import ImageTable, Problem
 from .loading import Batch, TrainingLoader, flipped, normalised, seed_of

@@ -228,6 +228,10 @@ def run_sweep(
         left_out=left_out,
     )
     scores.write()
+    if any(arm.seeds for arm in scores.arms):
+        from .picture import draw_sweep
+
+        draw_sweep(scores, scores.folder / "sweep.png")
     return scores
 
 

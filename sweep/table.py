@@ -204,13 +204,7 @@ class SweepScores:
                     rows.append([arm.label, *settings, seed, measure, f"{value:.6f}", " ".join(arm.runs[seed])])
         return csv_text(rows)
 
-    def write(self) -> list[Path]:
-        """Write sweep.json, sweep.csv and, where any arm succeeded, sweep.png; returns the paths."""
+    def write(self) -> None:
+        """Write sweep.json and sweep.csv."""
         write_atomically(self.folder / "sweep.json", json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n")
         write_atomically(self.folder / "sweep.csv", self.to_csv())
-        written = [self.folder / "sweep.json", self.folder / "sweep.csv"]
-        if any(arm.seeds for arm in self.arms):
-            from .picture import draw_sweep
-
-            written.append(draw_sweep(self, self.folder / "sweep.png"))
-        return written

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.runners import Runner
-from ..core.training import Step
-from ..core.training_state import Verdict
+from ..core.task import Step, Verdict
 from .data import TrainingFeatures
 from .losses import get_loss
 from .model import Model

@@ -15,7 +15,7 @@ from thas.core.errors import DataError
 from thas.datasets.dataset import open_dataset
 from thas.demo.frames import APPROACH, CLASSES, RETREAT, SIZE, STRANGE, TELLING, Event, render
 from thas.demo.videos import FPS, generate, write_script
-from thas.eval.annotations import read_annotations
+from thas.eval.annotation_files import read_annotations
 from thas.features.video import scan_video
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.conftest import shared_data
 from thas.core.segments import Segments
 from thas.eval import PROTOCOLS, Annotations, evaluate
-from thas.eval.annotations import read_annotations
+from thas.eval.annotation_files import read_annotations
 from thas.eval.average_precision import average_precision
 from thas.eval.detections import read_detections
 from thas.eval.preparation import prepare

@@ -12,7 +12,7 @@ import torch
 from thas.core.errors import DataError, FeatureError, PartialFailure, UsageError
 from thas.features.cache import FeatureCache
 from thas.features.importing import find_sources, import_features, read_array, read_numbers
-from thas.features.pickles import load_array
+from thas.features.pickled_arrays import load_array
 
 from .conftest import shared_data
 

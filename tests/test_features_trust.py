@@ -15,7 +15,7 @@ from thas.core.errors import FeatureError, UsageError
 from thas.features.cache import FeatureCache, write_features
 from thas.features.cache_tools import pack_cache, verify_cache
 from thas.features.importing import find_sources, import_features, read_array
-from thas.features.pickles import load_array
+from thas.features.pickled_arrays import load_array
 
 from .conftest import make_features
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
+import importlib.util
 import pkgutil
 import subprocess
 import sys
@@ -30,6 +31,19 @@ MAY_IMPORT = {
     "temporal_has": {"features", "datasets", "eval", "sweep"},
     "image_has": {"eval", "sweep"},
     "report": {"datasets", "eval", "features", "image_has", "temporal_has"},
+}
+
+
+# Functions of more than ten parameters that are still to be divided; none may join them.
+TOO_MANY_PARAMETERS = {
+    "eval.assessment.assess",
+    "features.extract.extract_dataset",
+    "features.importing.import_features",
+    "image_has.evaluate.evaluate",
+    "image_has.session.train_run",
+    "temporal_has.localize.localize",
+    "temporal_has.runs.localize_dataset",
+    "temporal_has.session.train_run",
 }
 
 
@@ -86,6 +100,45 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.Import):
             assert not any(a.name.split(".")[0] == "thas" for a in node.names), f"{path}: import relatively"
     return rooms
+
+
+def imports_between_modules() -> dict[str, set[str]]:
+    """For each module those of the package that it imports, wherever in the file, for type checkers alone included."""
+    paths = {name: Path(str(importlib.util.find_spec(name).origin)) for name in ["thas", *modules()]}  # type: ignore[union-attr]
+    found: dict[str, set[str]] = {}
+    for name, path in paths.items():
+        package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+        found[name] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
+                whole = {f"{base}.{alias.name}" for alias in node.names}
+                found[name] |= (whole & paths.keys()) or {base}
+        found[name] -= {name}
+    return found
+
+
+def test_no_imports_go_round_in_a_circle():
+    # A package's __init__ names its modules for type checkers and imports them on use; it is left out.
+    graph = {name: after for name, after in imports_between_modules().items() if "." in name.removeprefix("thas.")}
+    assert len(graph) > 150
+    while leaves := {name for name, after in graph.items() if not after & graph.keys()}:
+        graph = {name: after for name, after in graph.items() if name not in leaves}
+    assert not graph, "these are in a circle, or import what is: " + ", ".join(sorted(graph))
+
+
+def test_functions_take_at_most_ten_parameters():
+    over = set()
+    for name in modules():
+        path = Path(str(importlib.util.find_spec(name).origin))  # type: ignore[union-attr]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not name.startswith("thas.cli"):
+                taken = node.args
+                named = [one.arg for one in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)]
+                rest = [one for one in (taken.vararg, taken.kwarg) if one is not None]
+                if len(rest) + len([one for one in named if one not in ("self", "cls")]) > 10:
+                    over.add(f"{name.removeprefix('thas.')}.{node.name}")
+    assert over == TOO_MANY_PARAMETERS
 
 
 @pytest.mark.parametrize("room", sorted(MAY_IMPORT))

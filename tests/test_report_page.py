@@ -12,7 +12,7 @@ import pytest
 from thas import __version__
 from thas.core.errors import UsageError
 from thas.core.segments import Segments
-from thas.eval.annotations import read_annotations
+from thas.eval.annotation_files import read_annotations
 from thas.report.content import RunContent
 from thas.report.page import write_page
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from thas.core.checkpoints import BEST, CHECKPOINT
 from thas.core.errors import DataError, UsageError
 from thas.core.log import best_epoch, read_log, stopped_early
-from thas.core.training_state import Verdict
+from thas.core.task import Verdict
 from thas.temporal_has.localizer import Localizer
 from thas.temporal_has.model import checkpoint_path, load_model
 from thas.temporal_has.settings import Settings
