@@ -23,6 +23,7 @@ from .activation import ClassActivationSequence
 from .localizer import Localizer, localize_videos
 from .results import DETECTIONS, LocalizeResult, read_detections, write_result
 from .settings import EvalSettings, LocalizeSettings, Settings
+from .trust import doubts
 
 if TYPE_CHECKING:
     from ..eval.annotations import Annotations
@@ -123,6 +124,7 @@ def localize_dataset(
         facts |= {"runs": [str(one) for one in (run, *others)], "map_members": list(map_members)}
     told = _told(sequences, opened, data)
     facts |= {"labels_told": told.to_json()} if told else {}
+    facts |= {"doubts": doubts(sequences).to_json()}
     return LocalizeResult(detections, sequences, failed, facts, opened, told)
 
 

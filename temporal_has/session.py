@@ -20,6 +20,7 @@ from .rules import Decision
 from .runs import localize_dataset, open_features
 from .settings import Settings
 from .train import train
+from .trust import doubts
 
 Warn = Callable[[str], None]
 
@@ -181,6 +182,8 @@ def train_run(
         result = localize_dataset(folder, settings=settings.localize, device=settings.train.device)
         write_result(folder, result)
         detections, untested, told = len(result.detections), tuple(result.failed), result.told
+        for doubt in doubts(result.sequences).warnings():
+            warn(doubt)
     else:
         warn(f"no {opened.test_subset} video has features yet; thas localize finds their actions once they have")
     return TrainResult(

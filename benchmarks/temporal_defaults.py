@@ -1,0 +1,135 @@
+"""Several data sets at once: what each arm scores, and the arm that the other sets would have chosen.
+
+    thas train --dataset D --features F --seed 0 --runs ROOT/default/NAME/0     # and so on: ROOT/ARM/NAME/anything
+    python benchmarks/temporal_defaults.py ROOT --reference default NAME=D NAME2=D2
+
+Each run's detections are scored as they are. Differences from the reference are paired by seed and draw of test videos.
+The last table leaves one data set out: the arm with the best mean rank on all *other* sets, and what it scores on this
+one. Of the reference's networks the mean over the seeds, and other rules of localization, are arms, too: they need no
+training.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thas.core.run_settings import read_settings
+from thas.core.segments import Segments
+from thas.datasets.dataset import open_dataset
+from thas.eval.annotations import Annotations
+from thas.eval.assessment import assess
+from thas.eval.baselines import baselines
+from thas.eval.bootstrap import video_weights, weighted_map
+from thas.sweep.table import ArmScores, estimate
+from thas.temporal_has.ensemble import averaged
+from thas.temporal_has.localize import localize
+from thas.temporal_has.results import DETECTIONS, SEQUENCES, read_detections, read_sequences
+from thas.temporal_has.settings import LocalizeSettings, Settings
+
+DRAWS = 1000
+RULES: Mapping[str, Mapping[str, Any]] = {
+    "without squashing": {"squash": False},
+    "levels from 0.1": {"threshold": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)},
+    "class threshold 0.1": {"class_threshold": 0.1},
+    "sigma 0.5": {"nms_sigma": 0.5},
+}
+
+
+def scored(detections: Segments, truth: Annotations) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over IoU 0.1 to 0.7 of the mAP in per cent, as (1,) and on each draw of test videos as (DRAWS, 1)."""
+    iou = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+    ranking = assess(detections, truth, iou=iou, protocol="activitynet").ranking
+    column = {video: i for i, video in enumerate(truth.videos)}
+    mine = [column[video] for video in ranking.videos]
+    once, weights = np.ones((1, len(column)), np.int16), video_weights(len(column), draws=DRAWS, seed=0)
+    means = 100 * weighted_map(ranking, np.concatenate([once, weights])[:, mine]).mean(axis=1)
+    return means[:1], means[1:, None]
+
+
+def arm(name: str, found: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> ArmScores:
+    """The scores of one arm on one set, by seed."""
+    seeds = tuple(sorted(found))
+    values, draws = (np.stack([found[seed][i] for seed in seeds]) for i in (0, 1))
+    return ArmScores(name, {}, (), seeds, values, draws, {}, {})
+
+
+def relocalized(runs: Sequence[Path], rules: LocalizeSettings) -> Segments:
+    """Detections from the mean of some runs' sequences, by other rules."""
+    sequences = averaged([read_sequences(run / SEQUENCES) for run in runs])
+    return Segments.concat([localize(one, **rules.rules) for one in sequences.values()])
+
+
+def arms_of(root: Path, name: str, truth: Annotations, reference: str) -> dict[str, ArmScores]:
+    """All arms of one set."""
+    found: dict[str, ArmScores] = {}
+    own: dict[int, Path] = {}
+    for folder in sorted(path for path in root.iterdir() if (path / name).is_dir()):
+        runs = sorted(path.parent for path in (folder / name).rglob(DETECTIONS))
+        by_seed = {read_settings(run, Settings)[0].train.seed: run for run in runs}
+        if not by_seed:
+            continue
+        scores = {seed: scored(read_detections(run / DETECTIONS)[0], truth) for seed, run in by_seed.items()}
+        found[folder.name] = arm(folder.name, scores)
+        own = by_seed if folder.name == reference else own
+    rules = LocalizeSettings()
+    for title, changes in RULES.items():
+        other = {seed: scored(relocalized([run], replace(rules, **changes)), truth) for seed, run in own.items()}
+        found[title] = arm(title, other)
+    if len(own) > 1:
+        mean = scored(relocalized(list(own.values()), rules), truth)
+        found["mean of the networks"] = arm("mean of the networks", dict.fromkeys(own, mean))
+    return found
+
+
+def print_set(name: str, arms: Mapping[str, ArmScores], reference: str, truth: Annotations) -> None:
+    """A table of one set, in Markdown."""
+    print(f"\n{name}: {len(truth.videos)} videos\n\n| arm | mean mAP 0.1 to 0.7 | over {reference} |\n|---|---|---|")
+    blind = baselines(truth, draws=3)[0]
+    print(f"| blind {blind.name}, true labels | {100 * blind.average:.1f} | |")
+    for title, one in arms.items():
+        spread = f" ± {one.deviation[0]:.1f}" if len(one.seeds) > 1 and one.deviation[0] > 0 else ""
+        difference = estimate(one, arms[reference]) if title != reference else None
+        gain = ""
+        if difference is not None:
+            gain = f"{difference.value[0]:+.1f} ({difference.low[0]:+.1f} to {difference.high[0]:+.1f})"
+        print(f"| {title} | {one.mean[0]:.1f}{spread} ({len(one.seeds)}) | {gain} |")
+
+
+def print_left_out(sets: Mapping[str, Mapping[str, ArmScores]]) -> None:
+    """For each set the arm of the best mean rank on the others, and what it is worth here."""
+    titles = [title for title in next(iter(sets.values())) if all(title in arms for arms in sets.values())]
+    means = np.array([[arms[title].mean[0] for title in titles] for arms in sets.values()])
+    ranks = np.array([[(row > value).sum() + (row == value).sum() / 2 for value in row] for row in means])
+    print("\n| left out | chosen on the others | scores | best here, in hindsight |\n|---|---|---|---|")
+    for i, name in enumerate(sets):
+        others = np.delete(ranks, i, axis=0).mean(axis=0)
+        chosen, best = int(others.argmin()), int(means[i].argmax())
+        print(f"| {name} | {titles[chosen]} | {means[i, chosen]:.1f} | {titles[best]} {means[i, best]:.1f} |")
+
+
+def main() -> None:
+    """Score all runs below a folder, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("sets", nargs="+", help="NAME=DATA_SET_FOLDER")
+    parser.add_argument("--reference", default="default")
+    given = parser.parse_args()
+    sets: dict[str, dict[str, ArmScores]] = {}
+    for pair in given.sets:
+        name, _, folder = pair.partition("=")
+        opened = open_dataset(folder)
+        truth = opened.annotations(opened.test_subset)
+        sets[name] = arms_of(given.root, name, truth, given.reference)
+        print_set(name, sets[name], given.reference, truth)
+    if len(sets) > 1:
+        print_left_out(sets)
+
+
+if __name__ == "__main__":
+    main()
