@@ -30,6 +30,19 @@ def sample_positions(count: int, most: int) -> np.ndarray:
     return ((np.arange(most) + 0.5) * count / most).astype(int)
 
 
+def sound_positions(features: Features, most: int) -> np.ndarray:
+    """Which snippets stand for a video, without those that damage touched; all where it touched every one.
+
+    Args:
+        features: Of the video.
+        most: So many at most, evenly spaced; 0 for all.
+    """
+    sound = np.flatnonzero(~features.lost)
+    if not len(sound):
+        return sample_positions(len(features.data), most)
+    return sound[sample_positions(len(sound), most)]
+
+
 def missing_features(features: Mapping[str, Features], videos: Sequence[str]) -> list[str]:
     """The videos that have no features, in their order."""
     return [video for video in videos if video not in features]
@@ -118,7 +131,7 @@ class TrainingFeatures(Sequence[Tensor]):
             one = features[video]
             sampled = self._sampled(one)
             spans.append(np.median(one.end_seconds - one.start_seconds))
-            steps = np.diff(one.start_seconds[sample_positions(len(one.data), snippets)])
+            steps = np.diff(one.start_seconds[sound_positions(one, snippets)])
             strides.append(np.median(steps[steps > 0]) if (steps > 0).any() else spans[-1])
             if sampled.nbytes <= self._room:
                 self._kept[i] = sampled
@@ -163,7 +176,7 @@ class TrainingFeatures(Sequence[Tensor]):
         return self._kept[index] if index in self._kept else self._sampled(self._features[self.videos[index]])
 
     def _sampled(self, one: Features) -> Tensor:
-        rows = sample_positions(len(one.data), self._snippets)
+        rows = sound_positions(one, self._snippets)
         return torch.from_numpy(np.ascontiguousarray(one.data[rows], np.float32))
 
 

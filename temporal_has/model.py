@@ -98,13 +98,19 @@ class Model:
             )
         rows = sample_positions(len(features.data), self.settings.input.snippets)
         x = torch.from_numpy(np.ascontiguousarray(features.data[rows], dtype=np.float32)).to(self.device)
+        # What damage touched is hidden, as snippets are in training, and no detection reaches into it.
+        lost = features.lost[rows]
+        x[torch.from_numpy(lost).to(self.device)] = self.mean.to(x)
         self.network.eval()
         output = self.network(self.shown(x, features.video)[None])
+        logits = output.sequence[0].cpu().numpy()
+        if lost.any():
+            logits[lost] = logits.min(axis=0)
         video_logits = output.video_logits[0]
         probabilities = get_loss(self.settings.train.loss).probabilities(video_logits)
         return ClassActivationSequence(
             video=features.video,
-            logits=output.sequence[0].cpu().numpy(),
+            logits=logits,
             video_logits=video_logits.cpu().numpy(),
             probabilities=probabilities.cpu().numpy(),
             start_seconds=features.start_seconds[rows],

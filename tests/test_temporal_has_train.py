@@ -539,3 +539,22 @@ def test_times_that_do_not_pass_give_no_kernel_unless_it_is_given():
     assert train(features, labels, classes=("x", "y"), settings=given).settings.network.kernel_size == 3
     paper = small(train__epochs=1)
     assert train(features, labels, classes=("x", "y"), settings=paper).settings == paper, "it smooths nothing"
+
+
+def test_what_damage_touched_is_neither_trained_on_nor_detected_in():
+    features, labels, _ = planted_videos(videos=6)
+    one = features["video_00"]
+    lost = np.zeros(len(one))
+    lost[10:14] = 0.2
+    noise = one.data.copy()
+    noise[10:14] = 1e3
+    sound = replace(one, lost_seconds=lost)
+    spoilt = replace(sound, data=noise)
+    data = TrainingFeatures({"v": spoilt}, ["v"], snippets=0, memory_bytes=1e6)
+    assert data.lengths == [len(one) - 4]
+    assert np.array_equal(data[0].numpy(), np.delete(one.data, np.s_[10:14], axis=0))
+    model = train(features, labels, classes=CLASSES, settings=small(train__epochs=2))
+    logits = model.sequence(spoilt).logits
+    assert np.array_equal(logits, model.sequence(sound).logits)
+    assert not np.array_equal(logits, model.sequence(one).logits)
+    assert np.array_equal(logits[10:14], np.tile(logits.min(axis=0), (4, 1)))
