@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -20,27 +21,70 @@ if TYPE_CHECKING:
 _FLAG = Parameter(negative=())
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions:
+    """What the sweeps of both halves are told.
+
+    Parameters
+    ----------
+    dataset
+        A data set's name (`thas list datasets`; of images, `ilsvrc` in `<data-root>/ilsvrc`), or its folder.
+    set_
+        Settings, as section.name=value,value; one of a single value is the same for all arms, of several every
+        combination is an arm. A value that is itself a list stands in brackets.
+    seeds
+        Runs of each arm; 3 unless the experiment says otherwise.
+    reference
+        The arm that the others are compared with; the first by default.
+    preset
+        Settings by name or file, as in the training command.
+    config
+        A TOML file of settings, such as a run's settings.toml.
+    train_subset
+        The subset to learn from.
+    test_subset
+        The subset to localize and score.
+    workers
+        Processes; one a GPU, or one a core, by default.
+    draws
+        Of the bootstrap that gives the intervals.
+    name
+        For the folder of the results; the experiment's, or the settings', by default.
+    data_root
+        The folder that holds data sets called by name.
+    runs
+        The folder that holds runs: `runs`, for images `runs/image`, by default.
+    dry_run
+        Print what would be trained, then stop.
+    json
+        Print one JSON object.
+    """
+
+    dataset: str
+    set_: Annotated[list[str] | None, SET] = None
+    seeds: int | None = None
+    reference: str | None = None
+    preset: Annotated[list[str] | None, SEVERAL] = None
+    config: Path | None = None
+    train_subset: str | None = None
+    test_subset: str | None = None
+    workers: int | None = None
+    draws: int = 1000
+    name: str | None = None
+    data_root: Path = Path("data")
+    runs: Path | None = None
+    dry_run: Annotated[bool, _FLAG] = False
+    json: Annotated[bool, _FLAG] = False
+
+
 def sweep(
     experiment: str | None = None,
     /,
     *,
-    dataset: str,
-    set_: Annotated[list[str] | None, SET] = None,
-    seeds: int | None = None,
-    reference: str | None = None,
-    preset: Annotated[list[str] | None, SEVERAL] = None,
-    config: Path | None = None,
+    options: SweepOptions,
     features: Path | None = None,
-    train_subset: str | None = None,
-    test_subset: str | None = None,
     skip_missing: Annotated[bool, _FLAG] = False,
-    workers: int | None = None,
-    draws: int = 1000,
-    name: str | None = None,
-    data_root: Path = Path("data"),
-    runs: Path | None = None,
-    dry_run: Annotated[bool, _FLAG] = False,
-    json: Annotated[bool, _FLAG] = False,
 ) -> int:
     """Train with several settings and several seeds each, and compare them.
 
@@ -60,82 +104,18 @@ def sweep(
     ----------
     experiment
         A TOML file of arms, or the name of one that comes with thas (`thas list experiments`).
-    dataset
-        A data set's name (`thas list datasets`) or its folder.
-    set_
-        Settings, as section.name=value,value; one of a single value is the same for all arms, of several every
-        combination is an arm. A value that is itself a list stands in brackets.
-    seeds
-        Runs of each arm; 3 unless the experiment says otherwise.
-    reference
-        The arm that the others are compared with; the first by default.
-    preset
-        Settings by name or file, as in `thas train`.
-    config
-        A TOML file of settings, such as a run's settings.toml.
+    options
+        What the sweeps of both halves are told.
     features
         The feature cache; `<data set>/features` by default.
-    train_subset
-        The subset to learn from.
-    test_subset
-        The subset to localize and score.
     skip_missing
         Train without the videos that have no features; they are named, and the exit code is 3.
-    workers
-        Processes; one a GPU, or one a core, by default.
-    draws
-        Of the bootstrap that gives the intervals.
-    name
-        For the folder of the results; the experiment's, or the settings', by default.
-    data_root
-        The folder that holds data sets called by name.
-    runs
-        The folder that holds runs: `runs`, for images `runs/image`, by default.
-    dry_run
-        Print what would be trained, then stop.
-    json
-        Print one JSON object.
     """
-    return _sweep(
-        _experiment(experiment, set_ or [], name, "temporal"),
-        dataset=dataset,
-        set_=set_ or [],
-        seeds=seeds,
-        reference=reference,
-        preset=preset or [],
-        config=config,
-        features=features,
-        subsets=(train_subset, test_subset),
-        skip_missing=skip_missing,
-        workers=workers,
-        draws=draws,
-        data_root=data_root,
-        runs=runs,
-        dry_run=dry_run,
-        json=json,
-    )
+    found = _experiment(experiment, options.set_ or [], options.name, "temporal")
+    return _sweep(found, options, features=features, skip_missing=skip_missing)
 
 
-def image_sweep(
-    experiment: str | None = None,
-    /,
-    *,
-    dataset: str,
-    set_: Annotated[list[str] | None, SET] = None,
-    seeds: int | None = None,
-    reference: str | None = None,
-    preset: Annotated[list[str] | None, SEVERAL] = None,
-    config: Path | None = None,
-    train_subset: str | None = None,
-    test_subset: str | None = None,
-    workers: int | None = None,
-    draws: int = 1000,
-    name: str | None = None,
-    data_root: Path = Path("data"),
-    runs: Path | None = None,
-    dry_run: Annotated[bool, _FLAG] = False,
-    json: Annotated[bool, _FLAG] = False,
-) -> int:
+def image_sweep(experiment: str | None = None, /, *, options: SweepOptions) -> int:
     """Train on images with several settings and several seeds each, and compare them.
 
     As `thas sweep`, with the settings of `thas image train`; an experiment of the image half runs with either.
@@ -150,56 +130,11 @@ def image_sweep(
     ----------
     experiment
         A TOML file of arms, or the name of one that comes with thas (`thas list experiments`).
-    dataset
-        `ilsvrc` (in `<data-root>/ilsvrc`), or a folder with train/CLASS/IMAGE and val/CLASS/IMAGE.
-    set_
-        Settings, as section.name=value,value; one of a single value is the same for all arms, of several every
-        combination is an arm. A value that is itself a list stands in brackets.
-    seeds
-        Runs of each arm; 3 unless the experiment says otherwise.
-    reference
-        The arm that the others are compared with; the first by default.
-    preset
-        Settings by name or file, as in `thas image train`.
-    config
-        A TOML file of settings, such as a run's settings.toml.
-    train_subset
-        The subset to learn from; train by default.
-    test_subset
-        The subset to localize and score; val by default.
-    workers
-        Processes; one a GPU, or one a core, by default.
-    draws
-        Of the bootstrap that gives the intervals.
-    name
-        For the folder of the results; the experiment's, or the settings', by default.
-    data_root
-        The folder that holds data sets called by name.
-    runs
-        The folder that holds runs; `runs/image` by default.
-    dry_run
-        Print what would be trained, then stop.
-    json
-        Print one JSON object.
+    options
+        What the sweeps of both halves are told.
     """
-    return _sweep(
-        _experiment(experiment, set_ or [], name, "image"),
-        dataset=dataset,
-        set_=set_ or [],
-        seeds=seeds,
-        reference=reference,
-        preset=preset or [],
-        config=config,
-        features=None,
-        subsets=(train_subset, test_subset),
-        skip_missing=False,
-        workers=workers,
-        draws=draws,
-        data_root=data_root,
-        runs=runs,
-        dry_run=dry_run,
-        json=json,
-    )
+    found = _experiment(experiment, options.set_ or [], options.name, "image")
+    return _sweep(found, options, features=None, skip_missing=False)
 
 
 def _experiment(
@@ -229,56 +164,39 @@ def _experiment(
     return found
 
 
-def _sweep(
-    experiment: Experiment,
-    *,
-    dataset: str,
-    set_: list[str],
-    seeds: int | None,
-    reference: str | None,
-    preset: list[str],
-    config: Path | None,
-    features: Path | None,
-    subsets: tuple[str | None, str | None],
-    skip_missing: bool,
-    workers: int | None,
-    draws: int,
-    data_root: Path,
-    runs: Path | None,
-    dry_run: bool,
-    json: bool,
-) -> int:
+def _sweep(experiment: Experiment, options: SweepOptions, *, features: Path | None, skip_missing: bool) -> int:
     from ..sweep.plan import parse_options
     from ..sweep.run import make_plan, run_sweep
 
-    for option, value in (("--seeds", seeds), ("--workers", workers), ("--draws", draws)):
+    given = {"--seeds": options.seeds, "--workers": options.workers, "--draws": options.draws}
+    for option, value in given.items():
         if value is not None and value < 1:
             raise UsageError(f"{option} must be 1 or more, but is {value}", next=f"{option} 3")
-    half = _half(experiment.half, dataset, data_root, runs, features, subsets, skip_missing)
+    half = _half(experiment.half, options, features, skip_missing)
     plan = make_plan(
         half,
         experiment,
-        presets=preset,
-        config=config,
-        typed=parse_options(set_),
-        seeds=seeds,
-        reference=reference,
+        presets=options.preset or [],
+        config=options.config,
+        typed=parse_options(options.set_ or []),
+        seeds=options.seeds,
+        reference=options.reference,
     )
     left_out = half.left_out()
     if left_out:
         one, many = "training video without features is left out", "training videos without features are left out"
         warn(counted(left_out, one, many))
-    if dry_run:
-        _print_plan(plan, json=json)
+    if options.dry_run:
+        _print_plan(plan, json=options.json)
         return 0
     scores = run_sweep(
         plan,
-        workers=workers,
-        draws=draws,
+        workers=options.workers,
+        draws=options.draws,
         stage=lambda title, total, unit: progress(title, total=total, unit=unit),
         warn=warn,
     )
-    if json:
+    if options.json:
         print_json(scores.to_json())
     else:
         _print_scores(scores)
@@ -294,15 +212,9 @@ def _sweep(
     return 3 if left_out else 0
 
 
-def _half(
-    kind: str,
-    dataset: str,
-    data_root: Path,
-    runs: Path | None,
-    features: Path | None,
-    subsets: tuple[str | None, str | None],
-    skip_missing: bool,
-) -> Half:
+def _half(kind: str, options: SweepOptions, features: Path | None, skip_missing: bool) -> Half:
+    dataset, data_root, runs = options.dataset, options.data_root, options.runs
+    subsets = (options.train_subset, options.test_subset)
     if kind == "image":
         from ..core.runs import ROOTS
         from ..image_has.sweep import ImageHalf
