@@ -247,10 +247,10 @@ def one_at_a_time(paths: list[Path], localizer: Localizer) -> None:
     """The three likeliest classes, each with a run of the network."""
     for path in paths:
         pixels = squashed(read_image(path), side=localizer.side)[None]
-        first = localizer(pixels)
+        first = localizer.maps(pixels)
         boxes_of(first.maps[0, 0].cpu().numpy(), localizer.settings.localize)
         for label in first.probabilities[0].topk(3).indices[1:]:
-            boxes_of(localizer(pixels, label[None]).maps[0, 1].cpu().numpy(), localizer.settings.localize)
+            boxes_of(localizer.maps(pixels, label[None]).maps[0, 1].cpu().numpy(), localizer.settings.localize)
 
 
 def main() -> None:

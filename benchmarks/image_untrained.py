@@ -44,7 +44,7 @@ def maps_of(arguments, table, *, side: int, mirror: bool):
     few = torch.tensor([localizer.classes.index(name) for name in table.classes])
     maps, pictures, right, of_few = [], [], [], []
     for batch in whole_batches(known, side=side, batch_size=8):
-        found = localizer(batch.pixels, batch.labels)
+        found = localizer.maps(batch.pixels, batch.labels)
         maps.append(found.maps[:, -1].cpu())
         pictures.append(batch.pixels)
         right.append(found.predicted.cpu() == batch.labels)

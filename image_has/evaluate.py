@@ -208,7 +208,7 @@ def picture_of(found: Predictions, localizer: Localizer | None, i: int, *, title
     activation: np.ndarray | None = None
     if localizer is not None:
         pixels = squashed(image, side=localizer.side)[None]
-        activation = localizer(pixels, torch.tensor([table.labels[i]])).maps[0, 1].cpu().numpy()
+        activation = localizer.maps(pixels, torch.tensor([table.labels[i]])).maps[0, 1].cpu().numpy()
     name = table.name_of(i)
     text = f"{table.titles.get(name, name)} {found.probabilities[i, 1]:.2f}" if title else ""
     boxes = [found.known_boxes[i]] if found.known_boxes[i].any() else []

@@ -13,6 +13,7 @@ import PIL.Image
 import torch
 from torch import Tensor
 
+from ..core.boxes import Boxes
 from ..core.checkpoints import CHECKPOINT
 from ..core.devices import choose_device
 from ..core.errors import UsageError, plural
@@ -20,7 +21,7 @@ from ..core.run_settings import read_settings
 from ..core.runs import ROOTS, SETTINGS, WEIGHTS, find_run, resume_command
 from .activation import activation_map, upsampled
 from .box_workers import boxes_of
-from .decode import as_rgb
+from .decode import as_rgb, read_image
 from .loading import normalised, seed_of, squashed
 from .localize import scaled_boxes
 from .refine import refined
@@ -225,7 +226,7 @@ class Localizer:
         """
         if top < 1:
             raise ValueError(f"top must be 1 or more, but is {top}")
-        seen = self(pixels, top=top)
+        seen = self.maps(pixels, top=top)
         maps = seen.maps.cpu().numpy()
         boxes = boxes_of(maps, self.settings.localize)
         chosen = seen.probabilities.gather(1, seen.ranked).tolist()
@@ -237,8 +238,24 @@ class Localizer:
             found.append(LocalizedImage(tuple(rows), maps[i, 0].copy()))
         return found
 
+    def __call__(self, *images: PIL.Image.Image | Path | str, top: int = 1) -> Boxes:
+        """The likeliest classes' boxes in images, a row a box; `image` is the file, or the image's number.
+
+        Args:
+            images: Files, or images, upright.
+            top: How many classes an image.
+
+        Raises:
+            DataError: A file cannot be read.
+        """
+        opened = [one if isinstance(one, PIL.Image.Image) else read_image(Path(one)) for one in images]
+        names = [str(i) if isinstance(one, PIL.Image.Image) else str(one) for i, one in enumerate(images)]
+        found = zip(names, self.localize(opened, top=top), strict=True)
+        rows = [(name, box.label, *box.box, box.score) for name, one in found for box in one.boxes if any(box.box)]
+        return Boxes(*zip(*rows, strict=True)) if rows else Boxes.empty(scored=True)
+
     @torch.inference_mode()
-    def __call__(self, pixels: Tensor, known: Tensor | None = None, *, top: int = 1) -> Localization:
+    def maps(self, pixels: Tensor, known: Tensor | None = None, *, top: int = 1) -> Localization:
         """Probabilities and maps of images.
 
         Args:

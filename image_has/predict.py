@@ -104,7 +104,7 @@ def predict(
             failed += batch.failed
             rows = batch.rows.numpy()
             if len(rows):
-                found = localizer(batch.pixels, batch.labels)
+                found = localizer.maps(batch.pixels, batch.labels)
                 likely = found.probabilities.double().cpu().numpy()
                 result.predicted[rows] = found.predicted.cpu().numpy()
                 result.probabilities[rows, 0] = likely.max(1)

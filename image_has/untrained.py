@@ -163,7 +163,7 @@ def untrained_localizer(
     localizer = Localizer.of(member, settings=settings, device=device)
     side = settings.input.size
     try:
-        localizer(torch.zeros(1, 3, side, side, dtype=torch.uint8))
+        localizer.maps(torch.zeros(1, 3, side, side, dtype=torch.uint8))
     except (ValueError, AssertionError, RuntimeError) as error:
         raise UsageError(
             f"{settings.network.name} cannot look at images of {side} pixels",

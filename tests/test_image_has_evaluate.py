@@ -16,6 +16,7 @@ from thas.core.errors import DataError, UsageError
 from thas.core.run_settings import read_settings
 from thas.image_has.box_workers import boxes_of
 from thas.image_has.datasets import open_images
+from thas.image_has.decode import read_image
 from thas.image_has.evaluate import evaluate, spread_rows
 from thas.image_has.loading import normalised
 from thas.image_has.localize import localize
@@ -94,7 +95,7 @@ def test_ten_crops_lie_back_where_they_came_from(squares: Path):
     localizer = Localizer.of(colour_network(), settings=settings, device="cpu")
     pixels = torch.zeros(1, 3, 40, 40, dtype=torch.uint8)
     pixels[:, 0, 10:20, 25:38] = 255
-    maps = localizer(pixels, torch.tensor([1])).maps[0, 1]
+    maps = localizer.maps(pixels, torch.tensor([1])).maps[0, 1]
     torch.testing.assert_close(maps, pixels[0, 0] / 255 * 9.0)
     assert score(predict(localizer, table_of(squares))).gt_known_loc == 1
 
@@ -105,7 +106,7 @@ def test_with_mirror_images_left_and_right_are_alike():
 
     def seen(pixels: torch.Tensor, *, mirror: bool) -> Localization:
         settings = SETTINGS.updated({"localize.mirror": mirror})
-        return Localizer.of(TrainedNetwork(network, ("blue", "red"), settings), device="cpu")(pixels)
+        return Localizer.of(TrainedNetwork(network, ("blue", "red"), settings), device="cpu").maps(pixels)
 
     here, there = seen(pixels, mirror=True), seen(pixels.flip(-1), mirror=True)
     torch.testing.assert_close(here.probabilities, there.probabilities)
@@ -120,7 +121,7 @@ def test_dropped_values_follow_from_the_picture_alone():
     settings = SETTINGS.updated({"input.dropout": "always"})
     localizer = Localizer.of(TrainedNetwork(network, ("blue", "red"), settings), device="cpu")
     pixels = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    together, alone = localizer(pixels), localizer(pixels[1:])
+    together, alone = localizer.maps(pixels), localizer.maps(pixels[1:])
     torch.testing.assert_close(together.maps[1:], alone.maps)
     assert not torch.allclose(together.maps[0], together.maps[1])
 
@@ -140,10 +141,10 @@ def test_several_networks_average_maps_of_some_and_probabilities_of_all():
     right, wrong = colour_network(), colour_network(swapped=True)
     pixels = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
     pixels[:, 0] = 255
-    both = Localizer.of(right, wrong, device="cpu", map_members=[0])(pixels, torch.tensor([1]))
+    both = Localizer.of(right, wrong, device="cpu", map_members=[0]).maps(pixels, torch.tensor([1]))
     torch.testing.assert_close(both.probabilities, torch.tensor([[0.5, 0.5]]))
     torch.testing.assert_close(both.maps[0, 1], torch.full((32, 32), 9.0))
-    every = Localizer.of(right, wrong, device="cpu")(pixels, torch.tensor([1]))
+    every = Localizer.of(right, wrong, device="cpu").maps(pixels, torch.tensor([1]))
     torch.testing.assert_close(every.maps[0, 1], torch.full((32, 32), 4.5))
 
 
@@ -322,11 +323,11 @@ def test_the_likeliest_classes_come_in_order_each_with_its_own_map():
     localizer = Localizer.of(TrainedNetwork(network.eval(), ("blue", "red", "level"), settings), device="cpu")
     pixels = torch.randint(0, 200, (3, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     pixels[1:, 0] += 55
-    found = localizer(pixels, top=9)
+    found = localizer.maps(pixels, top=9)
     assert found.ranked.shape == (3, 3), "no more than there are"
     assert found.ranked[1].tolist() == [1, 0, 2], "of classes drawn level the first comes first"
     known = torch.tensor([2, 0, 1])  # never and once the predicted class
-    both = localizer(pixels, known)
+    both = localizer.maps(pixels, known)
     assert both.predicted.tolist() == found.ranked[:, 0].tolist()
     for i, label in enumerate(known.tolist()):
         place = found.ranked[i].tolist().index(label)
@@ -410,6 +411,18 @@ def evaluation_settings(run: Path) -> ImageSettings:
     return read_settings(run, ImageSettings)[0]
 
 
+def test_called_with_files_it_gives_a_table_of_boxes(squares: Path):
+    localizer = Localizer.of(colour_network(), device="cpu")
+    files = sorted((squares / "val").rglob("*.png"))
+    found = localizer(*files, top=2)
+    assert set(found.image) <= {str(file) for file in files}
+    expected = localizer.localize([read_image(file) for file in files], top=2)
+    rows = [(str(f), b.label, *b.box, b.score) for f, one in zip(files, expected, strict=True) for b in one.boxes]
+    assert [*found] == [row for row in rows if any(row[2:6])]
+    assert localizer(read_image(files[0])).image.tolist() == ["0"]
+    assert len(localizer()) == 0
+
+
 def test_labels_that_do_not_match_the_network_are_named(squares: Path):
     (squares / "val" / "red").rename(squares / "val" / "green")
     (squares / "boxes.csv").unlink()
@@ -430,9 +443,9 @@ def test_no_run_no_data_set_and_no_subset_are_named(tmp_path: Path, squares: Pat
 
 def test_maps_are_refined_by_their_own_pictures():
     pixels = torch.randint(0, 256, (11, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    plain = Localizer.of(colour_network(swapped=True), device="cpu")(pixels)
+    plain = Localizer.of(colour_network(swapped=True), device="cpu").maps(pixels)
     settings = SETTINGS.updated({"localize.refine": 3})
-    sharper = Localizer.of(colour_network(swapped=True), settings=settings, device="cpu")(pixels)
+    sharper = Localizer.of(colour_network(swapped=True), settings=settings, device="cpu").maps(pixels)
     pictures = normalised(pixels, settings=SETTINGS.input)
     for i in range(11):
         expected = refined(plain.maps[i : i + 1].clamp(min=0), pictures[i : i + 1], iterations=3)

@@ -133,7 +133,7 @@ def test_a_network_of_ones_own_is_trained_kept_and_resumed(colours: ImageTable, 
     read = load_weights(tmp_path / WEIGHTS, own_network(seed=1))
     assert read.settings.input == settings.input
     pixels = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    found = Localizer.of(read, device="cpu")(pixels)
+    found = Localizer.of(read, device="cpu").maps(pixels)
     expected, maps = whole.localization(normalised(pixels, settings=settings.input))
     torch.testing.assert_close(found.probabilities, expected.softmax(1))
     torch.testing.assert_close(found.maps[:, 0], maps)
