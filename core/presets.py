@@ -14,7 +14,7 @@ A preset is called by its name, or by the path of a file of one's own. Besides t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
@@ -209,7 +209,9 @@ def table_of(table: type[Table], tables: Mapping[str, Any], *, path: Path) -> Ta
         CheckpointError: It names a plug-in that is not there.
     """
     require(tables.get("plugins", {}), path=str(path))
-    return table().updated(flatten(settings_of(tables)), origin=str(path))
+    # A backbone's run has its settings in a table that says nothing to the runs of others.
+    own = {name: tables[name] for name in tables if name in {section.name for section in fields(table)}}
+    return table().updated(flatten(settings_of(tables) | own), origin=str(path))
 
 
 def preset_table(name: str, table: str) -> dict[str, Any]:

@@ -183,6 +183,8 @@ def load_model(
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         description = json.loads(metadata["thas"])
+        if description.get("kind", "temporal") != "temporal":
+            raise ValueError(f"it holds a network of kind {description['kind']}")
         if description["format"] not in FORMATS:
             raise CheckpointError(
                 f"{path} is of format {description['format']}; thas {__version__} reads {listing(map(str, FORMATS))}",

@@ -14,7 +14,7 @@ from thas.cli import run as command
 from thas.core.errors import CheckpointError, DataError
 from thas.features.cache import write_features
 from thas.temporal_has.chain_plan import make_plan
-from thas.temporal_has.train import Trainer
+from thas.temporal_has.task import HeadTask
 
 from .conftest import planted_videos
 from .test_temporal_has_videos import save_backbone
@@ -88,7 +88,7 @@ def test_changed_labels_or_settings_are_learned_anew(place, capsys):
 
 def test_an_interrupted_run_goes_on(place, monkeypatch, capsys):
     planted(place / "mine", subsets=True)
-    real, count = Trainer.epoch, [0]
+    real, count = HeadTask.epoch, [0]
 
     def interrupted(self, *arguments, **options):
         count[0] += 1
@@ -96,7 +96,7 @@ def test_an_interrupted_run_goes_on(place, monkeypatch, capsys):
             raise KeyboardInterrupt
         return real(self, *arguments, **options)
 
-    monkeypatch.setattr(Trainer, "epoch", interrupted)
+    monkeypatch.setattr(HeadTask, "epoch", interrupted)
     assert command(["run", "mine", *FAST]) == 130
     assert "next: thas run mine" in capsys.readouterr().err
     assert command(["run", "mine", *FAST]) == 0
