@@ -48,9 +48,10 @@ def train_backbone(
 ) -> int:
     """Train a small C3D on a data set's video labels, as a backbone for its features.
 
-    For those without pretrained weights, or far from what they were trained on. Clips take their video's labels, and
-    after a while only those that fit them best are learned from; segments are never read. The file then serves as
-    any other: thas extract-features --weights FILE.
+    For those who have nothing else: on films of people, features of a pretrained network (thas weights fetch i3d)
+    localized far better (docs/backbones.md). Clips take their video's labels, and after a while only those that fit
+    them best are learned from; segments are never read. The file then serves as any other: thas extract-features
+    --weights FILE.
 
     For example:
 
@@ -179,6 +180,10 @@ def train_backbone(
             f"{target}: C3D of {result.parameters:,} weights from {plural(result.videos, 'video')}, "
             f"right on {result.accuracy[-1]:.0%} of the last {result.clips // len(result.loss):,} clips learned from",
             markup=False,
+        )
+        warn(
+            "a network learned from so few videos may know them by heart: trust it only as far as `thas train` then "
+            "tells labels of held-out videos right; on films of people, --weights i3d localized far better"
         )
         note(f"next: thas extract-features --dataset {dataset}" + (f" --weights {target}" if out_ else ""))
         note(f"then: thas train --dataset {dataset} --preset has   (the head for features that have seen the labels)")
