@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +66,7 @@ class Begin:
 @contextmanager
 def begun(
     begin: Begin, settings: Table, data: RunData, *, name: str, origins: Mapping[str, str] | None = None
-) -> Iterator[Begun[Table]]:
+) -> Generator[Begun[Table], None, None]:
     """A run's folder, held against other processes while the block lasts.
 
     A new run that ends in the block before it has a checkpoint is removed: it would help nobody. One that is killed

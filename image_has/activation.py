@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -61,7 +61,7 @@ def upsampled(activation: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 @contextmanager
-def captured(module: nn.Module) -> Iterator[list[Tensor]]:
+def captured(module: nn.Module) -> Generator[list[Tensor], None, None]:
     """Collect what a layer gives while the block runs; nothing stays attached after it, whatever happens inside.
 
     Args:

@@ -75,7 +75,7 @@ def get_loss(name: str) -> Loss:
             next="docs/plugins.md shows one",
             subject=name,
         )
-    function, likely = cast("Callable[[Tensor, Tensor], Tensor]", loss), cast("Probabilities", probabilities)
+    function, likely = cast("Callable[[Tensor, Tensor], object]", loss), cast("Probabilities", probabilities)
 
     def losses(video_logits: Tensor, labels: Tensor) -> Tensor:
         values = function(video_logits, labels)
