@@ -22,6 +22,7 @@ from thas.image_has.datasets import open_images
 from thas.image_has.decode import image_size
 from thas.image_has.loading import whole_batches
 from thas.image_has.localize import localize, scaled_boxes
+from thas.image_has.localizer import shrunk_to
 from thas.image_has.refine import refined
 from thas.image_has.untrained import respelt, untrained_localizer
 
@@ -36,17 +37,23 @@ PAPER, REFINED = "0.2 of the maximum", "Otsu 0.4 to 1.6"
 
 
 def maps_of(arguments, table, *, side: int, mirror: bool):
-    """(N, S, S) maps of the true classes, (N, 3, S, S) pictures, and which are classified right of all and of these."""
+    """Maps of the true classes, pictures, and which are classified right of all and of these.
+
+    With the mirror image, maps (N, R, R) and pictures (N, 3, R, R) are at the size of refining.
+    """
     changes = {"input.size": side, "localize.refine": 0, "localize.mirror": mirror}
     localizer = untrained_localizer(arguments.network, weights=arguments.weights, changes=changes, device="auto")
     localizer = respelt(localizer, table.classes)
     known = table.relabelled(localizer.classes)
     few = torch.tensor([localizer.classes.index(name) for name in table.classes])
+    small = min(arguments.refine_size, side) or side
     maps, pictures, right, of_few = [], [], [], []
     for batch in whole_batches(known, side=side, batch_size=8):
         found = localizer.maps(batch.pixels, batch.labels)
-        maps.append(found.maps[:, -1].cpu())
-        pictures.append(batch.pixels)
+        maps.append(
+            shrunk_to(found.maps[:, -1:].cpu().clamp(min=0), small)[:, 0] if mirror else found.maps[:, -1].cpu()
+        )
+        pictures.append(shrunk_to(batch.pixels.float(), small))
         right.append(found.predicted.cpu() == batch.labels)
         of_few.append(few[found.probabilities.cpu()[:, few].argmax(1)] == batch.labels)
     return torch.cat(maps), torch.cat(pictures), torch.cat(right).numpy(), torch.cat(of_few).numpy()
@@ -117,6 +124,9 @@ def main() -> None:
     parser.add_argument("--network")
     parser.add_argument("--weights")
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 224, 280, 384])
+    parser.add_argument(
+        "--refine-size", type=int, default=128, help="side at which maps are refined and cut; 0: as seen"
+    )
     parser.add_argument("--fused", type=int, nargs="*", default=[224, 280], help="sizes whose maps are averaged")
     parser.add_argument("--out", type=Path, default=Path("image_untrained"))
     arguments = parser.parse_args()

@@ -122,12 +122,13 @@ def run(
 def _look_through(plan: Plan) -> int:
     """Tell what `thas data check` finds; how many things must be mended."""
     from ..datasets.check import check_dataset
+    from ..features.estimate import duration
 
     with progress("looking at videos", total=len(plan.dataset.videos), unit="videos") as advance:
         report = check_dataset(plan.dataset, on_video=lambda: advance(1))
-    hours = sum(report.duration_seconds.values()) / 3600
+    lasting = duration(sum(report.duration_seconds.values()))
     err.print(
-        f"{plan.dataset.name}: {plural(len(plan.videos), 'video')}, {hours:.1f} hours, "
+        f"{plan.dataset.name}: {plural(len(plan.videos), 'video')}, {lasting}, "
         + plural(len(plan.dataset.classes), "class", "classes"),
         markup=False,
     )

@@ -68,7 +68,8 @@ class Localization(NamedTuple):
     Attributes:
         probabilities: (B, C).
         ranked: (B, K) int64, the likeliest classes, first the likeliest.
-        maps: (B, K, S, S) float32, their maps; where the true classes are known (B, K + 1, S, S), those' maps last.
+        maps: (B, K, S, S) float32, their maps over the whole image; where the true classes are known (B, K + 1, S, S),
+            those' maps last. S is the localizer's side, or `localize.refine_size` where maps were refined at that.
     """
 
     probabilities: Tensor
@@ -290,6 +291,7 @@ class Localizer:
         if times := self.settings.localize.refine:
             # What speaks against a class would eat into what speaks for it. Of a range it is a part, though.
             maps = maps if self.settings.localize.scale == "range" else maps.clamp(min=0)
+            maps, picture = (shrunk_to(one, self.settings.localize.refine_size) for one in (maps, picture))
             twice = torch.zeros_like(ranked[:, 0], dtype=torch.bool) if known is None else wanted[:, -1] == wanted[:, 0]
             maps = _refined(maps, picture, twice, iterations=times)
         return Localization(probabilities, ranked, maps)
@@ -304,6 +306,21 @@ class Localizer:
         size = self.settings.input.size
         part = x[..., look.top : look.top + size, look.left : look.left + size]
         return part.flip(-1) if look.mirrored else part
+
+
+def shrunk_to(images: Tensor, side: int) -> Tensor:
+    """(B, M, S, S) pictures or maps at a side of at most `side` pixels, each pixel the mean of those it stands for.
+
+    Args:
+        images: Square.
+        side: 0 leaves them.
+
+    >>> shrunk_to(torch.tensor([[[[1.0, 3.0], [5.0, 7.0]]]]), 1)
+    tensor([[[[4.]]]])
+    """
+    if not 0 < side < images.shape[-1]:
+        return images
+    return torch.nn.functional.interpolate(images, size=(side, side), mode="area")
 
 
 def at_once(top: int) -> int:

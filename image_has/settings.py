@@ -116,6 +116,12 @@ class LocalizeSettings:
     refine: int = setting(
         0, "times the maps are drawn towards the picture's edges (pixel-adaptive, CVPR 2020); 0: not", "paper", low=0
     )
+    refine_size: int = setting(
+        0,
+        "side in pixels that picture and maps are shrunk to before refining; 0: as the network sees them",
+        "ours",
+        low=0,
+    )
     mirror: bool = setting(False, "average maps and probabilities over the image and its mirror image", "ours")
     ten_crop: bool = setting(False, "average maps and probabilities over ten crops (GoogLeNet)", "unverified")
 

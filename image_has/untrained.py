@@ -50,7 +50,7 @@ def library_settings(name: str) -> ImageSettings:
     side = facts.side if facts.fixed else round(facts.side * 1.25)
     mean, std = own_colours(name)
     values = {"network.name": name, "input.size": side, "input.resize": side, "input.mean": mean, "input.std": std}
-    values |= {"localize.refine": 20, "localize.scale": "otsu", "localize.mirror": True}
+    values |= {"localize.refine": 20, "localize.refine_size": 128, "localize.scale": "otsu", "localize.mirror": True}
     return ImageSettings().updated(values, origin=name)
 
 

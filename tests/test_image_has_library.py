@@ -18,8 +18,10 @@ from thas.image_has import activation_map
 from thas.image_has.cam_layers import find_cam_layers
 from thas.image_has.imagenet import chosen_classes, imagenet_classes, spelt_as, wordnet_ids
 from thas.image_has.library import build_library_network, load_library_weights
-from thas.image_has.localizer import Localizer
+from thas.image_has.loading import squashed
+from thas.image_has.localizer import Localizer, shrunk_to
 from thas.image_has.network import OwnNetwork
+from thas.image_has.refine import refined
 from thas.image_has.settings import ImageSettings
 from thas.image_has.untrained import library_settings, open_library_network, untrained_localizer
 from thas.image_has.weights import load_weights, save_weights
@@ -305,3 +307,21 @@ def test_the_published_lite0_tells_and_boxes_photographs(monkeypatch):
     ]
     truth = BoxTruth.from_lists([table.boxes[path].tolist() for path in table.paths])
     assert 0.35 < (best_iou(np.array(scaled), truth) > 0.5).mean() < 0.85, "58 % of all 250"
+
+
+def test_maps_may_be_refined_at_a_size_of_their_own(shufflenet):
+    """The maps come at that size, and are those of the network, shrunk and refined beside the shrunk picture."""
+    image = PIL.Image.fromarray(np.random.default_rng(1).integers(0, 255, (50, 80, 3), dtype=np.uint8))
+    pixels = squashed(image, side=96)[None]
+    plain = {"input.size": 96, "localize.mirror": False, "localize.refine": 0, "localize.refine_size": 32}
+    wide = untrained_localizer(SMALL, weights=shufflenet, changes=plain, device="cpu")
+    fine = untrained_localizer(SMALL, weights=shufflenet, changes={**plain, "localize.refine": 3}, device="cpu")
+    assert wide(pixels).maps.shape == (1, 1, 96, 96), "not refined, not shrunk"
+    expected = refined(shrunk_to(wide(pixels).maps.clamp(min=0), 32), shrunk_to(pixels.float(), 32), iterations=3)
+    found = fine(pixels).maps
+    assert found.shape == (1, 1, 32, 32)
+    assert (found - expected).abs().max() <= 1e-3 * expected.abs().max().clamp(min=1e-12)
+    (one,) = fine.localize([image])
+    assert one.map.shape == (32, 32)
+    assert 0 <= one.boxes[0].box[0] < one.boxes[0].box[2] <= 80
+    assert 0 <= one.boxes[0].box[1] < one.boxes[0].box[3] <= 50
