@@ -316,9 +316,9 @@ def test_maps_may_be_refined_at_a_size_of_their_own(shufflenet):
     plain = {"input.size": 96, "localize.mirror": False, "localize.refine": 0, "localize.refine_size": 32}
     wide = untrained_localizer(SMALL, weights=shufflenet, changes=plain, device="cpu")
     fine = untrained_localizer(SMALL, weights=shufflenet, changes={**plain, "localize.refine": 3}, device="cpu")
-    assert wide(pixels).maps.shape == (1, 1, 96, 96), "not refined, not shrunk"
-    expected = refined(shrunk_to(wide(pixels).maps.clamp(min=0), 32), shrunk_to(pixels.float(), 32), iterations=3)
-    found = fine(pixels).maps
+    assert wide.maps(pixels).maps.shape == (1, 1, 96, 96), "not refined, not shrunk"
+    expected = refined(shrunk_to(wide.maps(pixels).maps.clamp(min=0), 32), shrunk_to(pixels.float(), 32), iterations=3)
+    found = fine.maps(pixels).maps
     assert found.shape == (1, 1, 32, 32)
     assert (found - expected).abs().max() <= 1e-3 * expected.abs().max().clamp(min=1e-12)
     (one,) = fine.localize([image])
