@@ -36,8 +36,7 @@ def torchcodec_frames(
         UnreadableVideo: It cannot be decoded, or torchcodec has other frames than the table.
         UsageError: torchcodec is not installed, or finds no FFmpeg.
     """
-    decoder = _opened(path, table, device)
-    first = float(decoder.get_frame_at(0).pts_seconds)
+    decoder, first = _opened(path, table, device)
     done, block = 0, 1
     # Half of the shortest frame: what is nearer to its own frame than to a neighbour is right.
     near = max(5e-4, float(np.min(np.diff(table.start_seconds), initial=1.0)) / 2)
@@ -71,7 +70,8 @@ def _untrusted(path: Path, why: str, frames: int = 0) -> UnreadableVideo:
     return UnreadableVideo(path.name, stage="open", why=why, frames=frames, next="leave out --decoder torchcodec")
 
 
-def _opened(path: Path, table: FrameTable, device: str) -> Any:
+def _opened(path: Path, table: FrameTable, device: str) -> tuple[Any, float]:
+    """The decoder, and the time of its first frame."""
     video_decoder = load_torchcodec()
     if table.damage:
         raise _untrusted(path, f"the file is damaged: {table.damage}")
@@ -81,11 +81,12 @@ def _opened(path: Path, table: FrameTable, device: str) -> Any:
         how = {"dimension_order": "NHWC", "num_ffmpeg_threads": 1, "seek_mode": "exact", "device": device}
         decoder = video_decoder(str(path), **how)
         count = len(decoder)
-    except (RuntimeError, ValueError) as error:
+        first = float(decoder.get_frame_at(0).pts_seconds)
+    except (RuntimeError, IndexError, ValueError) as error:
         raise UnreadableVideo(path.name, stage="open", why=_first_line(error), next=_OTHER) from error
     if count != len(table):
         raise _untrusted(path, f"it counts {count} frames where there are {len(table)}")
-    return decoder
+    return decoder, first
 
 
 def load_torchcodec() -> Any:
