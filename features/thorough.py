@@ -74,8 +74,8 @@ class Event:
 
     Attributes:
         packet: Its number; of what comes between packets, the next one's.
-        kind: "failure" (decoding it was given up) or "error" (something was said), damage only if the packet gave no
-            frame; "reference" (a picture that it refers to is missing),
+        kind: "failure" (decoding it was given up: damage if it gave no frame), "error" (the decoder said so: damage
+            unless it is known to be noise), "reference" (a picture that it refers to is missing),
             "container" (damage only if there is a gap in the stamps), "seam" (the same, and a long one is another
             clock) or "break" (the container counts a loss).
         text: What the library said.
