@@ -8,6 +8,7 @@ silence: PyAV is told to stop at damage, and what the libraries say while decodi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -18,7 +19,11 @@ from .frame_table import FrameTable, OtherFrames, UnreadableVideo
 from .listening import listening
 from .opening import opened, reason
 from .orientation import display_matrix, upright
+from .verdict import NOISE
 from .video import Watch, scan_video
+
+# Pictures are decoded out of their order, but not further than this.
+_REORDERED = 32
 
 Decoder = Literal["auto", "decord", "pyav", "torchcodec", "torchcodec-cuda"]
 DECODERS: tuple[str, ...] = get_args(Decoder)
@@ -144,6 +149,10 @@ def _pyav_frames(path: Path, table: FrameTable, wanted: np.ndarray, watch: Watch
                 found = scan_video(path, watch=watch, thorough=True)
             except UnreadableVideo:
                 raise error from None
+            if _the_same(table, found) and not NOISE.search(error.why):
+                # Made strict, the decoder found what it lets pass otherwise; from where on is not known exactly.
+                lost = np.arange(len(found)) >= error.frames - _REORDERED
+                found = replace(found, damage=error.why, lost=lost)
             if not _the_same(table, found):
                 raise OtherFrames(path.name, table=found, why=error.why, frames=error.frames) from error
             table = found

@@ -17,7 +17,7 @@ from .thorough import Account
 
 # What decoders say of streams that were joined or cut, and of which no shown picture suffers; a reference that is
 # missing is told by itself. Of other errors some decoders, that of HEVC above all, mark no frame.
-_NOISE = re.compile(
+NOISE = re.compile(
     r"mmco: unref short|co located POCs|number of reference frames|reorder buffer|frame RPS|SEI type|Late SEI"
     r"|non-existing [PS]PS|decode_slice_header|no frame!|time ?scale|timestamps|deprecated"
 )
@@ -144,7 +144,7 @@ class _Judge:
         """All that may have spoilt frames from packet `first` on."""
         found = [_Fault(frame.packet, "the decoder marks a frame as damaged") for frame in self.frames if frame.corrupt]
         for event in self.events:
-            told = event.kind == "error" and not _NOISE.search(event.text)
+            told = event.kind == "error" and not NOISE.search(event.text)
             if told or (event.kind == "failure" and event.packet not in self.output):
                 if event.packet < len(self.packets) and not self.packets[event.packet].discarded:
                     found.append(_Fault(self._first_field(event.packet), event.text))
