@@ -8,19 +8,36 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.measure import Measurement
+from rich.segment import Segment
 
 from ..core.runs import first_process
 
 if TYPE_CHECKING:
     from ..core.errors import ThasError
 
+# What would steer a terminal, or turn the direction of its text, and is no line's end or tab: shown as what it is.
+_STEERING = {
+    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    for code in (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+
+
+class PlainConsole(Console):
+    """A console that shows the control signs in names and labels instead of obeying them."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:  # type: ignore[override]
+        """As rich does, whose own colours are no text yet at this point."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(segment.text.translate(_STEERING), segment.style)
+
+
 # Soft wrapping, so that a path in a message can be copied whole; NO_COLOR and non-terminals are rich's to obey.
 # Of the processes of torchrun one speaks; only errors are told by all.
-out = Console(soft_wrap=True, highlight=False, quiet=not first_process())
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+out = PlainConsole(soft_wrap=True, highlight=False, quiet=not first_process())
+err = PlainConsole(stderr=True, soft_wrap=True, highlight=False)
 
 
 def print_json(value: Any) -> None:
@@ -38,7 +55,7 @@ def print_json_line(value: Any) -> None:
 def print_wide(table: RenderableType) -> None:
     """A table on stdout with all its columns whole, however narrow the terminal is thought to be."""
     needed = Measurement.get(out, out.options.update(max_width=1000), table).maximum
-    Console(width=max(out.width, needed), soft_wrap=True, highlight=False).print(table)
+    PlainConsole(width=max(out.width, needed), soft_wrap=True, highlight=False).print(table)
 
 
 def warn(message: str) -> None:

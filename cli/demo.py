@@ -50,6 +50,10 @@ def demo(
     """
     from ..demo.run import run_demo
 
+    if not short and not json:
+        out.print("First a fifth of it, to show that everything works; then the whole.")
+        first = run_demo(data_root=data_root, runs=runs, short=True, workers=workers, stage=stage)
+        _print(first, short=True, data_root=data_root, runs=runs)
     result = run_demo(
         data_root=data_root,
         runs=runs,

@@ -9,6 +9,7 @@ executed.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ OLD_CHECKPOINT = "checkpoint.pt"
 """What runs of images had instead."""
 BEST = "best.safetensors"
 """The best epoch's network, where some data was held out to choose it by."""
+CHECKSUM = "crc32"
+"""The entry of the description that tells whether anything has changed since."""
 
 
 def packed(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> bytes:
@@ -36,23 +39,65 @@ def packed(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> byt
     pointers = [tensor.untyped_storage().data_ptr() for tensor in ready.values()]
     if len(set(pointers)) < len(pointers):  # tied weights, which a file holds once each
         ready = {name: tensor.clone() for name, tensor in ready.items()}
-    return save(ready, metadata={"thas": json.dumps(description, sort_keys=True)})
+    told = {**description, CHECKSUM: f"{_checksum(ready, description):08x}"}
+    return save(ready, metadata={"thas": json.dumps(told, sort_keys=True)})
 
 
 def unpacked(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors of a file, on the CPU, and its description.
 
     Raises:
-        CheckpointError: It is missing, damaged, or not of thas.
+        CheckpointError: It is missing, damaged, or not of thas; or a number in it has changed since, or is not finite.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     description = read_header(path)
     try:
-        return load_file(path), description
+        tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise _unreadable(path, str(error)) from None
+    check_unchanged(tensors, description, path)
+    check_finite(tensors, path)
+    return tensors, description
+
+
+def check_unchanged(tensors: Mapping[str, Tensor], description: dict[str, Any], path: Path) -> None:
+    """Compare a file with its checksum, which is taken out of the description; files of older versions have none.
+
+    Raises:
+        CheckpointError: Something has changed since it was written.
+    """
+    kept = description.pop(CHECKSUM, None)
+    if kept is not None and kept != f"{_checksum(tensors, description):08x}":
+        raise _unreadable(path, "it has changed since it was written: its checksum differs")
+
+
+def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Weights that are not numbers give no detections, and no error either.
+
+    Raises:
+        CheckpointError: A number is NaN or infinite.
+    """
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise CheckpointError(
+                f"{path} holds numbers that are not finite",
+                why=f"{name} has {int((~tensor.isfinite()).sum())} that are NaN or infinite",
+                next="take an older copy, or train anew",
+                subject=str(path),
+            )
+
+
+def _checksum(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> int:
+    """CRC-32 of the description and of all tensors by name."""
+    import torch
+
+    value = zlib.crc32(json.dumps(json.loads(json.dumps(description)), sort_keys=True).encode())
+    for name in sorted(tensors):
+        flat = tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        value = zlib.crc32(flat.numpy().data, zlib.crc32(name.encode(), value))
+    return value
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import FeatureError
+from .errors import FeatureError, ThasError
 
 # Deflate, shuffle, Fletcher-32, szip, nbit, scale-offset, LZF: what h5py brings. Others would load a library.
 _FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
@@ -26,11 +26,25 @@ CHECKSUMS = "crc32"
 
 
 @contextmanager
-def opened(path: Path, subject: str, *, next: str = "make it again") -> Iterator[Any]:
+def opened(
+    path: Path,
+    subject: str,
+    *,
+    next: str = "make it again",
+    what: str = "features",
+    kind: type[ThasError] = FeatureError,
+) -> Iterator[Any]:
     """An HDF5 file open for reading within a `with` block.
 
+    Args:
+        path: The file.
+        subject: Of the error.
+        next: What to do about it.
+        what: What the file should hold.
+        kind: The error.
+
     Raises:
-        FeatureError: It is no HDF5 file, or what is asked of it is not there or damaged; also from within the block.
+        ThasError: It is no HDF5 file, or what is asked of it is not there or damaged; also from within the block.
     """
     import h5py
 
@@ -50,8 +64,8 @@ def opened(path: Path, subject: str, *, next: str = "make it again") -> Iterator
         MemoryError,
     ) as error:
         told = error.args[0] if isinstance(error, KeyError) and error.args else error  # a KeyError quotes what it says
-        raise FeatureError(
-            f"cannot read features from {path}",
+        raise kind(
+            f"cannot read {what} from {path}",
             why=(str(told) or type(error).__name__)[:300],
             next=next,
             subject=subject,

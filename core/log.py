@@ -93,12 +93,24 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             epoch = json.loads(line)
-            if "epoch" in epoch:  # runs of images called it so
+            if isinstance(epoch, dict) and "epoch" in epoch:  # runs of images called it so
                 epoch["number"] = epoch.pop("epoch")
-            epochs[int(epoch["number"])] = epoch
-        except (ValueError, KeyError, TypeError):
+            if _is_epoch(epoch):
+                epochs[epoch["number"]] = epoch
+        except (ValueError, RecursionError):
             continue
     return [epochs[number] for number in sorted(epochs)]
+
+
+def _is_epoch(epoch: Any) -> bool:
+    """Whether a line tells an epoch: a number from 1, a loss and an accuracy, and nothing that is no finite number."""
+    if not isinstance(epoch, dict) or not {"number", "loss", "accuracy"} <= set(epoch):
+        return False
+    told = [epoch[name] for name in Epoch.__dataclass_fields__ if epoch.get(name) is not None]
+    if not all(type(value) in (int, float) and -1e300 < value < 1e300 for value in told):
+        return False
+    judged = [epoch.get(name) is not None for name in ("validation_map", "validation_loss")]
+    return type(epoch["number"]) is int and epoch["number"] >= 1 and judged[0] == judged[1]
 
 
 def best_epoch(log: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -77,7 +77,11 @@ def read_settings(run: Path, table: type[Table]) -> tuple[Table, RunData]:
     tables = read_toml(run / SETTINGS)
     try:
         known = {field.name for field in fields(RunData)}
-        data = RunData(**{key: value for key, value in tables.pop("data").items() if key in known})
+        values = {key: value for key, value in tables.pop("data").items() if key in known}
+        for key, value in values.items():
+            if not isinstance(value, str):
+                raise TypeError(f"data.{key} must be text, and is {str(value)[:60]}")
+        data = RunData(**values)
     except (KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{run / SETTINGS} does not say what data the run is of",

@@ -213,8 +213,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         UsageError: The file is missing or is not TOML.
     """
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise IsADirectoryError
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError):
         raise UsageError(f"there is no settings file {path}", next="check the path", subject=str(path)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not a TOML file", why=str(error), next="--print-config prints one") from None
+    except (ValueError, RecursionError, OSError) as error:  # a number of thousands of digits is no TOMLDecodeError
+        why = "its tables lie too deep in each other" if isinstance(error, RecursionError) else str(error)[:200]
+        raise UsageError(f"{path} is not a TOML file", why=why, next="--print-config prints one") from None

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import DataError, UsageError, counted, listing, plural, suggestion
+from ..core.file_names import name_fault
 from ..core.plugins import is_reader, not_a, read_by_plugin
 from ..core.presets import preset_names, read_preset
 from ..core.tables import find_table, table_rows
@@ -234,10 +235,10 @@ def read_labels(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]
     subsets: dict[str, str] = {}
     for line, row in table_rows(path, ("video", "label", "subset"), needed=("video", "label")):
         video, label, subset = row["video"], row["label"], row.get("subset", "")
-        if not video or "/" in video or "\\" in video or video in {".", ".."}:
+        if fault := name_fault(video):
             raise DataError(
-                f"{path}, line {line}: {video!r} is not the name of a video",
-                why="a name is a file's name without folder and suffix",
+                f"{path}, line {line}: {video!r:.80} is not the name of a video",
+                why=fault,
                 next="correct the row",
                 subject=video,
             )
@@ -430,6 +431,11 @@ def _labels_of_annotations(path: Path, preset: Mapping[str, Any]) -> tuple[dict[
     )
     # Tables of durations name more videos than were annotated; those have no labels to learn or to be scored by.
     annotated = {*annotations.segments.video, *annotations.ignored.video}
+    for video in sorted(annotated):
+        if fault := name_fault(video):
+            raise DataError(
+                f"{path}: {video!r:.80} is not the name of a video", why=fault, next="rename it", subject=video
+            )
     labels = {video: known for video, known in sorted(annotations.video_labels().items()) if video in annotated}
     labels = dict(sorted((dict.fromkeys(annotated, ()) | labels).items()))
     return labels, {video: annotations.subsets.get(video, "") for video in labels}

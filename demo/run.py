@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.file_names import file_name
 from ..core.files import write_atomically
 from ..core.presets import preset_table, resolve_settings
 from ..datasets.dataset import Dataset, open_dataset
@@ -215,7 +216,7 @@ def _draw(folder: Path, dataset: Dataset, runs: Mapping[str, Path]) -> list[Path
     nothing = Segments.empty(scored=True)
     written = []
     for video in sorted(by_video)[: len(dataset.classes)]:
-        path = folder / f"{video}.png"
+        path = folder / file_name(video, ".png")
         draw_timeline(
             path,
             {arm: found[video] for arm, found in sequences.items()},

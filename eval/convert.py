@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ..core.errors import DataError, UsageError, suggestion
+from ..core.file_names import file_name
 from ..core.files import write_atomically
 from ..core.segments import Segments
 from ..core.tables import csv_text
@@ -166,10 +167,10 @@ def _write_thumos(table: Table, path: Path, _fps: float, _media: str) -> list[Pa
     shorter = {"validation": "val"}
     for video, label, start, end in rows:
         subset = truth.subsets.get(video, "all")
-        name = f"{_one_word(label, path)}_{shorter.get(subset, subset)}.txt"
+        name = file_name(f"{_one_word(label, path)}_{shorter.get(subset, subset)}", ".txt")
         files.setdefault(name, []).append(f"{_one_word(video, path)}  {start!r} {end!r}\n")
     for video, seconds in sorted(truth.durations.items()):
-        name = f"durations_{truth.subsets.get(video, 'all')}.csv"
+        name = file_name(f"durations_{truth.subsets.get(video, 'all')}", ".csv")
         files.setdefault(name, ["video,duration_seconds\n"]).append(f"{video},{seconds!r}\n")
     for name, lines in files.items():
         write_atomically(path / name, "".join(lines))

@@ -228,6 +228,8 @@ def _read_json(path: Path) -> Segments:
         ) from None
     except RecursionError:
         raise _other_shape(path, "its lists lie too deep in each other") from None
+    except ValueError as error:  # a whole number of more digits than Python reads
+        raise _other_shape(path, str(error)[:200]) from None
     if "results" not in keys:
         looks = "; it looks like ground truth" if "database" in keys else ""
         raise _other_shape(path, f'it has no table "results"{looks}')

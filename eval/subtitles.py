@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..core.file_names import file_name
 from ..core.files import write_atomically
 from ..core.segments import Segments
 
@@ -68,7 +69,7 @@ def write_subtitles(folder: Path, videos: Mapping[str, Segments], *, kind: Kind,
     for video, rows in videos.items():
         found = cues(rows, apart=apart)
         text = _webvtt(video, found) if kind == "webvtt" else _srt(found)
-        file = folder / f"{video.replace('/', '_')}{_SUFFIX[kind]}"
+        file = folder / file_name(video, _SUFFIX[kind])
         write_atomically(file, text.encode(errors="surrogateescape"))
         files.append(file)
     return files

@@ -239,19 +239,19 @@ class FeatureCache(Mapping[str, Features]):
                     next=f"thas features verify {self.path}",
                     subject=video,
                 )
-            if fault := details.fault():
-                raise ValueError(fault)
             data, start, end = (
                 hdf5.dataset(group, name, dimensions=count)[()]
                 for name, count in (("features", 2), ("start_seconds", 1), ("end_seconds", 1))
             )
-            for name, array in (("features", data), ("start_seconds", start), ("end_seconds", end)):
-                hdf5.check(name, array, details.sums)
             duration = details.source.get("duration_seconds", float(end[-1]) if len(end) else 0.0)
             lost = hdf5.dataset(group, "lost_seconds", dimensions=1)[()] if "lost_seconds" in group else None
+            features = Features(video, data, start, end, duration, lost)
+            if fault := details.fault():
+                raise ValueError(fault)
+            for name, array in (("features", data), ("start_seconds", start), ("end_seconds", end)):
+                hdf5.check(name, array, details.sums)
             if lost is not None:
                 hdf5.check("lost_seconds", lost, details.sums)
-            features = Features(video, data, start, end, duration, lost)
         if features.dimension != self.dimension:
             raise FeatureError(
                 f"the features of {video!r} have {features.dimension} numbers a row, the others {self.dimension}",

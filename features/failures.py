@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from ..core.files import write_atomically
+from ..core.reading import reading
 from ..core.tables import as_written, csv_text
 
 FAILED_TABLE = "failed.csv"
@@ -44,13 +45,23 @@ def write_failures(folder: Path, failures: Sequence[Failure]) -> None:
 
 
 def read_failures(folder: Path) -> list[Failure]:
-    """The rows of `failed.csv`; none where there is no such file."""
+    """The rows of `failed.csv`; none where there is no such file.
+
+    Raises:
+        DataError: It is not what `write_failures` writes.
+    """
     path = folder / FAILED_TABLE
     if not path.exists():
         return []
-    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-        rows = [{name: as_written(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
-    return [
-        Failure(row["video"], row["stage"], row["reason"], int(row["frames_decoded"]), row.get("next") or "")
-        for row in rows
-    ]
+    with (
+        reading(path, "is no table of failures", next="remove it: the next run writes it again"),
+        open(path, newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        rows = list(csv.DictReader(file, strict=True))
+        if not all(isinstance(cell, str) for row in rows for cell in row.values()):
+            raise ValueError("a row has another number of fields than the heading")
+        rows = [{name: as_written(cell) for name, cell in row.items()} for row in rows]
+        return [
+            Failure(row["video"], row["stage"], row["reason"], int(row["frames_decoded"]), row.get("next") or "")
+            for row in rows
+        ]

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import DataError
+from ..core.reading import reading
+from ..core.tables import opened
 from .images import IMAGE_SUFFIXES, NO_IMAGES, ImageTable, Problem, clean_boxes
 
 Boxes = dict[str, list[tuple[float, float, float, float]]]
@@ -61,7 +63,9 @@ def read_synsets(path: Path) -> dict[str, str]:
         DataError: A line does not begin with a WordNet id.
     """
     synsets = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    with opened(path) as file:
+        lines = file.read().splitlines()
+    for number, line in enumerate(lines, start=1):
         wnid, _, names = line.strip().partition(" ")
         if line.strip():
             if not (wnid.startswith("n") and wnid[1:].isdigit()):
@@ -131,7 +135,10 @@ def _validation_table(root: Path, data: Path, classes: tuple[str, ...]) -> Image
 def _read_solution(path: Path) -> dict[str, list[tuple[str, tuple[float, float, float, float]]]]:
     """`ImageId,PredictionString` rows; the string is `wnid x0 y0 x1 y1`, repeated."""
     found = {}
-    with path.open(newline="", encoding="utf-8") as file:
+    with (
+        reading(path, "holds no annotations", next="rows are ImageId,WNID X0 Y0 X1 Y1 ..."),
+        opened(path) as file,
+    ):
         for number, row in enumerate(csv.reader(file), start=1):
             if row and row[0] != "ImageId":
                 words = row[1].split() if len(row) == 2 else []

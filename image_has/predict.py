@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.files import write_atomically
+from ..core.json_files import load_json
 from ..core.tables import decimal, table_rows
 from .box_workers import Boxed, box_maps, boxer
 from .decode import image_size
@@ -223,15 +224,17 @@ Rows = dict[str, list[tuple[str, float, tuple[float, ...]]]]
 
 def _json_rows(path: Path) -> Rows:
     try:
-        images = json.loads(path.read_text(encoding="utf-8"))["images"]
+        images = load_json(path)["images"]
         return {image["image"]: [_row(one) for one in image["boxes"]] for image in images if image["boxes"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _malformed(path, f"{type(error).__name__}: {error}") from None
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        raise _malformed(path, f"{type(error).__name__}: {error}"[:200]) from None
 
 
 def _row(one: Mapping[str, Any]) -> tuple[str, float, tuple[float, ...]]:
-    x0, y0, x1, y1 = (float(corner) for corner in one["box"])
-    return str(one["label"]), float(one.get("score", 1.0)), (x0, y0, x1, y1)
+    x0, y0, x1, y1, score = (float(value) for value in (*one["box"], one.get("score", 1.0)))
+    if not np.isfinite([x0, y0, x1, y1, score]).all():
+        raise ValueError(f"a box is {one['box']}, with score {score}")
+    return str(one["label"]), score, (x0, y0, x1, y1)
 
 
 def _csv_rows(path: Path) -> Rows:
@@ -240,6 +243,8 @@ def _csv_rows(path: Path) -> Rows:
     for line, row in table_rows(path, (*needed, "score"), needed=needed):
         try:
             box = tuple(decimal(row[name]) for name in needed[2:])
+            if not np.isfinite([*box, decimal(row.get("score") or 1.0)]).all():
+                raise ValueError("a box or its score is not finite")
             rows.setdefault(row["image"], []).append((row["label"], decimal(row.get("score") or 1.0), box))
         except ValueError as error:
             raise _malformed(path, f"line {line}: {error}") from None
@@ -277,8 +282,8 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
             continue
         try:
             one = np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
-            if one.ndim != 2:
-                raise ValueError(f"its shape is {one.shape}")
+            if one.ndim != 2 or not np.isfinite(one).all():
+                raise ValueError(f"its shape is {one.shape}" if one.ndim != 2 else "it holds NaN or infinity")
             boxed = box_maps(
                 np.stack([one, one])[None],
                 right=np.array([True]),
@@ -287,10 +292,10 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
                 settings=settings,
                 thresholds=result.thresholds,
             )
-        except (ValueError, TypeError, OSError, EOFError) as error:
+        except Exception as error:  # numpy's reader of headers raises almost anything
             raise DataError(
                 f"{path} is not a map",
-                why=str(error),
+                why=str(error)[:200] or "it is damaged or cut off",
                 next="save one (H, W) array of finite numbers",
                 subject=str(path),
             ) from None

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from .._version import __version__
-from ..core.checkpoints import FORMATS, packed, read_header
+from ..core.checkpoints import FORMATS, check_finite, packed, read_header
 from ..core.errors import CheckpointError, UsageError, listing
 from ..core.files import write_atomically
 from ..core.plugins import require
@@ -117,8 +117,10 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
         if network is not None:
             _check_fit(path, network)
         loaded = network or fresh_network(settings.network, classes=len(classes), seed=0, kernel5=kernel5)
-        loaded.load_state_dict(_network_in(path))
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, UsageError) as error:
+        weights = _network_in(path)
+        check_finite(weights, path)
+        loaded.load_state_dict(weights)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError, UsageError) as error:
         raise CheckpointError(
             f"{path} does not hold a network of the image half",
             why=" ".join(str(error).split())[:200],

@@ -9,9 +9,12 @@ from typing import TypeVar
 import numpy as np
 
 from ..core.errors import DataError
+from ..core.reading import reading
+from ..core.tables import opened
 from .images import NO_IMAGES, ImageTable, Problem, clean_boxes
 
 Number = TypeVar("Number", int, float)
+_MOST_CLASSES = 1_000_000
 LISTS = ("image_ids.txt", "class_labels.txt", "localization.txt", "image_sizes.txt")
 
 
@@ -35,6 +38,13 @@ def read_wsol_lists(folder: Path, *, images: Path, classes: tuple[str, ...] | No
     numbers: dict[str, int] = {}
     for place, (name, label) in _rows(folder / LISTS[1], 2):
         numbers[name] = _number(label, int, place)
+        if not 0 <= numbers[name] < _MOST_CLASSES:
+            raise DataError(
+                f"{place}: a class numbered {label[:20]}",
+                why=f"classes are numbered from 0, and of more than {_MOST_CLASSES} this is no list",
+                next="correct the line",
+                subject=place,
+            )
     boxes: dict[str, list[tuple[float, float, float, float]]] = {}
     if (folder / LISTS[2]).exists():
         for place, (name, *corners) in _rows(folder / LISTS[2], 5):
@@ -63,15 +73,8 @@ def is_wsol_folder(folder: Path) -> bool:
 
 
 def _rows(path: Path, width: int) -> Iterator[tuple[str, list[str]]]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(
-            f"the list {path} cannot be read",
-            why=error.strerror or str(error),
-            next=f"name a folder that holds {', '.join(LISTS[:2])}",
-            subject=str(path),
-        ) from None
+    with reading(path, "cannot be read", next=f"name a folder that holds {', '.join(LISTS[:2])}"), opened(path) as file:
+        lines = file.read().splitlines()
     for number, line in enumerate(lines, start=1):
         if line.strip():
             fields = line.strip().rsplit(",", width - 1)  # a file's name may hold commas, its numbers may not
@@ -84,6 +87,9 @@ def _rows(path: Path, width: int) -> Iterator[tuple[str, list[str]]]:
 
 def _number(text: str, kind: Callable[[str], Number], place: str) -> Number:
     try:
-        return kind(text)
-    except ValueError:
-        raise DataError(f"{place}: {text!r} is not a number", next="correct the line", subject=place) from None
+        value = kind(text)
+        if abs(value) > 1e9:  # NaN is left to `clean_boxes`, which names it
+            raise ValueError
+        return value
+    except (ValueError, OverflowError):
+        raise DataError(f"{place}: {text[:60]!r} is not a number", next="correct the line", subject=place) from None

@@ -232,6 +232,8 @@ def read_experiment(path: Path) -> Experiment:
     if not arms and not grid:
         raise refuse("it compares nothing", "it has neither arms nor a grid")
     presets = tables.get("preset", [])
+    if not (isinstance(presets, str) or (isinstance(presets, list) and all(isinstance(one, str) for one in presets))):
+        raise refuse(f"preset must be a name or a list of names, not {presets!r}")
     return Experiment(
         name=path.stem,
         arms=arms or (Arm(""),),

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .._version import __version__
-from ..core.checkpoints import BEST, CHECKPOINT, FORMATS, packed
+from ..core.checkpoints import BEST, CHECKPOINT, FORMATS, check_finite, check_unchanged, packed
 from ..core.errors import CheckpointError, FeatureError, listing
 from ..core.plugins import require
 from ..core.settings_table import flatten
@@ -182,9 +182,11 @@ def load_model(
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        description = json.loads(metadata["thas"])
+        description = dict(json.loads(metadata["thas"]))
         if description.get("kind", "temporal") != "temporal":
             raise ValueError(f"it holds a network of kind {description['kind']}")
+        check_finite(tensors, path)
+        check_unchanged(tensors, description, path)
         if description["format"] not in FORMATS:
             raise CheckpointError(
                 f"{path} is of format {description['format']}; thas {__version__} reads {listing(map(str, FORMATS))}",
@@ -206,7 +208,9 @@ def load_model(
         else:
             head = as_head(network, classes=len(description["classes"]), settings=settings.network)
         head.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+    except CheckpointError:
+        raise
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         if (path.parent / "weights.safetensors").exists():
             raise CheckpointError(
                 f"{path.parent} is a run of the image half",

@@ -12,8 +12,12 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
+from ..core import hdf5
 from ..core.errors import DataError, plural
+from ..core.file_names import file_name
 from ..core.files import cannot_write, write_atomically
+from ..core.json_files import load_json
+from ..core.reading import reading
 from ..core.segments import Segments
 from ..core.tables import csv_text
 from ..datasets.dataset import Dataset
@@ -24,6 +28,7 @@ from .sure_segments import sure_segments
 DETECTIONS = "detections.json"
 DETECTIONS_TABLE = "detections.csv"
 SEQUENCES = "sequences.h5"
+_ARRAYS = ("logits", "video_logits", "probabilities", "start_seconds", "end_seconds")
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ def write_result(folder: Path, result: LocalizeResult, *, pictures: bool = False
             truth = result.dataset.annotations().segments.by_video()
         rules = result.facts["settings"]
         for sequence in result.sequences:
-            path = folder / "timelines" / f"{sequence.video}.png"
+            path = folder / "timelines" / file_name(sequence.video, ".png")
             draw_timeline(
                 path,
                 {"": sequence},
@@ -121,8 +126,11 @@ def write_sequences(path: Path, sequences: Iterable[ClassActivationSequence]) ->
         with h5py.File(temporary, "w") as file:
             for sequence in sequences:
                 group = file.create_group(sequence.video)
-                for name in ("logits", "video_logits", "probabilities", "start_seconds", "end_seconds"):
+                for name in _ARRAYS:
                     group[name] = getattr(sequence, name)
+                hdf5.write_checksums(
+                    group, {name: hdf5.checksum(np.asarray(getattr(sequence, name))) for name in _ARRAYS}
+                )
                 group.attrs["duration_seconds"] = sequence.duration_seconds
                 group.attrs["spread"] = sequence.spread
                 group.attrs["classes"] = list(sequence.classes)
@@ -140,23 +148,18 @@ def read_sequences(path: Path) -> dict[str, ClassActivationSequence]:
 
 def iterate_sequences(path: Path) -> Iterator[ClassActivationSequence]:
     """Read what `write_sequences` wrote, one video after the other, by name."""
-    import h5py
-
-    try:
-        with h5py.File(path) as file:
-            for video, group in file.items():
-                yield _sequence(video, group)
-    except OSError as error:
-        raise DataError(
-            f"{path} holds no sequences",
-            why=str(error).splitlines()[0],
-            next="thas localize writes them",
-            subject=str(path),
-        ) from None
+    with hdf5.opened(path, str(path), next="thas localize writes them", what="sequences", kind=DataError) as file:
+        for video in hdf5.members(file):
+            yield _sequence(video, hdf5.member(file, video))
 
 
 def _sequence(video: str, group: Any) -> ClassActivationSequence:
-    arrays = {name: np.asarray(group[name]) for name in group}
+    sums = hdf5.read_checksums(group)
+    arrays = {name: np.asarray(hdf5.dataset(group, name)[()]) for name in _ARRAYS}
+    for name, array in arrays.items():
+        hdf5.check(name, array, sums)
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} of {video} is not finite")
     return ClassActivationSequence(
         video=video,
         duration_seconds=float(group.attrs["duration_seconds"]),
@@ -178,12 +181,17 @@ def write_detections(path: Path, detections: Segments, facts: Mapping[str, Any])
 
 
 def read_detections(path: Path) -> tuple[Segments, dict[str, Any]]:
-    """The detections of a run, and the facts beside them."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Segments.from_activitynet(content["results"], scored=True), content.get("thas", {})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} holds no detections", why=str(error), next="thas localize writes them") from None
+    """The detections of a run, and the facts beside them.
+
+    Raises:
+        DataError: The file holds something else.
+    """
+    with reading(path, "holds no detections", next="thas localize writes them"):
+        content = load_json(path, next="thas localize writes them")
+        facts = content.get("thas", {})
+        if not isinstance(facts, dict) or not all(video for video in content["results"]):
+            raise ValueError("what stands beside the detections is no table" if facts else "a video has no name")
+        return Segments.from_activitynet(content["results"], scored=True), facts
 
 
 def clock(seconds: float) -> str:
