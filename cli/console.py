@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,10 @@ from rich.segment import Segment
 from ..core.runs import first_process
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ..core.errors import ThasError
+    from ..core.table_text import Form
 
 # What would steer a terminal, or turn the direction of its text, and is no line's end or tab: shown as what it is.
 _STEERING = {
@@ -56,6 +59,28 @@ def print_wide(table: RenderableType) -> None:
     """A table on stdout with all its columns whole, however narrow the terminal is thought to be."""
     needed = Measurement.get(out, out.options.update(max_width=1000), table).maximum
     PlainConsole(width=max(out.width, needed), soft_wrap=True, highlight=False).print(table)
+
+
+def print_as(tables: Iterable[Table], form: Form) -> None:
+    """Tables on stdout as Markdown or LaTeX, for a paper or an issue."""
+    from ..core.table_text import of_rich, table_text
+
+    for i, table in enumerate(tables):
+        heading, rows = of_rich(table)
+        out.print(("\n" if i else "") + table_text(heading, rows, form=form), markup=False, end="")
+
+
+def table_form(markdown: bool, latex: bool, *, json: bool) -> Form | None:
+    """What `--markdown` and `--latex` ask for.
+
+    Raises:
+        UsageError: More than one form is asked for.
+    """
+    from ..core.errors import UsageError
+
+    if markdown + latex + json > 1:
+        raise UsageError("--markdown, --latex and --json exclude each other", next="give one of them")
+    return "markdown" if markdown else "latex" if latex else None
 
 
 def warn(message: str) -> None:

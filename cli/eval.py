@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from ..core.errors import UsageError
-from .console import print_json
-from .eval_output import diagnosis, one_score, pair_score, seeds_score
+from .console import print_as, print_json, table_form
+from .eval_output import diagnosis, one_score, pair_score, score_tables, seeds_score
 from .eval_source import Source, Truth
-
-if TYPE_CHECKING:
-    pass
 
 _FLAG = Parameter(negative=())
 _MANY = Parameter(negative=(), consume_multiple=True)
@@ -44,6 +41,8 @@ def eval_(
     pictures: Path | None = None,
     seeds: Annotated[bool, _FLAG] = False,
     seed: int = 0,
+    markdown: Annotated[bool, _FLAG] = False,
+    latex: Annotated[bool, _FLAG] = False,
     json: Annotated[bool, _FLAG] = False,
 ) -> int:
     """Score detections: mean average precision at temporal IoU thresholds.
@@ -106,6 +105,10 @@ def eval_(
         Take the detections as runs that differ by seed: mean and standard deviation.
     seed
         Of all random draws here.
+    markdown
+        Print the tables alone, as Markdown.
+    latex
+        Print the tables alone, as LaTeX (booktabs).
     json
         Print one JSON object, with fractions.
     """
@@ -113,6 +116,8 @@ def eval_(
     from ..eval.average_precision import DEFAULT_IOU
     from ..eval.protocols import PROTOCOLS
 
+    form = table_form(markdown, latex, json=json)
+    quiet = json or form is not None
     files: list[Path | None] = [*(detections or []), *(run or [])] or [None]
     if len(files) > 2 and not seeds:
         raise UsageError(
@@ -145,17 +150,21 @@ def eval_(
     groups = [[source.assess(name, options) for name in names] for source in sources]
     for source, group in zip(sources, groups, strict=True):
         source.keep_scores(group)
+    comparison = None
     if len(files) == 1:
-        content = one_score(sources[0], groups[0], json=json)
+        content = one_score(sources[0], groups[0], json=quiet)
     elif seeds:
-        content = seeds_score([group[0] for group in groups], json=json)
+        content = seeds_score([group[0] for group in groups], json=quiet)
     else:
         both = [group[0] for group in groups]
-        content = pair_score(sources, both, compare_assessments(*both, draws=_DRAWS, seed=seed), json=json)
+        comparison = compare_assessments(*both, draws=_DRAWS, seed=seed)
+        content = pair_score(sources, both, comparison, json=quiet)
     if diagnose:
         content["diagnosis"] = [
-            diagnosis(source, group[0], pictures, json=json) for source, group in zip(sources, groups, strict=True)
+            diagnosis(source, group[0], pictures, json=quiet) for source, group in zip(sources, groups, strict=True)
         ]
+    if form is not None:
+        print_as(score_tables(groups, comparison=comparison, seeds=seeds), form)
     if json:
         print_json(content)
     return 0

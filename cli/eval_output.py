@@ -9,6 +9,8 @@ from .console import note, out, warn
 from .eval_source import Source, side_by_side
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ..eval.assessment import Assessment
     from ..eval.bootstrap import Comparison
     from ..eval.labels_told import LabelsTold
@@ -56,6 +58,21 @@ def say_told(told: LabelsTold | None) -> None:
     """How many videos' labels are told right, and whether the intervals are to be trusted; nothing if unknown."""
     if told is not None:
         (warn if told.verdict == "wrong" else note)(told.line())
+
+
+def score_tables(groups: list[list[Assessment]], *, comparison: Comparison | None, seeds: bool) -> list[Table]:
+    """The tables of scores alone, for --markdown and --latex."""
+    from ..eval.bootstrap import over_seeds
+    from ..eval.report import class_table, comparison_table, score_table, seeds_table
+
+    first = groups[0][0].scores
+    if seeds:
+        scores = [group[0].scores for group in groups]
+        return [seeds_table(*over_seeds(scores), first.thresholds, runs=len(scores), protocol=first.protocol)]
+    tables = [score_table(group) for group in groups]
+    if comparison is not None:
+        return [*tables, comparison_table(comparison, first.thresholds, names=("A", "B"))]
+    return [*tables, class_table(groups[0][0])] if len(groups[0]) == 1 else tables
 
 
 def seeds_score(assessments: list[Assessment], *, json: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, ThasError, UsageError, counted, listing, plural
-from .console import note, out, print_json, print_wide, progress, warn
+from .console import note, out, print_as, print_json, print_wide, progress, table_form, warn
 from .temporal import SET, SEVERAL
 
 if TYPE_CHECKING:
@@ -57,6 +57,10 @@ class SweepOptions:
         The folder that holds runs: `runs`, for images `runs/image`, by default.
     dry_run
         Print what would be trained, then stop.
+    markdown
+        Print the tables alone, as Markdown.
+    latex
+        Print the tables alone, as LaTeX (booktabs).
     json
         Print one JSON object.
     """
@@ -75,6 +79,8 @@ class SweepOptions:
     data_root: Path = Path("data")
     runs: Path | None = None
     dry_run: Annotated[bool, _FLAG] = False
+    markdown: Annotated[bool, _FLAG] = False
+    latex: Annotated[bool, _FLAG] = False
     json: Annotated[bool, _FLAG] = False
 
 
@@ -168,6 +174,7 @@ def _sweep(experiment: Experiment, options: SweepOptions, *, features: Path | No
     from ..sweep.plan import parse_options
     from ..sweep.run import make_plan, run_sweep
 
+    form = table_form(options.markdown, options.latex, json=options.json)
     given = {"--seeds": options.seeds, "--workers": options.workers, "--draws": options.draws}
     for option, value in given.items():
         if value is not None and value < 1:
@@ -198,6 +205,10 @@ def _sweep(experiment: Experiment, options: SweepOptions, *, features: Path | No
     )
     if options.json:
         print_json(scores.to_json())
+    elif form is not None:
+        from ..sweep.report import difference_table, score_table
+
+        print_as([table for table in (score_table(scores), difference_table(scores)) if table is not None], form)
     else:
         _print_scores(scores)
     if scores.failed:

@@ -145,6 +145,15 @@ class Segments:
         kind = "segments" if self.score is None else "detections"
         return f"<Segments: {len(self)} {kind}, {len(set(self.video))} videos, {len(set(self.label))} labels>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first rows, and a timeline of the first videos."""
+        from .table_text import table_html, timeline_svg
+
+        heading = list(self._columns())
+        rows = [[f"{cell:.3f}" if isinstance(cell, float) else cell for cell in row] for row in self[:10]]
+        note = f"{self!r}" + (f", {len(self) - 10} more rows" if len(self) > 10 else "")
+        return table_html(heading, rows, note=note) + timeline_svg(self)
+
     @property
     def duration_seconds(self) -> np.ndarray:
         """(N,) float64, seconds."""

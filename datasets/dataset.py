@@ -70,6 +70,19 @@ class Dataset:
     expected: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """For each subset the numbers of `videos` and `segments` it is published with, where known."""
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how many videos each class has in each subset."""
+        from ..core.table_text import table_html
+
+        subsets = sorted(set(self.subsets.values()))
+        counts = {label: dict.fromkeys(subsets, 0) for label in self.classes}
+        for video, labels in self.labels.items():
+            for label in labels:
+                counts[label][self.subsets[video]] += 1
+        rows = [[label, *(str(own[name]) for name in subsets)] for label, own in counts.items()]
+        note = f"{self.name}: {plural(len(self.videos), 'video')}, {plural(len(self.classes), 'class', 'classes')}"
+        return table_html(["videos of", *(name or "all" for name in subsets)], rows, note=note)
+
     @property
     def videos(self) -> tuple[str, ...]:
         """All videos, in the order of the table."""

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..core.errors import UsageError, listing
 from ..core.segments import Segments
+from ..core.table_text import table_html, table_text
 from .annotations import Annotations
 from .json_values import plain
 from .preparation import UnknownLabels, prepare
 from .prepared import Prepared
 from .protocols import ProtocolName, TieOrder, get_protocol
 from .ranking import Ranking, rank
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: The thresholds of weakly supervised papers on THUMOS14.
 DEFAULT_IOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -61,6 +65,34 @@ class Scores:
                 **self.details,
             }
         )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Fractions: a row a class and `mAP` last, a column a threshold and `mean` last; NaN without ground truth."""
+        import pandas as pd
+
+        values = np.concatenate([self.ap, self.map[:, None]], axis=1).T
+        values = np.concatenate([values, values.mean(axis=1, keepdims=True)], axis=1)
+        return pd.DataFrame(values, index=[*self.classes, "mAP"], columns=[*self.thresholds.tolist(), "mean"])
+
+    def _percent_rows(self) -> tuple[list[str], list[list[str]]]:
+        frame = self.to_pandas()
+        rows = [["-" if np.isnan(value) else f"{100 * value:.1f}" for value in row] for row in frame.to_numpy()]
+        heading = [f"AP (%), {self.protocol}", *(f"{t:g}" for t in self.thresholds), "mean"]
+        return heading, [[str(name), *row] for name, row in zip(frame.index, rows, strict=True)]
+
+    def to_markdown(self) -> str:
+        """The table of `to_pandas` in per cent, as Markdown."""
+        heading, rows = self._percent_rows()
+        return table_text(heading, rows, form="markdown")
+
+    def to_latex(self) -> str:
+        """The table of `to_pandas` in per cent, as LaTeX (booktabs)."""
+        heading, rows = self._percent_rows()
+        return table_text(heading, rows, form="latex")
+
+    def _repr_html_(self) -> str:
+        heading, rows = self._percent_rows()
+        return table_html(heading, rows)
 
     def __repr__(self) -> str:
         values = ", ".join(f"{t:g}: {m:.4f}" for t, m in zip(self.thresholds, self.map, strict=True))

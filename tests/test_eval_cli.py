@@ -64,6 +64,23 @@ def test_the_table(capsys, files):
         assert word in out
 
 
+def test_tables_for_papers(capsys, files):
+    code, out, _ = typed(capsys, *files, "--iou", "0.3", "0.5", "--markdown", "--diagnose")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[:3] == [
+        "| mAP (%) at IoU | 0.3 | 0.5 | mean |",
+        "|:---|---:|---:|---:|",
+        "| activitynet | 75.0 | 50.0 | 62.5 |",
+    ]
+    assert all(not line or line.startswith("|") for line in lines), "tables alone"
+    code, out, _ = typed(capsys, *files, "--iou", "0.3", "0.5", "--latex", "--protocol", "all")
+    assert out.count("\\begin{tabular}") == 1
+    code, out, _ = typed(capsys, files[0], *files, "--latex")
+    assert out.count("\\begin{tabular}") == 3
+    assert typed(capsys, *files, "--latex", "--json")[0] == 2
+
+
 def test_all_protocols(capsys, files):
     _, out, _ = typed(capsys, *files, "--protocol", "all")
     for name in ("activitynet", "thumos14", "thumos14-11point", "wtalc"):

@@ -1,0 +1,105 @@
+"""Tables as Markdown, LaTeX and HTML, for papers, issues and notebooks; every cell is taken as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from .segments import Segments
+
+Form = Literal["markdown", "latex"]
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$",
+    **{character: "\\" + character for character in "&%$#_{}"},
+}  # fmt: skip
+
+
+def table_text(heading: Sequence[str], rows: Iterable[Sequence[str]], *, form: Form) -> str:
+    r"""A table whose first column is text and whose others are numbers; LaTeX's lines are those of booktabs.
+
+    >>> print(table_text(["IoU", "0.5"], [["a|b", "1.0"]], form="markdown"), end="")
+    | IoU | 0.5 |
+    |:---|---:|
+    | a\|b | 1.0 |
+    """
+    return (_markdown if form == "markdown" else _latex)(list(heading), [list(row) for row in rows])
+
+
+def _markdown(heading: list[str], rows: list[list[str]]) -> str:
+    def line(cells: Iterable[str]) -> str:
+        plain = (re.sub(r"([\\|<>*_`])", r"\\\1", " ".join(cell.split())) for cell in cells)
+        return "| " + " | ".join(plain) + " |\n"
+
+    return line(heading) + "|:---" + "|---:" * (len(heading) - 1) + "|\n" + "".join(map(line, rows))
+
+
+def _latex(heading: list[str], rows: list[list[str]]) -> str:
+    def line(cells: Iterable[str]) -> str:
+        plain = ("".join(_LATEX.get(letter, letter) for letter in " ".join(cell.split())) for cell in cells)
+        return " & ".join(plain) + r" \\" + "\n"
+
+    head = r"\begin{tabular}{l" + "r" * (len(heading) - 1) + "}\n\\toprule\n" + line(heading) + "\\midrule\n"
+    return head + "".join(map(line, rows)) + "\\bottomrule\n\\end{tabular}\n"
+
+
+def of_rich(table: Table) -> tuple[list[str], list[list[str]]]:
+    """The heading and the rows of a table for the terminal, as plain text."""
+    from rich.text import Text
+
+    columns = [[Text.from_markup(str(cell)).plain.strip() for cell in column._cells] for column in table.columns]
+    heading = [Text.from_markup(str(column.header)).plain for column in table.columns]
+    return heading, [list(row) for row in zip(*columns, strict=True)]
+
+
+def table_html(heading: Sequence[str], rows: Iterable[Sequence[str]], *, note: str = "") -> str:
+    """A table for a notebook.
+
+    >>> table_html(["label"], [["<b>"]])
+    '<table><thead><tr><th>label</th></tr></thead><tbody><tr><td>&lt;b&gt;</td></tr></tbody></table>'
+    """
+
+    def line(cells: Iterable[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(_readable(cell))}</{tag}>" for cell in cells) + "</tr>"
+
+    body = "".join(line(row, "td") for row in rows)
+    table = f"<table><thead>{line(heading, 'th')}</thead><tbody>{body}</tbody></table>"
+    return table + (f"<p>{escape(_readable(note))}</p>" if note else "")
+
+
+def timeline_svg(segments: Segments, *, most_videos: int = 5) -> str:
+    """The segments of the first few videos as bars over time, a row a video and label, for a notebook."""
+    colours = ("#2468b2", "#c65a00", "#1b7a4b", "#7a4fa0", "#8a6d00", "#a02c4b")
+    labels = sorted(set(segments.label))
+    parts: list[str] = []
+    y = 0
+    for video, rows in list(segments.by_video().items())[:most_videos]:
+        end = max(float(rows.end_seconds.max()), 1e-9)
+        parts.append(f'<text x="0" y="{y + 12}" font-weight="bold">{escape(_readable(video))}</text>')
+        y += 18
+        for label in [one for one in labels if one in set(rows.label)]:
+            parts.append(f'<text x="0" y="{y + 11}">{escape(_readable(label[:24]))}</text>')
+            for _, _, start, stop, *score in rows[rows.label == label]:
+                left, wide = 170 + 460 * start / end, max(460 * (stop - start) / end, 1)
+                said = f"{start:.2f} to {stop:.2f} s" + (f", score {score[0]:.3g}" if score else "")
+                colour = colours[labels.index(label) % len(colours)]
+                place = f'x="{left:.1f}" y="{y + 2}" width="{wide:.1f}" height="11"'
+                parts.append(f'<rect {place} fill="{colour}" fill-opacity="0.7"><title>{said}</title></rect>')
+            y += 16
+        parts.append(
+            f'<text x="170" y="{y + 10}">0 s</text><text x="630" y="{y + 10}" text-anchor="end">{end:.1f} s</text>'
+        )
+        y += 20
+    style = 'font-size="11" font-family="sans-serif" fill="currentColor"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="640" height="{y}" {style}>{"".join(parts)}</svg>' if y else ""
+    )
+
+
+def _readable(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
