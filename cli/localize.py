@@ -45,9 +45,10 @@ def localize(
 ) -> int:
     """Find when actions happen: a run (or several, averaged) and videos (or a data set) in, intervals out.
 
-    Of each video file it writes detections/VIDEO.json (ActivityNet's form), .csv and .png, a timeline. They replace
-    nothing but the same result: anything else of that name stays, and the new files are called VIDEO-2. Running it
-    again takes what was found before. Of a data set it writes detections.json, detections.csv and sequences.h5.
+    Of each video file it writes detections/VIDEO.json (ActivityNet's form), .csv, .png, a timeline, and .html, a page.
+    They replace nothing but the same result: anything else of that name stays, and the new files are called VIDEO-2.
+    Running it again takes what was found before. Of a data set it writes detections.json, detections.csv and
+    sequences.h5.
 
     For example:
 
@@ -172,12 +173,13 @@ def _files(
     checkpoint: Literal["best", "last"],
     **how: Any,
 ) -> Callable[..., VideoResult]:
+    from ..report.video_page import write_video_page
     from ..temporal_has.localizer import Localizer
     from ..temporal_has.video_results import FileLocalizer
 
     localizer = Localizer.from_run(*runs, settings=settings, checkpoint=checkpoint, **how)
     out = folder or Path("detections")
-    return FileLocalizer(localizer, runs=runs, out=out, pictures=pictures, checkpoint=checkpoint)
+    return FileLocalizer(localizer, runs=runs, out=out, pictures=pictures, checkpoint=checkpoint, page=write_video_page)
 
 
 def _videos(paths: list[Path], localize_file: Callable[..., VideoResult], *, json: bool) -> int:
@@ -258,6 +260,8 @@ def _dataset(
         shown = [str(path) for path in written if path.suffix != ".png"]
         drawn = f" and {plural(len(written) - len(shown), 'timeline')}" if pictures else ""
         note("written: " + ", ".join(shown) + drawn)
+        if not others and folder == run:
+            note(f"next: thas report {run}   (a page to look at)")
         if others:
             dataset = where.get("dataset") or data.dataset
             subset = f" --subset {where['subset']}" if where.get("subset") else ""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .localizer import Localizer
     from .settings import LocalizeSettings
 
+WritePage = Callable[[Path, ClassActivationSequence, Segments, Mapping[str, Any]], object]
+"""Writes a result to an HTML file: its path, the sequence, the detections and the facts."""
+
 _SAME = ("source", "bytes", "modified_seconds", "checkpoint_sha256", "map_members", "settings", "thas_version")
 
 
@@ -112,14 +115,20 @@ def place_for(folder: Path, name: str, facts: Mapping[str, Any]) -> Path:
     return next(folder / one for one in names if not any(path.exists() for path in _files(folder / one)))
 
 
-def _files(place: Path) -> tuple[Path, Path, Path]:
-    """The files of a result: JSON, CSV and picture."""
-    json_, csv, picture = (place.with_name(place.name + suffix) for suffix in (".json", ".csv", ".png"))
-    return json_, csv, picture
+def _files(place: Path) -> tuple[Path, Path, Path, Path]:
+    """The files of a result: JSON, CSV, picture and page."""
+    json_, csv, picture, page = (place.with_name(place.name + suffix) for suffix in (".json", ".csv", ".png", ".html"))
+    return json_, csv, picture, page
 
 
 def write_video_result(
-    folder: Path, sequence: ClassActivationSequence, detections: Segments, facts: Mapping[str, Any], *, pictures: bool
+    folder: Path,
+    sequence: ClassActivationSequence,
+    detections: Segments,
+    facts: Mapping[str, Any],
+    *,
+    pictures: bool,
+    page: WritePage | None = None,
 ) -> tuple[Path, ...]:
     """Write the detections in one video as ActivityNet's JSON and as CSV, and draw its timeline.
 
@@ -129,11 +138,12 @@ def write_video_result(
         detections: In the video.
         facts: Of the run and the file, written beside the detections; see `run_facts` and `video_facts`.
         pictures: Whether to draw.
+        page: Writes the result as a page for the browser, beside the picture.
 
     Returns:
         The files written. The JSON is written last: where it is, the others are.
     """
-    data, table, picture = _files(place_for(folder, sequence.video, facts))
+    data, table, picture, html = _files(place_for(folder, sequence.video, facts))
     write_table(table, detections)
     if pictures:
         from .timeline import draw_timeline
@@ -141,8 +151,15 @@ def write_video_result(
         rules = facts["settings"]
         threshold, rule = rules["threshold"], rules["threshold_rule"]
         draw_timeline(picture, {"": sequence}, {"": detections}, threshold=threshold, threshold_rule=rule)
+        if page is not None:
+            page(html, sequence, detections, facts)
     write_detections(data, detections, {**facts, "videos": [sequence.video]})
-    return (data, table, picture) if pictures else (data, table)
+    return _files(data.with_suffix(""))[: _count(pictures, page)]
+
+
+def _count(pictures: bool, page: WritePage | None) -> int:
+    """How many of the files of a result are written."""
+    return 2 + pictures + (pictures and page is not None)
 
 
 class FileLocalizer:
@@ -154,6 +171,7 @@ class FileLocalizer:
         out: The folder of the results.
         pictures: Whether to draw timelines.
         checkpoint: Which of each run's networks it is.
+        page: Writes each result as a page for the browser, where timelines are drawn.
 
     Raises:
         ThasError: The run's features were not extracted by thas, or its backbone's weights are not at hand.
@@ -167,7 +185,9 @@ class FileLocalizer:
         out: Path,
         pictures: bool = True,
         checkpoint: Literal["best", "last"] = "best",
+        page: WritePage | None = None,
     ) -> None:
+        self._page = page
         self._localizer, self._out, self._pictures = localizer, out, pictures
         self._facts = run_facts(runs, localizer.settings, map_members=localizer.map_members, checkpoint=checkpoint)
         _ = localizer.extractor
@@ -183,7 +203,7 @@ class FileLocalizer:
             facts = {**self._facts, **video_facts(path)}
             earlier = find_result(self._out, path.stem, facts)
             if earlier is not None:
-                files = _files(earlier.with_suffix(""))[: 3 if self._pictures else 2]
+                files = _files(earlier.with_suffix(""))[: _count(self._pictures, self._page)]
                 if all(file.exists() for file in files):
                     if progress is not None:
                         progress(1.0)
@@ -196,6 +216,5 @@ class FileLocalizer:
         except OSError as error:
             return VideoResult(path, nothing, failed=error.strerror or str(error))
         detections = self._localizer.segments(sequence)
-        return VideoResult(
-            path, detections, write_video_result(self._out, sequence, detections, facts, pictures=self._pictures)
-        )
+        written = write_video_result(self._out, sequence, detections, facts, pictures=self._pictures, page=self._page)
+        return VideoResult(path, detections, written)

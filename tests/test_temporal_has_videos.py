@@ -79,7 +79,8 @@ def test_a_video_file_becomes_intervals_a_table_and_a_picture(trained, place, ca
     printed = capsys.readouterr().out
     assert printed.startswith("match: ")
     assert "00:0" in printed
-    assert names("detections") == {"match.json", "match.csv", "match.png"}
+    assert names("detections") == {"match.json", "match.csv", "match.png", "match.html"}
+    assert "../match.mp4" in Path("detections/match.html").read_text(), "the video plays beside its timeline"
     written = json.loads(Path("detections/match.json").read_text())
     assert written["thas"]["source"] == str(place / "match.mp4")
     assert set(written["results"]) == {"match"}
@@ -96,7 +97,7 @@ def test_nothing_is_replaced_but_the_same_result(trained, place, capsys):
     assert localize(trained, "match.mp4", "--no-pictures") == 0
     assert "found before" in capsys.readouterr().err
     assert localize(trained, "match.mp4") == 0, "the picture is added"
-    assert names("detections") == {"match.json", "match-2.json", "match-2.csv", "match-2.png"}
+    assert names("detections") == {"match.json", "match-2.json", "match-2.csv", "match-2.png", "match-2.html"}
     assert Path("detections/match-2.json").read_bytes() == first
     assert localize(trained, "match.mp4", "--no-pictures", "--set", "localize.threshold=0.6") == 0
     assert "match-3.json" in names("detections")
