@@ -20,7 +20,7 @@ from .decode import read_image
 from .images import ImageTable, Problem
 from .loading import squashed
 from .localizer import Localizer, open_localizer, weights_files
-from .pictures import overlay, save_picture
+from .pictures import SIDES, overlay, save_picture
 from .predict import MANY, Predictions, predict, read_boxes, read_maps, write_boxes
 from .scores import ImageScores, score
 from .settings import ImageSettings
@@ -199,8 +199,10 @@ def draw_predictions(found: Predictions, localizer: Localizer | None, folder: Pa
     return written
 
 
-def picture_of(found: Predictions, localizer: Localizer | None, i: int, *, title: bool = True) -> Any:
-    """One image with map and boxes; None for a broken image."""
+def picture_of(
+    found: Predictions, localizer: Localizer | None, i: int, *, title: bool = True, sides: tuple[int, int] = SIDES
+) -> Any:
+    """One image with map and boxes, its long side between `sides`; None for a broken image."""
     table = found.table
     if not found.sizes[i].any():
         return None
@@ -213,4 +215,4 @@ def picture_of(found: Predictions, localizer: Localizer | None, i: int, *, title
     text = f"{table.titles.get(name, name)} {found.probabilities[i, 1]:.2f}" if title else ""
     boxes = [found.known_boxes[i]] if found.known_boxes[i].any() else []
     true = table.boxes.get(table.paths[i], np.zeros((0, 4))).tolist()
-    return overlay(image, activation, boxes=boxes, true_boxes=true, title=text)
+    return overlay(image, activation, boxes=boxes, true_boxes=true, title=text, sides=sides)

@@ -81,15 +81,18 @@ def page_html(runs: Sequence[RunContent], *, title: str, beside: Path, draws: in
         "version": __version__,
     }
     seconds = {video["n"]: video["d"] / 100 for video in data["videos"]}
-    body = _body(title, chosen, scorings, seconds)
-    style = _asset("page.css")
-    script = "\n".join(_asset(name) for name in SCRIPTS)
+    return document(title, _body(title, chosen, scorings, seconds), data=data, scripts=SCRIPTS)
+
+
+def document(title: str, body: Markup, *, data: dict[str, Any], scripts: Sequence[str]) -> str:
+    """A whole page: style, body, data and scripts in one text."""
+    script = "\n".join(_asset(name) for name in scripts)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        f"<title>{text(title)} - thas</title>\n<style>\n{style}</style>\n</head>\n<body>\n{body}\n"
+        f"<title>{text(title)} - thas</title>\n<style>\n{_asset('page.css')}</style>\n</head>\n<body>\n{body}\n"
         f'<script type="application/json" id="data">{embedded_json(data)}</script>\n'
         f"<script>\n{script}</script>\n</body>\n</html>\n"
     )
@@ -101,7 +104,8 @@ def _asset(name: str) -> str:
 
 def _body(title: str, runs: Sequence[Judged], scorings: Sequence[Scoring | None], seconds: dict[str, float]) -> Markup:
     several = len(runs) > 1
-    sections: list[Any] = [_header(title, runs)]
+    facts = dict(runs[0].run.facts) if not several else {}
+    sections: list[Any] = [page_header(title, [one.run.name for one in runs], facts)]
     for one, scoring in zip(runs, scorings, strict=True):
         facts = " · ".join(f"{name}: {value}" for name, value in one.run.facts.items())
         heading = [element("h2", one.run.name), element("p", facts, class_="note facts-line")] if several else []
@@ -128,11 +132,11 @@ def _details(title: str, content: Markup, *, opened: bool) -> Markup:
     return Markup(f"<details{' open' if opened else ''}><summary>{text(title)}</summary>{content}</details>")
 
 
-def _header(title: str, runs: Sequence[Judged]) -> Markup:
-    facts = [f"{name}: {value}" for name, value in runs[0].run.facts.items()] if len(runs) == 1 else []
+def page_header(title: str, names: Sequence[str], facts: dict[str, str]) -> Markup:
+    """Title, what the page is of and when it was made, and its buttons."""
     made = time.strftime("%Y-%m-%d %H:%M")
-    what = " and ".join(one.run.name for one in runs)
-    line = f"{plural(len(runs), 'run')} {what} · made {made} by thas {__version__}"
+    line = f"{plural(len(names), 'run')} {' and '.join(names)} · made {made} by thas {__version__}"
+    words = [line, *(f"{name}: {value}" for name, value in facts.items())]
     buttons = element(
         "div",
         element("button", "Dark", type="button", id="theme", title="light or dark"),
@@ -140,10 +144,4 @@ def _header(title: str, runs: Sequence[Judged]) -> Markup:
         element("button", "Keys", type="button", id="keys", title="keyboard: ?"),
         class_="buttons",
     )
-    return element(
-        "header",
-        element(
-            "div", element("h1", title, dir="auto"), element("p", line, *([" · ", " · ".join(facts)] if facts else []))
-        ),
-        buttons,
-    )
+    return element("header", element("div", element("h1", title, dir="auto"), element("p", " · ".join(words))), buttons)

@@ -40,6 +40,9 @@ def test_train_eval_and_localize_one_after_the_other(creatures: Path, capsys: py
     assert len(list(Path("drawn").iterdir())) == 8
     assert run(["image", "eval"]) == 0
     assert "GT-known Loc" in capsys.readouterr().out
+    assert run(["report", trained["run"], "--out", "page.html", "--most", "3"]) == 0
+    assert Path("page.html").read_text().count("<img ") == 6, "the three worst and the three best"
+    capsys.readouterr()
     photos = [str(path) for path in sorted((creatures / "val").glob("*/0000.png"))]
     assert run(["image", "localize", *photos, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["images"]

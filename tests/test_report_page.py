@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -18,50 +17,6 @@ from thas.report.page import write_page
 
 from .report_data import HEBREW, ODD, make_run, make_sequence
 from .video_files import write_video
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-    if CHROMIUM is None:
-        pytest.skip("needs a browser: apt-get install chromium")
-    with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def opened(browser):
-    """Opens a page; whatever it logs as an error, or fetches from elsewhere, fails the test."""
-    contexts = []
-
-    def open_page(path, *, width=1200, height=900, scheme="light"):
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-        page = context.new_page()
-        page.faults = []
-        page.on("pageerror", lambda error: page.faults.append(str(error)))
-        page.on("dialog", lambda dialog: page.faults.append(dialog.message) or dialog.accept())
-        page.on(
-            "request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else page.faults.append(r.url)
-        )
-        page.goto(path.resolve().as_uri())
-        contexts.append((context, page))
-        return page
-
-    yield open_page
-    for context, page in contexts:
-        assert page.faults == []
-        context.close()
 
 
 def until(page, condition):

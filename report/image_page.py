@@ -1,0 +1,266 @@
+"""The page of an image run, or of two side by side: heat maps and boxes, the worst and the best images."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.errors import UsageError
+from ..core.files import write_atomically
+from ..eval.boxes import BoxTruth, best_iou, paired_interval
+from .html import Markup, element, readable, table
+from .page import document, page_header
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+    from ..image_has.scores import ImageScores
+
+SIDES = (200, 280)
+"""The long side of a picture lies between these, in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageRun:
+    """What a page shows of one run; all runs of a page are of the same images.
+
+    Attributes:
+        name: On the page.
+        of: A line about the data and the network.
+        names: (N,) the images' paths.
+        labels: (N,) the true classes, as people read them.
+        told: (N,) the likeliest classes.
+        right: (N,) bool, whether that is the true one.
+        iou: (N,) of the true class's box with an annotated one; NaN where an image has none.
+        scores: Of the run.
+        picture: Draws an image with its map and boxes; None where it cannot be read.
+    """
+
+    name: str
+    of: str
+    names: Sequence[str]
+    labels: Sequence[str]
+    told: Sequence[str]
+    right: np.ndarray
+    iou: np.ndarray
+    scores: ImageScores
+    picture: Callable[[int], PIL.Image.Image | None]
+
+
+def read_image_run(
+    folder: Path,
+    *,
+    dataset: str | None = None,
+    data_root: Path = Path("data"),
+    device: str = "auto",
+    on_start: Callable[[int], None] = lambda images: None,
+    on_batch: Callable[[int], None] | None = None,
+) -> ImageRun:
+    """Look at a run's test images through its network.
+
+    Args:
+        folder: The run's.
+        dataset: Other images than the run's.
+        data_root: Where data sets called by name lie.
+        device: Where the network runs.
+        on_start: Called with the number of images.
+        on_batch: Called after each batch with its number of images.
+
+    Raises:
+        ThasError: The run or its images cannot be read.
+    """
+    from ..image_has.evaluate import evaluate, picture_of
+    from ..image_has.localizer import open_localizer
+
+    done = evaluate([folder], dataset=dataset, data_root=data_root, device=device, on_start=on_start, on_batch=on_batch)
+    localizer = open_localizer([folder], device=device)[0]
+    found = done.predictions
+    images = found.table
+
+    def title(label: int) -> str:
+        name = images.classes[label] if 0 <= label < len(images.classes) else "nothing"
+        return images.titles.get(name, name)
+
+    boxed = [i for i, name in enumerate(images.paths) if name in images.boxes]
+    iou = np.full(len(images), np.nan)
+    if boxed:
+        truth = BoxTruth.from_lists([images.boxes[images.paths[i]].tolist() for i in boxed])
+        iou[boxed] = best_iou(found.known_boxes[boxed], truth)
+    return ImageRun(
+        name=folder.name,
+        of=done.of,
+        names=images.paths,
+        labels=[title(int(label)) for label in images.labels],
+        told=[title(int(label)) for label in found.predicted],
+        right=found.predicted == images.labels,
+        iou=iou,
+        scores=done.scores,
+        picture=lambda i: picture_of(found, localizer, i, title=False, sides=SIDES),
+    )
+
+
+def write_image_page(path: Path, runs: Sequence[ImageRun], *, title: str = "", most: int = 24) -> Path:
+    """Write the page of one image run or two.
+
+    Args:
+        path: An HTML file.
+        runs: One or two of the same images; which images are worst is the first one's.
+        title: Of the page; the first run's images if empty.
+        most: How many of the worst images are shown, and how many of the best.
+
+    Raises:
+        UsageError: The runs are of different images, or not one or two.
+        DataError: The file cannot be written.
+    """
+    if not 1 <= len(runs) <= 2:
+        raise UsageError(f"a page shows one run or two, not {len(runs)}", next="thas report RUN RUN_B")
+    if any(list(run.names) != list(runs[0].names) for run in runs):
+        raise UsageError(
+            "the runs were looked at on different images", next="thas report with two runs of one data set"
+        )
+    title = title or runs[0].of.split(";")[0]
+    sections = [page_header(title, [run.name for run in runs], {})]
+    for run in runs:
+        sections.append(element("section", element("h2", run.name), _cards(run)))
+    if len(runs) == 2:
+        sections.append(element("section", _comparison(*runs)))
+    sections.append(element("section", element("h2", "Classes"), _classes(runs)))
+    worst, best = _chosen(runs[0], most)
+    options = [element("option", "all classes", value="")]
+    options += [element("option", name, value=readable(name)) for name in sorted(set(runs[0].labels))]
+    note = "green: found; red: annotated; the warmer, the more it speaks for the true class"
+    sections.append(
+        element(
+            "section",
+            element("h2", "Images"),
+            element("div", element("select", *options, id="class", aria_label="class"), class_="filters"),
+            element("p", note, class_="note"),
+            *(
+                element("div", element("h3", heading), element("div", *_figures(runs, rows), class_="sheet"))
+                for heading, rows in (("The worst", worst), ("The best", best))
+                if rows
+            ),
+        )
+    )
+    html = document(title, element("main", *sections), data={}, scripts=("images.js",))
+    write_atomically(Path(path), html)
+    return Path(path)
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def _cards(run: ImageRun) -> Markup:
+    scores = run.scores
+    centred = scores.baselines.get("centred_box")
+    span = ""
+    if scores.known_hits is not None:
+        low, high = paired_interval(scores.known_hits)
+        span = f"{100 * low:.1f} to {100 * high:.1f} over other images; the best centred box {_percent(centred)}"
+    cards = [
+        (str(len(run.names)), "images", f"{scores.images} scored"),
+        (_percent(scores.gt_known_loc), f"GT-known Loc at IoU {scores.iou:g}", span),
+        (_percent(scores.top1_loc), "Top-1 Loc", "class and box right"),
+        (_percent(scores.top1_clas), "Top-1 Clas", "class right"),
+    ]
+    tone = "" if scores.gt_known_loc is None or centred is None else "good" if scores.gt_known_loc > centred else "bad"
+    return element(
+        "div",
+        *(
+            element(
+                "div",
+                element("strong", number),
+                element("span", what),
+                element("small", note),
+                class_=f"card {tone if i == 1 else ''}".strip(),
+            )
+            for i, (number, what, note) in enumerate(cards)
+        ),
+        class_="cards",
+    )
+
+
+def _comparison(a: ImageRun, b: ImageRun) -> Markup:
+    """Whether one run boxes better than the other, on the same images."""
+    if a.scores.known_hits is None or b.scores.known_hits is None:
+        return Markup("")
+    low, high = (100 * value for value in paired_interval(b.scores.known_hits, a.scores.known_hits))
+    change = 100 * float(b.scores.known_hits.mean() - a.scores.known_hits.mean())
+    real = "a real difference" if low > 0 or high < 0 else "no difference is shown"
+    line = f"{b.name} less {a.name}: {change:+.1f} points of GT-known Loc ({low:+.1f} to {high:+.1f}): {real}."
+    return element("p", line, class_="verdict")
+
+
+def _classes(runs: Sequence[ImageRun]) -> Markup:
+    labels = np.array(runs[0].labels, dtype=object)
+    several = len(runs) > 1
+    heading = ["class", "images"]
+    for run in runs:
+        of = f", {run.name}" if several else ""
+        heading += [f"box right{of}", f"class right{of}"]
+    rows = []
+    for name in sorted(set(labels)):
+        mine = labels == name
+        row = [name, str(int(mine.sum()))]
+        for run in runs:
+            iou = run.iou[mine & np.isfinite(run.iou)]
+            row += [
+                _percent(float((iou > run.scores.iou).mean()) if len(iou) else None),
+                _percent(float(run.right[mine].mean())),
+            ]
+        rows.append(row)
+    return table(heading, rows)
+
+
+def _chosen(run: ImageRun, most: int) -> tuple[list[int], list[int]]:
+    """The images whose box fits worst, and best; without annotated boxes those whose class is wrong, and right."""
+    known = np.flatnonzero(np.isfinite(run.iou))
+    if len(known):
+        order = known[np.argsort(run.iou[known], kind="stable")].tolist()
+        half = min(most, (len(order) + 1) // 2)
+        return order[:half], order[::-1][: min(most, len(order) - half)]
+    return np.flatnonzero(~run.right)[:most].tolist(), np.flatnonzero(run.right)[:most].tolist()
+
+
+def _figures(runs: Sequence[ImageRun], rows: Sequence[int]) -> list[Markup]:
+    first = runs[0]
+    figures = []
+    for i in rows:
+        pictures = [_figure(run, i, several=len(runs) > 1) for run in runs]
+        words = [
+            element("b", first.labels[i], dir="auto"),
+            " ",
+            element("span", Path(first.names[i]).name, class_="dim"),
+        ]
+        figures.append(
+            element("div", *pictures, element("p", *words), class_="image", data_class=readable(first.labels[i]))
+        )
+    return figures
+
+
+def _figure(run: ImageRun, i: int, *, several: bool) -> Markup:
+    picture = run.picture(i)
+    iou = "" if np.isnan(run.iou[i]) else f"IoU {run.iou[i]:.2f}"
+    tone = "good" if run.right[i] else "bad"
+    said = [element("span", iou, class_="tag"), element("span", run.told[i], class_=f"tag {tone}", dir="auto")]
+    caption = element("figcaption", *([run.name, " "] if several else []), *said)
+    if picture is None:
+        return element("figure", element("p", "cannot be read", class_="note warn"), caption)
+    words = f"{run.labels[i]} with its heat map, taken for {run.told[i]}"
+    return element("figure", Markup(_embedded(picture, words)), caption)
+
+
+def _embedded(picture: PIL.Image.Image, words: str) -> str:
+    content = io.BytesIO()
+    picture.convert("RGB").save(content, "JPEG", quality=80)
+    data = base64.b64encode(content.getvalue()).decode()
+    attributes: Mapping[str, Any] = {"alt": words, "loading": "lazy"}
+    image = element("img", src=f"data:image/jpeg;base64,{data}", **attributes)
+    return image.removesuffix("</img>")
