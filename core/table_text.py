@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from .segments import Segments
 
 Form = Literal["markdown", "latex"]
 
@@ -72,19 +70,27 @@ def table_html(heading: Sequence[str], rows: Iterable[Sequence[str]], *, note: s
     return table + (f"<p>{escape(_readable(note))}</p>" if note else "")
 
 
-def timeline_svg(segments: Segments, *, most_videos: int = 5) -> str:
-    """The segments of the first few videos as bars over time, a row a video and label, for a notebook."""
+def timeline_svg(rows: Iterable[tuple[Any, ...]], *, most_videos: int = 5) -> str:
+    """Segments of the first few videos as bars over time, a row a video and label, for a notebook.
+
+    Args:
+        rows: Video, label, start and end in seconds and, of detections, score, as a `Segments` iterates.
+        most_videos: That are drawn.
+    """
     colours = ("#2468b2", "#c65a00", "#1b7a4b", "#7a4fa0", "#8a6d00", "#a02c4b")
-    labels = sorted(set(segments.label))
+    videos: dict[str, dict[str, list[tuple[Any, ...]]]] = {}
+    for video, label, *rest in rows:
+        videos.setdefault(video, {}).setdefault(label, []).append(tuple(rest))
+    labels = sorted({label for own in videos.values() for label in own})
     parts: list[str] = []
     y = 0
-    for video, rows in list(segments.by_video().items())[:most_videos]:
-        end = max(float(rows.end_seconds.max()), 1e-9)
+    for video, own in list(videos.items())[:most_videos]:
+        end = max(1e-9, *(row[1] for mine in own.values() for row in mine))
         parts.append(f'<text x="0" y="{y + 12}" font-weight="bold">{escape(_readable(video))}</text>')
         y += 18
-        for label in [one for one in labels if one in set(rows.label)]:
+        for label, mine in sorted(own.items()):
             parts.append(f'<text x="0" y="{y + 11}">{escape(_readable(label[:24]))}</text>')
-            for _, _, start, stop, *score in rows[rows.label == label]:
+            for start, stop, *score in mine:
                 left, wide = 170 + 460 * start / end, max(460 * (stop - start) / end, 1)
                 said = f"{start:.2f} to {stop:.2f} s" + (f", score {score[0]:.3g}" if score else "")
                 colour = colours[labels.index(label) % len(colours)]

@@ -134,7 +134,7 @@ def write_image_page(path: Path, runs: Sequence[ImageRun], *, title: str = "", m
     worst, best = _chosen(runs[0], most)
     options = [element("option", "all classes", value="")]
     options += [element("option", name, value=readable(name)) for name in sorted(set(runs[0].labels))]
-    note = "green: found; red: annotated; the warmer, the more it speaks for the true class"
+    note = "red: found; green: annotated; the warmer, the more it speaks for the true class"
     sections.append(
         element(
             "section",

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from thas import __version__
+from thas.cli import run as command
 from thas.core.errors import UsageError
 from thas.core.segments import Segments
+from thas.datasets.dataset import read_labels
 from thas.eval.annotation_files import read_annotations
+from thas.eval.convert import write
 from thas.report.content import RunContent
 from thas.report.page import write_page
 
@@ -134,7 +137,7 @@ def test_a_video_that_the_browser_cannot_play_is_said_to_be_so(tmp_path, opened)
         card.get_by_text("This browser cannot play").wait_for()
 
 
-def test_marks_are_saved_as_annotations(tmp_path, opened):
+def test_marks_are_saved_as_annotations(tmp_path, opened, capsys):
     page = opened(write_page(tmp_path / "page.html", [make_run()]))
     bad = page.locator("article", has_text="bad")
     assert not page.locator("#save").is_visible()
@@ -160,6 +163,13 @@ def test_marks_are_saved_as_annotations(tmp_path, opened):
     assert list(marked.ignored) == [("good", "Ambiguous", 2.0, 6.0)], "what nobody judged counts neither way"
     assert marked.durations == {"bad": 20.0, "good": 20.0}
     assert json.loads(path.read_text())["version"] == f"thas {__version__}"
+    write(make_run().detections, tmp_path / "found.json", form="activitynet")
+    scoring = ["eval", str(tmp_path / "found.json"), "--annotations", str(path), "--iou", "0.3", "--json"]
+    capsys.readouterr()
+    assert command(scoring) == 0
+    assert json.loads(capsys.readouterr().out)["ap"]["Run"][0] > 0, "it scores detections"
+    assert command(["convert", str(path), str(tmp_path / "labels.csv"), "--to", "labels"]) == 0
+    assert read_labels(tmp_path / "labels.csv")[0] == {"bad": ("Run",), "good": (HEBREW,)}, "and gives labels to learn"
 
 
 def test_keys_mark_and_help(tmp_path, opened):

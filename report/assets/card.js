@@ -109,16 +109,9 @@ class Card {
   unplayable() {
     this.media = null;
     const file = decodeURIComponent(this.video.s);
-    const stills = (this.video.i || []).map(([time, picture]) =>
-      el("figure", {}, el("img", { src: picture, alt: `at ${clock(time)}` }), el("figcaption", {}, clock(time))),
-    );
-    const advice = stills.length
-      ? "These are stills from the moments found."
-      : "thas report --stills puts pictures of the moments found here; thas clips writes files that play.";
     this.player.hidden = false;
     this.player.replaceChildren(
-      el("p", { className: "note warn" }, `This browser cannot play ${file}: it is missing, or of a kind it does not know. ${advice}`),
-      ...stills,
+      el("p", { className: "note warn" }, `This browser cannot play ${file}: it is missing, or of a kind it does not know. thas clips writes files that play.`),
     );
     this.video.s = "";
     this.draw();
