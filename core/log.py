@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -93,7 +93,10 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             epoch = json.loads(line)
-            if isinstance(epoch, dict) and "epoch" in epoch:  # runs of images called it so
+            if not isinstance(epoch, dict):
+                continue
+            epoch = cast(dict[str, Any], epoch)
+            if "epoch" in epoch:  # runs of images called it so
                 epoch["number"] = epoch.pop("epoch")
             if _is_epoch(epoch):
                 epochs[epoch["number"]] = epoch
@@ -102,9 +105,9 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return [epochs[number] for number in sorted(epochs)]
 
 
-def _is_epoch(epoch: Any) -> bool:
+def _is_epoch(epoch: Mapping[str, Any]) -> bool:
     """Whether a line tells an epoch: a number from 1, a loss and an accuracy, and nothing that is no finite number."""
-    if not isinstance(epoch, dict) or not {"number", "loss", "accuracy"} <= set(epoch):
+    if not {"number", "loss", "accuracy"} <= set(epoch):
         return False
     told = [epoch[name] for name in Epoch.__dataclass_fields__ if epoch.get(name) is not None]
     if not all(type(value) in (int, float) and -1e300 < value < 1e300 for value in told):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from ..core.errors import DataError
 from ..core.tables import opened, seconds
 
 #: Headings met in the wild, for each column of a table.
-HEADINGS = {
+HEADINGS: Mapping[str, tuple[str, ...]] = {
     "video": ("video", "video_id", "video-id", "videoid", "video_name", "videoname", "vid"),
     "label": ("label", "class", "class_name", "action", "category"),
     "start": ("start_seconds", "start", "t_start", "t-start", "start_time", "s"),

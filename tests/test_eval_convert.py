@@ -130,7 +130,7 @@ def test_what_cannot_be_written(tmp_path):
 def test_srt(tmp_path):
     table = Segments(["v/1", "v/1"], ["b <i>\n\nc", "a"], [2.0, 1.0], [3.0, 4.0], [0.5, 0.25])
     (file,) = write(table, tmp_path, form="srt")
-    assert file.name == "v_1.srt"
+    assert file.name == "v%2F1.srt"
     assert file.read_text().split("\n\n") == [
         "1\n00:00:01,000 --> 00:00:02,000\na (0.25)",
         "2\n00:00:02,000 --> 00:00:03,000\na (0.25)\nb (i) c (0.5)",

@@ -48,7 +48,7 @@ def test_worst_and_best_side_by_side(tmp_path, opened):
     assert captions(page) == ["b.png", "d.png", "a.png", "c.png"], "the two worst, then the two best"
     assert page.locator(".image").first.locator("img").count() == 2
     assert page.locator(".image").nth(1).get_by_text("cannot be read").count() == 2
-    assert page.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth === 60)")
+    page.wait_for_function("[...document.images].every((image) => image.complete && image.naturalWidth === 60)")
     assert "off less on: -50.0 points" in page.locator(".verdict").inner_text()
     page.select_option("#class", label=ODD)
     assert page.locator(".image:visible").count() == 2

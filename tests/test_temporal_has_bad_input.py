@@ -119,7 +119,7 @@ def test_half_written_detections_are_named(folder, capsys):
         json.dumps({"database": {"test long": {"annotations": [{"label": LABELS[0], "segment": [0, 1]}]}}})
     )
     assert thas("eval") == 1
-    assert "holds no detections" in capsys.readouterr().err
+    assert "detections.json is not valid JSON" in capsys.readouterr().err
 
 
 class Bomb:
@@ -139,6 +139,7 @@ def test_a_pickle_in_the_checkpoints_place_is_never_executed(folder, capsys):
 def test_a_checkpoint_of_another_version_is_named(folder):
     with safe_open(checkpoint(), framework="np") as file:
         about = json.loads(file.metadata()["thas"])
+    del about["crc32"]  # as other versions have none, or another
     tensors = load_file(checkpoint())
     for changes, says in (
         ({"format": 99, "thas": "9.9"}, "is of format 99"),

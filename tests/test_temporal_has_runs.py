@@ -83,9 +83,9 @@ def test_sequences_and_detections_come_back(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     for path in ("sequences.h5", "detections.json"):
         (tmp_path / path).write_text("{")
-    with pytest.raises(DataError, match="holds no sequences"):
+    with pytest.raises(DataError, match="cannot read sequences"):
         read_sequences(tmp_path / "sequences.h5")
-    with pytest.raises(DataError, match="holds no detections"):
+    with pytest.raises(DataError, match="is not valid JSON"):
         read_detections(tmp_path / "detections.json")
 
 
