@@ -85,7 +85,7 @@ def test_sequences_and_detections_come_back(tmp_path):
         (tmp_path / path).write_text("{")
     with pytest.raises(DataError, match="cannot read sequences"):
         read_sequences(tmp_path / "sequences.h5")
-    with pytest.raises(DataError, match="is not valid JSON"):
+    with pytest.raises(DataError, match="holds no detections"):
         read_detections(tmp_path / "detections.json")
 
 
