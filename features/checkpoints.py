@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.checkpoints import check_finite
 from ..core.errors import CheckpointError, FeatureError, listing
 from .pickled_arrays import load_tree
 
@@ -38,7 +37,6 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
             with safe_open(str(path), framework="pt") as opened:
                 own = (opened.metadata() or {}).get("thas")
                 tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
-                check_finite(tensors, path)
                 return tensors, json.loads(own) if own else None
         if start[:1] == b"\x80" and start[1:2] >= b"\x04":  # torch itself writes protocol 2, or a zip archive
             try:
@@ -60,7 +58,6 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
         raise CheckpointError(
             f"{path} holds no weights", why="it is not a table of tensors", next="--weights FILE", subject=str(path)
         )
-    check_finite(loaded, path)
     return {key.removeprefix("module.").removeprefix("backbone."): value for key, value in loaded.items()}, None
 
 

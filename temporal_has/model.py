@@ -185,8 +185,6 @@ def load_model(
         description = dict(json.loads(metadata["thas"]))
         if description.get("kind", "temporal") != "temporal":
             raise ValueError(f"it holds a network of kind {description['kind']}")
-        check_finite(tensors, path)
-        check_unchanged(tensors, description, path)
         if description["format"] not in FORMATS:
             raise CheckpointError(
                 f"{path} is of format {description['format']}; thas {__version__} reads {listing(map(str, FORMATS))}",
@@ -208,6 +206,8 @@ def load_model(
         else:
             head = as_head(network, classes=len(description["classes"]), settings=settings.network)
         head.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
+        check_finite(tensors, path)
+        check_unchanged(tensors, description, path)
     except CheckpointError:
         raise
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:

@@ -16,7 +16,6 @@ from ..core import hdf5
 from ..core.errors import DataError, plural
 from ..core.file_names import file_name
 from ..core.files import cannot_write, write_atomically
-from ..core.json_files import load_json
 from ..core.reading import reading
 from ..core.segments import Segments
 from ..core.tables import csv_text
@@ -187,7 +186,7 @@ def read_detections(path: Path) -> tuple[Segments, dict[str, Any]]:
         DataError: The file holds something else.
     """
     with reading(path, "holds no detections", next="thas localize writes them"):
-        content = load_json(path, next="thas localize writes them")
+        content = json.loads(path.read_text(encoding="utf-8"))
         facts = content.get("thas", {})
         if not isinstance(facts, dict) or not all(video for video in content["results"]):
             raise ValueError("what stands beside the detections is no table" if facts else "a video has no name")

@@ -11,8 +11,8 @@ from thas.core.errors import ThasError
 
 from .fuzzed_readers import READERS, changed, is_finite
 
-# Features from elsewhere may hold NaN; they are refused where they are written.
-RAW = ("import_",)
+# Features from elsewhere may hold NaN, and weights: refused where they are written to a cache, or put into a network.
+RAW = ("import_", "weights_")
 SECONDS_A_READER = 0.25
 
 
