@@ -96,7 +96,7 @@ def load_torchcodec() -> Any:
         UsageError: It is not installed, or finds no FFmpeg.
     """
     try:
-        from torchcodec.decoders import VideoDecoder  # pyright: ignore[reportPrivateImportUsage]
+        from torchcodec.decoders import VideoDecoder  # pyright: ignore[reportPrivateImportUsage]  # type: ignore[import-not-found]
     except ImportError as error:
         raise UsageError(
             "torchcodec is not installed", why=str(error), next="pip install 'thas[torchcodec]', or --decoder auto"
