@@ -79,7 +79,9 @@ def _by_packets(path: Path, watch: Watch) -> FrameTable | None:
     with listening() as heard, opened(path) as (container, stream):
         name = container.format.name
         # Two fields may lie in two packets of these formats.
-        if must_be_decoded(name) or (name in RESTARTING and stream.codec_context.field_order not in (0, 1)):
+        # Older PyAV does not tell how the lines lie; then all is decoded, which is slower and as right.
+        order = getattr(stream.codec_context, "field_order", None)
+        if must_be_decoded(name) or (name in RESTARTING and order not in (0, 1)):
             return None
         try:
             packets = _read_packets(container, stream, heard, watch)
