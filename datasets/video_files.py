@@ -89,16 +89,6 @@ def find_videos(folder: Path, *, opening: bool = True) -> tuple[list[Path], dict
     return sorted(videos), left_out
 
 
-def is_video(path: Path) -> bool:
-    """Whether a path is a video: a file that `find_videos` would take, or a folder of numbered pictures."""
-    from ..features.frame_folder import is_frame_folder
-
-    if path.is_dir():
-        return is_frame_folder(path)
-    suffix = path.suffix.lower()
-    return suffix in VIDEO_SUFFIXES or (suffix not in _COMPANIONS and path.is_file() and not _why_not(path, suffix))
-
-
 def named(left_out: Mapping[Path, str]) -> str:
     """One line about the files that are left out, for a message.
 
