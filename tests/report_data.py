@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from thas.core.segments import Segments
 from thas.eval.annotations import Annotations
@@ -14,6 +15,15 @@ from thas.temporal_has.activation import ClassActivationSequence
 
 ODD = "<script>alert(1)</script>"
 HEBREW = 'שלום "quoted" 🏊'
+
+
+def until(page, condition: str) -> None:
+    """Wait for a condition; playwright's own way of waiting is refused by the page's policy."""
+    for _ in range(200):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"it never came true: {condition}")
 
 
 def make_sequence(

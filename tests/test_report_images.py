@@ -12,7 +12,7 @@ from thas.core.errors import UsageError
 from thas.image_has.scores import ImageScores
 from thas.report.image_page import ImageRun, write_image_page
 
-from .report_data import HEBREW
+from .report_data import HEBREW, until
 
 ODD = "<b>cat"
 
@@ -48,7 +48,7 @@ def test_worst_and_best_side_by_side(tmp_path, opened):
     assert captions(page) == ["b.png", "d.png", "a.png", "c.png"], "the two worst, then the two best"
     assert page.locator(".image").first.locator("img").count() == 2
     assert page.locator(".image").nth(1).get_by_text("cannot be read").count() == 2
-    page.wait_for_function("[...document.images].every((image) => image.complete && image.naturalWidth === 60)")
+    until(page, "[...document.images].every((image) => image.complete && image.naturalWidth === 60)")
     assert "off less on: -50.0 points" in page.locator(".verdict").inner_text()
     page.select_option("#class", label=ODD)
     assert page.locator(".image:visible").count() == 2

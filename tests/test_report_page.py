@@ -18,17 +18,8 @@ from thas.eval.convert import write
 from thas.report.content import RunContent
 from thas.report.page import write_page
 
-from .report_data import HEBREW, ODD, make_run, make_sequence
+from .report_data import HEBREW, ODD, make_run, make_sequence, until
 from .video_files import write_video
-
-
-def until(page, condition):
-    """Wait for a condition; playwright's own way of waiting is refused by the page's policy."""
-    for _ in range(200):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(50)
-    pytest.fail(f"it never came true: {condition}")
 
 
 def names(page):
