@@ -82,6 +82,7 @@ def train(
     hide_probability: float | None = None,
     epochs: int | None = None,
     seed: int | None = None,
+    members: int | None = None,
     labels: Literal["known", "predicted"] | None = None,
     features: Path | None = None,
     train_subset: str | None = None,
@@ -129,6 +130,8 @@ def train(
         Passes over the training videos.
     seed
         Of weights, order and hiding.
+    members
+        So many networks, each from weights of its own, trained at once and averaged; one checkpoint.
     labels
         Whether a test video's true labels are given (known, as in the paper) or predicted.
     features
@@ -160,6 +163,7 @@ def train(
         "hide.probability": hide_probability,
         "train.epochs": epochs,
         "train.seed": seed,
+        "network.members": members,
         "train.device": device,
         "localize.labels": labels,
     }

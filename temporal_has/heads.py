@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
 from ..core.errors import ThasError, UsageError
 from ..core.plugins import built, load, not_a, parameters
 from .attention import top_mean
+from .members import Members
 from .network import Head, NetworkOutput
 from .seeded_dropout import Chance
 from .settings import NetworkSettings
@@ -77,6 +80,8 @@ class PlainHead(Head):
 def build_head(features: int, classes: int, settings: NetworkSettings, *, seed: int = 0) -> Head:
     """The head that the settings name, with fresh weights drawn by `seed`; torch's random state is left as it was.
 
+    With `network.members` it is several of them, each with weights of its own: see `members.Members`.
+
     It is called as `head(features, classes, ...)`, with those of the settings `network.*` that it has parameters for.
 
     Args:
@@ -91,16 +96,29 @@ def build_head(features: int, classes: int, settings: NetworkSettings, *, seed: 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = load("heads", settings.head)
-        network = built(head, vars(settings), features, classes, what="head", name=settings.head)
-    return as_head(network, classes=classes, settings=settings)
+        heads = [
+            as_head(
+                built(head, vars(settings), features, classes, what="head", name=settings.head),
+                classes=classes,
+                settings=replace(settings, members=1),
+            )
+            for _ in range(settings.members)
+        ]
+    return heads[0] if len(heads) == 1 else Members(heads)
 
 
 def as_head(network: object, *, classes: int, settings: NetworkSettings) -> Head:
     """A head as it is, or a torch module made one.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: It is neither, or several are wanted, and it is one.
     """
+    if settings.members > 1:
+        raise UsageError(
+            f"network.members={settings.members} needs a head that can be built several times",
+            why="a network of your own was given ready-made",
+            next="name its class as a plug-in, or put its members together yourself",
+        )
     if isinstance(network, Head):
         return network
     if not isinstance(network, nn.Module):

@@ -28,6 +28,7 @@ class NetworkOutput(NamedTuple):
         attention: (B, T), 0 to 1, how much each snippet belongs to any action; None if the head has none.
         background: (B, 2), the background class's video logits, of all snippets and of what attention lets through;
             None if the head has none.
+        members: What each of several networks said, of which the rest is the mean; empty of a single one.
     """
 
     video_logits: Tensor
@@ -35,6 +36,7 @@ class NetworkOutput(NamedTuple):
     sequence: Tensor
     attention: Tensor | None = None
     background: Tensor | None = None
+    members: tuple[NetworkOutput, ...] = ()
 
 
 class Head(nn.Module):

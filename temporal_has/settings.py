@@ -67,6 +67,9 @@ class NetworkSettings:
         "ours",
         part="heads",
     )
+    members: int = setting(
+        1, "networks trained at once from weights of their own, whose sequences are averaged", "ours", low=1, high=99
+    )
     channels: int = setting(256, "kernels in each layer", "ours", low=1)
     layers: int = setting(2, "convolutions over time; has2017 only", "unverified", low=1)
     kernel_size: int = setting(

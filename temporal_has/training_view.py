@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from .data import pad
 from .hide import Hiding, dropped, hide_mask, segment_size
 from .losses import video_loss
 from .model import Model
+from .network import NetworkOutput
 from .seeded_dropout import Chance
 from .settings import HideSettings
 
@@ -147,10 +148,14 @@ class NetworkWithLoss(nn.Module):
         with torch.autocast(target.device.type, enabled=False):
             video_logits = video_logits.float()
             if output is not None:
-                exact = {name: value.float() for name, value in output._asdict().items() if _is_half(value)}
-                return self.network.losses(output._replace(**exact), target, loss=self._loss), video_logits
+                return self.network.losses(_in_32_bits(output), target, loss=self._loss), video_logits
             return video_loss(video_logits, target, loss=self._loss), video_logits
 
 
-def _is_half(value: Any) -> bool:
+def _in_32_bits(output: NetworkOutput) -> NetworkOutput:
+    exact = {name: value.float() for name, value in output._asdict().items() if _is_half(value)}
+    return output._replace(**exact, members=tuple(_in_32_bits(one) for one in output.members))
+
+
+def _is_half(value: object) -> TypeGuard[Tensor]:
     return isinstance(value, Tensor) and value.dtype in {torch.float16, torch.bfloat16}
