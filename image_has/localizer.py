@@ -196,9 +196,12 @@ class Localizer:
 
     @property
     def side(self) -> int:
-        """Side of the square that images are squashed to, in pixels; larger than the network's for ten crops."""
-        seen = self.settings.input
-        return seen.resize if self.settings.localize.ten_crop else seen.size
+        """Side of the square that images are squashed to, in pixels; larger than the network's for ten crops.
+
+        Of several sizes it is the largest, from which the others are made.
+        """
+        seen, rules = self.settings.input, self.settings.localize
+        return seen.resize if rules.ten_crop else max(seen.size, *rules.sizes, 0)
 
     def localize(self, images: Sequence[PIL.Image.Image], *, top: int = 1) -> list[LocalizedImage]:
         """Box the likeliest classes of images.
@@ -269,8 +272,15 @@ class Localizer:
         picture = x
         if seen.dropout == "always":
             x = torch.stack([self._dropped(*pair) for pair in zip(x, pixels, strict=True)])
-        looks = views(x.shape[-1], seen.size, mirror=self.settings.localize.mirror)
-        outputs = [(look, [member.network(self._part(x, look)) for member in self.members]) for look in looks]
+        rules = self.settings.localize
+        # Many crops of one size, or the whole at each of several.
+        sizes = dict.fromkeys((seen.size, *rules.sizes)) if not rules.ten_crop else (x.shape[-1],)
+        outputs = []
+        for side in sizes:
+            whole = _resized(x, side)
+            for look in views(side, seen.size if rules.ten_crop else side, mirror=rules.mirror):
+                shown = _part(whole, look, seen.size if rules.ten_crop else side)
+                outputs.append((look, [member.network(shown) for member in self.members]))
         everything = [one.logits.float().softmax(1) for _, several in outputs for one in several]
         probabilities = torch.stack(everything).mean(0)
         # Stable, so that of classes drawn level the first is predicted, as by argmax.
@@ -282,16 +292,17 @@ class Localizer:
         for look, several in outputs:
             for i in drawing:
                 weight = self.members[i].network.weight
-                one = upsampled(activation_map(several[i].maps.float(), weight.float(), wanted), (seen.size, seen.size))
-                place = (slice(look.top, look.top + seen.size), slice(look.left, look.left + seen.size))
+                side = seen.size if rules.ten_crop else x.shape[-1]
+                one = upsampled(activation_map(several[i].maps.float(), weight.float(), wanted), (side, side))
+                place = (slice(look.top, look.top + side), slice(look.left, look.left + side))
                 total[(..., *place)] += one.flip(-1) if look.mirrored else one
                 count[place] += 1
         # Where no crop reaches, which happens when they are smaller than half the image, nothing speaks for a class.
         maps = total / count.clamp(min=1)
-        if times := self.settings.localize.refine:
+        if times := rules.refine:
             # What speaks against a class would eat into what speaks for it. Of a range it is a part, though.
-            maps = maps if self.settings.localize.scale == "range" else maps.clamp(min=0)
-            maps, picture = (shrunk_to(one, self.settings.localize.refine_size) for one in (maps, picture))
+            maps = maps if rules.scale == "range" else maps.clamp(min=0)
+            maps, picture = (shrunk_to(one, rules.refine_size) for one in (maps, picture))
             twice = torch.zeros_like(ranked[:, 0], dtype=torch.bool) if known is None else wanted[:, -1] == wanted[:, 0]
             maps = _refined(maps, picture, twice, iterations=times)
         return Localization(probabilities, ranked, maps)
@@ -302,10 +313,18 @@ class Localizer:
         generator = torch.Generator().manual_seed(seed)
         return dropped(x, probability=self.settings.hide.probability, generator=generator)
 
-    def _part(self, x: Tensor, look: View) -> Tensor:
-        size = self.settings.input.size
-        part = x[..., look.top : look.top + size, look.left : look.left + size]
-        return part.flip(-1) if look.mirrored else part
+
+def _part(x: Tensor, look: View, size: int) -> Tensor:
+    """What a view shows, so many pixels wide."""
+    part = x[..., look.top : look.top + size, look.left : look.left + size]
+    return part.flip(-1) if look.mirrored else part
+
+
+def _resized(x: Tensor, side: int) -> Tensor:
+    """(B, 3, S, S) pictures at another side, smoothed where they shrink."""
+    if x.shape[-1] == side:
+        return x
+    return torch.nn.functional.interpolate(x, size=(side, side), mode="bilinear", antialias=True)
 
 
 def shrunk_to(images: Tensor, side: int) -> Tensor:

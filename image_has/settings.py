@@ -123,6 +123,9 @@ class LocalizeSettings:
         low=0,
     )
     mirror: bool = setting(False, "average maps and probabilities over the image and its mirror image", "ours")
+    sizes: tuple[int, ...] = setting(
+        (), "more sides in pixels that the whole image is looked at; maps and probabilities are averaged", "ours", low=8
+    )
     ten_crop: bool = setting(False, "average maps and probabilities over ten crops (GoogLeNet)", "unverified")
 
 
@@ -192,6 +195,9 @@ class ImageSettings(SettingsTable):
             ),
             "localize.ten_crop needs an input.resize above input.size": (
                 self.localize.ten_crop and self.input.resize == self.input.size
+            ),
+            "localize.ten_crop and localize.sizes exclude each other": bool(
+                self.localize.ten_crop and self.localize.sizes
             ),
             "localize.threshold needs at least one value": not self.localize.threshold,
         }

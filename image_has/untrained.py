@@ -161,14 +161,15 @@ def untrained_localizer(
         changed["input.resize"] = changed["input.size"]
     settings = member.settings.updated(changed, origin="option")
     localizer = Localizer.of(member, settings=settings, device=device)
-    side = settings.input.size
+    side = localizer.side
     try:
         localizer.maps(torch.zeros(1, 3, side, side, dtype=torch.uint8))
     except (ValueError, AssertionError, RuntimeError) as error:
+        sizes = ", ".join(map(str, dict.fromkeys((settings.input.size, *settings.localize.sizes))))
         raise UsageError(
-            f"{settings.network.name} cannot look at images of {side} pixels",
+            f"{settings.network.name} cannot look at images of {sizes} pixels",
             why=" ".join(str(error).split())[:200],
-            next=f"--set input.size={member.settings.input.size}",
+            next=f"--set input.size={member.settings.input.size}" + " localize.sizes=" * bool(settings.localize.sizes),
         ) from None
     return localizer
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from thas.core.errors import DataError, UsageError
 from thas.core.run_settings import read_settings
+from thas.image_has.activation import upsampled
 from thas.image_has.box_workers import boxes_of
 from thas.image_has.datasets import open_images
 from thas.image_has.decode import read_image
@@ -114,6 +115,32 @@ def test_with_mirror_images_left_and_right_are_alike():
     one, other = seen(pixels, mirror=False), seen(pixels.flip(-1), mirror=False)
     assert not torch.allclose(one.maps, other.maps.flip(-1), atol=1e-3)
     torch.testing.assert_close(here.probabilities, (one.probabilities + other.probabilities) / 2)
+
+
+def test_several_sizes_are_averaged(squares: Path):
+    """Each size says what it would alone, of the same picture at that size; maps are at the largest's pixels."""
+    network = build_network(ImageSettings.preset("image-demo").network, classes=2, seed=0)
+    pixels = torch.randint(0, 256, (2, 3, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+    def seen(**changes: object) -> Localizer:
+        named = {f"{'input' if name == 'size' else 'localize'}.{name}": value for name, value in changes.items()}
+        settings = SETTINGS.updated({"input.resize": 48, **named})
+        return Localizer.of(TrainedNetwork(network, ("blue", "red"), settings), device="cpu")
+
+    both = seen(size=32, sizes=(48,))
+    assert both.side == 48
+    small = torch.nn.functional.interpolate(pixels.float(), size=(32, 32), mode="bilinear", antialias=True).round()
+    alone = [seen(size=32).maps(small.to(torch.uint8)), seen(size=48).maps(pixels)]
+    found = both.maps(pixels)
+    torch.testing.assert_close(found.probabilities, sum(one.probabilities for one in alone) / 2, atol=2e-3, rtol=0)
+    maps = [upsampled(one.maps, (48, 48)) for one in alone]
+    assert found.maps.shape == (2, 1, 48, 48)
+    # A map drawn up twice is smoother than one drawn up once; elsewhere they agree.
+    assert (found.maps - sum(maps) / 2).abs().mean() < 0.05 * found.maps.abs().mean()
+    assert (found.maps - maps[1]).abs().mean() > 0.1 * found.maps.abs().mean(), "the smaller one counts"
+    assert (Localizer.of(colour_network(), settings=both.settings, device="cpu").side) == 48
+    with pytest.raises(UsageError, match=r"ten_crop and localize\.sizes"):
+        SETTINGS.updated({"localize.ten_crop": True, "localize.sizes": (48,)})
 
 
 def test_dropped_values_follow_from_the_picture_alone():
