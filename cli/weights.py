@@ -36,6 +36,7 @@ def weights_list(*, json: Annotated[bool, _FLAG] = False) -> int:
             "megabytes": round(one.size / 1e6) or None,
             "licence": one.licence,
             "non_commercial": one.non_commercial,
+            "checked_by": one.pinned,
             "file": str(path) if (path := stored(one.name)) else None,
         }
         for one in CATALOGUE.values()
@@ -45,10 +46,11 @@ def weights_list(*, json: Annotated[bool, _FLAG] = False) -> int:
         return 0
     from rich.table import Table
 
-    table = Table("name", "for", "trained on", "MB", "licence", "here", box=None, pad_edge=False)
+    table = Table("name", "for", "trained on", "MB", "licence", "checked by", "here", box=None, pad_edge=False)
     for row in rows:
         size = str(row["megabytes"] or "?")
-        table.add_row(row["name"], row["use"], row["trained_on"], size, row["licence"], "yes" if row["file"] else "")
+        here = "yes" if row["file"] else ""
+        table.add_row(row["name"], row["use"], row["trained_on"], size, row["licence"], row["checked_by"], here)
     print_wide(table)
     note(f"fetched files lie in {weights_folder()}; fetch one: thas weights fetch NAME")
     note("others: --backbone hf:ORG/NAME and timm:NAME take any network of transformers and timm")
@@ -89,6 +91,8 @@ def weights_fetch(
             files[one.name] = fetch(one.name, source=from_, progress=lambda share, to=advance: to(100 * share))
         if one.non_commercial:
             note(f"{one.name}: {one.licence}: not for commercial use")
+        if one.pinned != "SHA-256":
+            note(f"{one.name}: {one.pinned} beforehand; what came is kept under its own, {files[one.name].name}")
     if json:
         print_json({"files": {name: str(path) for name, path in files.items()}})
         return 0

@@ -1,13 +1,15 @@
 """Published weights that thas knows by name: what each is, its size and licence, and where it comes from.
 
-Facts and figures with their sources; the hashes were computed from the files, or are those in torchvision's file names
-(the first eight digits). A name is that of the network which the weights are for.
+Facts and figures with their sources. Hashes of files in packages were computed from the files. Of torchvision's files
+the first eight digits stand in their names; the whole hashes were found in several public projects that pin them, and
+begin so. `s3d` has those eight digits alone, and for pytorchvideo's files nobody publishes any: what comes at the first
+fetch is kept under its own hash. A name is that of the network which the weights are for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from .errors import UsageError, suggestion
 
@@ -46,6 +48,11 @@ class Published:
         return "." + self.address.rpartition(".")[2]
 
     @property
+    def pinned(self) -> str:
+        """How surely the file is known beforehand, in words."""
+        return {0: "no hash known", 64: "SHA-256"}.get(len(self.sha256), f"{len(self.sha256)} digits of its SHA-256")
+
+    @property
     def non_commercial(self) -> bool:
         """Whether the licence forbids commercial use."""
         return is_non_commercial(self.licence)
@@ -64,7 +71,7 @@ def is_non_commercial(licence: str) -> bool:
 _TORCHVISION = "https://download.pytorch.org/models/"
 _PYTORCHVIDEO = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/"
 # Inputs are (x - 127) / 128 in values from 0 to 255; with ImageNet's mean and std the accuracy is 8 points less.
-_LITE: Any = {"mean": (127 / 255,) * 3, "std": (128 / 255,) * 3}
+_LITE_MEAN, _LITE_STD = (127 / 255, 127 / 255, 127 / 255), (128 / 255, 128 / 255, 128 / 255)
 
 _ALL = (
     Published(
@@ -78,14 +85,14 @@ _ALL = (
         "2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f842867",
     ),
     *(
-        Published(name, "videos", "Kinetics-400", "BSD-3-Clause", f"{_TORCHVISION}{file}", digits, megabytes << 20)
-        for name, file, digits, megabytes in (
-            ("r3d_18", "r3d_18-b3b3357e.pth", "b3b3357e", 127),
-            ("mc3_18", "mc3_18-a90a0ba3.pth", "a90a0ba3", 45),
-            ("r2plus1d_18", "r2plus1d_18-91a641e6.pth", "91a641e6", 120),
-            ("s3d", "s3d-d76dad2f.pth", "d76dad2f", 32),
-            ("mvit_v2_s", "mvit_v2_s-ae3be167.pth", "ae3be167", 132),
-            ("swin3d_t", "swin3d_t-7615ae03.pth", "7615ae03", 122),
+        Published(name, "videos", "Kinetics-400", "BSD-3-Clause", f"{_TORCHVISION}{name}-{sha[:8]}.pth", sha, size)
+        for name, sha, size in (
+            ("r3d_18", "b3b3357ead25631ec9c57362ff2128a92d0427e01e2cd184951a44380c3f2e9d", 133_546_016),
+            ("mc3_18", "a90a0ba35ca1242d15b77511ff28bfb29cc596988b5ea36081042f8e2f54212b", 46_841_888),
+            ("r2plus1d_18", "91a641e6c2ab531d1aca5f4321b4d802ec5c3babc15df855cdb6e39c6a1107c8", 126_162_996),
+            ("s3d", "d76dad2f", 32 << 20),
+            ("mvit_v2_s", "ae3be16733081f6d1cd40e4ab980ca23d6df6dc6486d15ada05a5e8ab8c9b975", 132 << 20),
+            ("swin3d_t", "7615ae035996b65eb38dad437ae533d2dfcd36f9f89d28c0f0fa7bfb8e6b3130", 122 << 20),
         )
     ),
     *(
@@ -109,7 +116,8 @@ _ALL = (
             sha256,
             size,
             archive,
-            **_LITE,
+            _LITE_MEAN,
+            _LITE_STD,
         )
         for i, file, sha256, size, archive in (
             (
@@ -136,11 +144,11 @@ _ALL = (
         )
     ),
     *(
-        Published(name, "images", "ImageNet-1k", "BSD-3-Clause", f"{_TORCHVISION}{file}", digits, megabytes << 20)
-        for name, file, digits, megabytes in (
-            ("resnet18", "resnet18-f37072fd.pth", "f37072fd", 45),
-            ("resnet50", "resnet50-0676ba61.pth", "0676ba61", 98),
-            ("googlenet", "googlenet-1378be20.pth", "1378be20", 50),
+        Published(name, "images", "ImageNet-1k", "BSD-3-Clause", f"{_TORCHVISION}{name}-{sha[:8]}.pth", sha, size)
+        for name, sha, size in (
+            ("resnet18", "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec", 46_830_571),
+            ("resnet50", "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a", 102_530_333),
+            ("googlenet", "1378be20a8e875cf1568b8a71654e704449655e34711a959a38b04fb34905cef", 50 << 20),
         )
     ),
 )

@@ -179,8 +179,21 @@ def test_the_catalogue_is_whole():
         assert one.licence
         assert not one.non_commercial
         assert one.address.startswith("https://") or (len(one.sha256) == len(one.archive_sha256) == 64)
+    assert [name for name, one in CATALOGUE.items() if one.pinned == "8 digits of its SHA-256"] == ["s3d"]
+    assert all("pytorchvideo" in one.address for one in CATALOGUE.values() if one.pinned == "no hash known")
     assert is_non_commercial("CC-BY-NC-4.0")
     assert without_password("https://a:b@c.org/x") == "https://c.org/x"
+
+
+def test_torchvisions_weights_are_those_that_torchvision_names():
+    """By address; and the whole hash begins with the digits in the file's name, which is torchvision's own pin."""
+    models = pytest.importorskip("torchvision.models")
+    theirs = {one.name: one for one in CATALOGUE.values() if "download.pytorch.org" in one.address}
+    assert len(theirs) == 9
+    for name, one in theirs.items():
+        weights = {str(each): each.url for each in models.get_model_weights(name)}
+        assert one.address in weights.values(), weights
+        assert one.address == f"https://download.pytorch.org/models/{name}-{one.sha256[:8]}.pth"
 
 
 def test_the_list(shop, capsys):
