@@ -205,3 +205,25 @@ def _cell_error(path: Path, cell: Any, what: str, why: str, next_: str) -> DataE
     return DataError(
         f"{path}, sheet {cell.parent.title}, cell {cell.coordinate} {what}", why=why, next=next_, subject=str(path)
     )
+
+
+def plain_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """All rows of the first visible sheet that has any, each cell as text; dates and formulas as they are held.
+
+    For the tables of programs, which are known by their own headings.
+
+    Raises:
+        UsageError: openpyxl is not installed.
+        DataError: The file cannot be read.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} cannot be read", why="there is no such file", next="check the path", subject=str(path))
+    for sheet in _opened(path).worksheets:
+        if sheet.sheet_state == "visible" and sheet.max_row > 1:
+            for row in sheet.iter_rows():
+                yield row[0].row, ["" if cell.value is None else _as_held(cell.value) for cell in row]
+            return
+
+
+def _as_held(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

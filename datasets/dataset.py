@@ -5,7 +5,7 @@
                            data/<name>/
         labels.csv         video,label[,subset]; several rows for several labels; or labels.xlsx
         annotations.json   optional, ActivityNet's form; or annotations.csv or .xlsx; or annotations/, THUMOS14's text
-                           files. For evaluation only
+                           files or those of annotation tools (docs/annotators.md). For evaluation only
         features/          <video>.h5, made by `thas extract-features` or `thas import-features`
 
 Training sees `labels` and nothing else; segments are read by evaluation alone.
@@ -432,6 +432,8 @@ def _annotations_path(folder: Path) -> Path | None:
     if (folder / "annotations.json").exists():
         return folder / "annotations.json"
     table = find_table(folder, "annotations")
+    for suffix in (".eaf", ".boris", ".xml", ".anvil", ".tsv"):
+        table = table or (path if (path := folder / f"annotations{suffix}").is_file() else None)
     return table or (folder / "annotations" if (folder / "annotations").exists() else None)
 
 

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import DataError, listing, suggestion
+from ..annotators.events import NOTHING_SAID, ReadingOptions
+from ..annotators.forms import files_in, form_of, read_file
+from ..core.errors import DataError, listing, plural, suggestion
 from ..core.json_files import load_json
 from ..core.segments import Segments
-from ..core.tables import is_table, seconds, table_rows
-from .annotations import Annotations
+from ..core.spreadsheets import is_spreadsheet, read_sheet
+from ..core.tables import is_table, opened, seconds, split_heading, table_rows
+from .annotations import Annotations, joined
 from .parsing import HEADINGS, interval, label_name, text_lines, two_times
 
 _SUBSETS = {"val": "validation"}
@@ -25,10 +28,11 @@ class _Table:
         self.path, self.given, self.ignore_label = path, classes, ignore_label
         self.rows: list[tuple[str, str, float, float]] = []
         self.ignored: list[tuple[str, str, float, float]] = []
+        self.points: list[tuple[str, str, float, float]] = []
         self.durations: dict[str, float] = {}
         self.subsets: dict[str, str] = {}
 
-    def add(self, video: str, label: str, start: float, end: float, *, place: str) -> None:
+    def add(self, video: str, label: str, start: float, end: float, *, place: str, instant: bool = False) -> None:
         if not (video and label):
             raise DataError(
                 f"{place}: the {'label' if video else 'video'} is empty", next="correct the row", subject=str(self.path)
@@ -43,7 +47,7 @@ class _Table:
                 next="correct the row, or the list of classes",
                 subject=str(self.path),
             )
-        self.rows.append((video, label, start, end))
+        (self.points if instant else self.rows).append((video, label, start, end))
 
     def put_in(self, video: str, subset: str, *, place: str) -> None:
         if self.subsets.setdefault(video, subset) != subset:
@@ -65,12 +69,15 @@ class _Table:
         self.durations[video] = lasting
 
     def annotations(self, notes: Sequence[str] = ()) -> Annotations:
-        if not (self.rows or self.durations or self.subsets):
+        if not (self.rows or self.points or self.durations or self.subsets):
             raise DataError(f"{self.path} holds no annotations", next="give another file", subject=str(self.path))
-        columns = list(zip(*self.rows, strict=True)) or [(), (), (), ()]
-        aside = list(zip(*self.ignored, strict=True)) or [(), (), (), ()]
-        classes = tuple(self.given) if self.given is not None else tuple(sorted(set(columns[1])))
-        return Annotations(Segments(*columns), classes, self.durations, self.subsets, Segments(*aside), tuple(notes))
+        rows, aside, instants = (
+            Segments(*(list(zip(*table, strict=True)) or [(), (), (), ()]))
+            for table in (self.rows, self.ignored, self.points)
+        )
+        found = {*rows.label, *instants.label}
+        classes = tuple(self.given) if self.given is not None else tuple(sorted(found))
+        return Annotations(rows, classes, self.durations, self.subsets, aside, tuple(notes), instants)
 
 
 def read_activitynet(path: Path, *, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
@@ -111,13 +118,30 @@ def read_activitynet(path: Path, *, classes: Sequence[str] | None, ignore_label:
                     subject=str(path),
                 ) from None
             table.add(video, label, *interval(start, end, place=where), place=where)
+        points = entry.get("points", [])
+        for i, row in enumerate(points if isinstance(points, list) else []):
+            where = f"{place}, point {i}"
+            try:
+                label, time = label_name(row["label"]), row["time"]
+            except (KeyError, TypeError) as error:
+                raise DataError(
+                    f"{where} is not a point",
+                    why=str(error),
+                    next='a point is {"label": NAME, "time": SECONDS}',
+                    subject=str(path),
+                ) from None
+            table.add(video, label, *interval(time, time, place=where), place=where, instant=True)
     return table.annotations()
 
 
 def read_csv(path: Path, *, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
-    """A table with the columns video, label, start_seconds, end_seconds and perhaps subset and duration_seconds."""
+    """A table with the columns video, label, start_seconds, end_seconds and perhaps subset and duration_seconds.
+
+    A row without an end is an instant, as all are of a table with the columns video, label, time_seconds.
+    """
     table = _Table(path, classes, ignore_label)
-    for line, row in table_rows(path, HEADINGS, needed=("video", "label", "start", "end")):
+    start, end = ("time", "time") if _of_instants(path) else ("start", "end")
+    for line, row in table_rows(path, HEADINGS, needed=("video", "label", start, end)):
         place = f"{path}, line {line}"
         if "score" in row:
             raise DataError(
@@ -130,8 +154,24 @@ def read_csv(path: Path, *, classes: Sequence[str] | None, ignore_label: str) ->
             table.put_in(video, row["subset"], place=place)
         if row.get("duration"):
             table.lasts(video, row["duration"], place=place)
-        table.add(video, row["label"], *interval(row["start"], row["end"], place=place), place=place)
-    return table.annotations()
+        instant = start == end or not row[end]
+        times = interval(row[start], row[start if instant else end], place=place)
+        table.add(video, row["label"], *times, place=place, instant=instant)
+    count = len(table.points)
+    what = "row has no end and is an instant", "rows have no end and are instants"
+    return table.annotations([f"{path.name}: {plural(count, *what)}"] if count else [])
+
+
+def _of_instants(path: Path) -> bool:
+    """Whether a table has times instead of starts and ends."""
+    if is_spreadsheet(path):
+        try:
+            return "start_seconds" not in read_sheet(path, HEADINGS, ("video", "label", "time")).names
+        except DataError:
+            return False
+    with opened(path) as file:
+        names = set(split_heading(next((line for line in file if line.strip()), ""))[0])
+    return bool(names & set(HEADINGS["time"])) and not names & set(HEADINGS["start"])
 
 
 def read_thumos_folder(path: Path, *, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
@@ -185,17 +225,23 @@ def _class_list(path: Path) -> tuple[str, ...] | None:
 
 
 def read_annotations(
-    path: str | Path, *, classes: Sequence[str] | None = None, ignore_label: str = "Ambiguous"
+    path: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    ignore_label: str = "Ambiguous",
+    options: ReadingOptions = NOTHING_SAID,
 ) -> Annotations:
     """Read ground truth, telling its form from the file itself.
 
     Args:
         path: ActivityNet JSON (`{"database": {video: {"subset", "duration", "annotations"}}}`), a CSV with the columns
             video, label, start_seconds, end_seconds and perhaps subset and duration_seconds, or a folder in THUMOS14's
-            form: a text file `<Class>_<subset>.txt` for each class, at any depth, with rows `video start end`; or a
-            data set's folder, which holds annotations.json.
+            form: a text file `<Class>_<subset>.txt` for each class, at any depth, with rows `video start end`; a file
+            of an annotation tool (docs/annotators.md), or a folder of such; or a data set's folder, which holds
+            annotations.json.
         classes: All labels there can be; by default those found, or THUMOS14's detclasslist.txt.
         ignore_label: The label of segments that are neither right nor wrong.
+        options: What the files of annotation tools do not say themselves.
 
     Raises:
         DataError: The file is missing, empty or malformed; the file and the row are named.
@@ -204,12 +250,32 @@ def read_annotations(
     if (path / "annotations.json").is_file():
         path = path / "annotations.json"  # a data set's folder
     if path.is_dir():
-        return read_thumos_folder(path, classes=classes, ignore_label=ignore_label)
+        if options.form is None and any(_CLASS_FILE.fullmatch(file.stem) for file in path.rglob("*_*.txt")):
+            return read_thumos_folder(path, classes=classes, ignore_label=ignore_label)
+        return _read_folder(path, classes, ignore_label, options)
     if not path.exists():
         raise DataError(
             f"the annotations {path} do not exist",
             next="give a JSON file, a CSV file or a folder in THUMOS14's form",
             subject=str(path),
         )
+    form = options.form or form_of(path)
+    if form is not None:
+        return read_file(path, options, form=form, classes=classes, ignore_label=ignore_label)
     read = read_csv if is_table(path) else read_activitynet
     return read(path, classes=classes, ignore_label=ignore_label)
+
+
+def _read_folder(path: Path, classes: Sequence[str] | None, ignore_label: str, options: ReadingOptions) -> Annotations:
+    """All files of annotation tools in a folder, put together."""
+    parts: list[Annotations] = []
+    passed: list[str] = []
+    for file in files_in(path):
+        if options.form or form_of(file) or is_table(file):
+            parts.append(read_annotations(file, classes=classes, ignore_label=ignore_label, options=options))
+        else:
+            passed.append(file.name)
+    if not parts:
+        return read_thumos_folder(path, classes=classes, ignore_label=ignore_label)  # which says what is missing
+    note = [f"not read, since they are in no form that is known: {listing(passed)}"] if passed else []
+    return joined(parts, str(path), note)

@@ -1,7 +1,8 @@
 """Writers: the same segments in the forms that other programs read.
 
-Between the three forms read here nothing is lost that the other form can hold. WebVTT and SubRip (subtitles in any
-video player), labels of videos, Label Studio's and FiftyOne's JSON are written only; neither package is needed.
+Between the three forms of data sets nothing is lost that the other form can hold; what annotation tools' forms lose is
+in docs/annotators.md. WebVTT and SubRip (subtitles in any video player), labels of videos and FiftyOne's JSON are
+written only. No tool's own package is needed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ..core.errors import DataError, UsageError, suggestion
+from ..core.errors import DataError, UsageError, plural, suggestion
 from ..core.file_names import file_name
 from ..core.files import write_atomically
 from ..core.segments import Segments
@@ -22,7 +23,9 @@ from .annotations import Annotations
 from .subtitles import write_subtitles
 from .thumos14 import CLASS_IDS
 
-Form = Literal["activitynet", "csv", "thumos", "webvtt", "srt", "labels", "label-studio", "fiftyone"]
+Form = Literal[
+    "activitynet", "csv", "thumos", "webvtt", "srt", "labels", "points", "boris", "elan", "label-studio", "fiftyone"
+]
 Table = Segments | Annotations
 
 #: What Label Studio takes a video's frame rate to be unless its <Video> tag says otherwise.
@@ -45,10 +48,10 @@ def write(
         path: The file; a folder for `webvtt` and `srt`, and for ground truth in THUMOS14's form.
         form: `activitynet` (JSON), `csv`, `thumos` (text; a folder with a file a class for ground truth), `webvtt` and
             `srt` (a file a video: chapters, subtitles), `labels` (annotations as labels of videos: labels.csv),
-            `label-studio` (tasks with predictions or annotations) or `fiftyone` (labels.json of a
-            FiftyOneTemporalDetectionDataset).
+            `points` (instants: points.csv), `boris` (a project), `elan` (a file a video, in a folder), `label-studio`
+            (tasks with predictions or annotations) or `fiftyone` (labels.json of a FiftyOneTemporalDetectionDataset).
         fps: Frames a second that Label Studio's `<Video frameRate>` says; its ranges are frames.
-        media: Where Label Studio and FiftyOne find a video, with `{video}` for its name.
+        media: Where annotation tools and FiftyOne find a video, with `{video}` for its name.
         apart: No two cues of `webvtt` or `srt` overlap.
 
     Returns:
@@ -64,7 +67,7 @@ def write(
             why=suggestion(form, get_args(Form)),
             next="give --to " + "|".join(get_args(Form)),
         )
-    if form in ("label-studio", "fiftyone") and "{video}" not in media:
+    if form in ("boris", "elan", "label-studio", "fiftyone") and "{video}" not in media:
         raise UsageError(f"the place of the videos, {media!r}, does not hold {{video}}", next='give "{video}.mp4"')
     if not fps > 0:
         raise UsageError(f"a frame rate must be above 0, not {fps:g}", next=f"give --fps {LABEL_STUDIO_FPS:g}")
@@ -120,9 +123,12 @@ def _write_activitynet(table: Table, path: Path, _fps: float, _media: str) -> li
     if truth is None:
         return _json(path, {"version": "thas", "results": rows.to_activitynet(), "external_data": {}})
     own = rows.to_activitynet()
-    database = {}
+    points = truth.points.by_video()
+    database: dict[str, object] = {}
     for video in truth.videos:
-        entry: dict[str, Any] = {"annotations": own.get(video, [])}
+        entry: dict[str, object] = {"annotations": own.get(video, [])}
+        if video in points:
+            entry["points"] = [{"label": label, "time": time} for _, label, time, _ in points[video]]
         if video in truth.subsets:
             entry["subset"] = truth.subsets[video]
         if video in truth.durations:
@@ -137,7 +143,11 @@ def _write_csv(table: Table, path: Path, _fps: float, _media: str) -> list[Path]
     if truth is None:
         text = csv_text([[*heading, "score"], *rows])
     else:
-        more = [[*row, truth.subsets.get(row[0], ""), truth.durations.get(row[0], "")] for row in rows]
+        instants = [[video, label, time, ""] for video, label, time, _ in truth.points]  # no end: no length
+        more = [
+            [*row, truth.subsets.get(str(row[0]), ""), truth.durations.get(str(row[0]), "")]
+            for row in [*rows, *instants]
+        ]
         text = csv_text([[*heading, "subset", "duration_seconds"], *more])
     write_atomically(path, text)
     return [path]
@@ -191,6 +201,71 @@ def _write_labels(table: Table, path: Path, _fps: float, _media: str) -> list[Pa
     return [path]
 
 
+def _write_points(table: Table, path: Path, _fps: float, _media: str) -> list[Path]:
+    """Instants, as training with points reads them."""
+    _, truth = _parts(table)
+    if truth is None or not len(truth.points):
+        raise UsageError(
+            "there are no instants to write",
+            why="points are what annotators marked without a length",
+            next="convert annotations with points, or leave --to points out",
+        )
+    rows = [(video, label, time) for video, label, time, _ in truth.points]
+    write_atomically(path, csv_text([("video", "label", "time_seconds"), *rows]))
+    return [path]
+
+
+def _write_boris(table: Table, path: Path, _fps: float, media: str) -> list[Path]:
+    from ..annotators.boris_project import write as project
+
+    _, truth = _parts(table)
+    points = truth.points.by_video() if truth is not None else {}
+    durations = truth.durations if truth is not None else {}
+    write_atomically(path, _encoded(project(_by_video(table), points, media=media, seconds=durations)))
+    return [path]
+
+
+def _write_elan(table: Table, path: Path, _fps: float, media: str) -> list[Path]:
+    """A file a video in a folder; into a file of the name given where there is one video."""
+    from ..annotators.elan import write as document
+
+    _, truth = _parts(table)
+    points = truth.points.by_video() if truth is not None else {}
+    videos = _by_video(table)
+    if path.suffix.lower() == ".eaf" and len(videos) != 1:
+        raise UsageError(
+            f"{path} would hold {len(videos)} videos",
+            why="ELAN has a file for each",
+            next=f"give a folder: {path.stem}/",
+        )
+    files: list[Path] = []
+    for video, rows in videos.items():
+        file = path if path.suffix.lower() == ".eaf" else path / file_name(video, ".eaf")
+        write_atomically(file, document(video, rows, points.get(video, Segments.empty()), media=media))
+        files.append(file)
+    return files
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
+
+
+def losses(table: Table, form: str) -> list[str]:
+    """What a form cannot hold of a table, one sentence each."""
+    rows, truth = _parts(table)
+    sentences: list[str] = []
+    if rows.score is not None and form in ("boris", "elan"):
+        sentences.append(f"scores are not written: {form} has none")
+    if truth is not None and len(truth.points) and form in ("thumos", "webvtt", "srt", "fiftyone"):
+        sentences.append(f"{plural(len(truth.points), 'instant')} not written: {form} has segments alone")
+    if truth is not None and len(truth.segments) and form == "points":
+        sentences.append(f"{plural(len(truth.segments), 'segment')} not written: they have a length")
+    subsets = set() if truth is None else set(truth.subsets.values()) - {"all", ""}
+    if subsets and form in ("boris", "elan", "label-studio", "fiftyone", "webvtt", "srt"):
+        sentences.append(f"subsets are not written: {form} has none")
+    return sentences
+
+
 def _write_label_studio(table: Table, path: Path, fps: float, media: str) -> list[Path]:
     tasks = []
     for video, rows in _by_video(table).items():
@@ -234,6 +309,9 @@ _WRITERS: dict[str, Callable[[Table, Path, float, str], list[Path]]] = {
     "csv": _write_csv,
     "thumos": _write_thumos,
     "labels": _write_labels,
+    "points": _write_points,
+    "boris": _write_boris,
+    "elan": _write_elan,
     "label-studio": _write_label_studio,
     "fiftyone": _write_fiftyone,
 }

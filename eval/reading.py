@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..annotators.events import NOTHING_SAID, ReadingOptions
+from ..annotators.forms import form_of
 from ..core.errors import DataError
 from ..core.segments import Segments
 from ..core.spreadsheets import is_spreadsheet, read_sheet
@@ -14,12 +16,15 @@ from .detections import ClassIds, read_detections
 from .parsing import HEADINGS
 
 
-def read_any(path: str | Path, *, class_ids: ClassIds | None = None) -> Segments | Annotations:
+def read_any(
+    path: str | Path, *, class_ids: ClassIds | None = None, options: ReadingOptions = NOTHING_SAID
+) -> Segments | Annotations:
     """Detections or annotations, told apart by the content.
 
     Args:
         path: A file in any form, a folder of THUMOS14 text files, or a run folder with detections.json.
         class_ids: See `detections.read_detections`.
+        options: What the files of annotation tools do not say themselves.
 
     Raises:
         DataError: Missing or malformed.
@@ -29,7 +34,9 @@ def read_any(path: str | Path, *, class_ids: ClassIds | None = None) -> Segments
         raise DataError(f"{path} does not exist", next="give a file or a folder", subject=str(path))
     if path.is_dir():
         found = path / "detections.json"
-        return read_detections(found) if found.exists() else read_annotations(path)
+        return read_detections(found) if found.exists() else read_annotations(path, options=options)
+    if options.form is not None or form_of(path) is not None:
+        return read_annotations(path, options=options)
     if is_spreadsheet(path):
         needed = ("video", "label", "start", "end")
         scored = set(read_sheet(path, HEADINGS, needed).names) & set(HEADINGS["score"])

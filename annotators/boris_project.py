@@ -1,0 +1,249 @@
+"""BORIS: project files (`.boris`), read and written.
+
+An event is a list of time, subject, behaviour, modifier and comment. Nothing says START or STOP: those of one subject,
+behaviour and modifier take turns. Written is what BORIS's `Import observations` takes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..core.segments import Segments
+from .boris import LABEL
+from .boris_clock import Clock, put, queued
+from .events import Found, ReadingOptions, video_name
+from .pairing import Mark, paired
+from .texts import json_of, list_in, table_in, text_in
+
+
+def is_project(content: object) -> bool:
+    """Whether JSON is a project of BORIS."""
+    return isinstance(content, dict) and {"observations", "behaviors_conf"} <= content.keys()
+
+
+def read(path: Path, options: ReadingOptions) -> Found:
+    """Read all observations of videos; live ones are of no video and are left out with a note.
+
+    Raises:
+        DataError: It is no project, or a state has no end.
+    """
+    found = Found(path, options, LABEL)
+    content = json_of(path)
+    if not is_project(content):
+        raise found.fail(
+            "it is no project of BORIS", why="it lacks observations or behaviors_conf", next="give a .boris file"
+        )
+    project = table_in(content, str(path))
+    states: dict[str, bool] = {}
+    for entry in table_in(project["behaviors_conf"], f"{path}, behaviors_conf").values():
+        behavior = table_in(entry, f"{path}, behaviors_conf")
+        states[text_in(behavior.get("code"), f"{path}, behaviors_conf")] = "state" in str(behavior.get("type")).lower()
+    wanted = options.where.get("observation")
+    live: list[str] = []
+    for name, entry in table_in(project["observations"], f"{path}, observations").items():
+        place = f"{path}, observation {name!r}"
+        observation = table_in(entry, place)
+        if wanted is not None and name not in wanted:
+            continue
+        clock = _clock(found, observation, place)
+        if clock is None:
+            live.append(name)
+        else:
+            _read_observation(found, name, observation, clock, states)
+    if live:
+        names = ", ".join(map(repr, live))
+        found.notes.append(f"{path.name}: not read, since they are of no video (live, or of pictures): {names}")
+    return found
+
+
+def _clock(found: Found, observation: Mapping[str, object], place: str) -> Clock | None:
+    """The clock of an observation; None if it has no video."""
+    files = observation.get("file")
+    if str(observation.get("type", "MEDIA")).upper() != "MEDIA" or not files:
+        return None
+    players = [
+        [text_in(path, place) for path in list_in(paths, place)] for _, paths in sorted(table_in(files, place).items())
+    ]
+    players = [player for player in players if player]
+    if not players:
+        return None
+    info = observation.get("media_info")
+    media_info = table_in(info, place) if info is not None else {}
+    lengths = media_info.get("length")
+    known = table_in(lengths, place) if lengths is not None else {}
+    offset = _number(observation.get("time offset", 0.0))
+    if len(players) > 1:
+        others = ", ".join(video_name(path) for player in players[1:] for path in player)
+        found.notes.append(
+            f"{place}: events are of the first player's videos; {others} showed the same and have none here"
+        )
+    own = [_number(known[path]) if path in known else None for path in players[0]]
+    if observation.get("media_creation_date_as_offset"):
+        times = table_in(media_info.get("media_creation_time"), place)
+        starts = [_number(times[path]) + offset for path in players[0]]
+        ends = [start + (length or float("inf")) for start, length in zip(starts, own, strict=True)]
+        return Clock(tuple(players[0]), tuple(starts), tuple(ends))
+    return queued(found, players[0], own, offset=offset, place=place)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float | str) else 0.0
+
+
+def _read_observation(
+    found: Found, name: str, observation: Mapping[str, object], clock: Clock, states: Mapping[str, bool]
+) -> None:
+    place = f"{found.path}, observation {name!r}"
+    for path, since, until in zip(clock.media, clock.starts, clock.ends, strict=True):
+        video = found.video(path, place=place)
+        if until < float("inf"):
+            found.durations[video] = round(until - since, 3)
+    marks: list[Mark] = []
+    whole: list[tuple[float, float | None, Mapping[str, str], str]] = []
+    for i, entry in enumerate(list_in(observation.get("events", []), place)):
+        where = f"{place}, event {i + 1}"
+        event = list_in(entry, where)
+        if len(event) < 3:
+            raise found.fail(
+                f"{event!r:.60} is no event",
+                why="it has a time, a subject, a behaviour",
+                place=where,
+                next="export anew",
+            )
+        behavior = text_in(event[2], where)
+        if behavior not in states:
+            raise found.fail(
+                f"the behaviour {behavior!r} is not in the project's ethogram",
+                why="so it is not known whether it is a state or an instant",
+                next="add it to the ethogram, or export aggregated events",
+                place=where,
+            )
+        fields = {
+            "behavior": behavior,
+            "modifiers": text_in(event[3], where) if len(event) > 3 else "",
+            "subject": text_in(event[1], where),
+            "category": "",
+            "observation": name,
+        }
+        try:
+            time = float(str(event[0]))
+        except ValueError:
+            raise found.fail(f"{event[0]!r:.60} is no time", place=where, next="export anew") from None
+        if not np.isfinite(time):
+            raise found.fail(
+                "an event has no time", why="observations of pictures have none", place=where, next="--where"
+            )
+        if states[behavior]:
+            marks.append(Mark((fields["subject"], behavior, fields["modifiers"]), time, None, fields, where))
+        else:
+            whole.append((time, None, fields, where))
+    whole += [(begun.time, over.time, begun.fields, begun.place) for begun, over in paired(found, marks)]
+    for start, end, fields, where in sorted(whole, key=lambda one: one[0]):
+        put(found, clock, start, end, fields, media="", place=where)
+
+
+def write(
+    videos: Mapping[str, Segments], points: Mapping[str, Segments], *, media: str, seconds: Mapping[str, float]
+) -> str:
+    """A project with an observation for each video, to open in BORIS or to import observations from.
+
+    Events of one behaviour take turns in BORIS, so segments of one label that overlap get a subject of their own each.
+
+    Args:
+        videos: The segments of each video.
+        points: Its instants.
+        media: Where a video lies, with `{video}` for its name.
+        seconds: Lengths of videos, as far as known.
+
+    Returns:
+        The file's text.
+    """
+    state_labels = sorted({label for rows in videos.values() for label in rows.label})
+    point_labels = sorted({label for rows in points.values() for label in rows.label})
+    codes = {("state", label): label for label in state_labels}
+    # A behaviour is a state or an instant, never both.
+    codes |= {("point", label): label if label not in state_labels else f"{label} (point)" for label in point_labels}
+    subjects: dict[str, None] = {}
+    observations: dict[str, object] = {}
+    for video, rows in videos.items():
+        path = media.replace("{video}", video)
+        events: list[tuple[float, int, list[object]]] = []
+        for label, start, end, lane in _lanes(rows):
+            subject = "" if lane == 0 else f"overlapping {lane}"
+            subjects |= {subject: None} if subject else {}
+            code = codes["state", label]
+            events.append((start, 1, [start, subject, code, "", ""]))
+            events.append((end, 0 if end > start else 2, [end, subject, code, "", ""]))
+        for _, label, at, _ in points.get(video, Segments.empty()):
+            events.append((round(at, 3), 1, [round(at, 3), "", codes["point", label], "", ""]))
+        length = {path: seconds[video]} if video in seconds else {}
+        observations[video] = {
+            "file": {str(player): [path] if player == 1 else [] for player in range(1, 9)},
+            "type": "MEDIA",
+            "date": "2000-01-01T00:00:00",
+            "description": "",
+            "time offset": 0.0,
+            "events": [event for _, _, event in sorted(events, key=lambda one: one[:2])],
+            "observation time interval": [0, 0],
+            "independent_variables": {},
+            "visualize_spectrogram": False,
+            "visualize_waveform": False,
+            "media_creation_date_as_offset": False,
+            "media_scan_sampling_duration": 0,
+            "image_display_duration": 1,
+            "close_behaviors_between_videos": False,
+            "media_info": {
+                "length": length,
+                "fps": {},
+                "hasVideo": {path: True},
+                "hasAudio": {path: False},
+                "offset": {"1": 0.0},
+            },
+        }
+    project: dict[str, object] = {
+        "time_format": "hh:mm:ss",
+        "project_date": "2000-01-01T00:00:00",
+        "project_name": "thas",
+        "project_description": "",
+        "project_format_version": "7.0",
+        "subjects_conf": {str(i): {"key": "", "name": name, "description": ""} for i, name in enumerate(subjects)},
+        "behaviors_conf": {
+            str(i): {
+                "type": "State event" if kind == "state" else "Point event",
+                "key": "",
+                "code": code,
+                "description": "",
+                "color": "",
+                "category": "",
+                "modifiers": "",
+                "excluded": "",
+                "coding map": "",
+            }
+            for i, ((kind, _), code) in enumerate(codes.items())
+        },
+        "observations": observations,
+        "behavioral_categories": [],
+        "independent_variables": {},
+        "coding_map": {},
+        "behaviors_coding_map": [],
+        "converters": {},
+    }
+    return json.dumps(project, indent=1, ensure_ascii=False) + "\n"
+
+
+def _lanes(rows: Segments) -> Sequence[tuple[str, float, float, int]]:
+    """Label, start, end in whole milliseconds and a lane of each row: in one lane those of a label do not overlap."""
+    free: dict[str, list[float]] = {}
+    found: list[tuple[str, float, float, int]] = []
+    for i in np.lexsort((rows.end_seconds, rows.start_seconds)):
+        label = str(rows.label[i])
+        start, end = round(float(rows.start_seconds[i]), 3), round(float(rows.end_seconds[i]), 3)
+        ends = free.setdefault(label, [])
+        lane = next((k for k, until in enumerate(ends) if until <= start), len(ends))
+        ends[lane : lane + 1] = [end]
+        found.append((label, start, end, lane))
+    return found

@@ -1,0 +1,129 @@
+"""Text, XML and JSON as annotation tools write them: any encoding that is marked, any line ends; checked access."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import cast
+from xml.etree import ElementTree
+
+from ..core.errors import DataError
+from ..core.json_files import parse_json
+
+_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MOST_BYTES = 1 << 29
+# An entity that a file declares can unfold to gigabytes; no annotation tool writes one.
+_DECLARATIONS = tuple("<!ENTITY".encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be"))
+
+
+def bytes_of(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        DataError: It cannot be read, or is larger than any annotation.
+    """
+    try:
+        if not path.is_file():
+            raise OSError("it is not a file" if path.exists() else "there is no such file")
+        if path.stat().st_size > _MOST_BYTES:
+            raise OSError("it has more than half a gigabyte, which no annotation has")
+        return path.read_bytes()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise DataError(f"{path} cannot be read", why=why, next="check the path", subject=str(path)) from None
+
+
+def text_of(path: Path) -> str:
+    r"""The content as text with line ends `\n`: UTF-8, or UTF-16 with its mark.
+
+    Raises:
+        DataError: It is neither.
+    """
+    raw = bytes_of(path)
+    code = next((name for mark, name in _MARKS if raw.startswith(mark)), "utf-8")
+    try:
+        return io.StringIO(raw.decode(code), newline=None).read()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not a text file",
+            why=str(error),
+            next="save it as UTF-8 (a spreadsheet calls it CSV UTF-8)",
+            subject=str(path),
+        ) from None
+
+
+def xml_of(path: Path) -> ElementTree.Element:
+    """The root of an XML file.
+
+    Raises:
+        DataError: It is not well-formed, cut short, or declares entities.
+    """
+    raw = bytes_of(path)
+    if any(one in raw for one in _DECLARATIONS):
+        raise DataError(
+            f"{path} declares entities of its own",
+            why="they could unfold to any size, and no annotation tool writes them",
+            next="export the annotations anew",
+            subject=str(path),
+        )
+    try:
+        return ElementTree.fromstring(raw)
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
+        raise DataError(
+            f"{path} is not whole XML",
+            why=f"{error}; is it cut short?",
+            next="export the annotations anew",
+            subject=str(path),
+        ) from None
+
+
+def xml_text(text: str) -> str:
+    r"""A text less the signs that XML cannot hold.
+
+    >>> xml_text("a\x0bb & c")
+    'ab & c'
+    """
+    return _NOT_IN_XML.sub("", text)
+
+
+def json_of(path: Path) -> object:
+    """The content of a JSON file.
+
+    Raises:
+        DataError: As `core.json_files.load_json`.
+    """
+    return cast("object", parse_json(text_of(path), str(path), next="export the annotations anew"))
+
+
+def table_in(value: object, place: str) -> dict[str, object]:
+    """A JSON table, or a DataError that names the place."""
+    if not isinstance(value, dict):
+        raise _other(place, value, "a table")
+    return cast("dict[str, object]", value)
+
+
+def list_in(value: object, place: str) -> list[object]:
+    """A JSON list, or a DataError that names the place."""
+    if not isinstance(value, list):
+        raise _other(place, value, "a list")
+    return cast("list[object]", value)
+
+
+def text_in(value: object, place: str) -> str:
+    """A JSON text, or a whole number as text; else a DataError that names the place."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise _other(place, value, "a text")
+
+
+def _other(place: str, value: object, wanted: str) -> DataError:
+    return DataError(
+        f"{place}: {str(value)[:60]!r} where {wanted} must be",
+        why="the file is of another version, or was changed",
+        next="export the annotations anew",
+        subject=place.split(",")[0],
+    )
