@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from ..core.errors import NothingKept, Terminated, ThasError, UsageError
+from ..core.messages import logger
 from .overview import COMMANDS, EPILOGUE, GROUPS, TITLE, help_page
 
 if TYPE_CHECKING:
@@ -55,19 +56,19 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     sys.exit(run(tokens, debug=debug))
 
 
-class _Warnings(logging.Handler):
-    """Shows the package's warnings on stderr."""
+class _Shown(logging.Handler):
+    """Shows the package's warnings, and its advice, on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        from .console import warn
+        from .console import note, warn
 
-        warn(record.getMessage())
+        (warn if record.levelno >= logging.WARNING else note)(record.getMessage())
 
 
-def _heed_warnings() -> None:
-    logger = logging.getLogger("thas")
-    if not any(isinstance(handler, _Warnings) for handler in logger.handlers):
-        logger.addHandler(_Warnings())
+def _show_messages() -> None:
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Shown) for handler in logger.handlers):
+        logger.addHandler(_Shown())
 
 
 def _trusting(tokens: Sequence[str]) -> list[str]:
@@ -105,7 +106,7 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
 
     from .console import err, print_error
 
-    _heed_warnings()
+    _show_messages()
     # A console of its own: without wrapping, the panel around a wrong option would be cropped.
     usage = Console(stderr=True)
     try:

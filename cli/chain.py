@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, ThasError, counted, plural
+from ..core.progress import Progress
 from .console import err, note, out, print_json, progress, warn
 from .eval_output import say_told
 from .temporal import SET, parse_set
@@ -89,7 +89,7 @@ def run(
         note("all features are there: what is left is the training, which its bar times")
         return 0
     with ExitStack() as stack:
-        bars: list[Callable[..., None]] = []
+        bars: list[Progress] = []
         shown = 0
 
         def start(what: str, epochs: int) -> None:
@@ -103,7 +103,7 @@ def run(
             bars[-1](line.number - shown, line.summary())
             shown = line.number
 
-        result = finish(planned, options=options, on_start=start, on_epoch=epoch, warn=warn, failed=failed)
+        result = finish(planned, options=options, on_start=start, on_epoch=epoch, failed=failed)
     if json:
         print_json(result.to_json())
     else:
@@ -125,7 +125,7 @@ def _look_through(plan: Plan) -> int:
     from ..features.estimate import duration
 
     with progress("looking at videos", total=len(plan.dataset.videos), unit="videos") as advance:
-        report = check_dataset(plan.dataset, on_video=lambda: advance(1))
+        report = check_dataset(plan.dataset, progress=advance)
     lasting = duration(sum(report.duration_seconds.values()))
     err.print(
         f"{plan.dataset.name}: {plural(len(plan.videos), 'video')}, {lasting}, "
@@ -180,7 +180,6 @@ def _features(plan: Plan, *, stop: bool) -> list[Failure]:
             weights=plan.weights,
             progress=advance,
             announce=announce,
-            warn=warn,
         )
     if not result.done and not result.skipped and result.failed:
         first = result.failed[0]

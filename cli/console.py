@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.segment import Segment
 
+from ..core.progress import Progress, silent
 from ..core.runs import first_process
 
 if TYPE_CHECKING:
@@ -105,14 +106,14 @@ def print_error(error: ThasError) -> None:
 
 
 @contextmanager
-def progress(description: str, total: int | None = None, unit: str = "") -> Iterator[Callable[..., None]]:
+def progress(description: str, total: int | None = None, unit: str = "") -> Iterator[Progress]:
     """A bar on a terminal; elsewhere a line at each tenth.
 
     Yields:
         `advance(n=1, note="")`: `n` more are done; `note` stands beside the bar.
     """
     if not first_process():
-        yield lambda n=1, note="": None
+        yield silent
         return
     if not err.is_terminal:
         yield _Lines(description, total, unit)
@@ -138,7 +139,7 @@ def progress(description: str, total: int | None = None, unit: str = "") -> Iter
     with Progress(*columns, console=err, transient=False) as bars:
         task = bars.add_task(description, total=total, note="")
 
-        def advance(n: float = 1, note: str = "") -> None:
+        def advance(n: float = 1, note: str = "", /) -> None:
             if note:
                 bars.update(task, note=note)
             bars.advance(task, n)
@@ -153,7 +154,7 @@ class _Lines:
         self.description, self.total, self.unit = description, total, unit
         self.done, self.printed, self.said = 0.0, 0, 0
 
-    def __call__(self, n: float = 1, note: str = "") -> None:
+    def __call__(self, n: float = 1, note: str = "", /) -> None:
         self.done += n
         tenth = int(10 * self.done / self.total + 1e-9) if self.total else 0
         if tenth > self.printed and int(self.done + 1e-9) > self.said:

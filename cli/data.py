@@ -43,7 +43,7 @@ def data_check(
 
     opened = open_dataset(dataset, data_root=data_root, train_subset=train_subset, test_subset=test_subset)
     with progress("looking at videos", total=len(opened.videos), unit="videos") as advance:
-        report = check_dataset(opened, on_video=lambda: advance(1))
+        report = check_dataset(opened, progress=advance)
     if json:
         print_json(report.to_json())
         return 3 if report.problems else 0

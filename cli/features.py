@@ -204,7 +204,6 @@ def extract_features(
             announce=_announce,
             engine=engine,
             address=address,
-            warn=warn,
         )
     _say_short(result, folder)
     return _report(result, folder, "extracted", json=json)
@@ -400,6 +399,5 @@ def import_features(
             stored=stored,
             videos=known,
             progress=advance,
-            warn=warn,
         )
     return _report(result, target, "imported", json=json, next="mend or remove these, and run the same command again")

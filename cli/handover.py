@@ -180,13 +180,11 @@ def clips(
                 if film:
                     plans.append((files[name], plan))
                 else:
-                    written += cut_clips(
-                        files[name], plan, out_, table=table, quality=quality, on_clip=lambda: advance(1)
-                    )
+                    written += cut_clips(files[name], plan, out_, table=table, quality=quality, progress=advance)
             except VideoError as error:
                 failed[name] = error.why or error.what
         if film:
-            written = [join_clips(plans, out_, quality=quality, on_clip=lambda: advance(1))]
+            written = [join_clips(plans, out_, quality=quality, progress=advance)]
     if json:
         print_json({"files": [str(path) for path in written], "failed": failed})
     else:

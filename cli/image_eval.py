@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..core.errors import listing
+from ..core.progress import Progress
 from ..core.runs import ROOTS
 from .console import note, out, print_json, progress, warn
 from .image_network import LOCALIZING, untrained
@@ -14,7 +15,7 @@ from .image_output import account_for, against_centred, score_table
 from .temporal import SET, SEVERAL, parse_localizing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
 
 def image_eval(
@@ -104,10 +105,13 @@ def image_eval(
     others = [*sources, *(path for path in (boxes, maps) if path)]
     localizer = untrained(network, weights, classes, changes=changes, device=device, other=others)
     with ExitStack() as bar:
-        advance: list[Callable[..., None]] = []
+        advance: list[Progress] = []
 
         def start(images: int) -> None:
             advance.append(bar.enter_context(progress("localizing", total=images, unit="images")))
+
+        def batch(images: int) -> None:
+            advance[0](images)
 
         result = evaluate(
             sources,
@@ -123,7 +127,7 @@ def image_eval(
             map_members=map_members,
             pictures=pictures,
             on_start=start,
-            on_batch=lambda n: advance[0](n),
+            on_batch=batch,
         )
     for line in problem_lines(result.problems):
         warn(line)

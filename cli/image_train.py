@@ -7,21 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.errors import UsageError, plural
+from ..core.progress import Progress
 from ..core.runs import ROOTS, first_process
 from .console import err, note, out, print_json, progress, warn
 from .image_output import account_for
 from .temporal import SET, SEVERAL, chosen_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..core.log import Epoch
 
 
 class _TrainingBar:
     """Moves with every batch on a terminal, since an epoch of ILSVRC takes long; elsewhere with every epoch."""
 
-    def __init__(self, advance: Callable[..., None], epochs: int) -> None:
+    def __init__(self, advance: Progress, epochs: int) -> None:
         self.advance, self.epochs = advance, epochs
         self.images_an_epoch, self.done = 1.0, 0.0
         self.seen, self.since = 0, 0.0

@@ -242,7 +242,7 @@ def _dataset(
     from ..temporal_has.settings import Settings
 
     with progress("localizing", unit="videos") as advance:
-        result = localize_dataset(*runs, settings=settings, on_video=lambda: advance(1), **where)
+        result = localize_dataset(*runs, settings=settings, progress=advance, **where)
     # Other videos than the run is scored on, or a mean of runs, must not take the place of the run's own result.
     run, *others = runs
     folder = run / _mean_name(runs, where.get("map_members")) if others else run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..core.errors import UsageError
+from ..core.progress import Progress
 from .console import note, out, print_json, progress
 
 _FLAG = Parameter(negative=())
@@ -87,12 +87,12 @@ def _images(
     found = []
     for folder in [find_run(one, kind="image") for one in named]:
         with ExitStack() as stack:
-            bars: list[Callable[..., None]] = []
+            bars: list[Progress] = []
 
-            def start(images: int, stack: ExitStack = stack, bars: list[Callable[..., None]] = bars) -> None:
+            def start(images: int, stack: ExitStack = stack, bars: list[Progress] = bars) -> None:
                 bars.append(stack.enter_context(progress("looking at images", images, "images")))
 
-            def batch(images: int, bars: list[Callable[..., None]] = bars) -> None:
+            def batch(images: int, bars: list[Progress] = bars) -> None:
                 bars[0](images)
 
             run = read_image_run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, UsageError, listing, plural
+from ..core.progress import Progress
 from .console import note, out, print_json, progress, warn
 from .eval_output import say_told
 
@@ -187,7 +188,7 @@ def train(
         )
     from ..temporal_has.session import train_run
 
-    bars: list[Callable[..., None]] = []
+    bars: list[Progress] = []
     shown = 0
     with ExitStack() as stack:
 

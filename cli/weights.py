@@ -88,7 +88,7 @@ def weights_fetch(
     files = {name: _fetch_model(name) for name in models}
     for one in entries:
         with progress(f"fetching {one.name}", 100, "%") as advance:
-            files[one.name] = fetch(one.name, source=from_, progress=lambda share, to=advance: to(100 * share))
+            files[one.name] = fetch(one.name, source=from_, progress=advance)
         if one.non_commercial:
             note(f"{one.name}: {one.licence}: not for commercial use")
         if one.pinned != "SHA-256":

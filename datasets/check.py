@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import DataError, ThasError, counted, listing, plural
+from ..core.progress import Progress, silent
 from ..core.segments import Segments
 from .dataset import Dataset
 from .near_names import near_names, near_sentence, told
@@ -73,16 +74,16 @@ def read_duration(path: Path) -> float:
         raise DataError(f"{path} cannot be opened", why=str(error).splitlines()[0], next="replace it") from None
 
 
-def check_dataset(dataset: Dataset, *, on_video: Callable[[], None] | None = None) -> DataReport:
+def check_dataset(dataset: Dataset, *, progress: Progress = silent) -> DataReport:
     """Look through a data set.
 
     Args:
         dataset: The data set.
-        on_video: Called after each video.
+        progress: Called after each video.
     """
     problems: list[str] = []
     remarks: list[str] = [dataset.labels_remark] if dataset.labels_remark else []
-    durations = _check_files(dataset, problems, remarks, on_video)
+    durations = _check_files(dataset, problems, remarks, progress)
     counts = {label: Counter[str]() for label in dataset.classes}
     for video, labels in dataset.labels.items():
         for label in labels:
@@ -128,9 +129,7 @@ def _check_counts(dataset: Dataset, videos: Counter[str], segments: Counter[str]
                 remarks.append(f"{subset} has {plural(found, what[:-1])}, but is published with {expected[what]}")
 
 
-def _check_files(
-    dataset: Dataset, problems: list[str], remarks: list[str], on_video: Callable[[], None] | None
-) -> dict[str, float]:
+def _check_files(dataset: Dataset, problems: list[str], remarks: list[str], progress: Progress) -> dict[str, float]:
     missing: list[str] = []
     unreadable: list[str] = []
     durations: dict[str, float] = {}
@@ -155,8 +154,7 @@ def _check_files(
                 missing.append(video)
             elif fault:
                 unreadable.append(fault)
-            if on_video is not None:
-                on_video()
+            progress(1)
     ready = _with_features(dataset)
     if ready:
         lacking = [video for video in dataset.videos if video not in ready]

@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from ..core.file_names import file_name
 from ..core.files import write_atomically
 from ..core.presets import preset_table, resolve_settings
+from ..core.progress import Stage
 from ..datasets.dataset import Dataset, open_dataset
 from ..temporal_has.settings import Settings
 
@@ -28,7 +28,6 @@ NAME = "demo"
 ARMS: Mapping[str, float] = {"Video-full": 0.0, "Video-HaS": 0.5}
 SEEDS = 3
 # Progress of one stage: called with a title, a total and a unit, it yields a function that advances it.
-Stage = Callable[[str, int, str], AbstractContextManager[Callable[..., None]]]
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def prepare_videos(data_root: Path, *, stage: Stage, short: bool = False) -> Dat
     if not (folder / "labels.csv").exists():
         train, test = (24, 12) if short else (120, 60)
         with stage("making videos", train + test, "videos") as advance:
-            generate(folder, train_videos=train, test_videos=test, progress=lambda: advance(1))
+            generate(folder, train_videos=train, test_videos=test, progress=advance)
     return open_dataset(NAME, data_root=data_root)
 
 

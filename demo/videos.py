@@ -15,7 +15,6 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -25,6 +24,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.files import cannot_write, write_atomically
+from ..core.progress import Progress, silent
 from .frames import APPROACH, CLASSES, RETREAT, SIZE, STRANGE, TELLING, Event, render
 
 FPS = 12
@@ -157,7 +157,7 @@ def generate(
     test_videos: int = 60,
     seed: int = 0,
     workers: int | None = None,
-    progress: Callable[[], object] = lambda: None,
+    progress: Progress = silent,
 ) -> list[Script]:
     """Write the data set; what is there already stays, so an interrupted call is finished by the next.
 
@@ -183,7 +183,7 @@ def generate(
     todo = []
     for script in scripts:
         if (videos / f"{script.video}.mp4").exists():
-            progress()
+            progress(1)
         else:
             todo.append(script)
     if todo:
@@ -193,7 +193,7 @@ def generate(
         try:
             for job in as_completed([pool.submit(_write_video, script, videos) for script in todo]):
                 job.result()
-                progress()
+                progress(1)
         except OSError as error:
             raise cannot_write(videos, error) from error
         finally:

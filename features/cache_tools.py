@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ import numpy as np
 from ..core import hdf5
 from ..core.errors import FeatureError, UsageError
 from ..core.files import cannot_write
+from ..core.progress import Progress
 from .cache import Details, FeatureCache, may_link
 from .cache_writer import file_name
 from .recipe import difference
@@ -43,9 +44,7 @@ class Verification:
     unchecked: int = 0
 
 
-def verify_cache(
-    path: Path | str, *, expected: Sequence[str] = (), progress: Callable[[float], object] | None = None
-) -> Verification:
+def verify_cache(path: Path | str, *, expected: Sequence[str] = (), progress: Progress | None = None) -> Verification:
     """Read a cache whole: every number as it was written and finite, times in order, one recipe and one width.
 
     Args:
@@ -153,9 +152,7 @@ class Difference:
         return not (self.only_first or self.only_second or self.shapes or self.times or self.values or self.failed)
 
 
-def compare_caches(
-    first: Path | str, second: Path | str, *, progress: Callable[[float], object] | None = None
-) -> Difference:
+def compare_caches(first: Path | str, second: Path | str, *, progress: Progress | None = None) -> Difference:
     """Say why two caches differ: what their recipes say, and what their numbers do.
 
     Raises:
@@ -210,7 +207,7 @@ def pack_cache(
     target: Path | str,
     *,
     how: Literal["links", "copy"] = "copy",
-    progress: Callable[[float], object] | None = None,
+    progress: Progress | None = None,
 ) -> int:
     """Make one file of a cache; `FeatureCache(target)` reads it like the folder.
 

@@ -24,6 +24,7 @@ class News:
         partial: Of those done, the ones that hold only a part.
         clips: Clips that the network saw.
         shares: Sum of the shares of videos that were finished.
+        warnings: What a person should know.
     """
 
     done: tuple[str, ...] = ()
@@ -31,6 +32,7 @@ class News:
     partial: tuple[str, ...] = ()
     clips: int = 0
     shares: float = 0.0
+    warnings: tuple[str, ...] = ()
 
 
 class Desk:

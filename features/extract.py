@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import FeatureError, UsageError
 from ..core.files import cannot_write
+from ..core.messages import logger
+from ..core.progress import Progress, silent
 from ..core.weight_catalogue import is_non_commercial
 from .cache import FeatureCache
 from .cache_writer import file_name
@@ -16,7 +18,7 @@ from .decode import require_decoder
 from .estimate import Estimate
 from .extraction_job import Engine, Job
 from .extraction_run import ExtractionRun
-from .extraction_settings import ExtractionResult, ExtractionSettings, Progress
+from .extraction_settings import ExtractionResult, ExtractionSettings
 from .failures import Failure, write_failures
 from .recipe import difference
 from .temporary_names import remove_unfinished
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from .ray_engine import ClusterRun
     from .weights import LoadedBackbone
 
-__all__ = ["Estimate", "ExtractionResult", "ExtractionSettings", "Progress", "extract_dataset"]
+__all__ = ["Estimate", "ExtractionResult", "ExtractionSettings", "extract_dataset"]
 
 
 def extract_dataset(
@@ -48,7 +50,6 @@ def extract_dataset(
     announce: Callable[[Estimate], object] | None = None,
     engine: Engine = "local",
     address: str | None = None,
-    warn: Callable[[str], object] | None = None,
 ) -> ExtractionResult:
     """Extract the features of videos into the cache `out`.
 
@@ -72,7 +73,6 @@ def extract_dataset(
         engine: "ray" takes all machines of a Ray cluster, each with its GPUs or cores. Videos and cache must lie in
             folders that they share; `workers` and `device` are then of each part.
         address: Of the Ray cluster, HOST:PORT or "auto"; None starts Ray on this machine alone.
-        warn: Called with what went wrong on the way without ending the work, as the loss of a machine.
 
     Returns:
         What became of each video. Failures do not raise: they are listed, and written to `failed.csv`.
@@ -93,7 +93,7 @@ def extract_dataset(
         raise UsageError("an address is of a Ray cluster", next="thas extract-features --engine ray --address ...")
     settings = settings or ExtractionSettings()
     require_decoder(settings.decoder)
-    progress = progress or (lambda share: None)
+    progress = progress or silent
     out = Path(out)
     _distinct_files(videos)
     try:
@@ -110,8 +110,8 @@ def extract_dataset(
         mean_cube=mean_cube,
         pool5=pool5,
     )
-    if warn is not None and is_non_commercial(loaded.backbone.licence):
-        warn(f"{loaded.backbone.name}: licence {loaded.backbone.licence}: not for commercial use")
+    if is_non_commercial(loaded.backbone.licence):
+        logger.warning(f"{loaded.backbone.name}: licence {loaded.backbone.licence}: not for commercial use")
     job = Job(out, settings, loaded, device, compile, workers, patience_seconds)
     present = check_cache(out, job.recipe, videos)
     todo = {video: Path(path) for video, path in videos.items() if video not in present}
@@ -130,7 +130,7 @@ def extract_dataset(
         if engine == "ray":
             from .ray_engine import ClusterRun
 
-            run = ClusterRun(job, progress, address=address, announce=announce, warn=warn)
+            run = ClusterRun(job, progress, address=address, announce=announce)
         else:
             runner = stack.enter_context(job.runner())
             run = ExtractionRun(job, runner, progress)

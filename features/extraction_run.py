@@ -18,10 +18,10 @@ import numpy as np
 
 from ..core.errors import FeatureError
 from ..core.files import cannot_write
+from ..core.progress import Progress
 from .cache_writer import FeatureWriter
 from .clips import ClipPlan
 from .extraction_job import Job
-from .extraction_settings import Progress
 from .failures import Failure
 from .frame_table import REPLACE, FrameTable, UnreadableVideo
 from .pool import Clips, Closed, Decoding, Event, Opened

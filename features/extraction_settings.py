@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -12,8 +11,6 @@ from .failures import Failure
 
 if TYPE_CHECKING:
     from .backbones import Backbone
-
-Progress = Callable[[float], object]
 
 
 @dataclass(frozen=True)

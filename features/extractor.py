@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import FeatureError, VideoError
+from ..core.progress import Progress
 from .cache import FeatureCache, Features
-from .extract import ExtractionResult, ExtractionSettings, Progress, extract_dataset
+from .extract import ExtractionResult, ExtractionSettings, extract_dataset
 from .extraction_job import recipe_of
 from .recipe import Recipe, difference
 

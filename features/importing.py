@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +13,14 @@ from .._version import __version__
 from ..core.errors import FeatureError, ThasError, UsageError, counted, listing
 from ..core.files import cannot_write
 from ..core.json_files import load_json
+from ..core.messages import logger
+from ..core.progress import Progress
 from ..core.tables import number, table_rows
 from ..datasets.near_names import near_names, near_sentence
 from .arrangement import Crops, check_arrangement, rows, width_of
 from .array_files import open_arrays, unreadable
 from .cache import Features, write_features
-from .extraction_settings import ExtractionResult, Progress
+from .extraction_settings import ExtractionResult
 from .failures import Failure, write_failures
 from .layouts import Source, find_sources, pick, side_by_side
 from .row_times import RowTimes
@@ -43,7 +45,6 @@ def import_features(
     stored: Literal["float32", "float16"] = "float32",
     videos: Iterable[str] = (),
     progress: Progress | None = None,
-    warn: Callable[[str], object] = lambda _: None,
 ) -> ExtractionResult:
     """Turn features made elsewhere into a feature cache.
 
@@ -63,7 +64,6 @@ def import_features(
         stored: The type in the cache.
         videos: The names that a data set has; arrays called nearly so are written under these.
         progress: Called with 1.0 after each video.
-        warn: Called with each thing that is worth a look.
 
     Returns:
         What became of each video; failures of single videos do not raise.
@@ -85,7 +85,7 @@ def import_features(
         sources = find_sources(Path(source), keys=keys, videos=known)
     else:
         sources = list(source)
-    names = _names(sources, known, warn)
+    names = _names(sources, known)
     times = RowTimes(fps, length_frames, stride_frames, offset_frames, rescaled, durations or {})
     times.check(sources, names)
     shapes, broken = _survey(sources)
@@ -98,7 +98,7 @@ def import_features(
         crops=crops,
         expected_rows={video: count for video, count in expected.items() if count is not None},
     ):
-        warn(sentence)
+        logger.warning(sentence)
     recipe = times.recipe() | {
         "stored": stored,
         "imported_source": str(source if isinstance(source, str | Path) else sources[0].path.parent),
@@ -136,21 +136,21 @@ def import_features(
             progress(1.0)
     if cut:
         what = "streams that differ by a row; the longer one lost its last"
-        warn(counted(cut, f"video has {what}", f"videos have {what}"))
+        logger.warning(counted(cut, f"video has {what}", f"videos have {what}"))
     if out.is_dir():
         remove_unfinished(out)
         write_failures(out, failed)
     return ExtractionResult(tuple(done), (), tuple(failed))
 
 
-def _names(sources: Sequence[Source], known: Sequence[str], warn: Callable[[str], object]) -> dict[str, str]:
+def _names(sources: Sequence[Source], known: Sequence[str]) -> dict[str, str]:
     """What each video is called in the cache: as the data set calls it, where the two differ in writing alone."""
     own = [one.video for one in sources]
     if not known:
         return {video: video for video in own}
     near = near_names(own, known)
     if near:
-        warn(f"imported under the data set's names: {listing((f'{a} as {b}' for a, b in near.items()), 3)}")
+        logger.warning(f"imported under the data set's names: {listing((f'{a} as {b}' for a, b in near.items()), 3)}")
     names = {video: near.get(video, video) for video in own}
     strange = sorted(set(names.values()) - set(known))
     if len(strange) == len(own):
@@ -161,11 +161,15 @@ def _names(sources: Sequence[Source], known: Sequence[str], warn: Callable[[str]
             subject=strange[0],
         )
     if strange:
-        warn(counted(strange, "array is of no video of the data set", "arrays are of no videos of the data set"))
+        logger.warning(
+            counted(strange, "array is of no video of the data set", "arrays are of no videos of the data set")
+        )
     lacking = [video for video in known if video not in set(names.values())]
     if lacking:
         hint = near_sentence(lacking, strange)
-        warn(counted(lacking, "video of the data set has no array", "videos of the data set have no array") + hint)
+        logger.warning(
+            counted(lacking, "video of the data set has no array", "videos of the data set have no array") + hint
+        )
     return names
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from ..core.errors import ThasError
+from ..core.messages import Forwarded, logger
 from .dispatch import News
 from .estimate import Estimate
 from .extraction_job import Job
@@ -80,6 +81,8 @@ class ClusterExtractor:
         self._runner: Runner | None = None
         self._run: ExtractionRun | None = None
         self._told = News()
+        self._warnings: list[str] = []
+        logger.addHandler(Forwarded(lambda level, text: self._warnings.append(text)))
         self._shares = 0.0
         self._told_at = 0.0
 
@@ -105,7 +108,8 @@ class ClusterExtractor:
     def extract(self) -> ThasError | None:
         """Extract until the desk has no more; the error that ends the work on all machines, if there is one."""
         assert self._runner is not None, "not prepared"
-        self._run, self._told, self._shares = ExtractionRun(self._job, self._runner, self._progress), News(), 0.0
+        self._run, self._shares = ExtractionRun(self._job, self._runner, self._progress), 0.0
+        self._told = News(warnings=self._told.warnings)  # those of before are told
         try:
             self._run.work(self._videos(), decoders=self._job.decoders(self._cores))
         except ThasError as error:
@@ -118,8 +122,8 @@ class ClusterExtractor:
         while chunk := self._take(self._job.decoders(self._cores)):
             yield from chunk
 
-    def _progress(self, share: float) -> None:
-        self._shares += share
+    def _progress(self, done: float = 1, note: str = "", /) -> None:
+        self._shares += done
         if time.monotonic() - self._told_at > _TELL_EVERY_SECONDS:
             self._report(wait=False)
 
@@ -127,9 +131,11 @@ class ClusterExtractor:
         """Tell what is new since the last time."""
         run, told = self._run, self._told
         assert run is not None
-        now = News(tuple(run.done), tuple(run.failed), tuple(run.partial), run.clips, self._shares)
+        now = News(
+            tuple(run.done), tuple(run.failed), tuple(run.partial), run.clips, self._shares, tuple(self._warnings)
+        )
         new: dict[str, Any] = {
-            name: getattr(now, name)[len(getattr(told, name)) :] for name in ("done", "failed", "partial")
+            name: getattr(now, name)[len(getattr(told, name)) :] for name in ("done", "failed", "partial", "warnings")
         }
         news = News(**new, clips=now.clips - told.clips, shares=now.shares - told.shares)
         self._told, self._told_at = now, time.monotonic()

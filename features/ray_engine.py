@@ -20,12 +20,13 @@ from typing import Any
 from .._version import __version__
 from ..core.errors import FeatureError, ThasError, UsageError, plural
 from ..core.files import cannot_write
+from ..core.messages import logger
+from ..core.progress import Progress
 from .cache import FeatureCache
 from .cache_writer import file_name
 from .dispatch import Desk, News
 from .estimate import Estimate
 from .extraction_job import Job
-from .extraction_settings import Progress
 from .failures import Failure
 from .ray_actor import ClusterExtractor, Terms
 from .temporary_names import remove_unfinished_of, unfinished_path
@@ -194,11 +195,9 @@ class ClusterRun:
         *,
         address: str | None = None,
         announce: Callable[[Estimate], object] | None = None,
-        warn: Callable[[str], object] | None = None,
     ) -> None:
         self._job = replace(job, out=job.out.absolute())
         self._progress, self._address, self._announce = progress, address, announce
-        self._warn = warn or (lambda message: None)
         self._hands: dict[int, _Hand] = {}
         self._count = 0
         self._refused: dict[str, str] = {}  # machines that cannot help, and why
@@ -345,6 +344,8 @@ class ClusterRun:
             self.partial += one.partial
             self.clips += one.clips
             hand = self._hands.get(who)
+            for text in one.warnings:
+                logger.warning(text if hand is None else f"{hand.host}: {text}")
             if hand is not None:
                 hand.shares += one.shares
                 hand.finished += len(one.done) + len(one.failed)
@@ -389,4 +390,4 @@ class ClusterRun:
         self._ray.get(self._desk.put_back.remote(again))
         if hand.tag or hand.node in self._refused:
             redone = f"; {plural(len(again), 'video')} of it will be done again" if again else ""
-            self._warn(f"a process on {hand.host} {how}{redone}")
+            logger.warning(f"a process on {hand.host} {how}{redone}")

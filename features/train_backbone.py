@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -22,6 +22,7 @@ from ..core.checkpoints import CHECKPOINT, packed
 from ..core.errors import DataError, UsageError, listing, plural
 from ..core.files import cannot_write, write_atomically
 from ..core.log import LOG, Epoch, read_log
+from ..core.progress import Progress, silent
 from ..core.resume import Begin, begun
 from ..core.run_settings import RunData, read_settings
 from ..core.runners import choose_runner
@@ -32,8 +33,6 @@ from .backbone_task import BackboneTask
 from .failures import Failure
 from .preprocessing import square
 from .training_clips import TrainingClips
-
-Progress = Callable[[int, str], object]
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def train_backbone(
     workers: int | None = None,
     missing: Sequence[Failure] = (),
     folder: Path | None = None,
-    progress: Progress = lambda epochs, words: None,
+    progress: Progress = silent,
 ) -> BackboneResult:
     """Train a small C3D from video-level labels and write it as a weights file that extraction takes.
 
@@ -167,7 +166,7 @@ def train_backbone_run(
     subset: str | None = None,
     workers: int | None = None,
     missing: Sequence[Failure] = (),
-    progress: Progress = lambda epochs, words: None,
+    progress: Progress = silent,
 ) -> BackboneResult:
     """Train a backbone on a data set in a run of its own, or go on with one that was interrupted.
 
@@ -223,7 +222,7 @@ def _read_clips(
         workers=workers or min(len(os.sched_getaffinity(0)), 16),
     )
     read = count(1)
-    clips.read(lambda: progress(0, f"reading video {next(read)} of {len(videos)}"))
+    clips.read(lambda *_: progress(0, f"reading video {next(read)} of {len(videos)}"))
     if not clips.lengths:
         first = (*clips.failed, *missing)[0]
         raise DataError(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.progress import Progress, silent
 from .clips import ClipPlan
 from .extraction_job import refuse_damaged
 from .failures import Failure
@@ -53,11 +54,11 @@ class TrainingClips:
     failed: list[Failure] = field(default_factory=list)
     _sample: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def read(self, on_video: Callable[[], object] = lambda: None) -> None:
+    def read(self, progress: Progress = silent) -> None:
         """Decode every video once. One that cannot be read joins `failed`; the others stay.
 
         Args:
-            on_video: Called after each.
+            progress: Called after each.
         """
         tables: dict[str, int] = {}
         parts: dict[str, list[np.ndarray]] = {}
@@ -88,7 +89,7 @@ class TrainingClips:
                         planned -= tables[event.video] * size
                 else:
                     self._keep(event.video, np.concatenate(frames), tables[event.video])
-                on_video()
+                progress(1)
 
     def _keep(self, video: str, frames: np.ndarray, length: int) -> None:
         self.lengths[video] = length

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, wait
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import PIL.Image
 
+from ..core.progress import Stage
 from ..core.runs import ROOTS, point_latest
 from .demo_images import make_demo_images
 from .evaluate import Evaluation, evaluate, picture_of, spread_rows
@@ -24,7 +23,6 @@ from .settings import ImageSettings
 
 ARMS = {"no hiding": 0.0, "Hide-and-Seek": 0.5}
 # Progress of one stage: called with a title, a total and a unit, it yields a function that advances it.
-Stage = Callable[[str, int, str], AbstractContextManager[Callable[..., None]]]
 
 
 @dataclass(frozen=True)

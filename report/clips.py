@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.errors import UsageError
 from ..core.files import cannot_write
+from ..core.progress import Progress, silent
 from ..core.segments import Segments
 from ..features.decode import decode_frames
 from ..features.video import FrameTable, opened, scan_video
@@ -85,7 +86,7 @@ def cut_clips(
     *,
     table: FrameTable | None = None,
     quality: int = 20,
-    on_clip: Callable[[], object] = lambda: None,
+    progress: Progress = silent,
 ) -> list[Path]:
     """Cut all clips of a video in one pass over it; each file is whole or not there.
 
@@ -97,7 +98,7 @@ def cut_clips(
         folder: Made if absent.
         table: The video's frames, if known.
         quality: x264's constant rate factor, 0 to 51, lower is better.
-        on_clip: Called after each clip.
+        progress: Called after each clip.
 
     Raises:
         VideoError: The video breaks before the last clip; the clips before are kept.
@@ -122,7 +123,7 @@ def cut_clips(
                     open_[i].sound(path, table, begin, float(table.end_seconds[number]))
                     written.append(open_[i].close())
                     del open_[i]
-                    on_clip()
+                    progress(1)
     finally:
         for film in open_.values():
             film.discard()
@@ -142,7 +143,7 @@ def join_clips(
     target: Path,
     *,
     quality: int = 20,
-    on_clip: Callable[[], object] = lambda: None,
+    progress: Progress = silent,
 ) -> Path:
     """One film of all clips, one after the other, in the size of the first; others are fitted into it.
 
@@ -150,7 +151,7 @@ def join_clips(
         sources: Videos and the clips of each.
         target: The file.
         quality: As for `cut_clips`.
-        on_clip: Called after each clip.
+        progress: Called after each clip.
 
     Raises:
         UsageError: There is no clip.
@@ -171,7 +172,7 @@ def join_clips(
                 assert film is not None
                 film.sound(path, table, begin, end, at=at)
                 at += end - begin
-                on_clip()
+                progress(1)
         if film is None:
             raise UsageError("there is nothing to show", why="no moment has a video", next="thas localize finds some")
         closed, film = film.close(), None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ..core.errors import CheckpointError, UsageError, listing
 from ..core.files import write_atomically
 from ..core.plugins import trust_typed
 from ..core.processes import Failure, cores, only_one, run_jobs
+from ..core.progress import Stage
 from .half import Half, Outcome, digest
 from .plan import Arm, Experiment
 from .table import ArmScores, SweepScores
@@ -27,7 +28,6 @@ from .table import ArmScores, SweepScores
 DONE = "done.json"
 TRAINED, MEASURED = "trained", "measured"
 # Progress of one stage: called with a title, a total and a unit, it yields a function that advances it.
-Stage = Callable[[str, int, str], AbstractContextManager[Callable[..., None]]]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.files import write_atomically
+from ..core.messages import logger, without
 from ..core.presets import resolve_settings
 from ..core.runs import is_finished
 from ..core.segments import Segments
@@ -79,8 +80,6 @@ def finish(
     options: Mapping[str, object] | None = None,
     on_start: Callable[[str, int], None] = lambda what, epochs: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-    on_video: Callable[[], None] | None = None,
-    warn: Callable[[str], None] = lambda message: None,
     failed: Sequence[Failure] = (),
 ) -> ChainResult:
     """Learn, localize and score, from the features that there are.
@@ -90,8 +89,6 @@ def finish(
         options: Settings that differ from the defaults, by dotted key.
         on_start: Called before each training with what it is for and its epochs.
         on_epoch: Called after each epoch.
-        on_video: Called after each localized video.
-        warn: Called with each warning.
         failed: Videos whose features could not be made.
 
     Raises:
@@ -106,18 +103,19 @@ def finish(
     def trained(data: Dataset, into: Path, what: str) -> LabelsTold | None:
         if not (is_finished(into) and (into / DETECTIONS).exists()):
             on_start(what, settings.train.epochs)
-            train_run(
-                str(data.folder),
-                settings=settings,
-                origins=origins,
-                features=dataset.features_folder,
-                train_subset=data.train_subset,
-                test_subset=data.test_subset,
-                into=into,
-                skip_missing=True,
-                on_epoch=on_epoch,
-                warn=lambda message: None if "same videos" in message else warn(message),
-            )
+            with without("same videos"):
+                train_run(
+                    str(data.folder),
+                    settings=settings,
+                    origins=origins,
+                    features=dataset.features_folder,
+                    train_subset=data.train_subset,
+                    test_subset=data.test_subset,
+                    into=into,
+                    skip_missing=True,
+                    on_epoch=on_epoch,
+                    warn=logger.warning,
+                )
         facts = json.loads((into / DETECTIONS).read_text(encoding="utf-8"))["thas"]
         return LabelsTold.from_json(facts["labels_told"]) if facts.get("labels_told") else None
 
@@ -129,7 +127,7 @@ def finish(
     told = told or (None if plan.one_subset else seen)
     localizer = Localizer.from_run(run, settings=settings.localize)
     videos = [video for video in plan.videos if video in cache]
-    found, sequences, broken = localize_videos(localizer, cache, videos, labels=dataset.labels, on_video=on_video)
+    found, sequences, broken = localize_videos(localizer, cache, videos, labels=dataset.labels)
     facts = {"labels": "known where the table has them", "dataset": dataset.name, "settings": vars(settings.localize)}
     write_result(work / "all", LocalizeResult(found, sequences, broken, facts))
     sure = sure_segments(found)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..core.devices import choose_device
 from ..core.errors import CheckpointError, FeatureError, UsageError, VideoError
+from ..core.progress import Progress, silent
 from ..core.run_settings import read_settings
 from ..core.segments import Segments
 from ..features.cache import FeatureCache
@@ -117,9 +118,7 @@ class Localizer:
 
         return Extractor(self.model.recipe, weights=self._weights, near=self._near, device=self._device)
 
-    def sequence(
-        self, video: Features | Path | str, *, progress: Callable[[float], object] | None = None
-    ) -> ClassActivationSequence:
+    def sequence(self, video: Features | Path | str, *, progress: Progress | None = None) -> ClassActivationSequence:
         """The class activation sequence of one video.
 
         Args:
@@ -179,7 +178,7 @@ def localize_videos(
     videos: Sequence[str],
     *,
     labels: Mapping[str, Sequence[str]] | None = None,
-    on_video: Callable[[], None] | None = None,
+    progress: Progress = silent,
 ) -> tuple[Segments, list[ClassActivationSequence], dict[str, str]]:
     """Detections and sequences of several videos; one that cannot be localized does not stop the others.
 
@@ -188,7 +187,7 @@ def localize_videos(
         features: By video.
         videos: Which, in this order.
         labels: Known labels by video; a video without any takes those predicted.
-        on_video: Called after each.
+        progress: Called after each.
 
     Returns:
         Detections, sequences, and the videos that could not be localized, each with the reason.
@@ -204,8 +203,7 @@ def localize_videos(
             sequences.append(sequence)
         except (FeatureError, UsageError) as error:
             failed[video] = " ".join(part for part in (error.what, error.why) if part)
-        if on_video is not None:
-            on_video()
+        progress(1)
     detections = Segments.concat(found) if found else Segments.empty(scored=True)
     return (
         suppress_segments(detections, rule=rules.nms, iou=rules.nms_iou, sigma=rules.nms_sigma),

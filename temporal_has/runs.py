@@ -6,13 +6,14 @@ scores.json.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import DataError, FeatureError, counted, plural
 from ..core.log import LOG, read_log, stopped_early
+from ..core.progress import Progress, silent
 from ..core.run_settings import RunData, read_settings
 from ..core.runs import find_run, resume_command
 from ..core.segments import Segments
@@ -72,7 +73,7 @@ def localize_dataset(
     features: Path | None = None,
     checkpoint: Literal["best", "last"] = "best",
     device: str = "auto",
-    on_video: Callable[[], None] | None = None,
+    progress: Progress = silent,
 ) -> LocalizeResult:
     """Localize a subset of a data set, the run's own unless another is named.
 
@@ -87,7 +88,7 @@ def localize_dataset(
         features: The feature cache, instead of the data set's.
         checkpoint: The best epoch's network, where there is one, or the last one's.
         device: cpu, cuda, cuda:1 or auto.
-        on_video: Called after each video.
+        progress: Called after each video.
 
     Raises:
         FeatureError: No video has features, or they were made by another recipe.
@@ -106,7 +107,7 @@ def localize_dataset(
     localizer.check_recipe(cache)
     present = [video for video in videos if video in cache]
     known = opened.labels if settings.labels == "known" else None
-    detections, sequences, failed = localize_videos(localizer, cache, present, labels=known, on_video=on_video)
+    detections, sequences, failed = localize_videos(localizer, cache, present, labels=known, progress=progress)
     failed |= {video: f"no features in {cache.path}" for video in videos if video not in cache}
     if not present:
         raise FeatureError(

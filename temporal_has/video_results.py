@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._version import __version__
 from ..core.errors import DataError, FeatureError, VideoError
+from ..core.progress import Progress
 from ..core.segments import Segments
 from ..core.weight_store import sha256
 from .activation import ClassActivationSequence
@@ -192,7 +193,7 @@ class FileLocalizer:
         self._facts = run_facts(runs, localizer.settings, map_members=localizer.map_members, checkpoint=checkpoint)
         _ = localizer.extractor
 
-    def __call__(self, path: Path, *, progress: Callable[[float], object] | None = None) -> VideoResult:
+    def __call__(self, path: Path, *, progress: Progress | None = None) -> VideoResult:
         """Localize a file. What is wrong with the file does not raise; it is in the result.
 
         Raises:

@@ -13,6 +13,7 @@ import torch
 
 from thas.cli import run
 from thas.core.errors import FeatureError, UsageError
+from thas.core.messages import collected
 from thas.features.cache import FeatureCache
 from thas.features.importing import import_features, read_array, read_rates
 
@@ -25,10 +26,8 @@ def drawn(*shape):
 
 
 def imported(folder, tmp_path, **options):
-    said: list[str] = []
-    result = import_features(
-        folder, tmp_path / "cache", **({} if "rescaled" in options else GRID) | options, warn=said.append
-    )
+    with collected() as said:
+        result = import_features(folder, tmp_path / "cache", **({} if "rescaled" in options else GRID) | options)
     assert not result.failed, result.failed
     return FeatureCache(tmp_path / "cache"), said
 

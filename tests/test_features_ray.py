@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from thas.core.errors import FeatureError, UsageError
+from thas.core.messages import collected
 from thas.features import FeatureCache
 from thas.features.backbones import Backbone, register
 from thas.features.c3d import C3D
@@ -191,18 +192,18 @@ def test_a_machine_is_lost_half_way_and_every_video_is_there_once(tmp_path, vide
 
     thread = threading.Thread(target=lose_a_machine, daemon=True)
     thread.start()
-    shares, warnings, estimates = [], [], []
-    result = extract_dataset(
-        videos,
-        tmp_path / "cluster",
-        settings=DENSE,
-        random_weights=True,
-        engine="ray",
-        address=cluster.address,
-        progress=shares.append,
-        warn=warnings.append,
-        announce=estimates.append,
-    )
+    shares, estimates = [], []
+    with collected() as warnings:
+        result = extract_dataset(
+            videos,
+            tmp_path / "cluster",
+            settings=DENSE,
+            random_weights=True,
+            engine="ray",
+            address=cluster.address,
+            progress=shares.append,
+            announce=estimates.append,
+        )
     thread.join(timeout=10)
 
     finished = [name for name in seen if not name.startswith(".")]
