@@ -9,7 +9,7 @@ no frame, a reference that was never there. What the libraries print beside that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -19,6 +19,7 @@ import numpy as np
 from .containers import INDEXED
 from .listening import Heard, listening
 from .opening import reason
+from .picture_counts import PictureCounts, picture_counts
 
 # So many different remarks are kept as notes.
 _NOTES = 8
@@ -120,8 +121,17 @@ class Account:
                 number = int(known[after - 1]) if after else 0
             self.events.append(Event(number, "seam" if seam else "break", why))
 
+    def add_spoilt(self, parts: Iterable[tuple[int, int | None, str]]) -> None:
+        """Add parts of the file that are not what was written: first byte, the byte after the last, and the reason."""
+        for begin, end, why in parts:
+            for number, packet in enumerate(self.packets):
+                if packet.place >= begin and (end is None or packet.place < end):
+                    self.events.append(Event(number, "error", why))
 
-def every_frame(container: Any, stream: Any, account: Account | None = None) -> Iterator[tuple[int, Any]]:
+
+def every_frame(
+    container: Any, stream: Any, account: Account | None = None, counts: PictureCounts | None = None
+) -> Iterator[tuple[int, Any]]:
     """Decode a stream to its end, going on after errors: each frame with the number of its packet.
 
     The same file gives the same frames each time, so that the n-th one here is the n-th one there.
@@ -130,6 +140,7 @@ def every_frame(container: Any, stream: Any, account: Account | None = None) -> 
         container: Opened by `video.opened`, not strict.
         stream: Its video stream.
         account: Filled on the way; its frames are left to the caller.
+        counts: Given each packet of the stream.
     """
     from av.error import FFmpegError
 
@@ -154,11 +165,14 @@ def every_frame(container: Any, stream: Any, account: Account | None = None) -> 
             if packet.stream is stream and packet.size:
                 number += 1
                 packet.opaque = number
+                if counts is not None:
+                    counts.add(number, bytes(packet))
             if account is not None:
                 _note_packet(account, packet, packet.stream is stream)
             if packet.stream is not stream:
                 continue
-            _file(account, heard, number, reader)
+            # What was said while a packet was read came before it; behind the last one there is none.
+            _file(account, heard, number if packet.size else number + 1, reader)
             try:
                 frames = packet.decode()
             except FFmpegError as error:
@@ -173,7 +187,9 @@ def every_frame(container: Any, stream: Any, account: Account | None = None) -> 
 def account_of(container: Any, stream: Any) -> Account:
     """Decode a stream to its end and tell what came of it."""
     account = Account(indexed=container.format.name in INDEXED)
-    for packet, frame in every_frame(container, stream, account):
+    codec = stream.codec_context
+    counts = picture_counts(codec.name, codec.extradata)
+    for packet, frame in every_frame(container, stream, account, counts):
         account.frames.append(
             Frame(
                 packet,
@@ -184,6 +200,7 @@ def account_of(container: Any, stream: Any) -> Account:
                 bool(frame.interlaced_frame),
             )
         )
+    account.events += [Event(packet, "reference", why) for packet, why in (counts.gaps() if counts else {}).items()]
     return account
 
 

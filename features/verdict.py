@@ -7,7 +7,7 @@ key frame, and of the ones after that those that lead up to it, shown before it 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -45,6 +45,11 @@ class Verdict:
     headless: bool = False
     notes: tuple[str, ...] = ()
 
+    def from_damage_on(self) -> Verdict:
+        """The same with all lost from the damage on: frames whose times are counted move up where some are gone."""
+        behind = np.ones_like(self.lost) if self.headless else np.maximum.accumulate(self.lost)
+        return replace(self, lost=behind)
+
 
 @dataclass(frozen=True)
 class _Fault:
@@ -55,12 +60,14 @@ class _Fault:
         why: What it is.
         itself: False if only what leads up to the packet, a key frame, can suffer.
         reference: A picture that is referred to is missing.
+        more: Others may be missing behind it.
     """
 
     packet: int
     why: str
     itself: bool = True
     reference: bool = False
+    more: bool = False
 
 
 def judge(account: Account) -> Verdict:
@@ -100,15 +107,18 @@ class _Judge:
         seams: dict[str, None] = {}
         why = ""
         for fault in sorted(self._faults(first), key=lambda fault: fault.packet):
-            lost = self._spoilt_by(fault) if fault.packet not in spoilt else set()
+            lost = self._spoilt_by(fault) if fault.more or fault.packet not in spoilt else set()
             if lost and self._at_seam(fault):
                 at = self._key_of(fault.packet)
                 seams.setdefault(f"joined at packet {at}: pictures before it refer to absent ones ({fault.why})")
-
             elif lost:
                 why = why or fault.why
+                if fault.reference and fault.packet > first:
+                    lost.add(fault.packet - 1)  # bytes that are gone may have been its end
             spoilt |= lost
         shown = np.arange(begin, len(self.frames))
+        if spoilt:
+            spoilt |= self._out_of_order(begin)
         holes = [self._hole(number) for number in sorted(spoilt)] + [gap for gap in self._gaps if gap]
         why = why or head
         if self.account.ended and not why:
@@ -121,6 +131,13 @@ class _Judge:
             bool(head),
             tuple(dict.fromkeys([*notes, *seams])),
         )
+
+    def _out_of_order(self, begin: int) -> set[int]:
+        """Packets whose frames come out behind others that are shown after them: their times cannot be trusted."""
+        stamps = np.array([frame.stamp if frame.stamp is not None else -np.inf for frame in self.frames[begin:]])
+        late = np.flatnonzero(stamps < np.maximum.accumulate(stamps))
+        late = late[np.isfinite(stamps[late])]
+        return {self.frames[begin + int(number)].packet for number in late}
 
     def _lost_head(self, first: int) -> str:
         """Why the beginning is lost, and not only left out by a recording that began between key frames."""
@@ -168,10 +185,12 @@ class _Judge:
             lost = kind == "break" or gap is not None
             if kind == "seam" and gap is not None:
                 lost = gap[1] - gap[0] < self._clock_jump
+            # A block of Matroska that lost bytes takes what follows it for its own.
+            lost = lost or (number == len(self.packets) and kind == "container" and text.startswith("matroska"))
             if lost:
                 # The last packet before it may have lost its end.
-                place = min(number, len(self.packets) - 1)
-                found.append(_Fault(max(0, place - 1) if kind == "container" else place, text))
+                place = max(0, number - 1) if kind == "container" else number
+                found.append(_Fault(min(place, len(self.packets) - 1), text, more=True))
         return sorted(found, key=lambda fault: fault.packet)
 
     @property
@@ -203,7 +222,7 @@ class _Judge:
         key = self._key_of(fault.packet)
         place = int(np.searchsorted(self._sorted_keys, fault.packet, side="right"))
         anew = self._sorted_keys[place] if place < len(self._sorted_keys) else len(self.packets)
-        if not fault.itself or (key is not None and self._leads_to(fault.packet, key)):
+        if not fault.itself or (not fault.more and key is not None and self._leads_to(fault.packet, key)):
             return {number for number in range(fault.packet, anew) if key is not None and self._leads_to(number, key)}
         after = self._sorted_keys[place + 1] if place + 1 < len(self._sorted_keys) else len(self.packets)
         leading = {number for number in range(anew + 1, after) if self._leads_to(number, anew)}

@@ -19,7 +19,9 @@ import numpy as np
 from .containers import INDEXED, RESTARTING, ends_whole, is_bare, must_be_decoded, states_duration
 from .frame_table import FrameTable, OtherFrames, UnreadableVideo
 from .listening import Heard, listening
+from .matroska import spoilt_parts
 from .opening import opened
+from .picture_counts import picture_counts
 from .stamps import FrameTimes, times_of_rate, times_of_stamps
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ TOLERATED_SECONDS = 0.5
 # Rates that a stream may be believed to have.
 _SENSIBLE_FPS = (1, 1000)
 _USUAL_FPS = 25
+_MATROSKA = "matroska,webm"
 
 
 def scan_video(
@@ -95,6 +98,8 @@ def _by_packets(path: Path, watch: Watch) -> FrameTable | None:
 
             if transport_stream_damage(path):
                 return None
+        if name == _MATROSKA and any(spoilt_parts(path)):
+            return None
         missing, notes = _missing_seconds(path, container, stream, packets.last_second, packets.count)
         times = times_of_stamps(stamps.tolist(), Fraction(stream.time_base), last_span=packets.last_span())
         return _table(
@@ -142,6 +147,7 @@ def _read_packets(container: Any, stream: av.VideoStream, heard: Heard, watch: W
     found = _Packets()
     key: int | None = None
     first: int | None = None
+    counts = picture_counts(stream.codec_context.name, stream.codec_context.extradata)
     for packet in container.demux():
         if packet.is_corrupt or heard.first(container.format.name) or watch().strip():
             return None
@@ -153,6 +159,8 @@ def _read_packets(container: Any, stream: av.VideoStream, heard: Heard, watch: W
             found.last_second = max(found.last_second, float((packet.pts + (packet.duration or 0)) * packet.time_base))
         if packet.stream is not stream or not packet.size:
             continue
+        if counts is not None:
+            counts.add(found.count, bytes(packet))
         found.count += 1
         if packet.is_keyframe:
             key = packet.pts
@@ -167,7 +175,7 @@ def _read_packets(container: Any, stream: av.VideoStream, heard: Heard, watch: W
         if not packet.is_discard:
             found.shown.append(packet.pts)
             found.spans.append(packet.duration or 0)
-    return found
+    return None if counts is not None and counts.gaps() else found
 
 
 def _missing_seconds(
@@ -225,10 +233,14 @@ def _by_decoding(path: Path, fps: float | None) -> FrameTable:
 
             breaks = transport_stream_breaks(path)
             account.add_breaks([(one.place, one.why, one.seam) for one in breaks if one.stream in (None, stream.id)])
+        elif name == _MATROSKA:
+            account.add_spoilt(spoilt_parts(path))
         verdict = judge(account)
         if not len(verdict.shown):
             raise UnreadableVideo(path.name, stage="scan", why=verdict.damage)
-        stamps = [account.frames[number].stamp for number in verdict.shown]
+        if verdict.damage and must_be_decoded(name) and stream.frames != len(account.packets):
+            verdict = verdict.from_damage_on()
+        stamps = _trusted([account.frames[number].stamp for number in verdict.shown], verdict.lost)
         last = account.packets[account.frames[-1].packet] if len(account.frames) == len(account.packets) else None
         times = _times(stamps, container, stream, last.span if last else 0, fps)
         complaint = next((event.text for event in account.events if event.kind == "container"), "")
@@ -268,6 +280,15 @@ def _times(stamps: list[int | None], container: Any, stream: Any, last_span: int
         last_span=last_span,
         clocks_restart=name in RESTARTING,
     )
+
+
+def _trusted(stamps: list[int | None], lost: np.ndarray) -> list[int | None]:
+    """Stamps less those of lost frames that come too late: the times of others would be bent by them."""
+    newest = np.maximum.accumulate([-np.inf if stamp is None else stamp for stamp in stamps])
+    return [
+        None if gone and stamp is not None and stamp < most else stamp
+        for stamp, gone, most in zip(stamps, lost, newest, strict=True)
+    ]
 
 
 def _described(verdict: Verdict, times: FrameTimes) -> str:

@@ -14,7 +14,7 @@ from thas.core.errors import UsageError
 from thas.datasets.video_files import find_videos
 from thas.features.decode import decode_frames, require_decoder
 from thas.features.frame_folder import is_frame_folder
-from thas.features.frame_table import FrameTable, OtherFrames, UnreadableVideo
+from thas.features.frame_table import FrameTable, UnreadableVideo
 from thas.features.orientation import upright
 from thas.features.stamps import times_of_stamps
 from thas.features.thorough import Account, Event, Frame, Packet
@@ -103,9 +103,7 @@ def test_a_cut_in_an_open_group_of_pictures(tmp_path, codec):
 
 def test_a_lost_reference_is_damage_and_what_follows_is_kept(tmp_path, source):
     path = _copy(source, tmp_path / "gap.mkv", lambda place: place != 22)
-    with pytest.raises(OtherFrames) as caught:
-        list(decode_frames(path, scan_video(path), range(79), decoder="pyav"))
-    table = caught.value.table
+    table = scan_video(path)
     assert "Frame num gap" in table.damage
     frames = list(decode_frames(path, table, range(79)))
     truth = {f.tobytes() for f in decode_frames(source, scan_video(source), range(80), decoder="pyav")}
@@ -243,7 +241,8 @@ def test_what_the_decoder_prints_is_a_note_unless_a_frame_suffers():
     assert verdict.damage == "the decoder marks a frame as damaged"
     assert np.flatnonzero(verdict.lost).tolist() == [2, 3, 4]
     verdict = judge(_account([Event(7, "reference", "h264: Frame num gap 4 2")]))
-    assert np.flatnonzero(verdict.lost).tolist() == [7, 8, 9]
+    # Where bytes are gone, they may have been the end of the picture before.
+    assert np.flatnonzero(verdict.lost).tolist() == [6, 7, 8, 9]
 
 
 def test_a_picture_that_gave_no_frame_is_a_hole():

@@ -11,6 +11,15 @@ import numpy as np
 
 BITS = 10
 SIZE = (96, 160)  # height, width: ten blocks of 16 pixels in a row
+# By codec: an encoder, and options that give short groups of pictures, with B-pictures where there are any.
+FRAMES_OPTIONS = {
+    "h264": ("libx264", {"g": "20", "bf": "2", "preset": "fast"}),
+    "hevc": ("libx265", {"preset": "fast", "x265-params": "log-level=none:keyint=20:bframes=2"}),
+    "mpeg2": ("mpeg2video", {"g": "12", "bf": "2", "q": "4"}),
+    "mpeg4": ("mpeg4", {"g": "12", "q": "4"}),
+    "vp9": ("libvpx-vp9", {"g": "20", "deadline": "realtime", "cpu-used": "6"}),
+    "av1": ("libsvtav1", {"g": "20", "preset": "10"}),
+}
 
 
 def numbered_frame(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:

@@ -1,0 +1,264 @@
+"""Pictures that are missing from a stream, told by the numbers that its coded pictures carry.
+
+A picture that others refer to may be lost between encoder and file: its packet is simply not there, and decoders
+predict from an older one, most of them without a word. H.264 counts reference pictures (frame_num: ITU-T H.264,
+7.4.3), MPEG-1 and MPEG-2 all pictures of a group (temporal_reference: ITU-T H.262, 6.3.9). HEVC lists what it refers
+to, so that its decoder tells by itself; MPEG-4, VP8 and VP9 count nothing, so that nobody can tell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Protocol
+
+# Where fewer pictures than this share come as they are numbered, the stream does not count them.
+_COUNTED = 0.75
+# Kinds of NAL units of H.264: slices, the three parts of a partitioned one's first, a key picture, sets of parameters.
+_SLICES, _KEY_SLICE, _SEQUENCE, _PICTURE = (1, 2, 5), 5, 7, 8
+# Profiles whose sequences say how colours are stored, and how they are scaled (7.3.2.1.1).
+_HIGH = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
+# Bytes of a slice in which its frame_num lies.
+_HEAD = 32
+# Heads of a picture and of a group of pictures.
+_MPEG_HEADS = re.compile(rb"\x00\x00\x01([\x00\xb8])")
+
+
+class PictureCounts(Protocol):
+    """Follows the numbers of a stream's pictures."""
+
+    def add(self, packet: int, data: bytes) -> None:
+        """Look at a packet, in the order of decoding."""
+
+    def gaps(self) -> dict[int, str]:
+        """The packets before which a picture is missing that they, or later ones, refer to; and what says so."""
+        ...
+
+
+def picture_counts(codec: str, extradata: bytes | None) -> PictureCounts | None:
+    """What follows the pictures of a codec; None if it does not number them, or its decoder tells by itself.
+
+    Args:
+        codec: FFmpeg's name of it.
+        extradata: What the container holds of the stream before its first packet.
+    """
+    if codec == "h264":
+        return H264Counts(extradata or b"")
+    return MpegCounts() if codec in ("mpeg1video", "mpeg2video") else None
+
+
+class H264Counts:
+    """Follows `frame_num`.
+
+    Args:
+        extradata: Sets of parameters, as avcC (ISO/IEC 14496-15, 5.3.3.1) or as a piece of the stream.
+    """
+
+    def __init__(self, extradata: bytes) -> None:
+        self._length_size = 0
+        self._widths: dict[int, tuple[int, bool, bool]] = {}  # by sequence: bits, planes apart, gaps allowed
+        self._sequences: dict[int, int] = {}  # by picture parameters
+        self._before: int | None = None
+        self._pictures = 0
+        self._gaps: dict[int, str] = {}
+        if extradata[:1] == b"\x01" and len(extradata) > 6:
+            self._length_size = (extradata[4] & 3) + 1
+            self._avcc(extradata)
+        else:
+            for unit in _units(extradata):
+                self._parameters(unit)
+
+    def _avcc(self, data: bytes) -> None:
+        at, left = 6, data[5] & 31
+        for _ in range(2):
+            for _ in range(left):
+                size = int.from_bytes(data[at : at + 2], "big")
+                self._parameters(data[at + 2 : at + 2 + size])
+                at += 2 + size
+            left = data[at] if at < len(data) else 0
+            at += 1
+
+    def add(self, packet: int, data: bytes) -> None:
+        """Look at a packet's first slice."""
+        for unit in _sized_units(data, self._length_size) if self._length_size else _units(data):
+            kind = unit[0] & 31 if unit else 0
+            if kind in (_SEQUENCE, _PICTURE):
+                self._parameters(unit)
+            elif kind in _SLICES:
+                self._slice(packet, unit)
+                return
+
+    def gaps(self) -> dict[int, str]:
+        """See `PictureCounts`."""
+        return _if_it_counts(self._gaps, self._pictures)
+
+    def _parameters(self, unit: bytes) -> None:
+        kind = unit[0] & 31 if unit else 0
+        try:
+            if kind == _SEQUENCE:
+                number, *found = _sequence_parameters(_Bits(unit[1:]))
+                self._widths[number] = found[0], bool(found[1]), bool(found[2])
+            elif kind == _PICTURE:
+                bits = _Bits(unit[1 : 1 + _HEAD])
+                number = bits.exp()
+                self._sequences[number] = bits.exp()
+        except EOFError:
+            return
+
+    def _slice(self, packet: int, unit: bytes) -> None:
+        bits = _Bits(unit[1 : 1 + _HEAD])
+        try:
+            bits.pass_exp(2)
+            width, planes, allowed = self._widths[self._sequences[bits.exp()]]
+            if planes:
+                bits.take(2)
+            number = bits.take(width)
+        except (EOFError, KeyError):
+            return
+        before, most = self._before, 1 << width
+        self._pictures += 1
+        if unit[0] & 31 == _KEY_SLICE:
+            before = None
+        if before is not None and not allowed and number not in (before, (before + 1) % most):
+            missing = (number - before - 1) % most
+            self._gaps[packet] = f"h264: the number of its picture is {number} after {before}: {missing} are missing"
+        if unit[0] & 0x60:  # others refer to it
+            self._before = number
+
+
+class MpegCounts:
+    """Follows `temporal_reference` through each group of pictures."""
+
+    def __init__(self) -> None:
+        self._group: set[int] = set()
+        # The last two references: number and packet.
+        self._older: tuple[int, int] | None = None
+        self._newest: tuple[int, int] | None = None
+        self._pictures = 0
+        self._gaps: dict[int, str] = {}
+
+    def add(self, packet: int, data: bytes) -> None:
+        """Look at the heads of groups and pictures in a packet."""
+        for head in _MPEG_HEADS.finditer(data):
+            at = head.end()
+            if head.group(1) == b"\xb8":
+                self._look()
+                self._group, self._newest, self._older = set(), None, None
+            elif at + 2 <= len(data):
+                number, kind = data[at] << 2 | data[at + 1] >> 6, data[at + 1] >> 3 & 7
+                self._picture(packet, number, reference=kind in (1, 2))
+
+    def _picture(self, packet: int, number: int, *, reference: bool) -> None:
+        if number in self._group:
+            return  # its other field
+        self._pictures += 1
+        if reference:
+            self._look()
+            self._older, self._newest = self._newest, (number, packet)
+        elif self._newest is not None and 0 < (number - self._newest[0]) % 1024 < 512:
+            # Shown after all references that came; decoders then show the last of these too late.
+            what = f"picture {number} of its group comes without the one that it leads up to"
+            self._gaps[self._newest[1]] = self._gaps[packet] = f"mpeg: {what}"
+        self._group.add(number)
+
+    def _look(self) -> None:
+        """Once a reference comes, all pictures between the two before it should have come."""
+        if self._older is not None and self._newest is not None:
+            (older, _), (newest, packet) = self._older, self._newest
+            span = (newest - older) % 1024
+            missing = [n for n in range(1, span if span < 512 else 0) if (older + n) % 1024 not in self._group]
+            if missing:
+                what = f"{len(missing)} of the pictures {older} to {newest} of its group are missing"
+                self._gaps.setdefault(packet, f"mpeg: {what}")
+        self._older = None
+
+    def gaps(self) -> dict[int, str]:
+        """See `PictureCounts`."""
+        return _if_it_counts(self._gaps, self._pictures)
+
+
+def _if_it_counts(gaps: dict[int, str], pictures: int) -> dict[int, str]:
+    """Gaps, unless there are so many that the stream does not count its pictures."""
+    return dict(gaps) if len(gaps) <= 1 + (1 - _COUNTED) * pictures else {}
+
+
+def _sequence_parameters(bits: _Bits) -> tuple[int, int, int, int]:
+    """Number, bits of `frame_num`, whether colour planes are coded apart, and whether gaps are allowed (7.3.2.1.1)."""
+    profile = bits.take(8)
+    bits.take(16)
+    number, planes = bits.exp(), 0
+    if profile in _HIGH:
+        chroma = bits.exp()
+        planes = bits.take(1) if chroma == 3 else 0
+        bits.pass_exp(2)
+        bits.take(1)
+        if bits.take(1):
+            for i in range(8 if chroma != 3 else 12):
+                if bits.take(1):
+                    _pass_scaling(bits, 16 if i < 6 else 64)
+    width = bits.exp() + 4
+    order = bits.exp()
+    if order == 0:
+        bits.exp()
+    elif order == 1:
+        bits.take(1)
+        bits.pass_exp(2)
+        bits.pass_exp(bits.exp())
+    bits.exp()
+    return number, width, planes, bits.take(1)
+
+
+def _pass_scaling(bits: _Bits, size: int) -> None:
+    """Read past a scaling list (7.3.2.1.1.1)."""
+    last = following = 8
+    for _ in range(size):
+        if following:
+            code = bits.exp()
+            following = (last + (-(code // 2) if code % 2 == 0 else code // 2 + 1)) % 256
+        last = following or last
+
+
+class _Bits:
+    """Reads bits of a NAL unit."""
+
+    def __init__(self, data: bytes) -> None:
+        data = data.replace(b"\0\0\3", b"\0\0")
+        self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
+
+    def take(self, width: int) -> int:
+        """An unsigned number of so many bits."""
+        self._left -= width
+        if self._left < 0:
+            raise EOFError
+        return self._value >> self._left & ((1 << width) - 1)
+
+    def pass_exp(self, count: int) -> None:
+        """Read past so many codes."""
+        for _ in range(count):
+            self.exp()
+
+    def exp(self) -> int:
+        """An unsigned Exp-Golomb code (9.1)."""
+        rest = self._value & ((1 << self._left) - 1)
+        zeros = self._left - rest.bit_length()
+        self.take(zeros)
+        return self.take(zeros + 1) - 1
+
+
+def _units(data: bytes) -> Iterator[bytes]:
+    """NAL units behind start codes."""
+    at = data.find(b"\0\0\1")
+    while at >= 0:
+        end = data.find(b"\0\0\1", at + 3)
+        yield data[at + 3 : end if end >= 0 else len(data)]
+        at = end
+
+
+def _sized_units(data: bytes, length_size: int) -> Iterator[bytes]:
+    """NAL units behind their lengths."""
+    at = 0
+    while at + length_size < len(data):
+        size = int.from_bytes(data[at : at + length_size], "big")
+        at += length_size
+        yield data[at : at + size]
+        at += size
