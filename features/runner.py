@@ -6,13 +6,16 @@ cores that share a batch wait for each other after every layer, and badly so whe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..core.errors import FeatureError
+from .i3d import Unit3D
 from .weights import LoadedBackbone
 
 Precision = Literal["fp32", "tf32", "bf16"]
@@ -61,12 +64,17 @@ class Runner:
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
         # Frames arrive as (B, T, H, W, 3): seen as (B, 3, T, H, W) that is channels-last already, the layout in which
         # convolutions are fastest on processors and on GPUs alike.
-        network: Any = loaded.network
+        network: nn.Module = loaded.network
+        for unit in network.modules():
+            if isinstance(unit, Unit3D):
+                unit.fold()
         network = network.to(self.device, self._dtype)
         for weight in network.parameters():
             if weight.dim() == 5:  # of others' networks some are of images, whose weights have four
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
-        self._network = torch.compile(network, dynamic=False) if compile else network
+        self._network: Callable[[torch.Tensor], torch.Tensor] = (
+            torch.compile(network, dynamic=False) if compile else network
+        )
         how = loaded.backbone.preprocessing
         self._range = how.value_range
         self._name = loaded.backbone.name

@@ -274,6 +274,51 @@ def test_same_padding_gives_every_stride_one_output(size, kernel, stride):
     assert (size + before + after - kernel) // stride + 1 == -(-size // stride)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
+@pytest.mark.parametrize(
+    ("kernel", "stride"),
+    [((1, 3, 3), (1, 2, 2)), ((3, 3, 3), (2, 2, 2)), ((3, 3, 3), (1, 1, 1)), ((2, 2, 2), (2, 2, 2))],
+)
+def test_pooling_axis_by_axis_is_pooling(kernel, stride, layout):
+    """Bit-equal to torch's, which is used where something is learned; the input stays as it was."""
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((2, 3, 8, 28, 28), (1, 2, 5, 7, 9), (1, 2, 1, 2, 3), (1, 1, 2, 1, 1)):
+        x = torch.rand(shape, generator=generator).relu_().contiguous(memory_format=layout)
+        before = x.clone()
+        with torch.no_grad():
+            found = i3d._max_pool(x, kernel, stride)
+        assert torch.equal(found, i3d._max_pool(x, kernel, stride)), shape
+        assert torch.equal(x, before)
+        assert found.is_contiguous(memory_format=layout)
+
+
+def test_features_are_the_same_while_learning():
+    """Without gradients the network takes quicker ways to the same values; with them it can be trained."""
+    network = I3D(width=4).eval()
+    generator = torch.Generator().manual_seed(1)
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm3d):
+            layer.running_mean.normal_(0, 0.1, generator=generator)
+            layer.running_var.uniform_(0.5, 2, generator=generator)
+    clips = torch.rand(2, 3, 19, 46, 38, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.inference_mode():
+        quick = network(clips)
+    slow = network(clips)
+    torch.testing.assert_close(quick, slow.detach(), atol=1e-6, rtol=1e-5)
+    with torch.inference_mode():
+        rough = I3D(width=4).eval()
+        rough.load_state_dict(network.state_dict())
+        torch.testing.assert_close(rough.bfloat16()(clips.bfloat16()).float(), quick, atol=0.03, rtol=0.1)
+    slow.sum().backward()
+    assert all(weight.grad is not None for weight in network.parameters())
+    for unit in network.modules():
+        if isinstance(unit, i3d.Unit3D):
+            unit.fold()
+    with torch.inference_mode():
+        torch.testing.assert_close(network(clips), quick, atol=1e-6, rtol=1e-5)
+    assert not any(".bn." in name for name in network.state_dict())
+
+
 def test_too_short_a_clip_is_refused():
     with pytest.raises(ValueError, match="9 frames or more, but was given 8"):
         I3D(width=2).eval()(torch.zeros(1, 3, 8, 64, 64))
