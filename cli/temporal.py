@@ -227,6 +227,10 @@ def train(
     else:
         out.print(result.summary(), markup=False)
     say_told(result.told)
+    if result.reliability is not None:
+        note(result.reliability.line())
+    if result.standing is not None:
+        (note if result.standing.above else warn)(result.standing.line())
     if not json:
         where = "" if runs == Path("runs") else f"{result.run} "
         note(f"next: thas eval {where}--iou 0.1 0.3 0.5   (scores {result.run})")

@@ -52,7 +52,7 @@ def fit(
     resume: bool = False,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_batch: Callable[[int], None] | None = None,
-) -> None:
+) -> int:
     """Train a task's network; it ends with the last epoch's weights, or the best one's where data is held out.
 
     Interrupted at any moment and resumed it comes to the same bytes.
@@ -66,6 +66,9 @@ def fit(
         resume: Go on from the folder's checkpoint, if it holds one.
         on_epoch: Called after each epoch.
         on_batch: Called after each batch with its number of items, over all processes.
+
+    Returns:
+        The epoch, counted from 1, whose weights the network has.
 
     Raises:
         CheckpointError: The checkpoint belongs to another training, or cannot be gone on from.
@@ -120,8 +123,10 @@ def fit(
             if on_epoch is not None:
                 on_epoch(epoch)
     runner.total(torch.zeros(1, device=runner.device))  # the others wait here until the first has written
-    if state.best is not None:
-        task.network.load_state_dict(state.best.weights)
+    if state.best is None:
+        return state.epochs_done
+    task.network.load_state_dict(state.best.weights)
+    return state.best.epoch
 
 
 @contextmanager

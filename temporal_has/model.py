@@ -19,6 +19,7 @@ from ..core.errors import CheckpointError, FeatureError, listing
 from ..core.plugins import require
 from ..core.settings_table import flatten
 from .activation import ClassActivationSequence
+from .calibration import Calibration
 from .data import sample_positions
 from .heads import as_head, build_head
 from .hide import dropped
@@ -43,6 +44,7 @@ class Model:
         recipe: How the training features were made; other features are refused.
         spread: Of the activations over training videos, their standard deviation; 0 of a network that an older thas
             trained. See `localize.squashed`.
+        calibration: What makes its probabilities those of videos not learned from; None where none were held out.
         own: Whether the network came from code of one's own, which alone can build it again.
     """
 
@@ -53,6 +55,7 @@ class Model:
     settings: Settings
     recipe: Mapping[str, Any]
     spread: float = 0.0
+    calibration: Calibration | None = None
     own: bool = False
 
     @property
@@ -145,6 +148,7 @@ class Model:
             "settings": self.settings.flat(),
             "recipe": dict(self.recipe),
             "spread": self.spread,
+            **({"calibration": list(self.calibration)} if self.calibration else {}),
             **(facts or {}),
         }
         if self.own:
@@ -206,6 +210,7 @@ def load_model(
         else:
             head = as_head(network, classes=len(description["classes"]), settings=settings.network)
         head.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
+        calibration = Calibration.of(description["calibration"]) if "calibration" in description else None
         check_finite(tensors, path)
         check_unchanged(tensors, description, path)
     except CheckpointError:
@@ -231,6 +236,7 @@ def load_model(
         settings=settings,
         recipe=description["recipe"],
         spread=float(description.get("spread", 0.0)),
+        calibration=calibration,
         own=own,
     )
     extra = {k: v for k, v in tensors.items() if not k.startswith("network.") and k not in {"mean", "deviation"}}

@@ -21,7 +21,9 @@ from ..core.segments import Segments
 from ..core.tables import csv_text
 from ..datasets.dataset import Dataset
 from ..eval.labels_told import LabelsTold
+from ..eval.reliability import Reliability
 from .activation import ClassActivationSequence
+from .calibration import Calibration
 from .sure_segments import sure_segments
 
 DETECTIONS = "detections.json"
@@ -41,6 +43,8 @@ class LocalizeResult:
         facts: What is written beside the detections.
         dataset: The data set they are of, whose ground truth the pictures show; None for mere files.
         told: How many of its videos' labels are told right; None where the table gives none.
+        calibration: Of the network's probabilities; None where no videos were held out in training.
+        reliability: What these probabilities are worth by the labels of its videos; None where there are none.
     """
 
     detections: Segments
@@ -49,6 +53,18 @@ class LocalizeResult:
     facts: dict[str, Any]
     dataset: Dataset | None = None
     told: LabelsTold | None = None
+    calibration: Calibration | None = None
+    reliability: Reliability | None = None
+
+    def likely(self) -> dict[tuple[str, str], float] | None:
+        """By video and label the probability that the video shows it; None where nothing made them trustworthy."""
+        if self.calibration is None:
+            return None
+        found: dict[tuple[str, str], float] = {}
+        for one in self.sequences:
+            values = self.calibration(one.probabilities).tolist()
+            found |= {(one.video, label): value for label, value in zip(one.classes, values, strict=True)}
+        return found
 
     def lines(self, *, most: int) -> Iterator[str]:
         """The surest detections of each video, a line each, as a person reads them."""
@@ -77,7 +93,7 @@ def detection_lines(video: str, detections: Segments, *, most: int) -> Iterator[
 
 def write_result(folder: Path, result: LocalizeResult, *, pictures: bool = False) -> list[Path]:
     """Write detections.json, detections.csv, sequences.h5 and, if asked for, a timeline a video; returns the paths."""
-    write_detections(folder / DETECTIONS, result.detections, result.facts)
+    write_detections(folder / DETECTIONS, result.detections, result.facts, likely=result.likely())
     write_table(folder / DETECTIONS_TABLE, result.detections)
     write_sequences(folder / SEQUENCES, result.sequences)
     written = [folder / DETECTIONS, folder / DETECTIONS_TABLE, folder / SEQUENCES]
@@ -168,13 +184,31 @@ def _sequence(video: str, group: Any) -> ClassActivationSequence:
     )
 
 
-def write_detections(path: Path, detections: Segments, facts: Mapping[str, Any]) -> None:
-    """Write detections as ActivityNet's JSON, with what they are of under `thas`."""
+def write_detections(
+    path: Path,
+    detections: Segments,
+    facts: Mapping[str, Any],
+    *,
+    likely: Mapping[tuple[str, str], float] | None = None,
+) -> None:
+    """Write detections as ActivityNet's JSON, with what they are of under `thas`.
+
+    Args:
+        path: The file.
+        detections: With scores.
+        facts: What stands beside them.
+        likely: By video and label the probability that the video shows it, which its rows then give, too.
+    """
+    videos = detections.sorted_by_score().to_activitynet()
+    if likely is not None:
+        for video, rows in videos.items():
+            for row in rows:
+                row["probability"] = round(likely[video, row["label"]], 4)
     head = json.dumps({"version": f"thas {__version__}", "external_data": {}, "thas": dict(facts)}, indent=1)
     # A line a row; json's own indentation takes as long as finding the rows.
     results = ",\n".join(
         f"  {json.dumps(video)}: [\n" + ",\n".join(f"   {json.dumps(row)}" for row in rows) + "\n  ]"
-        for video, rows in detections.sorted_by_score().to_activitynet().items()
+        for video, rows in videos.items()
     )
     write_atomically(path, head.removesuffix("\n}") + ',\n "results": {\n' + results + "\n }\n}\n")
 

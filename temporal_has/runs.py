@@ -24,7 +24,7 @@ from .activation import ClassActivationSequence
 from .localizer import Localizer, localize_videos
 from .results import DETECTIONS, LocalizeResult, read_detections, write_result
 from .settings import EvalSettings, LocalizeSettings, Settings
-from .trust import doubts
+from .trust import doubts, told_by_labels
 
 if TYPE_CHECKING:
     from ..eval.annotations import Annotations
@@ -126,7 +126,11 @@ def localize_dataset(
     told = _told(sequences, opened, data)
     facts |= {"labels_told": told.to_json()} if told else {}
     facts |= {"doubts": doubts(sequences).to_json()}
-    return LocalizeResult(detections, sequences, failed, facts, opened, told)
+    calibration = localizer.model.calibration if not others else None
+    trusted = told_by_labels(sequences, opened, calibration) if told and not told.learned else None
+    facts |= {"calibration": list(calibration)} if calibration else {}
+    facts |= {"reliability": trusted.to_json()} if trusted else {}
+    return LocalizeResult(detections, sequences, failed, facts, opened, told, calibration, trusted)
 
 
 def _told(sequences: Sequence[ClassActivationSequence], opened: Dataset, data: RunData) -> LabelsTold | None:

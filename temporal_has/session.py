@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ..core.errors import counted, plural
+from ..core.errors import ThasError, counted, plural
 from ..core.log import LOG, Epoch, best_epoch, convergence, read_log
 from ..core.resume import Begin, begun
 from ..core.run_settings import RunData, write_settings
 from ..core.runs import first_process, point_latest
-from ..datasets.dataset import dataset_presets, kept_name, open_dataset
+from ..datasets.dataset import Dataset, dataset_presets, kept_name, open_dataset
 from ..eval.labels_told import LabelsTold
+from ..eval.reliability import Reliability
 from .data import training_labels
-from .results import write_result
+from .results import LocalizeResult, write_result
 from .rules import Decision
 from .runs import localize_dataset, open_features
 from .settings import Settings
 from .train import train
-from .trust import doubts
+from .trust import Standing, doubts, standing
 
 Warn = Callable[[str], None]
 
@@ -41,6 +41,8 @@ class TrainResult:
         best_epoch: The epoch whose model is used, chosen on held-out videos; None if none were held out.
         validation_map: Mean average precision of its labels of the held-out videos.
         told: How many test videos' labels are told right; None if none was localized or has a label.
+        reliability: What the probabilities of test videos' labels are worth; None as above.
+        standing: The test videos' detections beside guessing; None where there is no truth.
     """
 
     run: Path
@@ -54,13 +56,19 @@ class TrainResult:
     best_epoch: int | None = None
     validation_map: float | None = None
     told: LabelsTold | None = None
+    reliability: Reliability | None = None
+    standing: Standing | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values."""
         content = {**vars(self), "run": str(self.run)}
         told = content.pop("told")
         lists = {"skipped": list(self.skipped), "untested": list(self.untested)}
-        return {**content, **lists, "labels_told": told.to_json() if told else None}
+        trust = {
+            "reliability": self.reliability.to_json() if self.reliability else None,
+            "standing": self.standing.to_json() if self.standing else None,
+        }
+        return {**content, **lists, **trust, "labels_told": told.to_json() if told else None}
 
     def summary(self) -> str:
         """A line for a person."""
@@ -177,11 +185,12 @@ def train_run(
     if fall > 0.1 and log[-1]["loss"] > 0.1 * log[0]["loss"]:
         warn(f"the loss still fell by {fall:.0%} over the last ten epochs; more epochs may help (--epochs)")
     test_videos = opened.videos_of(opened.test_subset)
-    detections, untested, told = None, (), None
+    detections, untested, told, trusted, stand = None, (), None, None, None
     if any(video in cache for video in test_videos):
         result = localize_dataset(folder, settings=settings.localize, device=settings.train.device)
         write_result(folder, result)
         detections, untested, told = len(result.detections), tuple(result.failed), result.told
+        trusted, stand = result.reliability, _standing(opened, result, settings, warn)
         for doubt in doubts(result.sequences).warnings():
             warn(doubt)
     else:
@@ -198,4 +207,17 @@ def train_run(
         best_epoch=best.get("number"),
         validation_map=best.get("validation_map"),
         told=told,
+        reliability=trusted,
+        standing=stand,
     )
+
+
+def _standing(opened: Dataset, result: LocalizeResult, settings: Settings, warn: Warn) -> Standing | None:
+    """Detections beside guessing, after training is over; a truth that cannot be read costs the comparison alone."""
+    if opened.annotations_path is None:
+        return None
+    try:
+        return standing(result.detections, opened.annotations(opened.test_subset), settings.eval)
+    except ThasError as error:
+        warn(f"the detections were not compared with guessing: {error.what}")
+        return None

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..core.runners import Runner
 from ..core.task import Step, Verdict
+from .calibration import Calibration, calibrate
 from .data import TrainingFeatures
 from .losses import get_loss
 from .model import Model
@@ -64,6 +65,7 @@ class HeadTask:
         self.constants: Mapping[str, Tensor] = {"mean": model.mean}
         # A generator each, so that hiding more or less does not change the order of the videos, nor dropping what is
         # hidden. Each process draws the same from all, whichever part of a batch is its own.
+        self._number, self.calibrations = 0, dict[int, Calibration]()  # of each epoch, by the held-out videos
         self.random = {
             name: torch.Generator().manual_seed(settings.seed + i)
             for i, name in enumerate(("order", "hiding", "dropout"))
@@ -72,6 +74,7 @@ class HeadTask:
     @contextmanager
     def epoch(self, number: int) -> Iterator[tuple[Tensor, ...]]:
         """Each video once, in an order of its own: the rows of each batch."""
+        self._number = number + 1
         order = torch.randperm(len(self.train.data), generator=self.random["order"])
         yield order.split(self.model.settings.train.batch_size)
 
@@ -112,12 +115,17 @@ class HeadTask:
                 found[row, -1] = network.losses(output, target, loss=self.model.settings.train.loss)[0]
         scores = self.runner.total(found).double().cpu()
         logits, losses = scores[:, :-1], scores[:, -1]
-        probabilities = get_loss(self.model.settings.train.loss).comparable(logits)  # across videos
-        return Verdict(label_map(probabilities.numpy(), targets.numpy()), -float(losses.mean()))
+        loss = get_loss(self.model.settings.train.loss)
+        self.calibrations[self._number] = calibrate(loss.probabilities(logits).numpy(), targets.numpy())
+        comparable = loss.comparable(logits)  # across videos
+        return Verdict(label_map(comparable.numpy(), targets.numpy()), -float(losses.mean()))
 
     def packed(self, extra: Mapping[str, Tensor], facts: Mapping[str, Any], weights: Mapping[str, Tensor]) -> bytes:
         """The model's file."""
-        return self.model.to_bytes(extra, {**facts, "spread": self.spread(weights)}, weights=weights)
+        known: dict[str, Any] = {"spread": self.spread(weights)}
+        if facts["epoch"] in self.calibrations:
+            known["calibration"] = list(self.calibrations[facts["epoch"]])
+        return self.model.to_bytes(extra, {**facts, **known}, weights=weights)
 
     def spread(self, weights: Mapping[str, Tensor]) -> float:
         """The standard deviation of the activations on some stretches of training videos, nothing hidden."""
@@ -131,10 +139,14 @@ class HeadTask:
         return float(torch.cat(found).std(correction=0))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """The generators'."""
-        return {f"random.{name}": generator.get_state() for name, generator in self.random.items()}, {}
+        """The generators', and what the held-out videos said."""
+        facts = {"calibrations": {str(number): list(one) for number, one in self.calibrations.items()}}
+        random = {f"random.{name}": generator.get_state() for name, generator in self.random.items()}
+        return random, facts if self.calibrations else {}
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """The generators as they were."""
+        """Both as they were."""
         for name, generator in self.random.items():
             generator.set_state(tensors[f"random.{name}"])
+        for number, one in dict(facts.get("calibrations", {})).items():
+            self.calibrations[int(number)] = Calibration.of(one)

@@ -93,8 +93,8 @@ def train(
     task = HeadTask(model, taught, judged, runner=runner, labels=_fingerprint(known))
     of = settings.train
     schedule = Schedule(of.epochs, of.checkpoint_epochs, of.patience, of.clip_norm)
-    fit(task, schedule, runner=runner, folder=folder, resume=resume, on_epoch=on_epoch)
-    model.spread = task.spread(head.state_dict())
+    done = fit(task, schedule, runner=runner, folder=folder, resume=resume, on_epoch=on_epoch)
+    model.spread, model.calibration = task.spread(head.state_dict()), task.calibrations.get(done)
     return model
 
 

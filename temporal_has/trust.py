@@ -1,15 +1,29 @@
-"""What sequences say about themselves before anyone looks at a segment: whether they move, and tell classes apart."""
+"""What is known about trust: by the sequences themselves, by the test videos' labels, and by their truth where it is.
+
+Sequences say whether they move and tell classes apart, labels what a probability is worth, and the truth, which
+training never sees, whether the detections are above guessing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.errors import plural
+from ..core.segments import Segments
+from ..eval.assessment import assess
+from ..eval.baselines import baselines
+from ..eval.reliability import Reliability, reliability
 from .activation import ClassActivationSequence
+from .calibration import Calibration
+from .settings import EvalSettings
+
+if TYPE_CHECKING:
+    from ..datasets.dataset import Dataset
+    from ..eval.annotations import Annotations
 
 FLAT = 0.1
 """A sequence whose range is below this share of the spread of the training videos' activations does not move."""
@@ -31,7 +45,7 @@ class Doubts:
     flat: int
     alike: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, int]:
         """Plain values."""
         return dict(vars(self))
 
@@ -76,3 +90,60 @@ def doubts(sequences: Sequence[ClassActivationSequence]) -> Doubts:
             if len(other) > 2 and np.ptp(other) > 0 and np.corrcoef(likeliest, other)[0, 1] > ALIKE:
                 alike += 1
     return Doubts(looked, flat, alike)
+
+
+def told_by_labels(
+    sequences: Sequence[ClassActivationSequence], opened: Dataset, calibration: Calibration | None
+) -> Reliability | None:
+    """What the probabilities of labels are worth, by the labels of videos; None if none has any."""
+    labelled = [one for one in sequences if opened.labels.get(one.video)]
+    if not labelled:
+        return None
+    right = np.array([[label in opened.labels[one.video] for label in one.classes] for one in labelled])
+    said = np.stack([one.probabilities for one in labelled])
+    return reliability(said if calibration is None else calibration(said), right)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where detections stand between nothing and guessing with the true labels known.
+
+    Attributes:
+        average: Their mean average precision over the thresholds, 0 to 1.
+        blind: That of the best blind tiles, which are given the true labels.
+        tiles: What these tiles are.
+        thresholds: IoU.
+    """
+
+    average: float
+    blind: float
+    tiles: str
+    thresholds: tuple[float, ...]
+
+    @property
+    def above(self) -> bool:
+        """Whether the detections beat guessing."""
+        return self.average > self.blind
+
+    def to_json(self) -> dict[str, float | str | list[float]]:
+        """Plain values."""
+        return {**vars(self), "thresholds": list(self.thresholds)}
+
+    def line(self) -> str:
+        """For a person.
+
+        >>> Standing(0.391, 0.307, "tiles of 3 s", (0.1, 0.5)).line()
+        'mean mAP at IoU 0.1 0.5: 39.1 %; blind tiles of 3 s with the true labels: 30.7 %'
+        """
+        at = " ".join(f"{one:g}" for one in self.thresholds)
+        line = f"mean mAP at IoU {at}: {100 * self.average:.1f} %; blind {self.tiles} with the true labels: "
+        return f"{line}{100 * self.blind:.1f} %{'' if self.above else ': guessing does as well'}"
+
+
+def standing(detections: Segments, truth: Annotations, settings: EvalSettings) -> Standing | None:
+    """Compare detections with guessing; None where the truth holds no segment."""
+    if not len(truth.segments):
+        return None
+    how = {"iou": settings.iou, "protocol": settings.protocol}
+    best = baselines(truth, draws=1, **how)[0]
+    return Standing(assess(detections, truth, **how).scores.average, best.average, best.name, settings.iou)

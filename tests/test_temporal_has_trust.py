@@ -4,8 +4,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thas.core.segments import Segments
+from thas.eval.annotations import Annotations
 from thas.temporal_has.activation import ClassActivationSequence
-from thas.temporal_has.trust import doubts
+from thas.temporal_has.settings import EvalSettings
+from thas.temporal_has.trust import doubts, standing
 
 
 def sequence(logits, probabilities=(0.9, 0.3, 0.1), spread=4.0):
@@ -53,3 +56,20 @@ def test_it_holds_for_any_sequence_without_a_warning_of_numpy(snippets, classes,
     with np.errstate(all="raise"):
         found = doubts([sequence(draw, spread=spread)])
     assert found.flat + found.alike <= found.videos == 1
+
+
+def test_detections_stand_beside_guessing():
+    """Half of a video of 20 s is action: tiles of 10 s hit it, or miss it, by chance."""
+    places = Segments(["v", "w"], ["Run", "Run"], [0.0, 10.0], [10.0, 20.0])
+    truth = Annotations(places, ("Run",), durations={"v": 20.0, "w": 20.0})
+    right = Segments(["v", "w"], ["Run", "Run"], [0.0, 10.0], [10.0, 20.0], [0.9, 0.8])
+    wrong = Segments(["v", "w"], ["Run", "Run"], [12.0, 2.0], [19.0, 8.0], [0.9, 0.8])
+    found = standing(right, truth, EvalSettings())
+    assert found is not None
+    assert (found.average, found.tiles, found.above) == (1.0, "tiles of 10 s", True)
+    assert 0.4 < found.blind < 1
+    lost = standing(wrong, truth, EvalSettings())
+    assert lost is not None
+    assert (lost.average, lost.above) == (0.0, False)
+    assert lost.line().endswith("guessing does as well")
+    assert standing(wrong, Annotations(Segments.empty(), ()), EvalSettings()) is None
