@@ -165,6 +165,7 @@ def localize(
     threshold: float | Sequence[float] = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
     threshold_rule: ThresholdRule = "range",
     score: ScoreRule = "outer-inner",
+    probability_power: float = 0.35,
     squash: bool = True,
     margin: float = 0.25,
     gap_seconds: float = 0.0,
@@ -178,7 +179,8 @@ def localize(
 
     For each class, moments whose activation exceeds a level are kept, and each run of them is one detection. The
     defaults are those of `settings.LocalizeSettings`; Hide-and-Seek (section 3.3) takes one level, half of the class's
-    maximum in this video: `threshold=0.5, threshold_rule="max", score="mean", squash=False, upsample=1, nms="none"`.
+    maximum in this video, and whole probabilities: `threshold=0.5, threshold_rule="max", score="mean",
+    probability_power=1, squash=False, upsample=1, nms="none"`.
 
     Args:
         sequence: The video's class activation sequence.
@@ -186,7 +188,9 @@ def localize(
         class_threshold: Probability from which a class counts as predicted; the likeliest always does.
         threshold: By `threshold_rule`; of several, the runs at each are pooled, and of exact repeats one is kept.
         threshold_rule: What a threshold is a fraction of, or that it is a level itself: see `levels`.
-        score: How a run is scored; the result is multiplied by the class's video-level probability.
+        score: How a run is scored; the result is multiplied by a power of the class's video-level probability.
+        probability_power: That power. A network is surer of a video's labels than it is right, and a clear run of a
+            less likely class should not rank below every blurred one of the likeliest: hence below 1.
         squash: Score the runs on the activation squashed by its spread (see `squashed`), so that a run of few but
             enormous activations does not outrank a clear one.
         margin: Of the score `outer-inner`, as a fraction of the run's length.
@@ -233,7 +237,7 @@ def localize(
     runs, row, start, end = runs[long], row[long], start[long], end[long]
     scored = squashed(activation, sequence.spread) if squash else activation
     scores = run_scores(scored, runs, rule=score, margin=margin)
-    probability = sequence.probabilities[row].astype(np.float64)
+    probability = sequence.probabilities[row].astype(np.float64) ** probability_power
     # Below zero a product would rank the less likely class first.
     scores = np.where(scores >= 0, scores * probability, scores * (2 - probability))
     if nms != "none":

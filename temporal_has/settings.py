@@ -139,7 +139,13 @@ class LocalizeSettings:
         "range", "a fraction of the sequence's range or of its maximum (0 to 1), or an activation itself", "ours"
     )
     score: Literal["outer-inner", "mean", "max"] = setting(
-        "outer-inner", "of a run, times its class's probability", "ours"
+        "outer-inner", "of a run, times a power of its class's probability", "ours"
+    )
+    probability_power: float = setting(
+        0.35,
+        "that power: 1 is the probability itself, which is surer than right; 0 heeds none",
+        "ours",
+        low=0,
     )
     squash: bool = setting(
         True, "score runs by the logistic function of the activation over its spread, not by outliers", "ours"

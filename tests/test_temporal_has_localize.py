@@ -15,7 +15,9 @@ from thas.temporal_has.localize import close_gaps, levels, localize, predicted_l
 from thas.temporal_has.settings import LocalizeSettings
 
 # One level, the mean of a run, and nothing else: what most cases here are drawn for.
-papers = partial(localize, threshold=0.5, threshold_rule="max", score="mean", upsample=1, nms="none")
+papers = partial(
+    localize, threshold=0.5, threshold_rule="max", score="mean", probability_power=1.0, upsample=1, nms="none"
+)
 
 
 def sequence(*columns, probabilities=None, seconds=1.0) -> ClassActivationSequence:
@@ -152,6 +154,19 @@ def test_labels_known_and_predicted():
 def test_the_video_level_probability_weighs_the_score():
     drawn = sequence([2.0, 0], [2.0, 0], probabilities=[0.75, 0.25])
     assert papers(drawn, labels=["a", "b"], score="max").score.tolist() == pytest.approx([1.5, 0.5])
+
+
+def test_a_power_of_the_probability_weighs_the_score():
+    drawn = sequence([2.0, 0], [4.0, 0], probabilities=[0.81, 0.16])
+    for power, wanted in ((1.0, (1.62, 0.64)), (0.5, (1.8, 1.6)), (0.0, (2.0, 4.0))):
+        found = papers(drawn, labels=["a", "b"], probability_power=power)
+        assert found.score.tolist() == pytest.approx(wanted)
+    below = sequence([-1.0, -3.0], probabilities=[0.25])
+    found = localize(
+        below, threshold=-2.0, threshold_rule="fixed", score="mean", squash=False, upsample=1, nms="none",
+        probability_power=0.5,
+    )  # fmt: skip
+    assert found.score.tolist() == pytest.approx([-1.5]), "below zero, less likely is lower still"
 
 
 def test_a_class_nothing_speaks_for_is_not_found():
