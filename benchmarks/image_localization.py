@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from thas.core.resume import TRACELESS
+from thas.core.log import Epoch
+from thas.core.resume import TRACELESS, Begin
 from thas.core.run_settings import read_settings
 from thas.eval.boxes import paired_interval
 from thas.image_has.evaluate import Evaluation, evaluate, picture_of, spread_rows
@@ -85,12 +86,8 @@ def trained(arm: str, seed: int, arguments: argparse.Namespace) -> Path:
     result = train_run(
         str(arguments.dataset),
         settings=settings_of(arm, seed, arguments),
-        runs=runs,
-        resume=begun,
-        on_epoch=lambda e: print(
-            f"{arm} {seed}: epoch {e.number} loss {e.loss:.3f} right {e.accuracy:.1%} {e.per_second:.0f}/s",
-            flush=True,
-        ),
+        begin=Begin(runs, begun),
+        on_event=lambda event: print(f"{arm} {seed}: {event}", flush=True) if isinstance(event, Epoch) else None,
     )
     return result.run
 

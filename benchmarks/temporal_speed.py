@@ -27,6 +27,7 @@ import numpy as np
 import torch
 
 from thas.core.presets import resolve_settings
+from thas.core.resume import Begin
 from thas.core.segments import Segments
 from thas.features.cache import FeatureCache, Features, write_features
 from thas.temporal_has.activation import ClassActivationSequence
@@ -36,8 +37,9 @@ from thas.temporal_has.localize import localize as find_segments
 from thas.temporal_has.localizer import Localizer
 from thas.temporal_has.results import write_detections, write_result, write_sequences
 from thas.temporal_has.rules import Known, decide
+from thas.temporal_has.runs import localize_dataset
 from thas.temporal_has.seeded_dropout import Chance
-from thas.temporal_has.session import localize_dataset, train_run
+from thas.temporal_has.session import train_run
 from thas.temporal_has.settings import LocalizeSettings, Settings
 from thas.temporal_has.suppress import suppress, suppress_segments
 from thas.temporal_has.train import train
@@ -86,7 +88,7 @@ def localize(snippets: int = 300, dimension: int = 128, head: str = "attention")
     with tempfile.TemporaryDirectory() as scratch:
         place = data_set(Path(scratch) / "noise", VIDEOS, snippets, dimension)
         settings = settings_of(head, {"train.epochs": 1, "localize.labels": "predicted"})
-        run = train_run(str(place), settings=settings, runs=Path(scratch) / "runs").run
+        run = train_run(str(place), settings=settings, begin=Begin(Path(scratch) / "runs")).run
         one = {"threshold": (0.5,), "upsample": 1, "nms": "none"}
         rules_of = {
             "one threshold": replace(settings.localize, **one),

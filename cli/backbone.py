@@ -193,9 +193,9 @@ def train_backbone(
         first = result.failed[0]
         raise PartialFailure(
             f"{plural(len(result.failed), 'video')} could not be read: "
-            + listing(failure.video for failure in result.failed),
-            why=f"{first.video}: {first.reason}",
+            + listing(failure.subject for failure in result.failed),
+            why=f"{first.subject}: {first.why}",
             next="the backbone was trained without them; mend or remove them and run the same command again",
-            subject=first.video,
+            subject=first.subject,
         )
     return 0

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, ThasError, counted, plural
-from ..core.progress import Progress
 from .console import err, note, out, print_json, progress, warn
 from .eval_output import say_told
 from .temporal import SET, parse_set
+from .training_bar import TrainingBar
 
 if TYPE_CHECKING:
+    from ..core.failures import Failure
     from ..features.extract import Estimate
-    from ..features.failures import Failure
     from ..temporal_has.chain import ChainResult
     from ..temporal_has.chain_plan import Plan
 
@@ -89,21 +89,12 @@ def run(
         note("all features are there: what is left is the training, which its bar times")
         return 0
     with ExitStack() as stack:
-        bars: list[Progress] = []
-        shown = 0
 
-        def start(what: str, epochs: int) -> None:
-            nonlocal shown
+        def watch(what: str) -> TrainingBar:
             stack.pop_all().close()
-            shown = 0
-            bars.append(stack.enter_context(progress(f"learning from {what}", total=epochs, unit="epochs")))
+            return stack.enter_context(TrainingBar(f"learning from {what}"))
 
-        def epoch(line: Any) -> None:
-            nonlocal shown
-            bars[-1](line.number - shown, line.summary())
-            shown = line.number
-
-        result = finish(planned, options=options, on_start=start, on_epoch=epoch, failed=failed)
+        result = finish(planned, options=options, watch=watch, failed=failed)
     if json:
         print_json(result.to_json())
     else:
@@ -183,7 +174,7 @@ def _features(plan: Plan, *, stop: bool) -> list[Failure]:
         )
     if not result.done and not result.skipped and result.failed:
         first = result.failed[0]
-        raise ThasError("no video gave features", why=f"{first.video}: {first.reason}", next="thas data check")
+        raise ThasError("no video gave features", why=f"{first.subject}: {first.why}", next="thas data check")
     return list(result.failed)
 
 

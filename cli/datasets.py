@@ -11,8 +11,8 @@ from .console import note, progress
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from ..core.failures import Failure
     from ..datasets.dataset import Dataset
-    from ..features.failures import Failure
 
 
 def stage(title: str, total: int, unit: str) -> AbstractContextManager:
@@ -41,7 +41,7 @@ def video_files(dataset: Dataset, videos: Sequence[str]) -> tuple[dict[str, Path
         DataError: Not one has a file.
     """
     from ..core.errors import DataError
-    from ..features.failures import Failure
+    from ..core.failures import Failure
 
     files: dict[str, Path] = {}
     missing: list[Failure] = []

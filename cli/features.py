@@ -12,8 +12,8 @@ from ..core.errors import PartialFailure, UsageError, listing, plural
 from .console import err, note, out, print_json, progress, warn
 
 if TYPE_CHECKING:
+    from ..core.failures import Failure
     from ..features.extract import Estimate, ExtractionResult
-    from ..features.failures import Failure
 
 _FLAG = Parameter(negative=())
 
@@ -257,12 +257,14 @@ def _files(paths: Sequence[Path]) -> dict[str, Path]:
 
 def _report(result: ExtractionResult, folder: Path, verb: str, *, json: bool, next: str = "") -> int:
     if json:
+        from ..features.failures import row_of
+
         print_json(
             {
                 "folder": str(folder),
                 "done": list(result.done),
                 "skipped": list(result.skipped),
-                "failed": [vars(failure) for failure in result.failed],
+                "failed": [row_of(failure) for failure in result.failed],
                 "partial": list(result.partial),
                 "clips": result.clips,
             }
@@ -287,8 +289,8 @@ def _report(result: ExtractionResult, folder: Path, verb: str, *, json: bool, ne
     if result.failed:
         first = result.failed[0]
         raise PartialFailure(
-            f"{plural(len(result.failed), 'video')} failed: {listing(failure.video for failure in result.failed)}",
-            why=f"{first.video}: {first.reason}" + (f"; all reasons in {folder}/failed.csv" if folder.is_dir() else ""),
+            f"{plural(len(result.failed), 'video')} failed: {listing(failure.subject for failure in result.failed)}",
+            why=f"{first.subject}: {first.why}" + (f"; all reasons in {folder}/failed.csv" if folder.is_dir() else ""),
             next=next or first.next or "mend or remove these, and run the same command again; what is done stays done",
         )
     return 0

@@ -91,8 +91,8 @@ def image_eval(
     json
         Print one JSON object.
     """
+    from ..core.failures import failure_lines
     from ..image_has.evaluate import evaluate
-    from ..image_has.images import problem_lines
     from ..image_has.settings import ImageSettings
 
     allowed = (*LOCALIZING, "eval.", *(["input.size"] if network or weights else []))
@@ -129,7 +129,7 @@ def image_eval(
             on_start=start,
             on_batch=batch,
         )
-    for line in problem_lines(result.problems):
+    for line in failure_lines(result.problems):
         warn(line)
     if json:
         print_json(result.to_json())

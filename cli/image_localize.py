@@ -13,7 +13,7 @@ from .image_output import account_for
 from .temporal import SET, SEVERAL, parse_localizing
 
 if TYPE_CHECKING:
-    from ..image_has.session import Photograph
+    from ..image_has.photographs import Photograph
 
 
 def image_localize(
@@ -86,7 +86,7 @@ def image_localize(
     """
     from ..image_has.images import IMAGE_SUFFIXES
     from ..image_has.localizer import open_localizer
-    from ..image_has.session import localize_photographs, other_photographs, write_photographs
+    from ..image_has.photographs import localize_photographs, other_photographs, write_photographs
     from ..image_has.settings import ImageSettings
 
     if top < 1:
@@ -137,7 +137,9 @@ def image_localize(
             if kept:
                 write_photographs(output / "boxes.json", kept, others)
     if json:
-        print_json({"images": [one.to_json() for one in found], "failed": {p.subject: p.detail for p in failed}})
+        from ..core.failures import reasons
+
+        print_json({"images": [one.to_json() for one in found], "failed": reasons(failed)})
     else:
         for one in found:
             for label, probability, box in one.boxes:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import PartialFailure, plural
 
 if TYPE_CHECKING:
-    from ..image_has.images import Problem
+    from ..core.failures import Failure
     from ..image_has.scores import ImageScores
 
 
-def account_for(problems: list[Problem], one: str, many: str, *, rest: bool = True) -> None:
+def account_for(problems: list[Failure], one: str, many: str, *, rest: bool = True) -> None:
     """End with exit code 3 if inputs failed: `one` and `many` say how, `rest` whether others did not."""
-    from ..image_has.images import problem_lines
+    from ..core.failures import failure_lines
 
     if problems:
-        lines = problem_lines(problems)
+        lines = failure_lines(problems)
         raise PartialFailure(
             plural(len(problems), one, many),
             why="; ".join(lines),

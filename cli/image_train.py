@@ -2,47 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from ..core.errors import UsageError, plural
-from ..core.progress import Progress
+from ..core.errors import UsageError
 from ..core.runs import ROOTS, first_process
-from .console import err, note, out, print_json, progress, warn
+from .console import note, out, print_json
 from .image_output import account_for
 from .temporal import SET, SEVERAL, chosen_settings
-
-if TYPE_CHECKING:
-    from ..core.log import Epoch
-
-
-class _TrainingBar:
-    """Moves with every batch on a terminal, since an epoch of ILSVRC takes long; elsewhere with every epoch."""
-
-    def __init__(self, advance: Progress, epochs: int) -> None:
-        self.advance, self.epochs = advance, epochs
-        self.images_an_epoch, self.done = 1.0, 0.0
-        self.seen, self.since = 0, 0.0
-
-    def start(self, epochs_done: int, images: int) -> None:
-        self.images_an_epoch = max(1, images)
-        self._move_to(epochs_done)
-        self.since = time.perf_counter()
-
-    def batch(self, images: int) -> None:
-        self.seen += images
-        if err.is_terminal:
-            rate = self.seen / max(1e-9, time.perf_counter() - self.since)
-            self._move_to(self.done + images / self.images_an_epoch, f"{rate:.0f} images/s")
-
-    def epoch(self, line: Epoch) -> None:
-        self._move_to(line.number, f"{line.summary()}, {line.per_second:.0f} images/s")
-        self.seen, self.since = 0, time.perf_counter()
-
-    def _move_to(self, place: float, note: str = "") -> None:
-        self.advance(place - self.done, note)
-        self.done = place
 
 
 def image_train(
@@ -147,35 +114,28 @@ def image_train(
         return
     if dataset is None:
         raise UsageError("no data set is named", next="thas image train --dataset FOLDER, or --dataset ilsvrc")
+    from ..core.data_options import DataOptions
+    from ..core.resume import Begin
     from ..image_has.session import train_run
+    from .training_bar import TrainingBar
 
     sized = any(key.startswith("input.") for key in origins)
     if preset in (None, ["ilsvrc"]) and not (sized or config or resume or run) and Path(dataset).name not in NAMES:
         note("these are ILSVRC's settings, large images and 55 epochs; for small images there is --preset images-128")
 
-    with progress(f"training on {dataset}", total=settings.train.epochs, unit="epochs") as advance:
-        bar = _TrainingBar(advance, settings.train.epochs)
+    with TrainingBar(f"training on {dataset}") as bar:
         result = train_run(
             dataset,
             settings=settings,
             origins=origins,
-            train_subset=train_subset,
-            test_subset=test_subset,
-            data_root=data_root,
-            runs=runs,
-            resume=resume,
-            run=run,
-            on_start=bar.start,
-            on_batch=bar.batch,
-            on_epoch=bar.epoch,
-            warn=warn,
+            options=DataOptions(train_subset=train_subset, test_subset=test_subset, data_root=data_root),
+            begin=Begin(runs, run or resume),
+            on_event=bar,
         )
     if json:
         print_json(result.to_json())
     else:
-        last = f", loss {result.epochs[-1].loss:.3f}" if result.epochs else ", already trained"
-        images, classes = plural(result.images, "image"), plural(result.classes, "class", "classes")
-        out.print(f"{result.run}: {images}, {classes}{last}", markup=False)
+        out.print(result.summary(), markup=False)
         note(f"next: thas image eval {result.run}")
     account_for(
         list(result.failed) if first_process() else [],

@@ -236,6 +236,7 @@ def _show(result: VideoResult) -> None:
 def _dataset(
     runs: list[Path], settings: LocalizeSettings, *, out_: Path | None, pictures: bool, json: bool, **where: Any
 ) -> int:
+    from ..core.failures import reasons
     from ..core.run_settings import read_settings
     from ..temporal_has.results import write_result
     from ..temporal_has.runs import localize_dataset
@@ -253,7 +254,9 @@ def _dataset(
     written = write_result(folder, result, pictures=pictures)
     if json:
         told = {"labels_told": result.told.to_json()} if result.told else {}
-        print_json({"results": result.detections.sorted_by_score().to_activitynet(), "failed": result.failed, **told})
+        print_json(
+            {"results": result.detections.sorted_by_score().to_activitynet(), "failed": reasons(result.failed), **told}
+        )
     else:
         for line in result.lines(most=20):
             out.print(line, markup=False)
@@ -267,7 +270,7 @@ def _dataset(
             subset = f" --subset {where['subset']}" if where.get("subset") else ""
             note(f"next: thas eval {written[0]} --dataset {dataset}{subset}   (scores the mean)")
     say_told(result.told)
-    _refuse(result.failed, len(result.failed) + len(result.sequences))
+    _refuse(reasons(result.failed), len(result.failed) + len(result.sequences))
     return 0
 
 

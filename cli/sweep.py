@@ -201,7 +201,6 @@ def _sweep(experiment: Experiment, options: SweepOptions, *, features: Path | No
         workers=options.workers,
         draws=options.draws,
         stage=lambda title, total, unit: progress(title, total=total, unit=unit),
-        warn=warn,
     )
     if options.json:
         print_json(scores.to_json())
@@ -223,11 +222,16 @@ def _sweep(experiment: Experiment, options: SweepOptions, *, features: Path | No
     return 3 if left_out else 0
 
 
-def _half(kind: str, options: SweepOptions, features: Path | None, skip_missing: bool) -> Half:
-    dataset, data_root, runs = options.dataset, options.data_root, options.runs
-    subsets = (options.train_subset, options.test_subset)
+def _half(kind: str, options: SweepOptions, features: Path | None, skip_missing: bool) -> Half[Any]:
+    from ..core.data_options import DataOptions, VideoOptions
+    from ..core.runs import ROOTS
+
+    places = {
+        "train_subset": options.train_subset,
+        "test_subset": options.test_subset,
+        "data_root": options.data_root,
+    }
     if kind == "image":
-        from ..core.runs import ROOTS
         from ..image_has.sweep import ImageHalf
 
         for option, given in (("--features", features is not None), ("--skip-missing", skip_missing)):
@@ -235,10 +239,11 @@ def _half(kind: str, options: SweepOptions, features: Path | None, skip_missing:
                 raise UsageError(
                     f"{option} goes with videos", why="this experiment is of the image half", next=f"leave {option} out"
                 )
-        return ImageHalf(dataset, data_root, runs or ROOTS["image"], *subsets)
+        return ImageHalf(options.dataset, options.runs or ROOTS["image"], DataOptions(**places))
     from ..temporal_has.sweep import TemporalHalf
 
-    return TemporalHalf(dataset, data_root, runs or Path("runs"), features, *subsets, skip_missing)
+    of = VideoOptions(**places, features=features, skip_missing=skip_missing)
+    return TemporalHalf(options.dataset, options.runs or ROOTS["temporal"], of)
 
 
 def _print_plan(plan: Plan, *, json: bool) -> None:

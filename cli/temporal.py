@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, UsageError, listing, plural
-from ..core.progress import Progress
-from .console import note, out, print_json, progress, warn
+from .console import note, out, print_json, warn
 from .eval_output import say_told
 
 if TYPE_CHECKING:
-    from ..core.log import Epoch
     from ..core.presets import Table
     from ..core.settings_table import SettingsTable
-    from ..temporal_has.rules import Decision
-    from ..temporal_has.settings import Settings
 
 SET = Parameter(name="--set", consume_multiple=True)
 SEVERAL = Parameter(consume_multiple=True)
@@ -186,58 +181,43 @@ def train(
         raise UsageError(
             "--dataset is missing", why="training needs videos", next="thas train --dataset NAME-OR-FOLDER"
         )
-    from ..temporal_has.session import train_run
+    from ..core.data_options import VideoOptions
+    from ..core.resume import Begin
+    from ..temporal_has.session import Tested, train_run
+    from .training_bar import TrainingBar
 
-    bars: list[Progress] = []
-    shown = 0
-    with ExitStack() as stack:
-
-        def on_start(settings: Settings) -> None:
-            bar = progress(f"training on {dataset}", total=settings.train.epochs, unit="epochs")
-            bars.append(stack.enter_context(bar))
-
-        def on_rules(decisions: Sequence[Decision]) -> None:
-            for decision in decisions:
-                note(decision.line())
-
-        def on_epoch(epoch: Epoch) -> None:
-            nonlocal shown
-            bars[0](epoch.number - shown, epoch.summary())
-            shown = epoch.number
-
+    with TrainingBar(f"training on {dataset}") as bar:
         result = train_run(
             dataset,
             settings=settings,
             origins=origins,
-            features=features,
-            train_subset=train_subset,
-            test_subset=test_subset,
-            data_root=data_root,
-            runs=runs,
-            resume=resume,
-            run=run,
-            skip_missing=skip_missing,
-            on_start=on_start,
-            on_rules=on_rules,
-            on_epoch=on_epoch,
-            warn=warn,
+            options=VideoOptions(
+                train_subset=train_subset,
+                test_subset=test_subset,
+                data_root=data_root,
+                features=features,
+                skip_missing=skip_missing,
+            ),
+            begin=Begin(runs, run or resume),
+            on_event=bar,
         )
     if json:
         print_json(result.to_json())
     else:
         out.print(result.summary(), markup=False)
-    say_told(result.told)
-    if result.reliability is not None:
-        note(result.reliability.line())
-    if result.standing is not None:
-        (note if result.standing.above else warn)(result.standing.line())
+    found = result.found or Tested()
+    say_told(found.told)
+    if found.reliability is not None:
+        note(found.reliability.line())
+    if found.standing is not None:
+        (note if found.standing.above else warn)(found.standing.line())
     if not json:
         where = "" if runs == Path("runs") else f"{result.run} "
         note(f"next: thas eval {where}--iou 0.1 0.3 0.5   (scores {result.run})")
-    if result.skipped or result.untested:
+    if lost := (*result.failed, *found.untested):
         raise PartialFailure(
-            f"{plural(len(result.skipped), 'training video')} and {plural(len(result.untested), 'test video')} "
-            "without usable features: " + listing([*result.skipped, *result.untested]),
+            f"{plural(len(result.failed), 'training video')} and {plural(len(found.untested), 'test video')} "
+            "without usable features: " + listing(one.subject for one in lost),
             why="the run was made without them",
             next=f"thas extract-features --dataset {dataset}",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -54,6 +54,48 @@ class Epoch:
         """
         held_out = "" if self.validation_map is None else f", held out mAP {self.validation_map:.0%}"
         return f"loss {self.loss:.3f}, {self.things} right {self.accuracy:.0%}{held_out}"
+
+
+@dataclass(frozen=True)
+class Started:
+    """A training begins, or goes on.
+
+    Attributes:
+        epochs: How many it is to have.
+        epochs_done: How many it has.
+        items: Videos, images or clips of an epoch.
+    """
+
+    epochs: int
+    epochs_done: int
+    items: int
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What rules decided of the settings before the first epoch.
+
+    Attributes:
+        lines: A decision each, with its reason.
+    """
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A batch was learned from.
+
+    Attributes:
+        items: How many it had, over all processes.
+    """
+
+    items: int
+
+
+Event = Started | Decided | Seen | Epoch
+"""What a training tells of its progress, in the order in which it comes."""
+OnEvent = Callable[[Event], None]
 
 
 def append_log(path: Path, epoch: Epoch) -> None:

@@ -9,13 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from .errors import Terminated, ThasError, UsageError
+from .failures import Failure
 from .messages import Forwarded, logger
 
 try:
@@ -25,24 +25,6 @@ except ImportError:  # not on Windows
 
 # Called with a job, the device it is to use ("" for any) and a function that reports one more step done.
 Work = Callable[[Any, str, Callable[[], None]], Any]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What became of a job that failed.
-
-    Attributes:
-        what: The error.
-        why: Its cause, as far as it is known.
-        next: What to do.
-    """
-
-    what: str
-    why: str = ""
-    next: str = ""
-
-    def __str__(self) -> str:
-        return "; ".join(part for part in (self.what, self.why) if part)
 
 
 def cores() -> int:
@@ -132,7 +114,8 @@ class _Worker:
             self.process.join()
             code = self.process.exitcode
             killed = "it was killed, perhaps because memory ran out" if code == -signal.SIGKILL else ""
-            return True, Failure(f"its process ended with code {code}", killed, "run it again, with fewer --workers")
+            again = "run it again, with fewer --workers"
+            return True, Failure("", f"its process ended with code {code}", killed, next=again)
 
     def end(self) -> None:
         self.process.terminate()
@@ -176,9 +159,10 @@ def _attempt(work: Work, job: Any, device: str, step: Callable[[], None]) -> Any
     try:
         return work(job, device, step)
     except ThasError as error:
-        return Failure(error.what, error.why, error.next)
+        return Failure("", error.what, error.why, next=error.next)
     except Exception as error:  # one job's fault must not cost the others
-        return Failure(f"{type(error).__name__}: {error}", "thas did not foresee this", "run it alone with thas train")
+        what, alone = f"{type(error).__name__}: {error}", "run it alone with thas train"
+        return Failure("", what, "thas did not foresee this", next=alone)
 
 
 @contextmanager

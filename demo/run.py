@@ -162,8 +162,10 @@ def _extract(dataset: Dataset, weights: Path, *, stage: Stage) -> None:
         )
     if result.failed:
         raise PartialFailure(
-            counted([failure.video for failure in result.failed], "video gave no features", "videos gave no features"),
-            why=result.failed[0].reason,
+            counted(
+                [failure.subject for failure in result.failed], "video gave no features", "videos gave no features"
+            ),
+            why=result.failed[0].why,
             next=f"remove {dataset.folder} and run thas demo again",
         )
 
@@ -172,12 +174,15 @@ def _train_one(data_root: Path, runs: Path, probability: float, seed: int) -> Pa
     """One training in a process of its own; two at once share the cores better than one with two threads."""
     import torch
 
+    from ..core.data_options import VideoOptions
+    from ..core.resume import Begin
     from ..temporal_has.session import train_run
 
     torch.set_num_threads(1)
-    options = {"hide.probability": probability, "train.seed": seed}
-    settings, origins = resolve_settings(Settings, data_preset=NAME, options=options)
-    return train_run(NAME, settings=settings, origins=origins, data_root=data_root, runs=runs).run
+    arm = {"hide.probability": probability, "train.seed": seed}
+    settings, origins = resolve_settings(Settings, data_preset=NAME, options=arm)
+    options = VideoOptions(data_root=data_root)
+    return train_run(NAME, settings=settings, origins=origins, options=options, begin=Begin(runs)).run
 
 
 def _train(data_root: Path, runs: Path, seeds: Sequence[int], *, workers: int, stage: Stage) -> dict[str, list[Path]]:

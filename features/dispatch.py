@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .failures import Failure
+from ..core.failures import Failure
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Desk:
         """Note what an extractor did, unless it was dismissed: others have its videos then."""
         if who in self._gone:
             return
-        for video in (*news.done, *(failure.video for failure in news.failed)):
+        for video in (*news.done, *(failure.subject for failure in news.failed)):
             self._held.get(who, {}).pop(video, None)
         self._news.append((who, news))
 

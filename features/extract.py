@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import FeatureError, UsageError
+from ..core.failures import Failure
 from ..core.files import cannot_write
 from ..core.messages import logger
 from ..core.progress import Progress, silent
@@ -19,7 +20,7 @@ from .estimate import Estimate
 from .extraction_job import Engine, Job
 from .extraction_run import ExtractionRun
 from .extraction_settings import ExtractionResult, ExtractionSettings
-from .failures import Failure, write_failures
+from .failures import write_failures
 from .recipe import difference
 from .temporary_names import remove_unfinished
 
@@ -123,7 +124,7 @@ def extract_dataset(
     order = {video: i for i, video in enumerate(videos)}
 
     def failures() -> list[Failure]:
-        return sorted(run.failed, key=lambda failure: order[failure.video])
+        return sorted(run.failed, key=lambda failure: order[failure.subject])
 
     run: ExtractionRun | ClusterRun
     with ExitStack() as stack:

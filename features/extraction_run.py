@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import FeatureError
+from ..core.failures import Failure
 from ..core.files import cannot_write
 from ..core.progress import Progress
 from .cache_writer import FeatureWriter
 from .clips import ClipPlan
 from .extraction_job import Job
-from .failures import Failure
 from .frame_table import REPLACE, FrameTable, UnreadableVideo
 from .pool import Clips, Closed, Decoding, Event, Opened
 from .video import TOLERATED_SECONDS

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ..core.errors import UsageError
+from ..core.failures import Failure
 from .clips import Sampler
-from .failures import Failure
 
 if TYPE_CHECKING:
     from .backbones import Backbone

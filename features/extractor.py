@@ -116,7 +116,7 @@ class Extractor:
             if result.failed:
                 raise VideoError(
                     f"{path} gave no features",
-                    why=result.failed[0].reason,
+                    why=result.failed[0].why,
                     next="replace the file, or leave it out",
                     subject=path.stem,
                 )

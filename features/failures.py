@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
+from ..core.failures import Failure
 from ..core.files import write_atomically
 from ..core.reading import reading
 from ..core.tables import as_written, csv_text
 
 FAILED_TABLE = "failed.csv"
+_COLUMNS = ("video", "stage", "reason", "frames_decoded", "next")
 
 
-@dataclass(frozen=True)
-class Failure:
-    """One video that gave no features.
-
-    Attributes:
-        video: Its name.
-        stage: "find", "open", "scan", "plan", "decode", "network" or "write".
-        reason: Why, in one line.
-        frames_decoded: Frames that came before.
-        next: What to do about it.
-    """
-
-    video: str
-    stage: str
-    reason: str
-    frames_decoded: int = 0
-    next: str = ""
+def row_of(failure: Failure) -> dict[str, str | int]:
+    """A row of the table, by the names of its columns."""
+    cells = (failure.subject, failure.what, failure.why, failure.frames, failure.next)
+    return dict(zip(_COLUMNS, cells, strict=True))
 
 
 def write_failures(folder: Path, failures: Sequence[Failure]) -> None:
@@ -39,7 +27,7 @@ def write_failures(folder: Path, failures: Sequence[Failure]) -> None:
     if not failures:
         path.unlink(missing_ok=True)
         return
-    text = csv_text([[field.name for field in fields(Failure)], *(astuple(failure) for failure in failures)])
+    text = csv_text([_COLUMNS, *(list(row_of(failure).values()) for failure in failures)])
     # A file name may hold bytes that are no text; they come back by the same rule.
     write_atomically(path, text.encode(errors="surrogateescape"))
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._version import __version__
 from ..core.errors import FeatureError, ThasError, UsageError, counted, listing
+from ..core.failures import Failure
 from ..core.files import cannot_write
 from ..core.json_files import load_json
 from ..core.messages import logger
@@ -21,7 +22,7 @@ from .arrangement import Crops, check_arrangement, rows, width_of
 from .array_files import open_arrays, unreadable
 from .cache import Features, write_features
 from .extraction_settings import ExtractionResult
-from .failures import Failure, write_failures
+from .failures import write_failures
 from .layouts import Source, find_sources, pick, side_by_side
 from .row_times import RowTimes
 from .temporary_names import remove_unfinished

@@ -19,6 +19,7 @@ from typing import Any
 
 from .._version import __version__
 from ..core.errors import FeatureError, ThasError, UsageError, plural
+from ..core.failures import Failure
 from ..core.files import cannot_write
 from ..core.messages import logger
 from ..core.progress import Progress
@@ -27,7 +28,6 @@ from .cache_writer import file_name
 from .dispatch import Desk, News
 from .estimate import Estimate
 from .extraction_job import Job
-from .failures import Failure
 from .ray_actor import ClusterExtractor, Terms
 from .temporary_names import remove_unfinished_of, unfinished_path
 

@@ -20,6 +20,7 @@ import torch
 from .._version import __version__
 from ..core.checkpoints import CHECKPOINT, packed
 from ..core.errors import DataError, UsageError, listing, plural
+from ..core.failures import Failure
 from ..core.files import cannot_write, write_atomically
 from ..core.log import LOG, Epoch, read_log
 from ..core.progress import Progress, silent
@@ -30,7 +31,6 @@ from ..core.training import Schedule, fit
 from ..datasets.dataset import Dataset
 from .backbone_settings import BackboneRunSettings, BackboneSettings
 from .backbone_task import BackboneTask
-from .failures import Failure
 from .preprocessing import square
 from .training_clips import TrainingClips
 
@@ -136,7 +136,7 @@ def train_backbone(
     about["training"] = {
         **{name: value for name, value in asdict(settings).items() if name != "device"},
         "videos": len(clips.lengths),
-        "failed": sorted(failure.video for failure in failed),
+        "failed": sorted(failure.subject for failure in failed),
         "loss": log[-1]["loss"],
         "accuracy": log[-1]["accuracy"],
         "thas_version": __version__,
@@ -227,9 +227,9 @@ def _read_clips(
         first = (*clips.failed, *missing)[0]
         raise DataError(
             f"of {plural(len(videos) + len(missing), 'training video')} none can be read",
-            why=f"{first.video}: {first.reason}",
+            why=f"{first.subject}: {first.why}",
             next="check that they are videos and play to their end",
-            subject=first.video,
+            subject=first.subject,
         )
     return clips
 

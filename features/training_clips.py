@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.failures import Failure
 from ..core.progress import Progress, silent
 from .clips import ClipPlan
 from .extraction_job import refuse_damaged
-from .failures import Failure
 from .pool import Clips, Closed, Decoding, Opened
 from .preprocessing import Preprocessing
 from .video import FrameTable, UnreadableVideo

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from .localize import scaled_boxes
     from .localizer import Localizer
     from .network import CamNetwork, OwnNetwork, build_network
+    from .photographs import localize_photographs
     from .scores import score
-    from .session import localize_photographs, train_run
+    from .session import train_run
     from .settings import ImageSettings
     from .transforms import HidePatches
     from .weights import TrainedNetwork, load_weights, save_weights
@@ -39,7 +40,7 @@ _HOME = {
     "captured": "activation",
     "hide_mask": "hide",
     "load_weights": "weights",
-    "localize_photographs": "session",
+    "localize_photographs": "photographs",
     "open_images": "datasets",
     "read_image": "decode",
     "save_weights": "weights",

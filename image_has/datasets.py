@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import DataError, UsageError, listing, suggestion
+from ..core.failures import Failure
 from ..core.plugins import is_reader, not_a, read_by_plugin
 from .folder import read_folder
 from .ilsvrc import read_ilsvrc
-from .images import ImageTable, Problem
+from .images import ImageTable
 from .wsol_lists import is_wsol_folder, read_wsol_lists
 
 NAMES = {"ilsvrc": "ILSVRC 2012 to 2017, CLS-LOC, as published"}
@@ -55,7 +56,7 @@ class ImageDataset:
         )
 
     @property
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[Failure]:
         """What was wrong with the annotations of all subsets."""
         return [problem for table in self.tables.values() for problem in table.problems]
 

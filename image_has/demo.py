@@ -11,7 +11,9 @@ from typing import Any
 
 import PIL.Image
 
+from ..core.data_options import DataOptions
 from ..core.progress import Stage
+from ..core.resume import Begin
 from ..core.runs import ROOTS, point_latest
 from .demo_images import make_demo_images
 from .evaluate import Evaluation, evaluate, picture_of, spread_rows
@@ -103,7 +105,7 @@ def _train_arm(folder: Path, probability: float, data_root: Path, runs: Path, se
 
     torch.set_num_threads(max(1, cores() // len(ARMS)))
     settings = ImageSettings.preset("image-demo").updated({"hide.probability": probability, "train.seed": seed})
-    return train_run(str(folder), settings=settings, runs=runs, data_root=data_root).run
+    return train_run(str(folder), settings=settings, options=DataOptions(data_root=data_root), begin=Begin(runs)).run
 
 
 def _sheet(where: dict[str, Path], evaluations: dict[str, Evaluation], runs: Path) -> Path:

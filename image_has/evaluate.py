@@ -12,12 +12,13 @@ import numpy as np
 import torch
 
 from ..core.errors import DataError, UsageError
+from ..core.failures import Failure
 from ..core.files import write_atomically
 from ..core.run_settings import read_settings
 from ..core.runs import ROOTS, SETTINGS
 from .datasets import open_images
 from .decode import read_image
-from .images import ImageTable, Problem
+from .images import ImageTable
 from .loading import squashed
 from .localizer import Localizer, open_localizer, weights_files
 from .pictures import SIDES, overlay, save_picture
@@ -43,11 +44,11 @@ class Evaluation:
     predictions: Predictions
     of: str
     written: tuple[Path, ...] = ()
-    problems: tuple[Problem, ...] = field(default=())
+    problems: tuple[Failure, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        failed = {problem.subject: f"{problem.kind}: {problem.detail}" for problem in self.predictions.failed}
+        failed = {one.subject: f"{one.what}: {one.why}" for one in self.predictions.failed}
         return self.scores.to_json() | {"of": self.of, "failed": failed, "problems": len(self.problems)}
 
 

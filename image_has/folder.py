@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import DataError, suggestion
+from ..core.failures import Failure
 from ..core.tables import decimal, find_table, table_rows
 from .decode import image_size
-from .images import IMAGE_SUFFIXES, NO_IMAGES, ImageTable, Problem, class_folders, clean_boxes
+from .images import IMAGE_SUFFIXES, NO_IMAGES, ImageTable, class_folders, clean_boxes
 
 SUBSETS = {"train", "training", "val", "validation", "test"}
 """Names that folders of classes have, and classes do not."""
@@ -63,7 +64,7 @@ def read_folder(root: Path, *, boxes: bool = True) -> dict[str, ImageTable]:
             classes=classes,
             boxes={path: cleaned[path] for path in paths if path in cleaned},
             problems=(
-                *(Problem(f"{subset}/{name}", NO_IMAGES) for name in classes if not found.get(name)),
+                *(Failure(f"{subset}/{name}", NO_IMAGES) for name in classes if not found.get(name)),
                 *left_out.get(subset, ()),
                 *(problem for problem in (*unreadable, *problems) if problem.subject in mine),
                 *(problem for problem in wrong if _subset_of(problem.subject, subsets) == subset),
@@ -72,11 +73,11 @@ def read_folder(root: Path, *, boxes: bool = True) -> dict[str, ImageTable]:
     return tables
 
 
-def _subsets(root: Path) -> tuple[dict[str, dict[str, list[str]]], dict[str, list[Problem]]]:
+def _subsets(root: Path) -> tuple[dict[str, dict[str, list[str]]], dict[str, list[Failure]]]:
     """Subset -> class -> paths of images below `root`; and subset -> files that were left out."""
 
-    def unnamed(files: list[str]) -> list[Problem]:
-        return [Problem(path, "file that is no image by its name, left out") for path in files]
+    def unnamed(files: list[str]) -> list[Failure]:
+        return [Failure(path, "file that is no image by its name, left out") for path in files]
 
     folders = [entry for entry in sorted(root.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
     if _are_classes(folders):
@@ -89,7 +90,7 @@ def _subsets(root: Path) -> tuple[dict[str, dict[str, list[str]]], dict[str, lis
             subsets[subset] = {name: [f"{subset}/{path}" for path in files] for name, files in images.items()}
             astray = sorted(path.name for path in (root / subset).glob("[!.]*") if path.is_file())
             strangers[subset] = [
-                *(Problem(f"{subset}/{name}", "file in no class's folder, left out") for name in astray),
+                *(Failure(f"{subset}/{name}", "file in no class's folder, left out") for name in astray),
                 *unnamed([f"{subset}/{path}" for path in others]),
             ]
     return subsets, strangers
@@ -114,7 +115,7 @@ def _subset_of(image: str, subsets: Mapping[str, object]) -> str:
 
 def read_boxes(
     path: Path, labels: Mapping[str, str]
-) -> tuple[dict[str, list[tuple[float, float, float, float]]], list[Problem]]:
+) -> tuple[dict[str, list[tuple[float, float, float, float]]], list[Failure]]:
     """The rows of a boxes.csv by image, and the rows left out.
 
     Args:
@@ -135,7 +136,7 @@ def read_boxes(
     found = {image: boxes for image, boxes in found.items() if boxes}
     if wrong and not found:
         raise wrong[0][1]
-    return found, [Problem(image, "row of boxes.csv, left out", error.what) for image, error in wrong]
+    return found, [Failure(image, "row of boxes.csv, left out", error.what) for image, error in wrong]
 
 
 def _box(path: Path, line: int, row: Mapping[str, str], labels: Mapping[str, str]) -> tuple[float, float, float, float]:
@@ -165,12 +166,12 @@ def _box(path: Path, line: int, row: Mapping[str, str], labels: Mapping[str, str
     return x0, y0, x1, y1
 
 
-def _sizes(root: Path, boxes: Mapping[str, object]) -> tuple[dict[str, tuple[int, int]], list[Problem]]:
+def _sizes(root: Path, boxes: Mapping[str, object]) -> tuple[dict[str, tuple[int, int]], list[Failure]]:
     """(width, height) of the annotated images, as shown; and those whose header cannot be read."""
     sizes, problems = {}, []
     for path in boxes:
         try:
             sizes[path] = image_size(root / path, upright=True)
         except DataError as error:
-            problems.append(Problem(path, "image whose size cannot be read", error.why))
+            problems.append(Failure(path, "image whose size cannot be read", error.why))
     return sizes, problems

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import DataError
+from ..core.failures import Failure
 from ..core.reading import reading
 from ..core.tables import opened
-from .images import IMAGE_SUFFIXES, NO_IMAGES, ImageTable, Problem, clean_boxes
+from .images import IMAGE_SUFFIXES, NO_IMAGES, ImageTable, clean_boxes
 
 Boxes = dict[str, list[tuple[float, float, float, float]]]
 
@@ -84,11 +85,11 @@ def _training_table(data: Path, classes: tuple[str, ...]) -> ImageTable:
     labels: list[int] = []
     problems = []
     folders = set(_wnids(data / "train"))
-    problems += [Problem(f"train/{name}", "folder of no known class") for name in sorted(folders - set(classes))]
+    problems += [Failure(f"train/{name}", "folder of no known class") for name in sorted(folders - set(classes))]
     for label, wnid in enumerate(classes):
         files = _image_names(data / "train" / wnid) if wnid in folders else []
         if not files:
-            problems.append(Problem(f"train/{wnid}", NO_IMAGES))
+            problems.append(Failure(f"train/{wnid}", NO_IMAGES))
         paths += [f"train/{wnid}/{name}" for name in files]
         labels += [label] * len(files)
     return ImageTable(
@@ -111,9 +112,9 @@ def _validation_table(root: Path, data: Path, classes: tuple[str, ...]) -> Image
     for stem, path in by_stem.items():
         found = rows.get(stem, [])
         if not found:
-            problems.append(Problem(path, "image without annotation, left out"))
+            problems.append(Failure(path, "image without annotation, left out"))
         elif found[0][0] not in index:
-            problems.append(Problem(path, "label of no known class, left out", found[0][0]))
+            problems.append(Failure(path, "label of no known class, left out", found[0][0]))
         else:
             label = found[0][0]
             paths.append(path)
@@ -155,7 +156,7 @@ def _read_solution(path: Path) -> dict[str, list[tuple[str, tuple[float, float, 
     return found
 
 
-def _read_xml_folder(folder: Path, stems: list[str]) -> tuple[dict, dict[str, tuple[int, int]], list[Problem]]:
+def _read_xml_folder(folder: Path, stems: list[str]) -> tuple[dict, dict[str, tuple[int, int]], list[Failure]]:
     rows, sizes, problems = {}, {}, []
     for stem in stems:
         path = folder / f"{stem}.xml"
@@ -163,12 +164,12 @@ def _read_xml_folder(folder: Path, stems: list[str]) -> tuple[dict, dict[str, tu
             try:
                 rows[stem], size = read_annotation(path)
             except DataError as error:
-                problems.append(Problem(path.name, "annotation that cannot be read", error.why))
+                problems.append(Failure(path.name, "annotation that cannot be read", error.why))
                 continue
             if size is not None:
                 sizes[stem] = size
             if not rows[stem]:
-                problems.append(Problem(path.name, "annotation without objects"))
+                problems.append(Failure(path.name, "annotation without objects"))
     return rows, sizes, problems
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,41 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import DataError, listing
+from ..core.failures import Failure
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
 )
 
 NO_IMAGES = "class without images"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong with one input, which did not stop the rest.
-
-    Attributes:
-        subject: The file or class concerned.
-        kind: A few words that are the same for all problems of this kind.
-        detail: What exactly.
-    """
-
-    subject: str
-    kind: str
-    detail: str = ""
-
-
-def problem_lines(problems: Iterable[Problem], most: int = 3) -> list[str]:
-    """One line a kind of problem: how often, and the first few by name.
-
-    >>> problem_lines([Problem("a.jpg", "broken image"), Problem("b.jpg", "broken image")])
-    ['2 x broken image: a.jpg, b.jpg']
-    """
-    problems = list(problems)
-    lines = []
-    for kind, count in Counter(problem.kind for problem in problems).items():
-        named = [f"{p.subject} ({p.detail})" if p.detail else p.subject for p in problems if p.kind == kind]
-        lines.append(f"{count} x {kind}: {listing(named, most)}")
-    return lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +41,7 @@ class ImageTable:
     boxes: Mapping[str, np.ndarray] = field(default_factory=dict)
     upright: bool = True
     titles: Mapping[str, str] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Failure, ...] = ()
 
     def __post_init__(self) -> None:
         labels = np.asarray(self.labels, dtype=np.int64)
@@ -128,7 +99,7 @@ class ImageTable:
 
 def clean_boxes(
     boxes: Mapping[str, Iterable[Sequence[float]]], sizes: Mapping[str, tuple[int, int]]
-) -> tuple[dict[str, np.ndarray], list[Problem]]:
+) -> tuple[dict[str, np.ndarray], list[Failure]]:
     """Boxes cut to their images; what cannot be used is left out and reported.
 
     Args:
@@ -142,7 +113,7 @@ def clean_boxes(
     [[0.0, 0.0, 4.0, 4.0]]
     """
     cleaned: dict[str, np.ndarray] = {}
-    problems: list[Problem] = []
+    problems: list[Failure] = []
     for path, rows in boxes.items():
         kept = []
         for x0, y0, x1, y1 in rows:
@@ -150,12 +121,12 @@ def clean_boxes(
             inside = (max(x0, 0.0), max(y0, 0.0), min(x1, width), min(y1, height))
             text = f"{x0:g} {y0:g} {x1:g} {y1:g}"
             if not np.isfinite([x0, y0, x1, y1]).all() or x1 <= x0 or y1 <= y0:
-                problems.append(Problem(path, "box without an area, left out", text))
+                problems.append(Failure(path, "box without an area, left out", text))
             elif inside[2] <= inside[0] or inside[3] <= inside[1]:
-                problems.append(Problem(path, "box wholly outside its image, left out", text))
+                problems.append(Failure(path, "box wholly outside its image, left out", text))
             else:
                 if inside != (x0, y0, x1, y1):
-                    problems.append(Problem(path, "box reaching outside its image, cut", text))
+                    problems.append(Failure(path, "box reaching outside its image, cut", text))
                 kept.append(inside)
         if kept:
             cleaned[path] = np.array(kept, dtype=np.float64)

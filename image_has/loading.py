@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..core.errors import DataError
+from ..core.failures import Failure
 from .decode import MOST_PIXELS, read_image
-from .images import ImageTable, Problem
+from .images import ImageTable
 from .settings import InputSettings, TrainSettings
 
 
@@ -36,7 +37,7 @@ class Batch:
     labels: Tensor
     rows: Tensor
     sizes: Tensor
-    failed: tuple[Problem, ...] = ()
+    failed: tuple[Failure, ...] = ()
 
     def pin_memory(self) -> Batch:
         """The same in page-locked memory, from which a GPU copies while it computes; called by `DataLoader`."""
@@ -91,24 +92,24 @@ class _TrainingFiles(Dataset[Any]):
 
     def __init__(self, table: ImageTable, settings: InputSettings, seed: int) -> None:
         self.table, self.settings, self.seed = table, settings, seed
-        self.kept: list[np.ndarray | Problem] | None = None
+        self.kept: list[np.ndarray | Failure] | None = None
 
     def keep(self, threads: int) -> None:
         """Decode everything once into memory."""
         with ThreadPoolExecutor(threads) as pool:
             self.kept = list(pool.map(self._shrunk, range(len(self.table))))
 
-    def _shrunk(self, row: int) -> np.ndarray | Problem:
+    def _shrunk(self, row: int) -> np.ndarray | Failure:
         try:
             image = read_image(self.table.path(row), upright=self.table.upright, short_side=self.settings.resize)
             return np.asarray(shrunk(image, short_side=self.settings.resize))
         except DataError as error:
-            return Problem(self.table.paths[row], "broken image, left out", error.why)
+            return Failure(self.table.paths[row], "broken image, left out", error.why)
 
-    def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, int, int] | Problem:
+    def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, int, int] | Failure:
         row, epoch = item
         whole = self.kept[row] if self.kept is not None else self._shrunk(row)
-        if isinstance(whole, Problem):
+        if isinstance(whole, Failure):
             return whole
         size = self.settings.size
         top, left = crop_corner(*whole.shape[:2], size=size, seed=self.seed, epoch=epoch, row=row)
@@ -116,15 +117,15 @@ class _TrainingFiles(Dataset[Any]):
         return crop.permute(2, 0, 1), int(self.table.labels[row]), row
 
 
-def _collated(items: list[tuple[Tensor, int, int] | Problem]) -> Batch:
-    good = [item for item in items if not isinstance(item, Problem)]
+def _collated(items: list[tuple[Tensor, int, int] | Failure]) -> Batch:
+    good = [item for item in items if not isinstance(item, Failure)]
     pixels = torch.stack([item[0] for item in good]) if good else torch.empty(0, 3, 0, 0, dtype=torch.uint8)
     return Batch(
         pixels=pixels,
         labels=torch.tensor([item[1] for item in good], dtype=torch.int64),
         rows=torch.tensor([item[2] for item in good], dtype=torch.int64),
         sizes=torch.empty(0, 2, dtype=torch.int64),
-        failed=tuple(item for item in items if isinstance(item, Problem)),
+        failed=tuple(item for item in items if isinstance(item, Failure)),
     )
 
 
@@ -216,11 +217,11 @@ class _TestFiles(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.table)
 
-    def __getitem__(self, row: int) -> tuple[Tensor, int, int, tuple[int, int]] | Problem:
+    def __getitem__(self, row: int) -> tuple[Tensor, int, int, tuple[int, int]] | Failure:
         try:
             image = read_image(self.table.path(row), upright=self.table.upright)
         except DataError as error:
-            return Problem(self.table.paths[row], "broken image, counted as missed", error.why)
+            return Failure(self.table.paths[row], "broken image, counted as missed", error.why)
         pixels = squashed(image, side=self.side)
         return pixels, int(self.table.labels[row]), row, (image.height, image.width)
 
@@ -232,8 +233,8 @@ def squashed(image: PIL.Image.Image, *, side: int) -> Tensor:
 
 
 def _collated_tests(items: list[Any]) -> Batch:
-    good = [item for item in items if not isinstance(item, Problem)]
-    batch = _collated([item if isinstance(item, Problem) else item[:3] for item in items])
+    good = [item for item in items if not isinstance(item, Failure)]
+    batch = _collated([item if isinstance(item, Failure) else item[:3] for item in items])
     sizes = torch.tensor([item[3] for item in good], dtype=torch.int64).reshape(-1, 2)
     return Batch(batch.pixels, batch.labels, batch.rows, sizes, batch.failed)
 

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import DataError
+from ..core.failures import Failure
 from ..core.files import write_atomically
 from ..core.json_files import load_json
 from ..core.tables import decimal, table_rows
 from .box_workers import Boxed, box_maps, boxer
 from .decode import image_size
-from .images import ImageTable, Problem, clean_boxes
+from .images import ImageTable, clean_boxes
 from .loading import cores, whole_batches
 from .localizer import Localizer
 from .settings import LocalizeSettings
@@ -51,7 +52,7 @@ class Predictions:
     thresholds: np.ndarray
     largest: np.ndarray
     any_part: np.ndarray
-    failed: tuple[Problem, ...] = ()
+    failed: tuple[Failure, ...] = ()
 
     @classmethod
     def nothing(cls, table: ImageTable, thresholds: np.ndarray | None = None) -> Predictions:
@@ -93,7 +94,7 @@ def predict(
         DataError: The table has classes that the networks do not know.
     """
     result = Predictions.nothing(table.relabelled(localizer.classes), np.arange(sweep) / sweep if sweep else None)
-    failed: list[Problem] = []
+    failed: list[Failure] = []
     workers = max(0, cores() - 1) if workers < 0 else workers
 
     def store(rows: np.ndarray, boxed: Boxed) -> None:
@@ -196,7 +197,7 @@ def read_boxes(path: Path, table: ImageTable) -> Predictions:
         if known is not None:
             result.probabilities[i, 1], result.known_boxes[i] = known[1:]
     result = with_sizes(result)
-    absent = [Problem(name, "image without a box in the file, counted as missed") for name in index if name not in rows]
+    absent = [Failure(name, "image without a box in the file, counted as missed") for name in index if name not in rows]
     return replace(result, failed=tuple(absent))
 
 
@@ -273,12 +274,12 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
         DataError: There is no map at all, or one is of another form.
     """
     result = with_sizes(Predictions.nothing(table, np.arange(sweep) / sweep if sweep else None))
-    failed: list[Problem] = []
+    failed: list[Failure] = []
     annotated = _annotated(result.table)
     for i, name in enumerate(table.paths):
         path = next((p for p in (folder / f"{name}.npy", (folder / name).with_suffix(".npy")) if p.exists()), None)
         if path is None:
-            failed.append(Problem(name, "image without a map, counted as missed"))
+            failed.append(Failure(name, "image without a map, counted as missed"))
             continue
         try:
             one = np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)

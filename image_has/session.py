@@ -1,68 +1,26 @@
-"""What the commands do, as functions: train on a data set into a run, box photographs with a run."""
+"""Training as the command does it: on a data set's images, into a run."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from typing import Never
 
-import numpy as np
-import PIL.Image
-import torch
-from torch import Tensor
-
-from ..core.errors import DataError, listing, plural
-from ..core.files import write_atomically
-from ..core.log import LOG, Epoch, read_log
+from ..core.data_options import DataOptions
+from ..core.errors import listing, plural
+from ..core.failures import failure_lines
+from ..core.log import LOG, Epoch, Event, OnEvent, Seen, Started, read_log
+from ..core.messages import logger
 from ..core.resume import Begin, begun
 from ..core.run_settings import RunData
 from ..core.runs import ROOTS, first_process, point_latest
-from .datasets import open_images
-from .decode import read_image
-from .images import NO_IMAGES, Problem, problem_lines
+from ..core.train_result import TrainResult, epochs_of
+from .datasets import ImageDataset, open_images
+from .images import NO_IMAGES, ImageTable
 from .library import is_library_name
-from .loading import cores, squashed
-from .localize import scaled_boxes
-from .localizer import FoundBox, Localizer, at_once
 from .mean_colour import measured_colours
-from .pictures import overlay, picture_sized, save_picture
 from .settings import ImageSettings
 from .train import train
 from .untrained import own_colours
-
-Warn = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a training left behind.
-
-    Attributes:
-        run: The run's folder.
-        images: Number of images trained on.
-        classes: C.
-        epochs: One line each, of this session.
-        failed: Images that could not be read, left out.
-    """
-
-    run: Path
-    images: int
-    classes: int
-    epochs: tuple[Epoch, ...]
-    failed: tuple[Problem, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        last = self.epochs[-1].known() if self.epochs else {}
-        if last:
-            last["epoch"] = last.pop("number")
-        failed = {problem.subject: problem.detail for problem in self.failed}
-        return {"run": str(self.run), "images": self.images, "classes": self.classes, "failed": failed} | last
 
 
 def train_run(
@@ -70,218 +28,71 @@ def train_run(
     *,
     settings: ImageSettings,
     origins: Mapping[str, str] | None = None,
-    train_subset: str = "train",
-    test_subset: str | None = None,
-    data_root: Path = Path("data"),
-    runs: Path = ROOTS["image"],
-    resume: bool = False,
-    run: Path | None = None,
-    into: Path | None = None,
-    on_start: Callable[[int, int], None] = lambda epochs_done, images: None,
-    on_batch: Callable[[int], None] | None = None,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-    warn: Warn = lambda message: None,
-) -> TrainResult:
+    options: DataOptions | None = None,
+    begin: Begin | None = None,
+    on_event: OnEvent = lambda event: None,
+) -> TrainResult[Never]:
     """Train on a data set's images into a new run, or continue one.
 
     Args:
         dataset: `ilsvrc` or a folder.
         settings: Of the run.
         origins: Where each changed setting came from, for settings.toml.
-        train_subset: To learn from.
-        test_subset: To evaluate on, later; the data set's own if None.
-        data_root: Where data sets called by name lie.
-        runs: Where runs lie.
-        resume: Continue the newest run of the data set, or `run`.
-        run: The run to resume.
-        into: Train into this folder instead of a new run, from its checkpoint where it holds one; `latest` stays.
-        on_start: Called with the epochs already done and the number of training images.
-        on_batch: Called after each batch with its number of images.
-        on_epoch: Called after each epoch.
-        warn: Called with each warning.
+        options: The subsets, `train` and the data set's own for testing if they are not named.
+        begin: Where runs lie, and which to go on with; a new one in `runs/image` if None.
+        on_event: Called with what happens: `Started`, `Seen` a batch, and each `Epoch`.
 
     Raises:
         UsageError: There is no such data set or subset, or nothing to resume.
         DataError: The data set holds nothing to learn from.
     """
-    opened = open_images(dataset, data_root=data_root, boxes=False)
-    table = opened.subset(train_subset)
-    told = [one for one in opened.problems if one.kind != NO_IMAGES or one not in table.problems]
-    for line in problem_lines(told):
-        warn(line)
-    seen = set(table.labels.tolist())
-    if bare := [name for i, name in enumerate(table.classes) if i not in seen]:
-        some = plural(len(bare), "class has", "classes have")
-        warn(f"{some} no image in {train_subset} and a place in the network all the same: {listing(bare)}")
+    options, begin = options or DataOptions(), begin or Begin(ROOTS["image"])
+    opened = open_images(dataset, data_root=options.data_root, boxes=False)
+    subset = options.train_subset or "train"
+    table = opened.subset(subset)
+    _warn_of_data(opened, table, subset)
     data = RunData(
         dataset=opened.kept or str(opened.folder.resolve()),
-        data_root=str(Path(data_root).resolve()),
-        train_subset=train_subset,
-        test_subset=test_subset or opened.test_subset,
+        data_root=str(options.data_root.resolve()),
+        train_subset=subset,
+        test_subset=options.test_subset or opened.test_subset,
     )
-    begin = Begin(runs, run or resume, into)
-    if not settings.input.mean and not (begin.resume and into is None):
+    if not settings.input.mean and not (begin.resume and begin.into is None):
         library = is_library_name(settings.network.name)
         mean, std = own_colours(settings.network.name) if library else measured_colours(table)
         settings = settings.updated({"input.mean": mean, "input.std": std})
-        told = "the network's own" if library else "measured"
-        origins = dict(origins or {}) | dict.fromkeys(("input.mean", "input.std"), told)
-    epochs: list[Epoch] = []
+        source = "the network's own" if library else "measured"
+        origins = dict(origins or {}) | dict.fromkeys(("input.mean", "input.std"), source)
+    new_epochs = 0
 
-    def keep(epoch: Epoch) -> None:
-        epochs.append(epoch)
-        on_epoch(epoch)
+    def told(event: Event) -> None:
+        nonlocal new_epochs
+        new_epochs += isinstance(event, Epoch)
+        on_event(event)
 
     with begun(begin, settings, data, name=opened.name, origins=origins) as kept:
-        folder = kept.folder
-        on_start(len(read_log(folder / LOG)) if kept.resuming else 0, len(table))
+        folder, settings = kept.folder, kept.settings
+        told(Started(settings.train.epochs, len(read_log(folder / LOG)) if kept.resuming else 0, len(table)))
         _, failed = train(
-            table, settings=kept.settings, folder=folder, resume=kept.resuming, on_epoch=keep, on_batch=on_batch
+            table,
+            settings=settings,
+            folder=folder,
+            resume=kept.resuming,
+            on_epoch=told,
+            on_batch=lambda items: told(Seen(items)),
         )
-    if into is None and first_process():
-        point_latest(runs, folder)
-    return TrainResult(folder, len(table) - len(failed), len(table.classes), tuple(epochs), tuple(failed))
+    if begin.into is None and first_process():
+        point_latest(begin.root, folder)
+    last = epochs_of(folder)[0] if first_process() else {}
+    items = len(table) - len(failed)
+    return TrainResult(folder, "images", items, len(table.classes), last, new_epochs, tuple(failed))
 
 
-@dataclass(frozen=True)
-class Photograph:
-    """What was found in one photograph.
-
-    Attributes:
-        path: The file.
-        width: In pixels, upright.
-        height: In pixels.
-        boxes: The likeliest classes' boxes.
-        picture: The overlay, if one was drawn.
-    """
-
-    path: Path
-    width: int
-    height: int
-    boxes: tuple[FoundBox, ...]
-    picture: Path | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As `thas image eval --boxes` reads it."""
-        rows = [{"label": label, "score": score, "box": list(box)} for label, score, box in self.boxes]
-        content = {"image": str(self.path), "width": self.width, "height": self.height, "boxes": rows}
-        return content | ({"overlay": str(self.picture)} if self.picture else {})
-
-
-@dataclass(frozen=True, eq=False)
-class _Read:
-    """A photograph as far as it is needed further: pixels (3, S, S), and small, for the picture."""
-
-    path: Path
-    size: tuple[int, int]
-    pixels: Tensor
-    thumbnail: PIL.Image.Image | None
-
-
-@contextmanager
-def _cancelled_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads whose work is not waited for where the block ends with an error."""
-    pool = ThreadPoolExecutor(threads)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _read(path: Path, *, side: int, thumbnails: bool) -> _Read | Problem:
-    try:
-        image = read_image(path)
-    except DataError as error:
-        return Problem(str(path), "photograph that cannot be read", error.why or error.what)
-    size, pixels = (image.height, image.width), squashed(image, side=side)
-    return _Read(path, size, pixels, picture_sized(image) if thumbnails else None)
-
-
-def localize_photographs(
-    paths: Sequence[Path],
-    localizer: Localizer,
-    *,
-    top: int = 1,
-    pictures: Path | None = None,
-    taken: Collection[str] = (),
-    on_photo: Callable[[Photograph | None], None] = lambda photograph: None,
-) -> tuple[list[Photograph], list[Problem]]:
-    """Box the likeliest classes in photographs; those that cannot be read are reported, the rest are done.
-
-    Args:
-        paths: Image files.
-        localizer: The networks.
-        top: How many classes a photograph.
-        pictures: The folder for overlays; none are drawn if None.
-        taken: Names in that folder that belong to other photographs.
-        on_photo: Called after each with what was found, None for one that cannot be read.
-    """
-    found, failed, used = [], [], set(taken)
-    read = partial(_read, side=localizer.side, thumbnails=pictures is not None)
-    with _cancelled_pool(min(4, cores())) as pool:
-        groups = iter([paths[i : i + at_once(top)] for i in range(0, len(paths), at_once(top))])
-        reading = pool.map(read, next(groups, ()))
-        while several := list(reading):
-            reading = pool.map(read, next(groups, ()))  # while the network looks at these
-            good = [one for one in several if isinstance(one, _Read)]
-            sizes = [one.size for one in good]
-            seen = iter(localizer.boxed(torch.stack([one.pixels for one in good]), sizes, top=top) if good else ())
-            for one in several:
-                if isinstance(one, Problem):
-                    failed.append(one)
-                    on_photo(None)
-                    continue
-                boxes, activation = next(seen)
-                picture = None
-                if one.thumbnail is not None and pictures is not None:
-                    small = (one.thumbnail.height, one.thumbnail.width)
-                    corners = scaled_boxes(np.array([box.box for box in boxes]), map_size=one.size, image_size=small)
-                    labels = [f"{localizer.title(box.label)} {box.score:.2f}" for box in boxes]
-                    picture = pictures / _free_name(one.path, used)
-                    save_picture(_drawn(one.thumbnail, activation, corners.tolist(), labels), picture)
-                found.append(Photograph(one.path, one.size[1], one.size[0], boxes, picture))
-                on_photo(found[-1])
-    return found, failed
-
-
-def _free_name(path: Path, used: set[str]) -> str:
-    """A name for the overlay that no photograph of another folder has taken."""
-    name, i = f"{path.stem}.png", 1
-    while name in used:
-        i += 1
-        name = f"{path.stem}-{i}.png"
-    used.add(name)
-    return name
-
-
-def _drawn(
-    image: PIL.Image.Image, activation: np.ndarray, boxes: Sequence[Sequence[float]], labels: Sequence[str]
-) -> PIL.Image.Image:
-    """A label at the top where there is one box; else each in its box."""
-    if len(boxes) == 1:
-        return overlay(image, activation, boxes=boxes, title=labels[0])
-    return overlay(image, activation, boxes=boxes, labels=labels)
-
-
-def other_photographs(path: Path, photographs: Sequence[Path]) -> list[dict[str, Any]]:
-    """What a file of boxes that is about to be written anew says of other photographs; nothing if there is no file.
-
-    Raises:
-        DataError: There is a file, but not one that `write_photographs` wrote.
-    """
-    if not path.exists():
-        return []
-    anew = {photograph.resolve() for photograph in photographs}
-    try:
-        images = json.loads(path.read_text(encoding="utf-8"))["images"]
-        return [one for one in images if Path(one["image"]).resolve() not in anew]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise DataError(
-            f"{path} is in the way", why="it holds no boxes of photographs", next="--output FOLDER", subject=str(path)
-        ) from None
-
-
-def write_photographs(path: Path, found: Sequence[Photograph], others: Sequence[Mapping[str, Any]] = ()) -> None:
-    """Write boxes of photographs as JSON, after those of `others`."""
-    content = {"images": [*others, *(one.to_json() for one in found)]}
-    write_atomically(path, json.dumps(content, indent=1) + "\n")
+def _warn_of_data(opened: ImageDataset, table: ImageTable, subset: str) -> None:
+    """What a person should know of the data before hours are spent on them."""
+    for line in failure_lines(one for one in opened.problems if one.what != NO_IMAGES or one not in table.problems):
+        logger.warning(line)
+    seen = set(table.labels.tolist())
+    if bare := [name for i, name in enumerate(table.classes) if i not in seen]:
+        some = plural(len(bare), "class has", "classes have")
+        logger.warning("%s no image in %s and a place in the network all the same: %s", some, subset, listing(bare))

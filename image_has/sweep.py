@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Never
 
 import numpy as np
 
-from ..core.resume import TRACELESS
+from ..core.data_options import DataOptions
+from ..core.log import OnEvent
+from ..core.resume import Begin
 from ..core.runs import ROOTS
-from ..sweep.half import Outcome
-from ..sweep.plan import Experiment, settings_below
+from ..core.train_result import TrainResult
+from ..sweep.half import Half, Outcome
 from .datasets import NAMES, ImageDataset, open_images
 from .images import ImageTable
 from .settings import ImageSettings
@@ -23,58 +25,35 @@ _CELLS = 20_000_000  # weights of images held at once
 
 
 @dataclass(frozen=True)
-class ImageHalf:
-    """A data set of images.
+class ImageHalf(Half[ImageSettings]):
+    """A data set of images."""
 
-    Attributes:
-        dataset: `ilsvrc` or a folder.
-        data_root: Where data sets called by name lie.
-        runs: Where runs lie.
-        train_subset: To learn from; `train` if None.
-        test_subset: To score; the data set's own if None.
-    """
-
-    dataset: str
-    data_root: Path = Path("data")
     runs: Path = ROOTS["image"]
-    train_subset: str | None = None
-    test_subset: str | None = None
+    options: DataOptions = field(default_factory=DataOptions)
 
-    kind: ClassVar[str] = "image"
-    things: ClassVar[str] = "images"
-    title: ClassVar[str] = "per cent of the images"
-    main: ClassVar[int] = 1
+    table = ImageSettings
+    things = "images"
+    title = "per cent of the images"
+    main = 1
 
-    def settings(
-        self, experiment: Experiment, *, presets: Sequence[str], config: Path | None, typed: Mapping[str, Any]
-    ) -> ImageSettings:
-        """Defaults < experiment < presets < config < what was typed."""
-        preset = self.dataset if self.dataset in NAMES else None
-        return settings_below(
-            ImageSettings, experiment, data_preset=preset, presets=presets, config=config, typed=typed
-        )
+    @property
+    def preset(self) -> str | None:
+        """The data set's own, if it is known by name."""
+        return self.dataset if self.dataset in NAMES else None
 
     def name(self) -> str:
         """The data set's name."""
         return _open(self).name
 
-    def folder(self) -> Path:
-        """`runs/image/<data set>/sweeps`."""
-        return self.runs / self.name() / "sweeps"
-
-    def teaches(self, key: str) -> bool:
-        """All settings but those of localization, evaluation and mere convenience."""
-        return key.split(".")[0] not in ("localize", "eval") and key not in TRACELESS
-
     def left_out(self) -> tuple[str, ...]:
         """Nothing: which images can be read is found out in training."""
         return ()
 
-    def data(self) -> Any:
+    def data(self) -> object:
         """The training images' names and labels, and the state of their files, of very many a part."""
-        return _state(_open(self).subset(self.train_subset or "train"))
+        return _state(_open(self).subset(self.options.train_subset or "train"))
 
-    def truth(self) -> Any:
+    def truth(self) -> object:
         """The test images and their boxes."""
         table = self._test()
         return [_state(table), {path: boxes.tolist() for path, boxes in table.boxes.items()}]
@@ -83,26 +62,13 @@ class ImageHalf:
         """The paper's three scores, and that of the best threshold."""
         return ("Top-1 Clas", "GT-known Loc", "Top-1 Loc", "MaxBoxAcc")
 
-    def train(self, settings: ImageSettings, folder: Path, *, cores: int, on_epoch: Callable[[], None]) -> dict:
-        """Train into a folder."""
+    def trained(self, settings: ImageSettings, begin: Begin, *, cores: int, on_event: OnEvent) -> TrainResult[Never]:
+        """Train; of the cores all but one read images, unless the settings say otherwise."""
         from .session import train_run
 
         if settings.train.workers < 0:
             settings = settings.updated({"train.workers": cores - 1})
-        warnings: list[str] = []
-        result = train_run(
-            self.dataset,
-            settings=settings,
-            train_subset=self.train_subset or "train",
-            test_subset=self.test_subset,
-            data_root=self.data_root,
-            runs=self.runs,
-            into=folder,
-            on_epoch=lambda epoch: on_epoch(),
-            warn=warnings.append,
-        )
-        unread = [f"{problem.subject} could not be read and taught nothing" for problem in result.failed]
-        return {"images": result.images, "warnings": warnings + unread[:3]}
+        return train_run(self.dataset, settings=settings, options=self.options, begin=begin, on_event=on_event)
 
     def measure(
         self, members: Sequence[Path], settings: ImageSettings, *, map_members: Sequence[int], draws: int, seed: int
@@ -147,15 +113,15 @@ class ImageHalf:
 
     def _test(self) -> ImageTable:
         opened = _open(self)
-        return opened.subset(self.test_subset or opened.test_subset)
+        return opened.subset(self.options.test_subset or opened.test_subset)
 
 
 @lru_cache(maxsize=4)
 def _open(half: ImageHalf) -> ImageDataset:
-    return open_images(half.dataset, data_root=half.data_root)
+    return open_images(half.dataset, data_root=half.options.data_root)
 
 
-def _state(table: ImageTable) -> Any:
+def _state(table: ImageTable) -> list[object]:
     """Names, labels, and size and time of the files, of every so-manieth where there are very many."""
     step = 1 + len(table) // _MOST_FILES
     files = [table.path(i) for i in range(0, len(table), step)]

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..core.errors import DataError
+from ..core.failures import Failure
 from ..core.runners import Runner
 from ..core.task import Step, Verdict
 from .hide import hide
-from .images import ImageTable, Problem
+from .images import ImageTable
 from .loading import Batch, TrainingLoader, flipped, normalised, seed_of
 from .network import Hiding
 from .settings import ImageSettings, InputSettings
@@ -55,7 +56,7 @@ class ImageTask:
         self.loader = TrainingLoader(
             table, settings=self._own.input, train=self._own.train, rank=runner.rank, world=runner.world
         )
-        self.failed: dict[str, Problem] = {}
+        self.failed: dict[str, Failure] = {}
         """Images that could not be read, by their paths."""
         self._generator = torch.Generator()
 
@@ -82,7 +83,7 @@ class ImageTask:
             first = next(iter(self.failed.values()), None)
             raise DataError(
                 f"none of the images of {self.loader.table.root} could be read",
-                why=f"{first.subject}: {first.detail}" if first else "there are none",
+                why=f"{first.subject}: {first.why}" if first else "there are none",
                 next="check the files",
             )
 
@@ -114,11 +115,11 @@ class ImageTask:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The images that could not be read."""
-        return {}, {"failed": [(one.subject, one.kind, one.detail) for one in self.failed.values()]}
+        return {}, {"failed": [(one.subject, one.what, one.why) for one in self.failed.values()]}
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """These images."""
-        self.failed = {subject: Problem(subject, kind, detail) for subject, kind, detail in facts["failed"]}
+        self.failed = {subject: Failure(subject, what, why) for subject, what, why in facts["failed"]}
 
 
 def hidden_input(x: Tensor, *, settings: ImageSettings, generator: torch.Generator) -> tuple[Tensor, Hiding | None]:

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from ..core.checkpoints import CHECKPOINT, OLD_CHECKPOINT, read_header
 from ..core.errors import CheckpointError, DataError, UsageError
+from ..core.failures import Failure
 from ..core.log import Epoch
 from ..core.runners import choose_runner
 from ..core.runs import WEIGHTS
 from ..core.training import Schedule, fit
 from ..core.weight_store import find_weights
-from .images import ImageTable, Problem
+from .images import ImageTable
 from .library import LibraryNetwork, is_library_name
 from .loading import seed_of
 from .network import CamNetwork, OwnNetwork
@@ -33,7 +34,7 @@ def train(
     resume: bool = False,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_batch: Callable[[int], None] | None = None,
-) -> tuple[CamNetwork | OwnNetwork, list[Problem]]:
+) -> tuple[CamNetwork | OwnNetwork, list[Failure]]:
     """Train a network on a table's labels; its boxes are never read.
 
     A run on one device is a function of the settings and the images: interrupted and resumed it gives the same bits, as

@@ -9,9 +9,10 @@ from typing import TypeVar
 import numpy as np
 
 from ..core.errors import DataError
+from ..core.failures import Failure
 from ..core.reading import reading
 from ..core.tables import opened
-from .images import NO_IMAGES, ImageTable, Problem, clean_boxes
+from .images import NO_IMAGES, ImageTable, clean_boxes
 
 Number = TypeVar("Number", int, float)
 _MOST_CLASSES = 1_000_000
@@ -55,14 +56,14 @@ def read_wsol_lists(folder: Path, *, images: Path, classes: tuple[str, ...] | No
         for place, (name, width, height) in _rows(folder / LISTS[3], 3):
             sizes[name] = (_number(width, int, place), _number(height, int, place))
     listed = set(ids)
-    problems = [Problem(name, "image without label, left out") for name in ids if name not in numbers]
-    problems += [Problem(name, "box of an image that is not listed") for name in boxes if name not in listed]
+    problems = [Failure(name, "image without label, left out") for name in ids if name not in numbers]
+    problems += [Failure(name, "box of an image that is not listed") for name in boxes if name not in listed]
     paths = tuple(name for name in ids if name in numbers)
     labels = np.array([numbers[name] for name in paths], dtype=np.int64)
     if classes is None:
         classes = tuple(str(i) for i in range(int(labels.max(initial=-1)) + 1))
     bare = sorted(set(range(len(classes))) - set(labels.tolist()))
-    problems += [Problem(classes[i], NO_IMAGES) for i in bare]
+    problems += [Failure(classes[i], NO_IMAGES) for i in bare]
     cleaned, unusable = clean_boxes({name: rows for name, rows in boxes.items() if name in listed}, sizes)
     return ImageTable(Path(images), paths, labels, classes, cleaned, upright=False, problems=(*problems, *unusable))
 

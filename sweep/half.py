@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Generic
 
 import numpy as np
 
 from .._version import __version__
+from ..core.data_options import DataOptions
+from ..core.log import Epoch, Event, OnEvent
+from ..core.messages import collected
+from ..core.presets import Table
+from ..core.resume import Begin
 from ..core.settings_table import SettingsTable
-from .plan import Experiment
+from ..core.train_result import TrainResult
+from .plan import Experiment, settings_below
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +57,24 @@ class Outcome:
             return None
 
 
-class Half(Protocol):
-    """One half, with a data set. It is pickled, so it holds no more than names and paths."""
+@dataclass(frozen=True)
+class Half(ABC, Generic[Table]):
+    """A data set of one half of the package, and what differs between the halves in a sweep.
 
-    kind: ClassVar[str]
-    """`temporal` or `image`."""
+    What both do alike is done here, or by `run`. It is pickled, so it holds no more than names and paths.
+
+    Attributes:
+        dataset: A name or a folder.
+        runs: Where runs lie.
+        options: Subsets and features, where they are not the data set's own.
+    """
+
+    dataset: str
+    runs: Path
+    options: DataOptions
+
+    table: ClassVar[type[SettingsTable]]
+    """Its settings."""
     things: ClassVar[str]
     """What it is scored on: `videos` or `images`."""
     title: ClassVar[str]
@@ -62,56 +82,70 @@ class Half(Protocol):
     main: ClassVar[int]
     """The position of the measure that pictures and the last column show."""
 
-    def settings(
-        self, experiment: Experiment, *, presets: Sequence[str], config: Path | None, typed: Mapping[str, Any]
-    ) -> SettingsTable:
-        """What all arms begin from: defaults < data set < experiment < presets < config < what was typed."""
-        ...
+    @property
+    @abstractmethod
+    def preset(self) -> str | None:
+        """The preset that goes with the data set."""
 
-    def folder(self) -> Path:
-        """Where sweeps of this data set are kept."""
-        ...
-
+    @abstractmethod
     def name(self) -> str:
         """The data set's name."""
-        ...
 
-    def teaches(self, key: str) -> bool:
-        """Whether a setting changes what is trained."""
-        ...
-
+    @abstractmethod
     def left_out(self) -> tuple[str, ...]:
         """What should be learned from and cannot be, by name."""
-        ...
 
-    def data(self) -> Any:
+    @abstractmethod
+    def data(self) -> object:
         """Plain values that change whenever what is trained on does."""
-        ...
 
-    def truth(self) -> Any:
+    @abstractmethod
+    def truth(self) -> object:
         """Plain values that change whenever what is scored against does."""
-        ...
 
-    def measures(self, settings: Any) -> tuple[str, ...]:
+    @abstractmethod
+    def measures(self, settings: Table) -> tuple[str, ...]:
         """Names of the M measures."""
-        ...
 
-    def train(self, settings: Any, folder: Path, *, cores: int, on_epoch: Callable[[], None]) -> dict[str, Any]:
-        """Train into a folder, from its checkpoint where it holds one, with so many cores; returns facts."""
-        ...
+    @abstractmethod
+    def trained(self, settings: Table, begin: Begin, *, cores: int, on_event: OnEvent) -> TrainResult[Any]:
+        """Train, with so many cores."""
 
+    @abstractmethod
     def measure(
-        self, members: Sequence[Path], settings: Any, *, map_members: Sequence[int], draws: int, seed: int
+        self, members: Sequence[Path], settings: Table, *, map_members: Sequence[int], draws: int, seed: int
     ) -> Outcome:
         """Localize and score a run, or several averaged."""
-        ...
 
-    def baselines(self, settings: Any) -> dict[str, list[float | None]]:
+    @abstractmethod
+    def baselines(self, settings: Table) -> dict[str, list[float | None]]:
         """What guessing scores, (M,) each."""
-        ...
+
+    def settings(self, experiment: Experiment, *, presets: Sequence[str], config: Path | None) -> Any:
+        """What all arms begin from: defaults < data set < experiment < presets < config."""
+        return settings_below(self.table, experiment, data_preset=self.preset, presets=presets, config=config)
+
+    def folder(self) -> Path:
+        """Where sweeps of this data set are kept: `<runs>/<data set>/sweeps`."""
+        return self.runs / self.name() / "sweeps"
+
+    def train(self, settings: Table, folder: Path, *, cores: int, on_epoch: Callable[[], None]) -> dict[str, Any]:
+        """Train into a folder, from its checkpoint where it holds one; returns facts, with what was warned of."""
+
+        def told(event: Event) -> None:
+            if isinstance(event, Epoch):
+                on_epoch()
+
+        with collected() as warnings:
+            result = self.trained(settings, Begin(self.runs, into=folder), cores=cores, on_event=told)
+        unread = [one for one in result.failed if one.subject not in self.left_out()]
+        warnings += [f"{one.subject} could not be read and taught nothing" for one in unread[:3]]
+        facts = {self.things: result.items, "loss": result.last["loss"], "accuracy": result.last["accuracy"]}
+        untested = result.to_json().get("untested")
+        return facts | {"warnings": warnings} | ({"untested": untested} if untested else {})
 
 
-def digest(content: Any) -> str:
+def digest(content: object) -> str:
     """Twelve hexadecimal digits for plain values and this version of thas.
 
     >>> digest({"a": 1}) == digest({"a": 1}), digest({"a": 1}) == digest({"a": 2})

@@ -261,16 +261,15 @@ def settings_below(
     data_preset: str | None,
     presets: Sequence[str],
     config: Path | None,
-    typed: Mapping[str, Any],
 ) -> Table:
-    """What all arms begin from: defaults < data set < experiment < presets < config < what was typed."""
+    """What all arms begin from: defaults < data set < experiment < presets < config."""
     kind = table.kind
     layers = [preset_layer(data_preset, kind)] if data_preset else []
     layers += [preset_layer(name, kind, folder=experiment.folder) for name in experiment.presets]
     layers.append(Layer(f"experiment {experiment.name}", experiment.settings))
     layers += [preset_layer(name, kind) for name in presets]
     layers += [config_layer(config, kind)] if config is not None else []
-    return layered(table, [*layers, Layer("option", typed)])[0]
+    return layered(table, layers)[0]
 
 
 def _arm(label: str, table: Any, half: Kind, folder: Path, refuse: Any) -> Arm:

@@ -17,10 +17,13 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import CheckpointError, UsageError, listing
+from ..core.failures import Failure
 from ..core.files import write_atomically
+from ..core.messages import logger
 from ..core.plugins import trust_typed
-from ..core.processes import Failure, cores, only_one, run_jobs
+from ..core.processes import cores, only_one, run_jobs
 from ..core.progress import Stage
+from ..core.resume import TRACELESS
 from .half import Half, Outcome, digest
 from .plan import Arm, Experiment
 from .table import ArmScores, SweepScores
@@ -127,7 +130,7 @@ def make_plan(
         UsageError: A setting is wrong, two arms are called alike, or there is no such reference.
     """
     experiment = replace(experiment.with_options(typed or {}), seeds=seeds or experiment.seeds)
-    base = half.settings(experiment, presets=presets, config=config, typed={})
+    base = half.settings(experiment, presets=presets, config=config)
     single = {key: values[0] for key, values in (typed or {}).items() if len(values) == 1}
     base = base.updated(single, origin="option")
     arms = experiment.all_arms()
@@ -154,12 +157,17 @@ def make_plan(
                 continue
             own = settings[arm.label]
             own = _as_trained(own.updated({"train.seed": own.train.seed + number}))
-            taught = {name: value for name, value in own.flat().items() if half.teaches(name)}
+            taught = {name: value for name, value in own.flat().items() if _teaches(name)}
             code = own.code_of_parts()  # a plug-in that was edited is another
             key = digest([data, taught, code] if code else [data, taught])
             one = found.get(key) or Training(half, own, half.folder() / TRAINED / key, ())
             found[key] = replace(one, wanted_by=(*one.wanted_by, (arm.label, number)))
     return Plan(half, experiment, arms, settings, tuple(found.values()), chosen)
+
+
+def _teaches(key: str) -> bool:
+    """Whether a setting changes what is trained: all but those of localization, evaluation and mere convenience."""
+    return key.split(".")[0] not in ("localize", "eval") and key not in TRACELESS
 
 
 def _as_trained(settings: Any) -> Any:
@@ -170,9 +178,7 @@ def _as_trained(settings: Any) -> Any:
     return settings.updated(plain | {"hide.probability": 0.0})
 
 
-def run_sweep(
-    plan: Plan, *, workers: int | None = None, draws: int = 1000, stage: Stage, warn: Callable[[str], None]
-) -> SweepScores:
+def run_sweep(plan: Plan, *, workers: int | None = None, draws: int = 1000, stage: Stage) -> SweepScores:
     """Train what is not trained yet, localize, score and compare; writes sweep.json, sweep.csv and sweep.png.
 
     Args:
@@ -180,7 +186,6 @@ def run_sweep(
         workers: Processes; by default one a GPU, or one a core.
         draws: Of the bootstrap.
         stage: Shows progress.
-        warn: Called with each warning.
 
     Returns:
         All that was found; what failed is named in it.
@@ -190,7 +195,7 @@ def run_sweep(
     left_out = half.left_out()
     devices = gpus() if all(one.settings.train.device == "auto" for one in plan.trainings) else []
     workers = workers or len(devices) or cores()
-    failed = _train(plan, workers=workers, devices=devices, stage=stage, warn=warn)
+    failed = _train(plan, workers=workers, devices=devices, stage=stage)
     jobs, reasons = _measurements(plan, failed, draws=draws, truth=digest(truth))
     outcomes: dict[tuple[str, int], Outcome] = {}
     keys = list(jobs)
@@ -205,14 +210,14 @@ def run_sweep(
                 outcomes[keys[i]] = result
             advance(1)
     for line in sorted({text for outcome in outcomes.values() for text in outcome.facts.get("strangers", ())}):
-        warn(line)
+        logger.warning(line)
     first = plan.settings[plan.reference]
     scores = SweepScores(
         name=plan.experiment.name,
         title=plan.experiment.title,
         source=plan.experiment.source,
         dataset=half.name(),
-        kind=half.kind,
+        kind=half.table.kind,
         things=half.things,
         measure_title=half.title,
         measures=half.measures(first),
@@ -242,9 +247,7 @@ def gpus() -> list[str]:
     return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
 
 
-def _train(
-    plan: Plan, *, workers: int, devices: Sequence[str], stage: Stage, warn: Callable[[str], None]
-) -> dict[Path, str]:
+def _train(plan: Plan, *, workers: int, devices: Sequence[str], stage: Stage) -> dict[Path, str]:
     """Train what is not trained yet; returns the folders of those that failed, with the reason."""
     failed: dict[Path, str] = {}
     jobs = [one for one in plan.trainings if not one.done]
@@ -264,10 +267,10 @@ def _train(
                 one = jobs[i]
                 if isinstance(result, Failure):
                     failed[one.folder] = str(result)
-                    warn(f"{_who(one)} failed: {result}")
+                    logger.warning("%s failed: %s", _who(one), result)
                 else:
                     for text in set(result.get("warnings", ())) - said:
-                        warn(text)
+                        logger.warning(text)
                     said |= set(result.get("warnings", ()))
                 advance(left[i], _who(one))
     return failed

@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.data_options import VideoOptions
 from ..core.errors import DataError
+from ..core.failures import Failure, reasons
 from ..core.files import write_atomically
-from ..core.messages import logger, without
+from ..core.messages import without
 from ..core.presets import resolve_settings
-from ..core.runs import is_finished
+from ..core.resume import Begin
+from ..core.runs import ROOTS, is_finished
 from ..core.segments import Segments
 from ..core.tables import csv_text
 from ..datasets.dataset import Dataset, open_dataset
 from ..eval.labels_told import LabelsTold
 from ..features.cache import FeatureCache
-from ..features.failures import Failure
 from .chain_plan import HELD_OUT, INTERVALS, Plan
 from .localizer import Localizer, localize_videos
 from .results import DETECTIONS, LocalizeResult, clock, write_result
@@ -35,7 +37,7 @@ from .sure_segments import sure_segments
 from .validation import held_out
 
 if TYPE_CHECKING:
-    from ..core.log import Epoch
+    from ..core.log import OnEvent
     from ..eval.assessment import Assessment
 
 WORK = "thas"
@@ -78,8 +80,7 @@ def finish(
     plan: Plan,
     *,
     options: Mapping[str, object] | None = None,
-    on_start: Callable[[str, int], None] = lambda what, epochs: None,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    watch: Callable[[str], OnEvent] = lambda what: lambda event: None,
     failed: Sequence[Failure] = (),
 ) -> ChainResult:
     """Learn, localize and score, from the features that there are.
@@ -87,8 +88,7 @@ def finish(
     Args:
         plan: Of a folder whose videos have features.
         options: Settings that differ from the defaults, by dotted key.
-        on_start: Called before each training with what it is for and its epochs.
-        on_epoch: Called after each epoch.
+        watch: Called before each training with what it is for; what it returns is called with what happens there.
         failed: Videos whose features could not be made.
 
     Raises:
@@ -102,19 +102,19 @@ def finish(
 
     def trained(data: Dataset, into: Path, what: str) -> LabelsTold | None:
         if not (is_finished(into) and (into / DETECTIONS).exists()):
-            on_start(what, settings.train.epochs)
-            with without("same videos"):
+            with without("same videos"):  # which is meant to be so, and was told
                 train_run(
                     str(data.folder),
                     settings=settings,
                     origins=origins,
-                    features=dataset.features_folder,
-                    train_subset=data.train_subset,
-                    test_subset=data.test_subset,
-                    into=into,
-                    skip_missing=True,
-                    on_epoch=on_epoch,
-                    warn=logger.warning,
+                    options=VideoOptions(
+                        features=dataset.features_folder,
+                        skip_missing=True,
+                        train_subset=data.train_subset,
+                        test_subset=data.test_subset,
+                    ),
+                    begin=Begin(ROOTS["temporal"], into=into),
+                    on_event=watch(what),
                 )
         facts = json.loads((into / DETECTIONS).read_text(encoding="utf-8"))["thas"]
         return LabelsTold.from_json(facts["labels_told"]) if facts.get("labels_told") else None
@@ -129,10 +129,10 @@ def finish(
     videos = [video for video in plan.videos if video in cache]
     found, sequences, broken = localize_videos(localizer, cache, videos, labels=dataset.labels)
     facts = {"labels": "known where the table has them", "dataset": dataset.name, "settings": vars(settings.localize)}
-    write_result(work / "all", LocalizeResult(found, sequences, broken, facts))
+    write_result(work / "all", LocalizeResult(found, sequences, tuple(broken), facts))
     sure = sure_segments(found)
     write_intervals(dataset.folder / INTERVALS, sure, dataset)
-    why = {one.video: one.reason for one in (*plan.missing, *failed) if one.video not in cache} | broken
+    why = {one.subject: one.why for one in (*plan.missing, *failed) if one.subject not in cache} | reasons(broken)
     return ChainResult(sure, work, dataset.folder / INTERVALS, told, _assessment(dataset, run), why)
 
 

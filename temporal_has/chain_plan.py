@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.errors import CheckpointError, DataError, plural
+from ..core.failures import Failure
 from ..core.weight_catalogue import CATALOGUE
 from ..core.weight_store import stored
 from ..datasets.dataset import Dataset, open_dataset
 from ..features.cache import FeatureCache
-from ..features.failures import Failure
 
 INTERVALS = "intervals.csv"
 """The result for a person, in the data set's folder."""
@@ -113,13 +113,13 @@ def make_plan(folder: str | Path, *, weights: str | None = None, train_backbone:
             files[name] = paths[0]
     features = dataset.features_folder
     ready = set(FeatureCache(features)) if features.is_dir() and any(features.glob("[!.]*.h5")) else set()
-    missing = [one for one in missing if one.video not in ready]  # with features, nothing needs the file
+    missing = [one for one in missing if one.subject not in ready]  # with features, nothing needs the file
     waiting = tuple(video for video in files if video not in ready)
     named = [video for video in dataset.videos if video in files or video in ready]
     if not named:
         raise DataError(
             f"{dataset.folder} holds none of the videos of its table",
-            why=missing[0].reason if missing else "the table names none",
+            why=missing[0].why if missing else "the table names none",
             next=f"put the videos into {dataset.videos_folder}",
             subject=str(dataset.folder),
         )

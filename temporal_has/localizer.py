@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..core.devices import choose_device
 from ..core.errors import CheckpointError, FeatureError, UsageError, VideoError
+from ..core.failures import Failure
 from ..core.progress import Progress, silent
 from ..core.run_settings import read_settings
 from ..core.segments import Segments
@@ -179,7 +180,7 @@ def localize_videos(
     *,
     labels: Mapping[str, Sequence[str]] | None = None,
     progress: Progress = silent,
-) -> tuple[Segments, list[ClassActivationSequence], dict[str, str]]:
+) -> tuple[Segments, list[ClassActivationSequence], list[Failure]]:
     """Detections and sequences of several videos; one that cannot be localized does not stop the others.
 
     Args:
@@ -192,7 +193,9 @@ def localize_videos(
     Returns:
         Detections, sequences, and the videos that could not be localized, each with the reason.
     """
-    sequences, found, failed = [], [], {}
+    sequences: list[ClassActivationSequence] = []
+    found: list[Segments] = []
+    failed: list[Failure] = []
     rules = localizer.settings
     # Suppression works on all videos at once: as many rounds as the longest list needs, not their sum.
     plain = localizer.with_settings(replace(rules, nms="none"))
@@ -202,7 +205,7 @@ def localize_videos(
             found.append(plain.segments(sequence, (labels or {}).get(video) or None))
             sequences.append(sequence)
         except (FeatureError, UsageError) as error:
-            failed[video] = " ".join(part for part in (error.what, error.why) if part)
+            failed.append(Failure(video, "localize", " ".join(filter(None, (error.what, error.why))), next=error.next))
         progress(1)
     detections = Segments.concat(found) if found else Segments.empty(scored=True)
     return (

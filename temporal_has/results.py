@@ -14,6 +14,7 @@ import numpy as np
 from .._version import __version__
 from ..core import hdf5
 from ..core.errors import DataError, plural
+from ..core.failures import Failure
 from ..core.file_names import file_name
 from ..core.files import cannot_write, write_atomically
 from ..core.reading import reading
@@ -49,7 +50,7 @@ class LocalizeResult:
 
     detections: Segments
     sequences: list[ClassActivationSequence]
-    failed: dict[str, str]
+    failed: tuple[Failure, ...]
     facts: dict[str, Any]
     dataset: Dataset | None = None
     told: LabelsTold | None = None

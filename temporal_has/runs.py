@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import DataError, FeatureError, counted, plural
+from ..core.failures import Failure
 from ..core.log import LOG, read_log, stopped_early
 from ..core.progress import Progress, silent
 from ..core.run_settings import RunData, read_settings
@@ -108,7 +109,7 @@ def localize_dataset(
     present = [video for video in videos if video in cache]
     known = opened.labels if settings.labels == "known" else None
     detections, sequences, failed = localize_videos(localizer, cache, present, labels=known, progress=progress)
-    failed |= {video: f"no features in {cache.path}" for video in videos if video not in cache}
+    failed += [Failure(video, "find", f"no features in {cache.path}") for video in videos if video not in cache]
     if not present:
         raise FeatureError(
             f"none of the {len(videos)} {subset} videos of {opened.name} has features in {cache.path}",
@@ -130,7 +131,7 @@ def localize_dataset(
     trusted = told_by_labels(sequences, opened, calibration) if told and not told.learned else None
     facts |= {"calibration": list(calibration)} if calibration else {}
     facts |= {"reliability": trusted.to_json()} if trusted else {}
-    return LocalizeResult(detections, sequences, failed, facts, opened, told, calibration, trusted)
+    return LocalizeResult(detections, sequences, tuple(failed), facts, opened, told, calibration, trusted)
 
 
 def _told(sequences: Sequence[ClassActivationSequence], opened: Dataset, data: RunData) -> LabelsTold | None:

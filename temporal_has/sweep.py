@@ -2,77 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.data_options import VideoOptions
 from ..core.errors import DataError, UsageError
-from ..core.resume import TRACELESS
+from ..core.log import OnEvent
+from ..core.resume import Begin
+from ..core.runs import ROOTS
 from ..core.segments import Segments
+from ..core.train_result import TrainResult
 from ..datasets.dataset import Dataset, dataset_presets, open_dataset
-from ..sweep.half import Outcome
-from ..sweep.plan import Experiment, settings_below
+from ..sweep.half import Half, Outcome
 from .settings import Settings
 
 if TYPE_CHECKING:
     from ..features.cache import FeatureCache
+    from .session import Tested
 
 
 @dataclass(frozen=True)
-class TemporalHalf:
-    """A data set of videos.
+class TemporalHalf(Half[Settings]):
+    """A data set of videos."""
 
-    Attributes:
-        dataset: A name or a folder.
-        data_root: Where data sets called by name lie.
-        runs: Where runs lie.
-        features: The feature cache; the data set's own if None.
-        train_subset: Instead of the data set's.
-        test_subset: Instead of the data set's.
-        skip_missing: Leave out training videos without features instead of refusing.
-    """
+    runs: Path = ROOTS["temporal"]
+    options: VideoOptions = field(default_factory=VideoOptions)
 
-    dataset: str
-    data_root: Path = Path("data")
-    runs: Path = Path("runs")
-    features: Path | None = None
-    train_subset: str | None = None
-    test_subset: str | None = None
-    skip_missing: bool = False
+    table = Settings
+    things = "videos"
+    title = "mAP (%) at temporal IoU"
+    main = -1
 
-    kind: ClassVar[str] = "temporal"
-    things: ClassVar[str] = "videos"
-    title: ClassVar[str] = "mAP (%) at temporal IoU"
-    main: ClassVar[int] = -1
-
-    def settings(
-        self, experiment: Experiment, *, presets: Sequence[str], config: Path | None, typed: Mapping[str, Any]
-    ) -> Settings:
-        """Defaults < data set < experiment < presets < config < what was typed."""
-        preset = self.dataset if self.dataset in dataset_presets() else None
-        return settings_below(Settings, experiment, data_preset=preset, presets=presets, config=config, typed=typed)
+    @property
+    def preset(self) -> str | None:
+        """The data set's own, if it is known by name."""
+        return self.dataset if self.dataset in dataset_presets() else None
 
     def name(self) -> str:
         """The data set's name."""
         return _open(self).name
 
-    def folder(self) -> Path:
-        """`runs/<data set>/sweeps`."""
-        return self.runs / self.name() / "sweeps"
-
-    def teaches(self, key: str) -> bool:
-        """All settings but those of localization, evaluation and mere convenience."""
-        return key.split(".")[0] not in ("localize", "eval") and key not in TRACELESS
-
     def left_out(self) -> tuple[str, ...]:
         """The labelled training videos that have no features."""
         return self._training_labels()[1]
 
-    def data(self) -> Any:
+    def data(self) -> object:
         """The labels learned from, and the features by their recipe and the state of their files.
 
         Raises:
@@ -96,7 +75,7 @@ class TemporalHalf:
     def _cache(self) -> FeatureCache:
         from ..features.cache import FeatureCache
 
-        path = Path(self.features or _open(self).features_folder)
+        path = self.options.features or _open(self).features_folder
         if not path.exists():
             raise DataError(
                 f"there are no features in {path}",
@@ -108,9 +87,9 @@ class TemporalHalf:
     def _training_labels(self) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
         from .data import training_labels
 
-        return training_labels(_open(self), self._cache(), dataset=self.dataset, skip_missing=self.skip_missing)
+        return training_labels(_open(self), self._cache(), dataset=self.dataset, skip_missing=self.options.skip_missing)
 
-    def truth(self) -> Any:
+    def truth(self) -> object:
         """The test videos' segments and labels."""
         opened = _open(self)
         truth = opened.annotations(opened.test_subset)
@@ -121,26 +100,11 @@ class TemporalHalf:
         """The IoU thresholds and their mean."""
         return (*(f"{threshold:g}" for threshold in settings.eval.iou), "mean")
 
-    def train(self, settings: Settings, folder: Path, *, cores: int, on_epoch: Callable[[], None]) -> dict[str, Any]:
-        """Train into a folder, and keep the test videos' sequences there."""
+    def trained(self, settings: Settings, begin: Begin, *, cores: int, on_event: OnEvent) -> TrainResult[Tested]:
+        """Train, and keep the test videos' sequences."""
         from .session import train_run
 
-        warnings: list[str] = []
-        result = train_run(
-            self.dataset,
-            settings=settings,
-            features=self.features,
-            train_subset=self.train_subset,
-            test_subset=self.test_subset,
-            data_root=self.data_root,
-            runs=self.runs,
-            into=folder,
-            skip_missing=self.skip_missing,
-            on_epoch=lambda epoch: on_epoch(),
-            warn=warnings.append,
-        )
-        facts = {"videos": result.videos, "loss": result.loss, "accuracy": result.accuracy, "warnings": warnings}
-        return facts | ({"untested": list(result.untested)} if result.untested else {})
+        return train_run(self.dataset, settings=settings, options=self.options, begin=begin, on_event=on_event)
 
     def measure(
         self, members: Sequence[Path], settings: Settings, *, map_members: Sequence[int], draws: int, seed: int
@@ -185,6 +149,5 @@ class TemporalHalf:
 
 @lru_cache(maxsize=4)
 def _open(half: TemporalHalf) -> Dataset:
-    return open_dataset(
-        half.dataset, data_root=half.data_root, train_subset=half.train_subset, test_subset=half.test_subset
-    )
+    of = half.options
+    return open_dataset(half.dataset, data_root=of.data_root, train_subset=of.train_subset, test_subset=of.test_subset)

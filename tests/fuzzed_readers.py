@@ -160,7 +160,7 @@ def _labels(path: Path) -> Any:
 def _failures(path: Path) -> Any:
     from thas.features.failures import read_failures
 
-    return [one.frames_decoded for one in read_failures(path.parent)]
+    return [one.frames for one in read_failures(path.parent)]
 
 
 def _log(path: Path) -> Any:

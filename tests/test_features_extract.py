@@ -201,8 +201,8 @@ def truncated(tmp_path):
 
 def test_a_truncated_video_fails_unless_its_part_is_wanted(tmp_path, weights, truncated):
     result = extract_dataset({"cut": truncated}, tmp_path / "a", settings=DENSE, weights=weights)
-    assert result.failed[0].stage == "scan"
-    assert "truncated: the container says 10.0 s" in result.failed[0].reason
+    assert result.failed[0].what == "scan"
+    assert "truncated: the container says 10.0 s" in result.failed[0].why
     keep = ExtractionSettings(stride_frames=4, keep_partial=True)
     result = extract_dataset({"cut": truncated}, tmp_path / "b", settings=keep, weights=weights)
     assert result.partial == ("cut",)

@@ -68,7 +68,7 @@ def test_rates_differ_from_video_to_video(tmp_path, folder):
         np.save(folder / f"{name}.npy", ROWS)
     result = import_features(folder, tmp_path / "o", **(HOW | {"fps": {"a": 25.0, "b": 50.0}}))
     assert result.done == ("a", "b")
-    assert result.failed[0].reason == "the table of frame rates lacks it"
+    assert result.failed[0].why == "the table of frame rates lacks it"
     cache = FeatureCache(tmp_path / "o")
     assert cache["b"].start_seconds.tolist() == [0.0, 0.16, 0.32, 0.48]
 
@@ -109,7 +109,7 @@ def test_bad_files_are_listed_and_good_ones_kept(tmp_path, folder):
     torch.save({"a": 1}, folder / "table.pt")
     result = import_features(folder, tmp_path / "c", **HOW)
     assert "good" in result.done
-    assert {failure.video: failure.reason for failure in result.failed}.keys() == {
+    assert {failure.subject: failure.why for failure in result.failed}.keys() == {
         "nan", "text", "wide", "none", "deep", "cut", "empty", "noise", "table",
     }  # fmt: skip
     assert (tmp_path / "c" / "failed.csv").exists()

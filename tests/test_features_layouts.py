@@ -55,7 +55,7 @@ def test_streams_that_differ_by_more_than_a_row_are_refused(tmp_path, folder):
         (folder / stream).mkdir()
         np.save(folder / stream / "v.npy", drawn(count, 4))
     failed = import_features(folder, tmp_path / "cache", **GRID).failed
-    assert "(9, 4), (7, 4)" in failed[0].reason
+    assert "(9, 4), (7, 4)" in failed[0].why
 
 
 @pytest.mark.parametrize("first_ms", [0.0, 960.0])
@@ -177,7 +177,7 @@ def test_arrays_the_other_way_round_are_refused_before_anything_is_written(tmp_p
     np.save(folder / "e.npy", drawn(16, 28))
     failed = import_features(folder, tmp_path / "other", **GRID).failed
     assert [one.video for one in failed] == ["e"]
-    assert "probably (D, T)" in failed[0].reason
+    assert "probably (D, T)" in failed[0].why
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_single_row_stays_a_row_when_axes_are_turned(tmp_path, folder, shape):
 
 def test_a_pooled_vector_is_no_video_of_one_row(tmp_path, folder):
     np.save(folder / "v.npy", drawn(1024))
-    reason = import_features(folder, tmp_path / "cache", **GRID).failed[0].reason
+    reason = import_features(folder, tmp_path / "cache", **GRID).failed[0].why
     assert "one vector for the whole video" in reason
 
 

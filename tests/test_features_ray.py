@@ -13,13 +13,14 @@ import torch
 from safetensors.torch import save_file
 
 from thas.core.errors import FeatureError, UsageError
+from thas.core.failures import Failure
 from thas.core.messages import collected
 from thas.features import FeatureCache
 from thas.features.backbones import Backbone, register
 from thas.features.c3d import C3D
 from thas.features.dispatch import Desk, News
 from thas.features.extract import ExtractionSettings, extract_dataset
-from thas.features.failures import Failure, read_failures
+from thas.features.failures import read_failures
 from thas.features.preprocessing import square
 from thas.features.ray_actor import Terms
 

@@ -44,10 +44,8 @@ TOO_MANY_PARAMETERS = {
     "features.extract.extract_dataset",
     "features.importing.import_features",
     "image_has.evaluate.evaluate",
-    "image_has.session.train_run",
     "temporal_has.localize.localize",
     "temporal_has.runs.localize_dataset",
-    "temporal_has.session.train_run",
 }
 
 

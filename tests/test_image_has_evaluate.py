@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from thas.core.errors import DataError, UsageError
+from thas.core.resume import Begin
 from thas.core.run_settings import read_settings
 from thas.image_has.activation import upsampled
 from thas.image_has.box_workers import boxes_of
@@ -23,10 +24,11 @@ from thas.image_has.loading import normalised
 from thas.image_has.localize import localize
 from thas.image_has.localizer import Localization, Localizer, open_localizer, views
 from thas.image_has.network import CamNetwork, build_network
+from thas.image_has.photographs import localize_photographs
 from thas.image_has.predict import predict, read_boxes, read_maps, write_boxes
 from thas.image_has.refine import refined
 from thas.image_has.scores import score
-from thas.image_has.session import localize_photographs, train_run
+from thas.image_has.session import train_run
 from thas.image_has.settings import ImageSettings
 from thas.image_has.train import train
 from thas.image_has.weights import TrainedNetwork
@@ -318,7 +320,7 @@ def test_photographs_of_any_kind_are_boxed_and_drawn_and_the_broken_named(square
     paths = [squares / "val/red/0.png", tmp_path / "0.png", tmp_path / "broken.jpg", tmp_path / "one.png"]
     localizer = Localizer.of(colour_network(), device="cpu")
     found, failed = localize_photographs(paths, localizer, top=2, pictures=tmp_path / "drawn")
-    assert [(p.subject, p.kind) for p in failed] == [(str(tmp_path / "broken.jpg"), "photograph that cannot be read")]
+    assert [(p.subject, p.what) for p in failed] == [(str(tmp_path / "broken.jpg"), "photograph that cannot be read")]
     assert [one.boxes[0][0] for one in found] == ["red", "red", "blue"]
     np.testing.assert_allclose(found[1].boxes[0][2], [30, 0, 40, 24], atol=2)
     assert found[2].boxes[0][2] == (0, 0, 1, 1)
@@ -379,7 +381,7 @@ def test_boxes_that_reach_outside_are_cut_when_an_images_size_is_first_known(squ
     reaching = replace(table, boxes={**table.boxes, name: np.array([[-5.0, 0, 99, 24], [200, 0, 300, 10]])})
     found = predict(Localizer.of(colour_network(), device="cpu"), reaching, sweep=5)
     assert found.table.boxes[name].tolist() == [[0, 0, 40, 24]]
-    assert sorted(problem.kind for problem in found.table.problems) == [
+    assert sorted(problem.what for problem in found.table.problems) == [
         "box reaching outside its image, cut",
         "box wholly outside its image, left out",
     ]
@@ -413,24 +415,23 @@ def test_a_run_is_trained_found_and_evaluated(squares: Path, tmp_path: Path):
     )
     runs = tmp_path / "runs"
     assert settings.input.mean == ()
-    result = train_run(str(squares), settings=settings, runs=runs)
-    assert result.images == 4
+    result = train_run(str(squares), settings=settings, begin=Begin(runs))
+    assert result.items == 4
     evaluation = evaluate(runs=runs, pictures=tmp_path / "drawn", device="cpu")
     assert len(evaluation_settings(result.run).input.mean) == 3, "measured, and kept for evaluation"
     assert (result.run / "boxes.json").exists()
     assert json.loads((result.run / "scores.json").read_text())["images"] == 4
     assert len(list((tmp_path / "drawn").iterdir())) == 4
     assert evaluation.scores.images == 4
-    again = train_run(str(squares), settings=settings, runs=runs, resume=True)
+    again = train_run(str(squares), settings=settings, begin=Begin(runs, resume=True))
     assert again.run == result.run
-    assert again.epochs == ()
+    assert (again.new_epochs, again.last) == (0, result.last)
     with pytest.raises(UsageError, match=r"another train\.seed"):
         train_run(
             str(squares),
             settings=settings.updated({"train.seed": 5}),
             origins={"train.seed": "option"},
-            runs=runs,
-            resume=True,
+            begin=Begin(runs, resume=True),
         )
 
 

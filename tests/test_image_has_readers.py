@@ -8,9 +8,10 @@ import PIL.Image
 import pytest
 
 from thas.core.errors import DataError
+from thas.core.failures import failure_lines
 from thas.image_has.folder import read_folder
 from thas.image_has.ilsvrc import read_annotation, read_ilsvrc
-from thas.image_has.images import ImageTable, clean_boxes, problem_lines
+from thas.image_has.images import ImageTable, clean_boxes
 from thas.image_has.wsol_lists import is_wsol_folder, read_wsol_lists
 
 
@@ -46,7 +47,7 @@ def test_a_stray_image_does_not_make_classes_of_subsets(animals: Path):
     tables = read_folder(animals)
     assert set(tables) == {"train", "val"}
     assert tables["train"].classes == ("cat", "dog")
-    assert problem_lines(tables["train"].problems) == ["1 x file in no class's folder, left out: train/overview.png"]
+    assert failure_lines(tables["train"].problems) == ["1 x file in no class's folder, left out: train/overview.png"]
 
 
 def test_class_folders_alone_are_training_images(tmp_path: Path):
@@ -55,14 +56,14 @@ def test_class_folders_alone_are_training_images(tmp_path: Path):
     (tmp_path / "bird").mkdir()
     table = read_folder(tmp_path)["train"]
     assert table.paths == ("cat/1.PNG", "dog/deeper/2.png")
-    assert problem_lines(table.problems) == ["1 x class without images: train/bird"]
+    assert failure_lines(table.problems) == ["1 x class without images: train/bird"]
 
 
 def test_files_that_are_no_images_by_their_names_are_named(animals: Path):
     (animals / "train/cat/5.heic").touch()
     (animals / "train/cat/.hidden").touch()
     problems = read_folder(animals)["train"].problems
-    assert problem_lines(problems) == ["1 x file that is no image by its name, left out: train/cat/5.heic"]
+    assert failure_lines(problems) == ["1 x file that is no image by its name, left out: train/cat/5.heic"]
 
 
 def test_boxes_outside_their_image_are_cut_or_left_out_and_reported(animals: Path):
@@ -70,7 +71,7 @@ def test_boxes_outside_their_image_are_cut_or_left_out_and_reported(animals: Pat
     table = read_folder(animals)["val"]
     assert table.boxes["val/cat/3.png"].tolist() == [[0, 2, 20, 6]]
     assert "val/dog/4.png" not in table.boxes
-    assert sorted(problem.kind for problem in table.problems) == [
+    assert sorted(problem.what for problem in table.problems) == [
         "box reaching outside its image, cut",
         "box wholly outside its image, left out",
         "box without an area, left out",
@@ -117,7 +118,7 @@ def test_a_box_of_a_broken_image_is_kept_and_the_image_reported(animals: Path):
     boxes_csv(animals, "val/cat/3.png,cat,0,0,5,5")
     table = read_folder(animals)["val"]
     assert table.boxes["val/cat/3.png"].tolist() == [[0, 0, 5, 5]]
-    assert [problem.kind for problem in table.problems] == ["image whose size cannot be read"]
+    assert [problem.what for problem in table.problems] == ["image whose size cannot be read"]
 
 
 def test_a_table_without_columns_or_a_folder_without_images_is_named(animals: Path, tmp_path: Path):
@@ -197,14 +198,14 @@ def test_the_official_layout_by_xml(ilsvrc: Path):
     tables = read_ilsvrc(ilsvrc)
     assert tables["train"].classes == (TENCH, SHARK)
     assert [path.rsplit("/", 1)[1] for path in tables["train"].paths] == ["a.JPEG", "b.JPEG"]
-    assert problem_lines(tables["train"].problems) == [
+    assert failure_lines(tables["train"].problems) == [
         "1 x folder of no known class: train/n999",
         f"1 x class without images: train/{SHARK}",
     ]
     val = tables["val"]
     assert val.labels.tolist() == [1, 0]
     assert val.boxes["val/ILSVRC2012_val_00000001.JPEG"].tolist() == [[2, 1, 10, 9], [0, 0, 20, 10]]
-    assert sorted(problem.kind for problem in val.problems) == [
+    assert sorted(problem.what for problem in val.problems) == [
         "annotation that cannot be read",
         "annotation without objects",
         "box reaching outside its image, cut",
@@ -276,7 +277,7 @@ def test_classes_of_the_lists_without_images_are_named(tmp_path: Path):
     (tmp_path / "image_ids.txt").write_text("val/a.jpg\n")
     (tmp_path / "class_labels.txt").write_text("val/a.jpg,2\n")
     problems = read_wsol_lists(tmp_path, images=tmp_path).problems
-    assert problem_lines(problems) == ["2 x class without images: 0, 1"]
+    assert failure_lines(problems) == ["2 x class without images: 0, 1"]
 
 
 @pytest.mark.parametrize(("file", "text"), [("class_labels.txt", "a.jpg,x\n"), ("localization.txt", "a.jpg,1,2\n")])

@@ -239,7 +239,7 @@ def test_an_epochs_order_and_crops_follow_from_its_number():
 def test_broken_images_are_left_out_and_named(colours: ImageTable):
     colours.path(3).write_bytes(b"broken")
     _, failed = train(colours, settings=SETTINGS)
-    assert [(problem.subject, problem.kind) for problem in failed] == [(colours.paths[3], "broken image, left out")]
+    assert [(problem.subject, problem.what) for problem in failed] == [(colours.paths[3], "broken image, left out")]
 
 
 def test_when_no_image_can_be_read_the_first_is_named(colours: ImageTable):

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from thas.cli import run
+from thas.core.data_options import VideoOptions
 from thas.core.errors import DataError, UsageError
-from thas.core.processes import Failure, only_one, run_jobs
+from thas.core.failures import Failure
+from thas.core.processes import only_one, run_jobs
 from thas.core.runs import find_run
 from thas.sweep.plan import Arm, Experiment
 from thas.sweep.run import DONE, make_plan, run_sweep
@@ -33,9 +35,9 @@ def silent(title, total, unit):
     yield lambda n=1, note="": None
 
 
-def swept(half, experiment, *, typed=SMALL, stage=silent, warnings=None, **options):
+def swept(half, experiment, *, typed=SMALL, stage=silent, **options):
     plan = make_plan(half, experiment, typed=typed, **options)
-    return run_sweep(plan, workers=1, draws=50, stage=stage, warn=(warnings if warnings is not None else []).append)
+    return run_sweep(plan, workers=1, draws=50, stage=stage)
 
 
 def epochs_logged(folder) -> dict[str, int]:
@@ -165,7 +167,7 @@ def test_another_set_of_videos_is_another_training(tmp_path):
     def training(*absent, skip_missing=True, runs="runs") -> str:
         for name in absent:
             (folder / "features" / name).rename(tmp_path / name)
-        half = TemporalHalf(str(folder), runs=tmp_path / runs, skip_missing=skip_missing)
+        half = TemporalHalf(str(folder), runs=tmp_path / runs, options=VideoOptions(skip_missing=skip_missing))
         plan = make_plan(half, Experiment("x", (Arm("a"),)), typed=SMALL, seeds=1)
         for name in absent:
             (tmp_path / name).rename(folder / "features" / name)
@@ -278,7 +280,7 @@ def test_jobs_in_other_processes_and_one_of_them_killed():
 
 
 def test_jobs_in_this_process():
-    assert dict(run_jobs(work, ["a", "wrong"])) == {0: "a on ", 1: Failure("wrong", "so it is", "")}
+    assert dict(run_jobs(work, ["a", "wrong"])) == {0: "a on ", 1: Failure("", "wrong", "so it is")}
 
 
 def test_a_folder_is_held_by_one_at_a_time(tmp_path):

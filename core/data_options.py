@@ -1,0 +1,34 @@
+"""Which data a command works on, as far as the data set itself does not say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """Of videos or images.
+
+    Attributes:
+        train_subset: The subset to learn from; the data set's own if None.
+        test_subset: The subset to localize and score; the data set's own if None.
+        data_root: The folder that holds data sets called by name.
+    """
+
+    train_subset: str | None = None
+    test_subset: str | None = None
+    data_root: Path = Path("data")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoOptions(DataOptions):
+    """Of videos, which are learned from by their features.
+
+    Attributes:
+        features: The feature cache; `<data set>/features` if None.
+        skip_missing: Leave out training videos without features instead of refusing.
+    """
+
+    features: Path | None = None
+    skip_missing: bool = False
