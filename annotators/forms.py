@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..core.errors import DataError, UsageError, suggestion
 from ..core.spreadsheets import is_spreadsheet, plain_rows
+from ..core.tables import split_heading
 from ..datasets.video_files import VIDEO_SUFFIXES
 from ..eval.annotations import Annotations
 from .events import NOTHING_SAID, Found, ReadingOptions, annotations_of
@@ -32,11 +33,30 @@ class Form:
     function: str = "read"
 
 
+#: Suffixes that annotation tools give to files of their own.
+TOOL_SUFFIXES = frozenset({".xml", ".eaf", ".anvil", ".annot", ".boris"})
+
 #: By the name that `--from` takes.
 FORMS: dict[str, Form] = {
     "boris": Form("BORIS, tabular or aggregated events", "boris"),
     "boris-project": Form("BORIS, project", "boris_project"),
     "elan": Form("ELAN", "elan"),
+    "label-studio": Form("Label Studio, timelines of videos", "label_studio"),
+    "cvat": Form("CVAT, tracks and tags", "cvat"),
+    "via": Form("VGG Image Annotator 3", "via"),
+    "anvil": Form("Anvil", "anvil"),
+    "bento": Form("BENTO", "bento"),
+    "deepethogram": Form("DeepEthogram", "frame_labels", "read_deepethogram"),
+    "frame-labels": Form("a label a line, a line a frame", "frame_labels", "read_lines"),
+    "table": Form("a table of your own, see --columns", "own_tables"),
+    "epic-kitchens": Form("EPIC-Kitchens", "data_sets", "read_epic"),
+    "charades": Form("Charades", "data_sets", "read_charades"),
+    "multithumos": Form("MultiTHUMOS", "data_sets", "read_multithumos"),
+    "breakfast": Form("Breakfast", "frame_labels", "read_breakfast"),
+    "50salads": Form("50 Salads", "frame_labels", "read_salads"),
+    "jigsaws": Form("JIGSAWS", "frame_labels", "read_jigsaws"),
+    "soccernet": Form("SoccerNet, action spotting", "spotting", "read_soccernet"),
+    "spot": Form("events at frames, as of figure skating", "spotting", "read_spot"),
 }
 
 
@@ -55,34 +75,74 @@ def form_of(path: Path) -> str | None:
         return None
     with path.open("rb") as file:
         head = file.read(1 << 16)
-    start = head.decode("utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", errors="ignore").lstrip(
-        "\ufeff \t\r\n"
-    )
-    if start.startswith("<"):
+    marked = head[:2] in (b"\xff\xfe", b"\xfe\xff")
+    start = head.decode("utf-16" if marked else "utf-8", errors="ignore")
+    start = start.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
+    if start.lstrip().startswith("<"):
         return _xml_form(path)
-    if start[:1] in ("{", "["):
+    if start.lstrip()[:1] in ("{", "["):
         return _json_form(path, start)
-    return _text_form(start)
+    return _text_form(path, start)
 
 
 def _xml_form(path: Path) -> str | None:
+    from . import anvil, cvat, label_studio
+
     root = xml_of(path)
-    return {"ANNOTATION_DOCUMENT": "elan"}.get(root.tag)
+    if root.tag == "View":
+        raise label_studio.refuse_config(path, root)
+    if root.tag == "ANNOTATION_DOCUMENT":
+        return "elan"
+    return "cvat" if cvat.is_cvat(root) else "anvil" if anvil.is_anvil(root) else None
 
 
 def _json_form(path: Path, head: str) -> str | None:
     if '"results"' in head[:4096] or '"database"' in head[:4096]:
         return None  # ActivityNet's forms, which have readers of their own
     content = json_of(path)
-    from .boris_project import is_project
+    from . import boris_project, data_sets, label_studio, spotting, via
 
-    return "boris-project" if is_project(content) else None
+    kinds = {
+        "boris-project": boris_project.is_project,
+        "label-studio": label_studio.is_tasks,
+        "via": via.is_via,
+        "soccernet": spotting.is_soccernet,
+        "spot": spotting.is_spot,
+        "multithumos": data_sets.is_multithumos,
+    }
+    if via.is_old_via(content):
+        return "via"
+    return next((name for name, fits in kinds.items() if fits(content)), None)
 
 
-def _text_form(head: str) -> str | None:
-    from .boris import holds_table
+def _text_form(path: Path, head: str) -> str | None:
+    from . import bento, boris, data_sets, frame_labels, label_studio
 
-    return "boris" if holds_table(head) else None
+    if boris.holds_table(head):
+        return "boris"
+    if label_studio.holds_csv(head):
+        return "label-studio"
+    if "# CSV_HEADER" in head and "temporal_coordinates" in head:
+        return "via"
+    names = split_heading(head.split("\n", 1)[0])[0]
+    kinds = {
+        "bento": bento.is_bento(head),
+        "epic-kitchens": data_sets.is_epic(names),
+        "charades": data_sets.is_charades(names),
+        "deepethogram": frame_labels.is_deepethogram(head),
+        "50salads": path.stem.endswith("activityAnnotation"),
+        "jigsaws": frame_labels.is_jigsaws(head),
+        "frame-labels": frame_labels.is_line_a_frame(head),
+    }
+    found = next((name for name, fits in kinds.items() if fits), None)
+    if found is None and frame_labels.ranges_of(head):
+        raise DataError(
+            f"{path} holds numbers and labels, and it is not known what the numbers are",
+            why="lines of START END LABEL are frames in one data set and microseconds in another",
+            next="give --from jigsaws, or --from 50salads, to thas convert",
+            subject=str(path),
+        )
+    return found
 
 
 def read(path: Path, options: ReadingOptions = NOTHING_SAID, *, form: str | None = None) -> Found:

@@ -12,7 +12,18 @@ from .console import note, out, print_json
 
 _FLAG = Parameter(negative=())
 Form = Literal[
-    "activitynet", "csv", "thumos", "webvtt", "srt", "labels", "points", "boris", "elan", "label-studio", "fiftyone"
+    "activitynet",
+    "csv",
+    "thumos",
+    "webvtt",
+    "srt",
+    "labels",
+    "points",
+    "boris",
+    "elan",
+    "label-studio",
+    "cvat",
+    "fiftyone",
 ]
 
 
@@ -70,9 +81,9 @@ def convert(
         The file to write; a folder for webvtt and srt, and for annotations in THUMOS14's form.
     to
         The form: activitynet, csv, thumos, webvtt and srt (chapters and subtitles, a file a video), labels (of whole
-        videos, as labels.csv), points (instants, as points.csv), boris (a project), elan (a file a video), label-studio
-        (with its labelling configuration), fiftyone. If left out, the target's ending tells: .json, .csv, .txt, .boris
-        or .eaf.
+        videos, as labels.csv), points (instants, as points.csv), boris (a project), elan and cvat (a file a video),
+        label-studio (with its labelling configuration), fiftyone. If left out, the target's ending tells: .json, .csv,
+        .txt, .boris or .eaf.
     from_
         The form of the source, where its content does not tell.
     fps

@@ -135,7 +135,7 @@ def _groups(videos: Sequence[str] | dict[str, tuple[str, ...]], by: str | None) 
         return None
     if is_table(Path(by)):
         rows = table_rows(
-            Path(by), {"video": HEADINGS["video"], "subject": ("subject", "person", "participant", "group")}
+            Path(by), {"video": (*HEADINGS["video"], "id"), "subject": ("subject", "person", "participant", "group")}
         )
         known = {row["video"]: row["subject"] for _, row in rows}
         missing = [video for video in videos if video not in known]

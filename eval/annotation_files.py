@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..annotators.events import NOTHING_SAID, ReadingOptions
-from ..annotators.forms import files_in, form_of, read_file
+from ..annotators.forms import TOOL_SUFFIXES, files_in, form_of, read_file
 from ..core.errors import DataError, listing, plural, suggestion
 from ..core.json_files import load_json
 from ..core.segments import Segments
@@ -83,6 +83,12 @@ class _Table:
 def read_activitynet(path: Path, *, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
     """ActivityNet's JSON: {"database": {video: {"subset", "duration"?, "annotations": [{"label", "segment"}]}}}."""
     content = load_json(path, next="give a JSON, CSV or THUMOS text file")
+    if (
+        isinstance(content, dict)
+        and content
+        and all(isinstance(one, dict) and "annotations" in one for one in content.values())
+    ):
+        content = {"database": content}  # without its wrapper
     if not isinstance(content, dict) or not isinstance(content.get("database"), dict):
         looks = "detections" if isinstance(content, dict) and "results" in content else "another JSON file"
         raise DataError(
@@ -139,6 +145,17 @@ def read_csv(path: Path, *, classes: Sequence[str] | None, ignore_label: str) ->
 
     A row without an end is an instant, as all are of a table with the columns video, label, time_seconds.
     """
+    try:
+        return _read_csv(path, classes, ignore_label)
+    except DataError as error:
+        if "has no column" in error.what:
+            error.next += (
+                f"; or say what it calls them: thas convert {path} truth.json --columns video=NAME label=NAME ..."
+            )
+        raise
+
+
+def _read_csv(path: Path, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
     table = _Table(path, classes, ignore_label)
     start, end = ("time", "time") if _of_instants(path) else ("start", "end")
     for line, row in table_rows(path, HEADINGS, needed=("video", "label", start, end)):
@@ -259,8 +276,9 @@ def read_annotations(
             next="give a JSON file, a CSV file or a folder in THUMOS14's form",
             subject=str(path),
         )
-    form = options.form or form_of(path)
-    if form is not None:
+    own = is_table(path) and (options.columns or options.where or options.label)
+    form = options.form or form_of(path) or ("table" if own else None)
+    if form is not None or path.suffix.lower() in TOOL_SUFFIXES:  # of no form that is known, it says so
         return read_file(path, options, form=form, classes=classes, ignore_label=ignore_label)
     read = read_csv if is_table(path) else read_activitynet
     return read(path, classes=classes, ignore_label=ignore_label)

@@ -24,7 +24,18 @@ from .subtitles import write_subtitles
 from .thumos14 import CLASS_IDS
 
 Form = Literal[
-    "activitynet", "csv", "thumos", "webvtt", "srt", "labels", "points", "boris", "elan", "label-studio", "fiftyone"
+    "activitynet",
+    "csv",
+    "thumos",
+    "webvtt",
+    "srt",
+    "labels",
+    "points",
+    "boris",
+    "elan",
+    "label-studio",
+    "cvat",
+    "fiftyone",
 ]
 Table = Segments | Annotations
 
@@ -49,7 +60,8 @@ def write(
         form: `activitynet` (JSON), `csv`, `thumos` (text; a folder with a file a class for ground truth), `webvtt` and
             `srt` (a file a video: chapters, subtitles), `labels` (annotations as labels of videos: labels.csv),
             `points` (instants: points.csv), `boris` (a project), `elan` (a file a video, in a folder), `label-studio`
-            (tasks with predictions or annotations) or `fiftyone` (labels.json of a FiftyOneTemporalDetectionDataset).
+            (tasks with predictions or annotations, and the configuration), `cvat` (a file a video, in a folder) or
+            `fiftyone` (labels.json of a FiftyOneTemporalDetectionDataset).
         fps: Frames a second that Label Studio's `<Video frameRate>` says; its ranges are frames.
         media: Where annotation tools and FiftyOne find a video, with `{video}` for its name.
         apart: No two cues of `webvtt` or `srt` overlap.
@@ -67,7 +79,7 @@ def write(
             why=suggestion(form, get_args(Form)),
             next="give --to " + "|".join(get_args(Form)),
         )
-    if form in ("boris", "elan", "label-studio", "fiftyone") and "{video}" not in media:
+    if form in ("boris", "elan", "label-studio", "cvat", "fiftyone") and "{video}" not in media:
         raise UsageError(f"the place of the videos, {media!r}, does not hold {{video}}", next='give "{video}.mp4"')
     if not fps > 0:
         raise UsageError(f"a frame rate must be above 0, not {fps:g}", next=f"give --fps {LABEL_STUDIO_FPS:g}")
@@ -254,42 +266,49 @@ def losses(table: Table, form: str) -> list[str]:
     """What a form cannot hold of a table, one sentence each."""
     rows, truth = _parts(table)
     sentences: list[str] = []
-    if rows.score is not None and form in ("boris", "elan"):
+    if truth is not None and len(truth.points) and form in ("label-studio", "cvat"):
+        sentences.append(f"{plural(len(truth.points), 'instant')} written as one frame: {form} knows no others")
+    if rows.score is not None and form in ("boris", "elan", "cvat"):
         sentences.append(f"scores are not written: {form} has none")
     if truth is not None and len(truth.points) and form in ("thumos", "webvtt", "srt", "fiftyone"):
         sentences.append(f"{plural(len(truth.points), 'instant')} not written: {form} has segments alone")
     if truth is not None and len(truth.segments) and form == "points":
         sentences.append(f"{plural(len(truth.segments), 'segment')} not written: they have a length")
     subsets = set() if truth is None else set(truth.subsets.values()) - {"all", ""}
-    if subsets and form in ("boris", "elan", "label-studio", "fiftyone", "webvtt", "srt"):
+    if subsets and form in ("boris", "elan", "label-studio", "cvat", "fiftyone", "webvtt", "srt"):
         sentences.append(f"subsets are not written: {form} has none")
     return sentences
 
 
 def _write_label_studio(table: Table, path: Path, fps: float, media: str) -> list[Path]:
-    tasks = []
-    for video, rows in _by_video(table).items():
-        results = []
-        for i, (_, label, start, end, *score) in enumerate(rows):
-            first = int(np.floor(max(start, 0) * fps)) + 1  # its frames count from 1
-            region: dict[str, Any] = {
-                "id": f"{i}",
-                "type": "timelinelabels",
-                "from_name": "timelineLabels",
-                "to_name": "video",
-                "value": {
-                    "ranges": [{"start": first, "end": max(first, int(np.ceil(end * fps)))}],
-                    "timelinelabels": [label],
-                },
-            }
-            results.append(region | ({"score": score[0]} if score else {}))
-        found: dict[str, Any] = {"result": results}
-        kind = "annotations"
-        if rows.score is not None:
-            kind = "predictions"
-            found |= {"model_version": "thas", "score": float(rows.score.max()) if len(rows) else 0.0}
-        tasks.append({"data": {"video": media.replace("{video}", video)}, kind: [found]})
-    return _json(path, tasks)
+    """Tasks, and beside them the labelling configuration of the project that shows them."""
+    from ..annotators.label_studio import write as tasks
+
+    _, truth = _parts(table)
+    points = truth.points.by_video() if truth is not None else {}
+    text, configuration = tasks(_by_video(table), points, fps=fps, media=media)
+    beside = path.with_name(f"{path.stem}_labelling.xml")
+    write_atomically(path, _encoded(text))
+    write_atomically(beside, _encoded(configuration))
+    return [path, beside]
+
+
+def _write_cvat(table: Table, path: Path, fps: float, media: str) -> list[Path]:
+    """A file a video in a folder, and the labels that a task needs first."""
+    from ..annotators.cvat import labels_text
+    from ..annotators.cvat import write as tracks
+
+    rows, truth = _parts(table)
+    instants = truth.points if truth is not None else Segments.empty()
+    points, durations = instants.by_video(), truth.durations if truth is not None else {}
+    files = {path / "labels.json": _encoded(labels_text(sorted({*rows.label, *instants.label})))}
+    for video, own in _by_video(table).items():
+        more = points.get(video, Segments.empty())
+        text = tracks(video, own, more, fps=fps, media=media, seconds=durations.get(video))
+        files[path / file_name(video, ".xml")] = text
+    for file, text in files.items():
+        write_atomically(file, text)
+    return list(files)
 
 
 def _write_fiftyone(table: Table, path: Path, _fps: float, media: str) -> list[Path]:
@@ -313,5 +332,6 @@ _WRITERS: dict[str, Callable[[Table, Path, float, str], list[Path]]] = {
     "boris": _write_boris,
     "elan": _write_elan,
     "label-studio": _write_label_studio,
+    "cvat": _write_cvat,
     "fiftyone": _write_fiftyone,
 }

@@ -35,19 +35,20 @@ def read_any(
     if path.is_dir():
         found = path / "detections.json"
         return read_detections(found) if found.exists() else read_annotations(path, options=options)
-    if options.form is not None or form_of(path) is not None:
+    if options.form is not None or options.columns or form_of(path) is not None:
         return read_annotations(path, options=options)
     if is_spreadsheet(path):
         needed = ("video", "label", "start", "end")
         scored = set(read_sheet(path, HEADINGS, needed).names) & set(HEADINGS["score"])
-        return read_detections(path) if scored else read_annotations(path)
+        return read_detections(path) if scored else read_annotations(path, options=options)
     with opened(path) as file:
         head = file.read(1 << 16)
     if path.suffix.lower() in {".csv", ".tsv"}:
         names = set(split_heading((head.strip().splitlines() or [""])[0])[0])
-        return read_detections(path) if names & set(HEADINGS["score"]) else read_annotations(path)
+        return read_detections(path) if names & set(HEADINGS["score"]) else read_annotations(path, options=options)
     if head.lstrip()[:1] == "{":
-        return read_annotations(path) if _holds(path, "database") else read_detections(path)
+        truth = _holds(path, "database") or ('"annotations"' in head and '"results"' not in head)
+        return read_annotations(path, options=options) if truth else read_detections(path)
     return read_detections(path, class_ids=class_ids)
 
 

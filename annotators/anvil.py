@@ -1,0 +1,90 @@
+"""Anvil's annotation files: elements on tracks, each with attributes.
+
+An element of a primary track has times; one of a span names the first and last element of another track; one of a
+singleton track names one. Which attribute is the label stands in a specification that is another file, so where
+elements have several the label is asked for.
+Source: Kipp, Anvil's user manual; and files made by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from xml.etree import ElementTree
+
+from ..core.errors import listing
+from .events import Found, ReadingOptions
+from .texts import xml_of
+
+LABEL = ("value",)
+
+
+def is_anvil(root: ElementTree.Element) -> bool:
+    """Whether XML is of Anvil."""
+    return root.tag == "annotation" and root.find("body") is not None
+
+
+def read(path: Path, options: ReadingOptions) -> Found:
+    """Read the elements of all tracks; fields are `value`, `track`, `comment` and the attributes.
+
+    Raises:
+        DataError: It is no such file, or it is not known which attribute is the label.
+    """
+    found = Found(path, options, LABEL)
+    root = xml_of(path)
+    if not is_anvil(root):
+        raise found.fail(
+            "it is no annotation file of Anvil", why=f"its root is <{root.tag}>", next="give an .anvil file"
+        )
+    sources = [one.get("src", "") for one in root.iter("video")]
+    sources = [one.get("src", "") for one in root.iter("video") if one.get("master") == "true"] or sources
+    video = found.video(sources[0]) if sources and sources[0] else found.unnamed_video()
+    times: dict[str, list[tuple[float, float | None]]] = {}
+    seen: dict[str, None] = {}
+    for track in root.iter("track"):
+        name = track.get("name", "")
+        times[name] = []
+        for number, element in enumerate(track.findall("el")):
+            place = f"{path}, track {name}, element {element.get('index', number)}"
+            start, end = _times(found, track, element, times, place)
+            times[name].append((start, end))
+            own = {one.get("name", ""): (one.text or "").strip() for one in element.findall("attribute")}
+            seen |= dict.fromkeys(own)
+            if len(own) > 1 and not options.label:
+                raise found.fail(
+                    f"which attribute is the label is not said: {listing(own)}",
+                    why="elements have several, and Anvil's specification is another file",
+                    next=f"give --label '{list(own)[-1]}', or --label track",
+                    place=place,
+                )
+            value = next(iter(own.values()), "") or name
+            fields = {"value": value, "track": name, "comment": (element.findtext("comment") or "").strip(), **own}
+            found.add(video, start, end, fields, place=place)
+    return found
+
+
+def _times(
+    found: Found,
+    track: ElementTree.Element,
+    element: ElementTree.Element,
+    times: Mapping[str, list[tuple[float, float | None]]],
+    place: str,
+) -> tuple[float, float | None]:
+    """Start and end of an element, by its own times or by those of the elements that it names."""
+    kind, other = track.get("type", "primary"), times.get(track.get("ref", ""), [])
+    try:
+        if kind.startswith("primary"):
+            if element.get("time") is not None:
+                return float(element.get("time", "")), None
+            return float(element.get("start", "")), float(element.get("end", ""))
+        if element.get("ref") is not None:
+            return other[int(element.get("ref", ""))]
+        first, last = other[int(element.get("start", ""))], other[int(element.get("end", ""))]
+        return first[0], last[1]
+    except (ValueError, IndexError):
+        raise found.fail(
+            "its times are not known",
+            why=f"its track is of the kind {kind!r}, with {listing(f'{k}={v}' for k, v in element.attrib.items())}",
+            next="save the file anew in Anvil",
+            place=place,
+        ) from None

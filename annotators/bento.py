@@ -1,0 +1,65 @@
+"""BENTO's annotation files (`.annot`): bouts of behaviours in channels.
+
+Times are seconds, the stop is the last frame that is included: a bout ends one frame later, as its Duration says.
+Source: the reader of BENTO itself, and the column Duration.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..core.errors import listing
+from ..core.tables import number
+from .events import Found, ReadingOptions, video_name
+from .texts import text_of
+
+LABEL = ("label",)
+_FIRST = "bento annotation file"
+
+
+def is_bento(head: str) -> bool:
+    """Whether a text begins as BENTO's files do."""
+    return head[: len(_FIRST)].lower() == _FIRST
+
+
+def read(path: Path, options: ReadingOptions) -> Found:
+    """Read the bouts of all channels; fields are `label` and `channel`.
+
+    Raises:
+        DataError: It is no such file, or cut short.
+    """
+    found = Found(path, options, LABEL)
+    lines = text_of(path).splitlines()
+    if not lines or not is_bento(lines[0]):
+        raise found.fail("it is no annotation file of BENTO", next="give an .annot file")
+    head = dict(line.split(":", 1) for line in lines if ":" in line and not line[:1].isdigit())
+    rate = head.get("Annotation framerate", "").strip()
+    fps = number(rate, place=str(path), name="framerate") if rate else found.rate()
+    movies = re.split(r"(?<=\.\w{3})\s+(?=\S)", head.get("Movie file(s)", "").strip())
+    if movies[0]:
+        video = found.video(movies[0])
+        if len(movies) > 1 and options.video is None:
+            others = listing([video_name(one) for one in movies[1:]])
+            found.notes.append(
+                f"{path.name}: bouts are of the first movie, {video}, not of {others}; --video gives another name"
+            )
+    else:
+        video = found.unnamed_video()
+    channel = label = ""
+    for i, line in enumerate(lines, 1):
+        place, text = f"{path}, line {i}", line.strip()
+        if re.fullmatch(r".+-{5,}", text):
+            channel = text.rstrip("-")
+        elif text.startswith(">"):
+            label = text[1:].strip()
+        elif channel and label and text[:1].isdigit():
+            cells = text.split()
+            if len(cells) < 2:
+                raise found.fail("a bout has no stop", why="the file is cut short", place=place, next="export it anew")
+            start, stop = (
+                number(cell, place=place, name=name) for cell, name in zip(cells[:2], ("start", "stop"), strict=True)
+            )
+            end = round(stop + 1 / fps, 6)
+            found.add(video, start, end, {"label": label, "channel": channel}, place=place)
+    return found

@@ -1,0 +1,334 @@
+"""Label Studio: timelines of videos (`TimelineLabels`), read and written; and the configuration that goes with them.
+
+Ranges are frames that count from 1, both ends included. Their rate is the `frameRate` of the configuration's Video tag,
+24 where that has none; an export holds the configuration rarely, so the rate is asked for.
+Source: the pages of the tags TimelineLabels and Video, and the maker's own example of a labelling backend.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.etree import ElementTree
+
+import numpy as np
+
+from ..core.errors import DataError, listing, plural
+from ..core.json_files import parse_json
+from ..core.segments import Segments
+from .events import Found, ReadingOptions
+from .texts import json_of, list_in, table_in, text_in, text_of, xml_text
+
+LABEL = ("label",)
+#: What Label Studio takes a video's frame rate to be unless its Video tag says otherwise.
+DEFAULT_FPS = 24.0
+
+#: Names of the tags in what is written here: of the timeline, and of the video.
+FROM_NAME, TO_NAME = "timelineLabels", "video"
+
+_UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")  # what it puts before the name of a file that was uploaded
+
+
+def is_tasks(content: object) -> bool:
+    """Whether JSON is an export of tasks, in either form, or one task with its annotation."""
+    if isinstance(content, list):
+        first = next(iter(content), None)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return isinstance(first, dict) and (
+            {"data", "annotations"} <= first.keys()
+            or {"data", "predictions"} <= first.keys()
+            or {"id", "annotator"} <= first.keys()
+            or {"id", "annotation_id"} <= first.keys()
+        )
+    return isinstance(content, dict) and (
+        {"annotation", "task"} <= content.keys() or {"data", "annotations"} <= content.keys()
+    )
+
+
+def holds_csv(head: str) -> bool:
+    """Whether a text is Label Studio's CSV, whose cells hold JSON."""
+    return "timelinelabels" in head and '""ranges""' in head
+
+
+def read(path: Path, options: ReadingOptions) -> Found:
+    """Read the timelines of all tasks; fields are `label`, `annotator`, `task` and `annotation`.
+
+    Raises:
+        DataError: It is no such export, or the frame rate is not known.
+    """
+    found = Found(path, options, LABEL)
+    tasks = _csv_tasks(path) if path.suffix.lower() == ".csv" else _tasks(found, json_of(path))
+    passed: dict[str, int] = {}
+    people: dict[str, int] = {}
+    for task, results, fields, config in tasks:
+        video = found.video(_media(found, task), place=f"{path}, task {fields['task']}")
+        people[fields["task"]] = people.get(fields["task"], 0) + 1
+        for kind, value, place in results:
+            _add(found, video, kind, value, fields, _Rate(found, task, config, results), passed, place)
+    for kind, count in passed.items():
+        found.notes.append(
+            f"{path.name}: {plural(count, 'result')} of the kind {kind} not read: it is no part of a timeline"
+        )
+    if any(count > 1 for count in people.values()):
+        found.notes.append(f"{path.name}: some tasks were annotated several times; --where annotator=NAME chooses")
+    return found
+
+
+class _Rate:
+    """The frame rate of a task, found when it is needed."""
+
+    def __init__(
+        self,
+        found: Found,
+        task: Mapping[str, object],
+        config: str,
+        results: Sequence[tuple[str, Mapping[str, object], str]],
+    ) -> None:
+        self.found, self.task, self.config, self.results = found, task, config, results
+
+    def __call__(self) -> float:
+        if self.found.options.fps is not None:
+            return self.found.options.fps
+        for _, value, _ in self.results:  # a rectangle says how many frames there are, and for how long
+            frames, seconds = value.get("framesCount"), value.get("duration")
+            if isinstance(frames, int | float) and isinstance(seconds, int | float) and seconds > 0 and frames > 0:
+                return round(frames / seconds, 3)
+        if self.config:
+            return config_rate(self.config, self.task, str(self.found.path))
+        return self.found.rate(
+            "ranges are frames, and the export does not hold the configuration, whose Video tag says frameRate "
+            f"({DEFAULT_FPS:g} where it does not)"
+        )
+
+
+def config_rate(config: str, task: Mapping[str, object], name: str) -> float:
+    """The frame rate that a labelling configuration gives to a task's video.
+
+    >>> config_rate('<View><Video name="v" value="$video" frameRate="$fps"/></View>', {"fps": 30}, "")
+    30.0
+    """
+    try:
+        root = ElementTree.fromstring(config.strip())
+    except ElementTree.ParseError as error:
+        raise DataError(
+            f"{name}: its configuration is not whole XML", why=str(error), next="give --fps N", subject=name
+        ) from None
+    for video in root.iter("Video"):
+        text = next((value for key, value in video.attrib.items() if key.lower() == "framerate"), "")
+        if text.startswith("$"):
+            text = str(task.get(text[1:], ""))
+        try:
+            return float(text) if text else DEFAULT_FPS
+        except ValueError:
+            break
+    raise DataError(f"{name}: its configuration gives no frame rate", next="give --fps N", subject=name)
+
+
+_Results = list[tuple[str, Mapping[str, object], str]]
+_Task = tuple[Mapping[str, object], _Results, dict[str, str], str]
+
+
+def _tasks(found: Found, content: object) -> Iterator[_Task]:
+    """Of each annotation its task's data, its results, its fields, and the configuration if it is there."""
+    if not is_tasks(content):
+        raise found.fail("it is no export of Label Studio", why="it holds no tasks", next="export as JSON")
+    several: list[object] = [content] if isinstance(content, dict) else list_in(content, str(found.path))
+    only_guesses = 0
+    for number, entry in enumerate(several, 1):
+        place = f"{found.path}, task {number}"
+        task = table_in(entry, place)
+        if "annotation" in task and "task" in task:  # as it tells other programs of an annotation
+            inner = table_in(task["task"], place)
+            config = str(table_in(task.get("project", {}), place).get("label_config", ""))
+            one = table_in(task["annotation"], place)
+            yield _data(inner, place), _results(one.get("result", []), place), _fields(inner, one, number), config
+        elif "data" not in task:  # the short form
+            for name, value in task.items():
+                if isinstance(value, list) and name != "annotators" and "ranges" in str(value):  # pyright: ignore[reportUnknownArgumentType]
+                    parts = [table_in(part, place) for part in list_in(value, place)]  # pyright: ignore[reportUnknownArgumentType]
+                    short: _Results = [("timelinelabels", part, place) for part in parts]
+                    yield task, short, _fields(task, task, number), ""
+                    break
+            else:
+                yield task, [], _fields(task, task, number), ""
+        else:
+            held = [table_in(one, place) for one in list_in(task.get("annotations", []), place)]
+            held = [one for one in held if not one.get("was_cancelled")]
+            if not held and task.get("predictions"):
+                held = [table_in(one, place) for one in list_in(task["predictions"], place)]
+                only_guesses += 1
+            data = _data(task, place)
+            for one in held:
+                yield data, _results(one.get("result", []), place), _fields(task, one, number), ""
+            if not held:
+                yield data, [], _fields(task, {}, number), ""
+    if only_guesses:
+        found.notes.append(
+            f"{found.path.name}: {plural(only_guesses, 'task has', 'tasks have')} predictions alone; they are read"
+        )
+
+
+def _csv_tasks(path: Path) -> Iterator[_Task]:
+    csv.field_size_limit(1 << 24)
+    for number, row in enumerate(csv.DictReader(io.StringIO(text_of(path))), 1):
+        place = f"{path}, row {number}"
+        results: list[tuple[str, Mapping[str, object], str]] = []
+        for cell in row.values():
+            if isinstance(cell, str) and "timelinelabels" in cell:
+                parts = list_in(parse_json(cell, place), place)
+                results += [("timelinelabels", table_in(part, place), place) for part in parts]
+        yield dict(row), results, _fields(row, row, number), ""
+
+
+def _data(task: Mapping[str, object], place: str) -> dict[str, object]:
+    upload = {"file_upload": task["file_upload"]} if task.get("file_upload") else {}
+    return table_in(task.get("data", {}), place) | upload
+
+
+def _fields(task: Mapping[str, object], annotation: Mapping[str, object], number: int) -> dict[str, str]:
+    who = annotation.get("completed_by", annotation.get("annotator", ""))
+    if isinstance(who, dict):
+        who = table_in(who, "").get("email") or table_in(who, "").get("id", "")  # pyright: ignore[reportUnknownArgumentType]
+    return {
+        "task": str(task.get("id", number)),
+        "annotation": str(annotation.get("annotation_id", annotation.get("id", ""))),
+        "annotator": str(who or ""),
+    }
+
+
+def _results(value: object, place: str) -> list[tuple[str, Mapping[str, object], str]]:
+    found: list[tuple[str, Mapping[str, object], str]] = []
+    for i, entry in enumerate(list_in(value, place), 1):
+        result = table_in(entry, f"{place}, result {i}")
+        inner = result.get("value", {})
+        found.append((str(result.get("type", "")), table_in(inner, f"{place}, result {i}"), f"{place}, result {i}"))
+    return found
+
+
+def _media(found: Found, task: Mapping[str, object]) -> str:
+    """Where the video of a task lies: the field of its data that names a file."""
+    upload = task.get("file_upload")
+    if isinstance(upload, str):
+        return _UPLOADED.sub("", upload)
+    texts = {name: value for name, value in task.items() if isinstance(value, str)}
+    named = (
+        [texts["video"]]
+        if "video" in texts
+        else [value for value in texts.values() if re.search(r"\.\w{2,4}($|\?)", value)]
+    )
+    if not named:
+        raise found.fail(f"a task names no video: {listing(task)}", next="give --video NAME")
+    place = named[0]
+    local = parse_qs(urlsplit(place).query).get("d") if "/data/local-files/" in place else None
+    if local:
+        return local[0]
+    if "/upload/" in place:  # what was uploaded lies under a name of its own
+        folder, _, name = unquote(place).rpartition("/")
+        return f"{folder}/{_UPLOADED.sub('', name)}"
+    return place
+
+
+def _add(
+    found: Found,
+    video: str,
+    kind: str,
+    value: Mapping[str, object],
+    fields: Mapping[str, str],
+    rate: _Rate,
+    passed: dict[str, int],
+    place: str,
+) -> None:
+    labels = value.get("timelinelabels", value.get("labels"))
+    if kind in ("timelinelabels", "") and labels is not None and "ranges" in value:
+        fps = rate()
+        for part in list_in(value["ranges"], place):
+            range_ = table_in(part, place)
+            start, end = _frame(found, range_.get("start"), place), _frame(found, range_.get("end"), place)
+            for label in list_in(labels, place):
+                named = {"label": text_in(label, place), **fields}
+                found.add(video, round((start - 1) / fps, 6), round(end / fps, 6), named, place=place)
+    elif (
+        labels is not None and isinstance(value.get("start"), int | float) and isinstance(value.get("end"), int | float)
+    ):
+        for label in list_in(labels, place):  # of sound that plays with the video: seconds
+            start, end = float(str(value["start"])), float(str(value["end"]))
+            found.add(video, start, end, {"label": text_in(label, place), **fields}, place=place)
+    else:
+        passed[kind or "unknown"] = passed.get(kind or "unknown", 0) + 1
+
+
+def _frame(found: Found, value: object, place: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        raise found.fail(
+            f"{value!r} is no frame", why="ranges are whole frames, from 1", place=place, next="export anew"
+        )
+    return int(value)
+
+
+def refuse_config(path: Path, root: ElementTree.Element) -> DataError:
+    """What to say of a labelling configuration, given for annotations."""
+    names = [one.get("value", "") for tag in ("Label", "Choice") for one in root.iter(tag)]
+    holds = (
+        ""
+        if any(True for _ in root.iter("TimelineLabels"))
+        else "; it has no TimelineLabels, so none in it have a time"
+    )
+    return DataError(
+        f"{path} is a labelling configuration of Label Studio, not annotations",
+        why=f"it gives {plural(len(names), 'name')}: {listing(names)}{holds}",
+        next="export the annotations of the project as JSON",
+        subject=str(path),
+    )
+
+
+def write(videos: Mapping[str, Segments], points: Mapping[str, Segments], *, fps: float, media: str) -> tuple[str, str]:
+    """Tasks to import, and the configuration of a project that shows them.
+
+    Ranges are whole frames, wide enough to hold the segment; an instant is one frame.
+
+    Args:
+        videos: Segments of each video: annotations, or predictions where they have scores.
+        points: Instants of each video.
+        fps: What the configuration's Video tag says.
+        media: Where a video lies, with `{video}` for its name.
+
+    Returns:
+        The tasks' JSON and the configuration's XML.
+    """
+    tasks: list[object] = []
+    labels: dict[str, None] = {}
+    for video, rows in videos.items():
+        results: list[object] = []
+        own = [(label, start, end, score) for _, label, start, end, *score in rows]
+        own += [(label, time, time, []) for _, label, time, _ in points.get(video, Segments.empty())]
+        for i, (label, start, end, score) in enumerate(own):
+            labels |= {label: None}
+            first = int(np.floor(max(start, 0) * fps + 1e-6)) + 1  # its frames count from 1
+            last = max(first, int(np.ceil(end * fps - 1e-6)))
+            value = {"ranges": [{"start": first, "end": last}], "timelinelabels": [label]}
+            region = {
+                "id": str(i),
+                "type": "timelinelabels",
+                "from_name": FROM_NAME,
+                "to_name": TO_NAME,
+                "value": value,
+            }
+            results.append(region | ({"score": score[0]} if score else {}))
+        found: dict[str, object] = {"result": results}
+        if rows.score is not None:
+            found |= {"model_version": "thas", "score": float(rows.score.max()) if len(rows) else 0.0}
+        kind = "annotations" if rows.score is None else "predictions"
+        tasks.append({"data": {"video": media.replace("{video}", video)}, kind: [found]})
+    view = ElementTree.Element("View")
+    tag = ElementTree.SubElement(view, "TimelineLabels", {"name": FROM_NAME, "toName": TO_NAME})
+    for label in sorted(labels):
+        ElementTree.SubElement(tag, "Label", {"value": xml_text(label)})
+    ElementTree.SubElement(
+        view, "Video", {"name": TO_NAME, "value": "$video", "frameRate": f"{fps:g}", "timelineHeight": "120"}
+    )
+    ElementTree.indent(view)
+    return json.dumps(tasks, indent=1, ensure_ascii=False) + "\n", ElementTree.tostring(view, encoding="unicode") + "\n"
