@@ -133,22 +133,12 @@ def _look_through(plan: Plan) -> int:
 
 
 def _backbone(plan: Plan) -> Path:
-    from ..features.backbone_settings import BackboneSettings
-    from ..features.train_backbone import train_backbone
+    from ..features import backbone_settings
+    from ..temporal_has.chain import own_backbone
 
-    dataset, settings = plan.dataset, BackboneSettings()
-    path = dataset.folder / "backbone.safetensors"
-    videos = [v for v in dataset.videos_of(dataset.train_subset) if v in plan.files and dataset.labels[v]]
+    settings = backbone_settings.BackboneSettings()
     with progress("training the backbone", settings.epochs, "epochs") as advance:
-        train_backbone(
-            {video: plan.files[video] for video in videos},
-            {video: dataset.labels[video] for video in videos},
-            dataset.classes,
-            path,
-            settings=settings,
-            progress=advance,
-        )
-    return path
+        return own_backbone(plan, settings, progress=advance)
 
 
 def _features(plan: Plan, *, stop: bool) -> list[Failure]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +21,16 @@ from ..core.failures import Failure, reasons
 from ..core.files import write_atomically
 from ..core.messages import without
 from ..core.presets import resolve_settings
+from ..core.progress import Progress, silent
 from ..core.resume import Begin
 from ..core.runs import ROOTS, is_finished
 from ..core.segments import Segments
 from ..core.tables import csv_text
 from ..datasets.dataset import Dataset, open_dataset
 from ..eval.labels_told import LabelsTold
+from ..features.backbone_settings import BackboneSettings
 from ..features.cache import FeatureCache
+from ..features.train_backbone import train_backbone
 from .chain_plan import HELD_OUT, INTERVALS, Plan
 from .localizer import Localizer, localize_videos
 from .results import DETECTIONS, LocalizeResult, clock, write_result
@@ -74,6 +77,38 @@ class ChainResult:
             "scores": self.assessment.to_json() if self.assessment else None,
             "failed": dict(self.failed),
         }
+
+
+def own_backbone(plan: Plan, settings: BackboneSettings, *, progress: Progress = silent) -> Path:
+    """Train a backbone from the folder's labels, or go on with one that was interrupted; its file of weights.
+
+    Args:
+        plan: Which videos there are.
+        settings: How.
+        progress: Called as it goes.
+
+    Raises:
+        DataError: There is nothing to learn from.
+    """
+    dataset = plan.dataset
+    labels = {
+        video: dataset.labels[video]
+        for video in dataset.videos_of(dataset.train_subset)
+        if video in plan.files and dataset.labels[video]
+    }
+    # What is learned from other labels, or by other settings, is another training.
+    content = json.dumps([labels, asdict(settings)], sort_keys=True)
+    work = dataset.folder / WORK / f"backbone-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+    work.mkdir(parents=True, exist_ok=True)
+    return train_backbone(
+        {video: plan.files[video] for video in labels},
+        labels,
+        dataset.classes,
+        dataset.folder / "backbone.safetensors",
+        settings=settings,
+        folder=work,
+        progress=progress,
+    ).path
 
 
 def finish(

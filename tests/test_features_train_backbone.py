@@ -46,7 +46,7 @@ TINY = BackboneSettings(
 )
 
 
-def _write_colours(path: Path, *pieces: tuple[tuple[int, int, int], int], seed: int = 0) -> Path:
+def write_colours(path: Path, *pieces: tuple[tuple[int, int, int], int], seed: int = 0) -> Path:
     """Pieces of one colour and so many frames each, with noise."""
     draw = np.random.default_rng(seed)
     with av.open(str(path), "w") as container:
@@ -71,9 +71,9 @@ def folder(tmp_path_factory):
     rows = ["video,label,subset"]
     for i in range(8):
         red = i % 2 == 0
-        _write_colours(folder / "videos" / f"v{i}.mp4", (RED if red else BLUE, 20 + i), seed=i)
+        write_colours(folder / "videos" / f"v{i}.mp4", (RED if red else BLUE, 20 + i), seed=i)
         rows.append(f"v{i},{'red' if red else 'blue'},training")
-    _write_colours(folder / "videos" / "both.mp4", ((130, 60, 130), 5))  # shorter than a clip
+    write_colours(folder / "videos" / "both.mp4", ((130, 60, 130), 5))  # shorter than a clip
     rows += ["both,red,training", "both,blue,training"]
     (folder / "labels.csv").write_text("\n".join(rows) + "\n")
     return folder
@@ -217,7 +217,7 @@ def test_learning_from_the_likeliest_clips_leaves_the_rest_undecided(tmp_path):
     # Grey videos in which a quarter is red or blue: a clip of grey says nothing about its video.
     files, labels = {}, {}
     for i in range(8):
-        files[f"v{i}"] = _write_colours(tmp_path / f"v{i}.mp4", (GREY, 48), ((RED, BLUE)[i % 2], 16), seed=i)
+        files[f"v{i}"] = write_colours(tmp_path / f"v{i}.mp4", (GREY, 48), ((RED, BLUE)[i % 2], 16), seed=i)
         labels[f"v{i}"] = (("red", "blue")[i % 2],)
 
     def loss(candidates: int) -> float:

@@ -12,11 +12,15 @@ import pytest
 
 from thas.cli import run as command
 from thas.core.errors import CheckpointError, DataError
+from thas.features import backbone_settings
+from thas.features.backbone_settings import BackboneSettings
+from thas.features.backbone_task import BackboneTask
 from thas.features.cache import write_features
 from thas.temporal_has.chain_plan import make_plan
 from thas.temporal_has.task import HeadTask
 
 from .conftest import planted_videos
+from .test_features_train_backbone import BLUE, GREY, RED, TINY, write_colours
 from .test_temporal_has_videos import save_backbone
 from .video_files import write_video
 
@@ -101,6 +105,50 @@ def test_an_interrupted_run_goes_on(place, monkeypatch, capsys):
     assert "next: thas run mine" in capsys.readouterr().err
     assert command(["run", "mine", *FAST]) == 0
     assert count[0] < 9 + 15, "it did not begin anew"
+
+
+def test_a_backbone_of_ones_own_is_trained_on_the_way_and_goes_on_when_interrupted(place, monkeypatch, capsys):
+    """From pixels and labels alone: a colour that comes up in a grey video is found where it is."""
+    Path("mine").mkdir()
+    rows, places = ["video,label"], {}
+    for i in range(10):
+        name, before, shown = f"v{i:02d}", 16 + 5 * (i % 4), 24 + 3 * (i % 3)
+        write_colours(
+            Path(f"mine/{name}.mp4"), (GREY, before), ((RED, BLUE)[i % 2], shown), (GREY, 40 - before), seed=i
+        )
+        rows.append(f"{name},{('red', 'blue')[i % 2]}")
+        places[name] = (before / 12, (before + shown) / 12)
+    Path("mine/labels.csv").write_text("\n".join(rows) + "\n")
+    settings = {**vars(TINY), "epochs": 12, "candidates": 6}
+    monkeypatch.setattr(backbone_settings, "BackboneSettings", lambda: BackboneSettings(**settings))
+    real, numbers = BackboneTask.epoch, []
+
+    def interrupted(task, number):
+        numbers.append(number)
+        if len(numbers) == 6:
+            raise KeyboardInterrupt
+        return real(task, number)
+
+    monkeypatch.setattr(BackboneTask, "epoch", interrupted)
+    whole = ["run", "mine", "--train-backbone", *FAST]
+    assert command(whole) == 130
+    assert "next: thas run mine --train-backbone" in capsys.readouterr().err
+    assert command(whole) == 0
+    assert numbers == [0, 1, 2, 3, 4, 5, *range(5, 12)], "it went on where it was"
+    shown = capsys.readouterr()
+    assert "train a small backbone from your labels" in shown.err
+    assert "labels told right: 2 of 2 videos" in shown.err
+    with open("mine/intervals.csv", newline="") as file:
+        found = list(csv.DictReader(file))
+    middles = 0
+    for video, (start, end) in places.items():
+        best = max((row for row in found if row["video"] == video), key=lambda row: float(row["score"]))
+        middles += start <= (float(best["start_seconds"]) + float(best["end_seconds"])) / 2 <= end
+    assert middles >= 8, f"the surest interval's middle lies in the action in {middles} of 10"
+    backbone = Path("mine/backbone.safetensors").read_bytes()
+    assert command(whole) == 0
+    assert "training the backbone" not in capsys.readouterr().err
+    assert Path("mine/backbone.safetensors").read_bytes() == backbone
 
 
 def test_without_weights_the_one_command_is_named(place, capsys):
