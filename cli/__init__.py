@@ -34,7 +34,9 @@ def build_app() -> cyclopts.App:
         help_format="markdown",
         result_action="return_value",
         suppress_keyboard_interrupt=False,
-        default_parameter=cyclopts.Parameter(negative=(), show_default=lambda value: value or None),
+        default_parameter=cyclopts.Parameter(
+            negative=(), consume_multiple=True, show_default=lambda value: value or None
+        ),
     )
     groups = {name: cyclopts.App(name=name, help=about) for name, about in GROUPS.items()}
     for order, (command, target) in enumerate(COMMANDS.items()):

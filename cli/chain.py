@@ -11,8 +11,9 @@ from cyclopts import Parameter
 from ..core.errors import PartialFailure, ThasError, counted, plural
 from .console import err, note, out, print_json, progress, warn
 from .eval_output import say_told
-from .temporal import SET, parse_set
+from .temporal import SET
 from .training_bar import TrainingBar
+from .typed_settings import parse_set
 
 if TYPE_CHECKING:
     from ..core.failures import Failure

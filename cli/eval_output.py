@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .console import note, out, warn
-from .eval_source import Source, side_by_side
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from ..eval.assessment import Assessment
     from ..eval.bootstrap import Comparison
     from ..eval.labels_told import LabelsTold
+    from ..temporal_has.scored_source import Source
 
 
 _SERIOUS = ("dropped", "no length", "repeated", "no detections", "do not name")
@@ -35,11 +35,12 @@ def _account(assessments: list[Assessment], *, json: bool) -> None:
         said.update((facts, protocol, *oddities))
 
 
-def one_score(source: Source, assessments: list[Assessment], *, json: bool) -> dict[str, Any]:
+def one_score(source: Source, assessments: list[Assessment], *, json: bool) -> dict[str, object]:
     """One set of detections, under one protocol or several."""
     from ..eval.report import class_table, score_table
+    from ..temporal_has.scored_source import scores_json
 
-    content = assessments[0].to_json() if len(assessments) == 1 else side_by_side(assessments)
+    content = scores_json(assessments)
     if not json:
         out.print(source.title, markup=False)
     _account(assessments, json=json)
@@ -75,7 +76,7 @@ def score_tables(groups: list[list[Assessment]], *, comparison: Comparison | Non
     return [*tables, class_table(groups[0][0])] if len(groups[0]) == 1 else tables
 
 
-def seeds_score(assessments: list[Assessment], *, json: bool) -> dict[str, Any]:
+def seeds_score(assessments: list[Assessment], *, json: bool) -> dict[str, object]:
     """Runs that differ by seed: mean and standard deviation."""
     from ..eval.bootstrap import over_seeds
     from ..eval.json_values import plain
@@ -100,7 +101,7 @@ def seeds_score(assessments: list[Assessment], *, json: bool) -> dict[str, Any]:
 
 def pair_score(
     sources: list[Source], assessments: list[Assessment], comparison: Comparison, *, json: bool
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Two sets of detections, and whether their difference is real."""
     from ..eval.json_values import plain
     from ..eval.report import comparison_table, score_table, verdict
@@ -121,7 +122,7 @@ def pair_score(
     return plain({"a": assessments[0].to_json(), "b": assessments[1].to_json(), **found})
 
 
-def diagnosis(source: Source, assessment: Assessment, pictures: Path | None, *, json: bool) -> dict[str, Any]:
+def diagnosis(source: Source, assessment: Assessment, pictures: Path | None, *, json: bool) -> dict[str, object]:
     """Why the mAP is what it is, in tables, sentences and pictures."""
     from ..eval.explanation import action_table, error_table, explain, left_out, legend, recall_table, summary
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..core.errors import listing
-from ..core.progress import Progress
 from ..core.runs import ROOTS
 from .console import note, out, print_json, progress, warn
 from .image_network import LOCALIZING, untrained
 from .image_output import account_for, against_centred, score_table
-from .temporal import SET, SEVERAL, parse_localizing
+from .temporal import SET, SEVERAL
+from .typed_settings import parse_localizing
 
 if TYPE_CHECKING:
     pass
@@ -104,31 +103,21 @@ def image_eval(
     sources = [*(runs_or_weights or []), *(run or [])]
     others = [*sources, *(path for path in (boxes, maps) if path)]
     localizer = untrained(network, weights, classes, changes=changes, device=device, other=others)
-    with ExitStack() as bar:
-        advance: list[Progress] = []
-
-        def start(images: int) -> None:
-            advance.append(bar.enter_context(progress("localizing", total=images, unit="images")))
-
-        def batch(images: int) -> None:
-            advance[0](images)
-
-        result = evaluate(
-            sources,
-            localizer=localizer,
-            boxes=boxes,
-            maps=maps,
-            dataset=dataset,
-            subset=subset,
-            data_root=data_root,
-            runs=runs,
-            device=device,
-            changes=changes,
-            map_members=map_members,
-            pictures=pictures,
-            on_start=start,
-            on_batch=batch,
-        )
+    result = evaluate(
+        sources,
+        localizer=localizer,
+        boxes=boxes,
+        maps=maps,
+        dataset=dataset,
+        subset=subset,
+        data_root=data_root,
+        runs=runs,
+        device=device,
+        changes=changes,
+        map_members=map_members,
+        pictures=pictures,
+        stage=progress,
+    )
     for line in failure_lines(result.problems):
         warn(line)
     if json:
@@ -191,7 +180,7 @@ def image_demo(
         runs=runs,
         seed=seed,
         images=images,
-        stage=lambda title, total, unit: progress(title, total=total, unit=unit),
+        stage=progress,
     )
     if json:
         print_json(result.to_json())

@@ -10,7 +10,8 @@ from ..core.runs import ROOTS, WEIGHTS
 from .console import note, out, print_json, progress, warn
 from .image_network import LOCALIZING, untrained
 from .image_output import account_for
-from .temporal import SET, SEVERAL, parse_localizing
+from .temporal import SET, SEVERAL
+from .typed_settings import parse_localizing
 
 if TYPE_CHECKING:
     from ..image_has.photographs import Photograph

@@ -9,7 +9,8 @@ from ..core.errors import UsageError
 from ..core.runs import ROOTS, first_process
 from .console import note, out, print_json
 from .image_output import account_for
-from .temporal import SET, SEVERAL, chosen_settings
+from .temporal import SET, SEVERAL
+from .typed_settings import chosen_settings
 
 
 def image_train(

@@ -12,7 +12,8 @@ from cyclopts import Parameter
 from ..core.errors import PartialFailure, UsageError, listing, plural
 from .console import note, out, print_json, print_json_line, progress, warn
 from .eval_output import say_told
-from .temporal import SET, SEVERAL, parse_localizing
+from .temporal import SET, SEVERAL
+from .typed_settings import parse_localizing
 
 if TYPE_CHECKING:
     from ..temporal_has.settings import LocalizeSettings

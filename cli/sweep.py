@@ -200,7 +200,7 @@ def _sweep(experiment: Experiment, options: SweepOptions, *, features: Path | No
         plan,
         workers=options.workers,
         draws=options.draws,
-        stage=lambda title, total, unit: progress(title, total=total, unit=unit),
+        stage=progress,
     )
     if options.json:
         print_json(scores.to_json())

@@ -2,69 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, UsageError, listing, plural
 from .console import note, out, print_json, warn
 from .eval_output import say_told
-
-if TYPE_CHECKING:
-    from ..core.presets import Table
-    from ..core.settings_table import SettingsTable
+from .typed_settings import chosen_settings
 
 SET = Parameter(name="--set", consume_multiple=True)
 SEVERAL = Parameter(consume_multiple=True)
-
-
-def parse_set(pairs: list[str]) -> dict[str, str]:
-    """["hide.probability=0"] -> {"hide.probability": "0"}."""
-    values: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise UsageError(f"--set {pair} has no value", next=f"--set {pair}=VALUE")
-        values[key.strip()] = value.strip()
-    return values
-
-
-def parse_localizing(
-    pairs: list[str] | None, settings: SettingsTable, *, allowed: tuple[str, ...] = ("localize.",)
-) -> dict[str, str]:
-    """What `--set` changes after training; what is no setting, or no longer heeded then, is refused."""
-    changes = parse_set(pairs or [])
-    settings.updated(changes, origin="option")
-    other = [key for key in changes if not key.startswith(allowed)]
-    if other:
-        raise UsageError(
-            f"{other[0]} has no effect on localization", why="the network is trained", next="--set localize.NAME=VALUE"
-        )
-    return changes
-
-
-def chosen_settings(
-    table: type[Table],
-    *,
-    data_preset: str | None,
-    presets: list[str] | None,
-    config: Path | None,
-    pairs: list[str] | None,
-    options: Mapping[str, object],
-) -> tuple[Table, dict[str, str]]:
-    """The settings that were asked for, and where each came from; of `options` those that were given, by dotted key."""
-    from ..core.presets import resolve_settings
-
-    given = {key: value for key, value in options.items() if value is not None}
-    return resolve_settings(
-        table,
-        data_preset=data_preset,
-        presets=presets or [],
-        config=config,
-        options=parse_set(pairs or []) | given,
-    )
 
 
 def train(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 from ..core.errors import DataError, UsageError
 from ..core.failures import Failure
 from ..core.files import write_atomically
+from ..core.progress import Stage, unseen
 from ..core.run_settings import read_settings
 from ..core.runs import ROOTS, SETTINGS
 from .datasets import open_images
@@ -67,8 +68,7 @@ def evaluate(
     map_members: Sequence[int] | None = None,
     pictures: Path | None = None,
     most_pictures: int = 24,
-    on_start: Callable[[int], None] = lambda images: None,
-    on_batch: Callable[[int], None] | None = None,
+    stage: Stage = unseen,
 ) -> Evaluation:
     """Score runs (the newest if none is named; several are averaged), or boxes or maps made elsewhere.
 
@@ -86,8 +86,7 @@ def evaluate(
         map_members: Which of several networks give maps; all if None.
         pictures: A folder for overlays of the first images.
         most_pictures: How many, spread over the classes.
-        on_start: Called with the number of images that networks are about to see.
-        on_batch: Called after each batch with its number of images.
+        stage: Shows how far the networks are.
 
     Raises:
         UsageError: Boxes or maps are given without a data set.
@@ -133,15 +132,15 @@ def evaluate(
     if localizer is not None and untrained:
         localizer = respelt(localizer, table.classes)
     if localizer is not None:
-        on_start(len(table))
-        found = predict(
-            localizer,
-            table,
-            sweep=settings.eval.thresholds,
-            batch_size=settings.train.batch_size,
-            workers=settings.train.workers if len(table) > MANY else 0,
-            on_batch=on_batch,
-        )
+        with stage("localizing", len(table), "images") as progress:
+            found = predict(
+                localizer,
+                table,
+                sweep=settings.eval.thresholds,
+                batch_size=settings.train.batch_size,
+                workers=settings.train.workers if len(table) > MANY else 0,
+                progress=progress,
+            )
     elif boxes is not None:
         found = read_boxes(boxes, table)
     else:

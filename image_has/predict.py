@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ..core.errors import DataError
 from ..core.failures import Failure
 from ..core.files import write_atomically
 from ..core.json_files import load_json
+from ..core.progress import Progress, silent
 from ..core.tables import decimal, table_rows
 from .box_workers import Boxed, box_maps, boxer
 from .decode import image_size
@@ -78,7 +79,7 @@ def predict(
     sweep: int = 0,
     batch_size: int = 32,
     workers: int = 0,
-    on_batch: Callable[[int], None] | None = None,
+    progress: Progress = silent,
 ) -> Predictions:
     """Run networks over a table of images and box their maps.
 
@@ -88,7 +89,7 @@ def predict(
         sweep: Compare the maps with the annotated boxes at so many evenly spaced thresholds too; 0 does not.
         batch_size: Images.
         workers: Processes that decode, and as many that box; -1 for one a core less one, 0 for none.
-        on_batch: Called after each batch with its number of images.
+        progress: Called after each batch with its number of images.
 
     Raises:
         DataError: The table has classes that the networks do not know.
@@ -121,8 +122,7 @@ def predict(
                     settings=localizer.settings.localize,
                     thresholds=result.thresholds,
                 )
-            if on_batch is not None:
-                on_batch(len(rows) + len(batch.failed))
+            progress(len(rows) + len(batch.failed))
     return replace(result, table=_cut(result.table, result.sizes), failed=tuple(failed))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.errors import UsageError
 from ..core.files import write_atomically
+from ..core.progress import Stage, unseen
 from ..eval.boxes import BoxTruth, best_iou, paired_interval
 from .html import Markup, element, readable, table
 from .page import document, page_header
@@ -59,8 +60,7 @@ def read_image_run(
     dataset: str | None = None,
     data_root: Path = Path("data"),
     device: str = "auto",
-    on_start: Callable[[int], None] = lambda images: None,
-    on_batch: Callable[[int], None] | None = None,
+    stage: Stage = unseen,
 ) -> ImageRun:
     """Look at a run's test images through its network.
 
@@ -69,8 +69,7 @@ def read_image_run(
         dataset: Other images than the run's.
         data_root: Where data sets called by name lie.
         device: Where the network runs.
-        on_start: Called with the number of images.
-        on_batch: Called after each batch with its number of images.
+        stage: Shows how far the network is.
 
     Raises:
         ThasError: The run or its images cannot be read.
@@ -78,7 +77,7 @@ def read_image_run(
     from ..image_has.evaluate import evaluate, picture_of
     from ..image_has.localizer import open_localizer
 
-    done = evaluate([folder], dataset=dataset, data_root=data_root, device=device, on_start=on_start, on_batch=on_batch)
+    done = evaluate([folder], dataset=dataset, data_root=data_root, device=device, stage=stage)
     localizer = open_localizer([folder], device=device)[0]
     found = done.predictions
     images = found.table

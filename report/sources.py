@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.errors import DataError, UsageError
+from ..core.errors import DataError, UsageError, suggestion
 from ..core.segments import Segments
 from ..eval.annotations import Annotations
 from ..eval.reading import read_any
@@ -29,6 +29,29 @@ class Moments:
     videos: tuple[str, ...]
     seconds: Mapping[str, float]
     files: Mapping[str, Path]
+
+    def chosen(self, labels: Sequence[str] = (), videos: Sequence[str] = ()) -> dict[str, Segments]:
+        """Those of some actions and videos, or of all, by video.
+
+        Raises:
+            UsageError: There is none.
+        """
+        actions = self.actions
+        for wanted, known, option in ((labels, set(actions.label), "--label"), (videos, set(actions.video), "--video")):
+            unknown = [name for name in wanted if name not in known]
+            if unknown:
+                raise UsageError(
+                    f"nothing was found of {unknown[0]!r}", why=suggestion(unknown[0], sorted(known)), next=option
+                )
+        by_video = {name: rows for name, rows in actions.by_video().items() if not videos or name in videos}
+        if labels:
+            by_video = {name: rows[[one in labels for one in rows.label]] for name, rows in by_video.items()}
+        by_video = {name: rows for name, rows in by_video.items() if len(rows)}
+        if not by_video:
+            raise UsageError(
+                "no moment was found to cut", next="thas localize; or thas clips --all for unsure ones, too"
+            )
+        return by_video
 
 
 def read_moments(

@@ -1,0 +1,52 @@
+"""One video's timeline as a picture, of one run or of two below each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..core.errors import UsageError, suggestion
+from ..temporal_has.sure_segments import sure_segments
+from ..temporal_has.timeline import draw_timeline
+from .content import read_run
+
+
+def plot_video(
+    path: Path, runs: Sequence[Path], video: str, *, labels: Sequence[str] = (), everything: bool = False
+) -> None:
+    """Draw truth, class activation and detections of a video.
+
+    Args:
+        path: The picture, .svg, .png or .pdf.
+        runs: Runs' folders.
+        video: Its name.
+        labels: These actions; the true ones if empty, else those found.
+        everything: All candidates instead of the few that are sure and apart.
+
+    Raises:
+        UsageError: The picture is of no kind that is drawn, or a run has not localized the video.
+    """
+    if path.suffix.lower() not in {".svg", ".png", ".pdf"}:
+        raise UsageError(f"{path} is no kind of picture that is drawn here", next="--out FILE.svg, .png or .pdf")
+    contents = {folder.name: read_run(folder) for folder in runs}
+    sequences, detections = {}, {}
+    for name, content in contents.items():
+        sequence = next((one for one in content.sequences() if one.video == video), None)
+        if sequence is None:
+            raise UsageError(
+                f"{name} has no video {video!r}", why=suggestion(video, content.videos), next="thas plot --video NAME"
+            )
+        shown = name if len(contents) > 1 else ""
+        found = content.detections[content.detections.video == video]
+        sequences[shown], detections[shown] = sequence, found if everything else sure_segments(found)
+    first = next(iter(contents.values()))
+    truth = None if first.truth is None else first.truth.segments[first.truth.segments.video == video]
+    draw_timeline(
+        path,
+        sequences,
+        detections,
+        truth=truth,
+        labels=tuple(labels) or None,
+        threshold=first.settings.get("threshold", (0.5,)),
+        threshold_rule=first.settings.get("threshold_rule", "max"),
+    )

@@ -1,0 +1,167 @@
+"""What is scored: detections of a file or of a run, with their ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ..core.errors import UsageError
+from ..core.messages import logger
+
+if TYPE_CHECKING:
+    from ..core.segments import Segments
+    from ..eval.annotations import Annotations
+    from ..eval.assessment import Assessment
+    from ..eval.labels_told import LabelsTold
+    from .settings import EvalSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """Where the ground truth comes from.
+
+    Attributes:
+        annotations: Ground truth: ActivityNet JSON, CSV, a folder of THUMOS14 text files, or a data set's folder.
+        dataset: A data set's name (`thas list datasets`) or its folder. It is scored against instead of `annotations`;
+            without detections its newest run is scored.
+        data_root: The folder that holds data sets called by name.
+        subset: The subset of the data set. If left out, the one that the detections lie in.
+        videos: Score these alone: thumos14-213, -212, -211, -210, or a text file with a name on each line.
+    """
+
+    annotations: Path | None = None
+    dataset: str | None = None
+    data_root: Path = Path("data")
+    subset: str | None = None
+    videos: str | None = None
+
+    def read(self) -> Annotations | None:
+        """The annotations named, of all subsets unless a data set was named; None if nothing was."""
+        from ..eval.annotation_files import read_annotations
+
+        if self.annotations is not None:
+            return read_annotations(self.annotations)
+        if self.dataset is None:
+            return None
+        from ..datasets.dataset import open_dataset
+
+        found = open_dataset(self.dataset, data_root=self.data_root)
+        return found.annotations(None if self.subset is not None else found.test_subset)
+
+    def dataset_name(self) -> str | None:
+        """The name that the runs of the data set are kept under."""
+        from ..datasets.dataset import open_dataset
+
+        return None if self.dataset is None else open_dataset(self.dataset, data_root=self.data_root).name
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """One set of detections with its ground truth.
+
+    Attributes:
+        title: A line that says which.
+        detections: What was found.
+        truth: Of the videos that are scored.
+        videos: The only ones to score; None for all.
+        told: How many of the videos' labels are told right; None where nothing says so.
+        run: The run that was scored; None for a file.
+        settings: How the run wants to be scored; None for a file.
+    """
+
+    title: str
+    detections: Segments
+    truth: Annotations
+    videos: Sequence[str] | None
+    told: LabelsTold | None
+    run: Path | None = None
+    settings: EvalSettings | None = None
+
+    def keep_scores(self, assessments: Sequence[Assessment]) -> None:
+        """A run keeps its newest scores beside its detections."""
+        if self.run is not None:
+            import json
+
+            from ..core.files import write_atomically
+
+            text = json.dumps(scores_json(assessments), indent=2, allow_nan=False)
+            write_atomically(self.run / "scores.json", text + "\n")
+
+
+def scores_json(assessments: Sequence[Assessment]) -> dict[str, object]:
+    """A score, or the scores under several protocols, as one object."""
+    if len(assessments) == 1:
+        return assessments[0].to_json()
+    return {"protocol": "all", "scores": {one.scores.protocol: one.to_json() for one in assessments}}
+
+
+def open_source(
+    path: Path | None, truth: Truth, *, class_ids: Literal["official", "positions"] | None = None
+) -> Source:
+    """Detections and their ground truth; what is odd about the two is logged.
+
+    Args:
+        path: A file of detections, or a run's folder; None for the newest run.
+        truth: Of a run only what differs from its own.
+        class_ids: What class numbers in a THUMOS14 text file mean, if they can mean two things.
+
+    Raises:
+        UsageError: The ground truth is not known, or a run is asked for another subset than its own.
+        DataError: A file cannot be read.
+    """
+    from ..eval.assessment import read_video_list
+    from ..eval.labels_told import labels_told, surest_labels
+
+    given = truth.read() if path is not None or truth.annotations is not None else None
+    if path is None or path.is_dir():
+        from ..core.runs import find_run
+        from .runs import prepare_evaluation
+
+        run = find_run(path, dataset=truth.dataset_name())
+        if truth.subset is not None and given is None:
+            raise UsageError(
+                "a run is scored on its own test subset", next="leave --subset out, or give --annotations too"
+            )
+        found = prepare_evaluation(run, moved_to=truth.dataset, data_root=truth.data_root)
+        for sentence in found.warnings:
+            logger.warning(sentence)
+        own = _fitting(given, found.truth, found.detections, truth.subset)
+        videos = read_video_list(truth.videos, own) if truth.videos else None
+        _tell_mismatches(found.detections, own)
+        return Source(found.title, found.detections, own, videos, found.told, run, found.settings)
+    from ..eval.detections import read_detections
+
+    if given is None:
+        raise UsageError(f"the ground truth of {path} is not known", next=f"thas eval {path} --annotations FILE|FOLDER")
+    detections = read_detections(path, class_ids=class_ids)
+    own = _fitting(given, given, detections, truth.subset)
+    videos = read_video_list(truth.videos, own) if truth.videos else None
+    _tell_mismatches(detections, own)
+    known: Mapping[str, list[str]] = {video: rows.label.tolist() for video, rows in own.segments.by_video().items()}
+    title = f"{path} against {truth.annotations or truth.dataset}"
+    return Source(title, detections, own, videos, labels_told(surest_labels(detections), known))
+
+
+def _fitting(given: Annotations | None, own: Annotations, detections: Segments, subset: str | None) -> Annotations:
+    """The annotations to score against: those given, of the subset that the detections lie in, or the run's own."""
+    from ..eval.assessment import choose_subset
+    from ..eval.mismatches import mismatches
+
+    for sentence in (given or own).notes:
+        logger.info(sentence)
+    if given is None:
+        return own
+    mismatches(detections, given)  # none in common is named as that, not as a question of subsets
+    chosen, sentence = choose_subset(given, detections, subset)
+    if sentence:
+        logger.info(sentence)
+    return chosen
+
+
+def _tell_mismatches(detections: Segments, truth: Annotations) -> None:
+    from ..eval.mismatches import mismatches
+
+    for sentence in mismatches(detections, truth):
+        logger.warning(sentence)
