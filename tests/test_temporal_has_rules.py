@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thas.core.errors import DataError
 from thas.temporal_has.data import TrainingFeatures
+from thas.temporal_has.localize import localize
 from thas.temporal_has.rules import Known, decide, share_of_several
 from thas.temporal_has.settings import Settings
 from thas.temporal_has.train import train
@@ -37,12 +38,12 @@ def decided(settings=None, **changes):
 )
 def test_whatever_is_known_every_decision_is_a_setting_with_a_reason(several, sums, length, stride, most, bound):
     facts = known(several=several, probabilities=sums, length_seconds=length, stride_seconds=stride, most=most)
-    settings = Settings().updated({"network.kernel_most": bound})
-    decisions = decide(settings, facts)
+    asked = Settings().updated({"network.kernel_most": bound})
+    decisions = decide(asked, facts)
     assert {one.key for one in decisions} == {
         "train.loss", "input.normalise", "network.kernel_size", "network.smoothing"
     }  # fmt: skip
-    became = settings.updated({one.key: one.value for one in decisions})
+    became = asked.updated({one.key: one.value for one in decisions})
     assert all(one.why and one.key in one.line() for one in decisions)
     for size in (became.network.kernel_size, became.network.smoothing):
         assert size % 2 == 1
@@ -123,6 +124,48 @@ def test_features_of_any_kind_are_trained_on(kind):
         sequence = model.sequence(features[video])
         assert np.isfinite(sequence.logits).all()
         assert sequence.spread == model.spread
+
+
+@st.composite
+def odd_sets(draw):
+    """Features and labels of a few videos, odd in what they hold, how long they are and what they are called."""
+    lengths = draw(st.lists(st.sampled_from([1, 2, 3, 40, 900]), min_size=2, max_size=5))
+    kind = draw(st.sampled_from(sorted(set(KINDS) - {"8192 numbers"})))
+    random = np.random.default_rng(draw(st.integers(0, 99)))
+    names = [f"v{i}" for i in range(len(lengths))]
+    features = {
+        v: make_features(v, KINDS[kind](random.normal(size=(n, 4)))) for v, n in zip(names, lengths, strict=True)
+    }
+    known = draw(
+        st.sampled_from(["one everywhere", "every one everywhere", "a rare one", "each its own", "one without any"])
+    )
+    of = {
+        "one everywhere": lambda i: ["x"],
+        "every one everywhere": lambda i: ["x", "y", "z"],
+        "a rare one": lambda i: ["y"] if i == 0 else ["x"],
+        "each its own": lambda i: ["xyz"[i % 3]],
+        "one without any": lambda i: [] if i == 0 else ["x", "z"],
+    }
+    return features, {video: of[known](i) for i, video in enumerate(names)}
+
+
+@settings(max_examples=12)
+@given(odd_sets(), st.sampled_from([1, 2]), st.sampled_from(["auto", "softmax"]))
+def test_odd_sets_are_trained_on_and_localized_to_segments_within_their_videos(odd, members, loss):
+    features, labels = odd
+    wanted = {"train.epochs": 1, "network.channels": 4, "network.members": members, "train.loss": loss}
+    with np.errstate(all="raise", under="ignore"):
+        model = train(features, labels, classes=("x", "y", "z"), settings=Settings().updated(wanted))
+        for one in features.values():
+            sequence = model.sequence(one)
+            assert np.isfinite(sequence.logits).all()
+            assert ((sequence.probabilities >= 0) & (sequence.probabilities <= 1)).all()
+            found = localize(sequence, **model.settings.localize.rules)
+            assert found.score is not None
+            assert np.isfinite(found.score).all()
+            assert (found.start_seconds >= 0).all()
+            assert (found.end_seconds <= one.duration_seconds + 1e-6).all()
+            assert (found.start_seconds < found.end_seconds).all()
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1.0, 1e6])

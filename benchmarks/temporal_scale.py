@@ -1,0 +1,101 @@
+"""ActivityNet's size with made-up features: an epoch, localization of the test videos, and the memory of both.
+
+    python benchmarks/temporal_scale.py                 # 10,000 videos to learn from, 5,000 to localize
+    python benchmarks/temporal_scale.py --videos 1000   # a tenth of both
+
+200 classes, 300 snippets of 0.64 s a video, 2048 numbers a snippet, float16. Fifty videos are written (60 MB); the
+others are the same bytes under names of their own, so each is opened and read as a file, but from the system's cache.
+Times are the processor's, one thread if OMP_NUM_THREADS=1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from thas.features.cache import Features, write_features
+from thas.temporal_has.session import train_run
+from thas.temporal_has.settings import Settings
+
+KINDS, CLASSES, SNIPPETS, WIDTH, SECONDS = 50, 200, 300, 2048, 0.64
+
+
+def make(folder: Path, videos: int, tested: int) -> None:
+    """A data set in our layout: one or two labels a video, an action of each in its middle."""
+    draw = np.random.default_rng(0)
+    start = SECONDS * np.arange(SNIPPETS)
+    place = folder / "features"
+    lines, database = ["video,label,subset"], {}
+    classes = draw.normal(size=(CLASSES, WIDTH)).astype(np.float32)
+    for i in range(videos + tested):
+        video, kind = f"v{i:05d}", i % KINDS
+        labels = sorted({kind * 4, kind * 4 + i // KINDS % 4})
+        if i < KINDS:
+            data = draw.normal(size=(SNIPPETS, WIDTH)).astype(np.float32)
+            data[100:200] += classes[4 * i : 4 * i + 4].mean(axis=0)
+            features = Features(video, data, start, start + SECONDS, SNIPPETS * SECONDS)
+            write_features(place, features, recipe={"made": "up"}, dtype="float16")
+        else:
+            os.link(place / f"v{kind:05d}.h5", place / f"{video}.h5")
+        subset = "training" if i < videos else "validation"
+        lines += [f"{video},class {label},{subset}" for label in labels]
+        database[video] = {
+            "subset": subset,
+            "duration": SNIPPETS * SECONDS,
+            "annotations": [{"label": f"class {label}", "segment": [64.0, 128.0]} for label in labels],
+        }
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    (folder / "annotations.json").write_text(json.dumps({"database": database}))
+
+
+def peak_gigabytes() -> float:
+    """Of this process so far."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
+
+
+def main() -> None:
+    """Measure, and print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=int, default=10_000)
+    parser.add_argument("--epochs", type=int, default=2)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "set"
+        folder.mkdir()
+        make(folder, given.videos, given.videos // 2)
+        before, marks = peak_gigabytes(), []
+        began = time.process_time()
+        result = train_run(
+            str(folder),
+            settings=Settings().updated({"train.epochs": given.epochs, "train.device": "cpu"}),
+            runs=Path(scratch) / "runs",
+            on_epoch=lambda epoch: marks.append((time.process_time(), peak_gigabytes())),
+        )
+        ended = time.process_time()
+        times = np.diff([began, *(mark for mark, _ in marks)])
+        files = {path.name: round(path.stat().st_size / 1e6, 1) for path in sorted(result.run.iterdir())}
+    about = {
+        "videos": given.videos,
+        "features_gigabytes": round(given.videos * SNIPPETS * WIDTH * 2 / 1e9, 1),
+        "first_epoch_seconds_with_reading_statistics": round(float(times[0]), 1),
+        "epoch_seconds": round(float(times[-1]), 1),
+        "training_peak_gigabytes": marks[-1][1],
+        "before_gigabytes": before,
+        "localized": given.videos // 2,
+        "localization_scoring_and_writing_seconds": round(ended - marks[-1][0], 1),
+        "detections": result.detections,
+        "peak_gigabytes": peak_gigabytes(),
+        "megabytes": files,
+    }
+    print(json.dumps(about, indent=1))
+
+
+if __name__ == "__main__":
+    main()
