@@ -3,10 +3,11 @@
     thas train --dataset D --features F --seed 0 --runs ROOT/default/NAME/0     # and so on: ROOT/ARM/NAME/anything
     python benchmarks/temporal_defaults.py ROOT --reference default NAME=D NAME2=D2
 
-Each run's detections are scored as they are. Differences from the reference are paired by seed and draw of test videos.
-The last table leaves one data set out: the arm with the best mean rank on all *other* sets, and what it scores on this
-one. Of the reference's networks the mean over the seeds, and other rules of localization, are arms, too: they need no
-training.
+Each run's sequences are localized anew by today's rules. Differences from the reference are paired by seed and draw of
+test videos. The last table leaves one data set out: the arm with the best mean rank on all *other* sets, what it scores
+on this one, and by how much the choice from all sets, this one among them, flatters. Each arm's networks are localized
+by other rules, too, which needs no training: `ARM | RULE` is an arm of its own. Sets that share videos, such as all of
+them and those of one label, are given with one family, NAME=D@FAMILY, and left out together.
 """
 
 from __future__ import annotations
@@ -29,16 +30,23 @@ from thas.eval.bootstrap import video_weights, weighted_map
 from thas.sweep.table import ArmScores, estimate
 from thas.temporal_has.ensemble import averaged
 from thas.temporal_has.localize import localize
-from thas.temporal_has.results import DETECTIONS, SEQUENCES, read_detections, read_sequences
+from thas.temporal_has.results import SEQUENCES, read_sequences
 from thas.temporal_has.settings import LocalizeSettings, Settings
 
 DRAWS = 1000
+_LOW = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 RULES: Mapping[str, Mapping[str, Any]] = {
+    "the rules": {},
+    "whole probability": {"probability_power": 1.0},
+    "root of probability": {"probability_power": 0.5},
     "without squashing": {"squash": False},
-    "levels from 0.1": {"threshold": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)},
+    "levels from 0.1": {"threshold": _LOW},
     "class threshold 0.1": {"class_threshold": 0.1},
     "sigma 0.5": {"nms_sigma": 0.5},
-}
+    "none of these": {
+        "probability_power": 1.0, "squash": False, "threshold": _LOW, "class_threshold": 0.1, "nms_sigma": 0.5
+    },
+}  # fmt: skip
 
 
 def scored(detections: Segments, truth: Annotations) -> tuple[np.ndarray, np.ndarray]:
@@ -65,25 +73,21 @@ def relocalized(runs: Sequence[Path], rules: LocalizeSettings) -> Segments:
     return Segments.concat([localize(one, **rules.rules) for one in sequences.values()])
 
 
-def arms_of(root: Path, name: str, truth: Annotations, reference: str) -> dict[str, ArmScores]:
-    """All arms of one set."""
+def arms_of(root: Path, name: str, truth: Annotations) -> dict[str, ArmScores]:
+    """All arms of one set: each folder's networks, by each of the rules, and the mean of its networks."""
     found: dict[str, ArmScores] = {}
-    own: dict[int, Path] = {}
     for folder in sorted(path for path in root.iterdir() if (path / name).is_dir()):
-        runs = sorted(path.parent for path in (folder / name).rglob(DETECTIONS))
+        runs = sorted(path.parent for path in (folder / name).rglob(SEQUENCES))
         by_seed = {read_settings(run, Settings)[0].train.seed: run for run in runs}
-        if not by_seed:
-            continue
-        scores = {seed: scored(read_detections(run / DETECTIONS)[0], truth) for seed, run in by_seed.items()}
-        found[folder.name] = arm(folder.name, scores)
-        own = by_seed if folder.name == reference else own
-    rules = LocalizeSettings()
-    for title, changes in RULES.items():
-        other = {seed: scored(relocalized([run], replace(rules, **changes)), truth) for seed, run in own.items()}
-        found[title] = arm(title, other)
-    if len(own) > 1:
-        mean = scored(relocalized(list(own.values()), rules), truth)
-        found["mean of the networks"] = arm("mean of the networks", dict.fromkeys(own, mean))
+        for title, changes in RULES.items():
+            rules = replace(LocalizeSettings(), **changes)
+            scores = {seed: scored(relocalized([run], rules), truth) for seed, run in by_seed.items()}
+            arm_name = folder.name if not changes else f"{folder.name} | {title}"
+            found[arm_name] = arm(arm_name, scores)
+        if len(by_seed) > 1:
+            mean = scored(relocalized(list(by_seed.values()), LocalizeSettings()), truth)
+            title = f"{folder.name} | mean of the networks"
+            found[title] = arm(title, dict.fromkeys(by_seed, mean))
     return found
 
 
@@ -101,34 +105,44 @@ def print_set(name: str, arms: Mapping[str, ArmScores], reference: str, truth: A
         print(f"| {title} | {one.mean[0]:.1f}{spread} ({len(one.seeds)}) | {gain} |")
 
 
-def print_left_out(sets: Mapping[str, Mapping[str, ArmScores]]) -> None:
-    """For each set the arm of the best mean rank on the others, and what it is worth here."""
+def print_left_out(sets: Mapping[str, Mapping[str, ArmScores]], families: Mapping[str, str]) -> None:
+    """For each set the arm of the best mean rank on the other families, and what it is worth here."""
     titles = [title for title in next(iter(sets.values())) if all(title in arms for arms in sets.values())]
     means = np.array([[arms[title].mean[0] for title in titles] for arms in sets.values()])
     ranks = np.array([[(row > value).sum() + (row == value).sum() / 2 for value in row] for row in means])
-    print("\n| left out | chosen on the others | scores | best here, in hindsight |\n|---|---|---|---|")
+    whole = int(ranks.mean(axis=0).argmin())
+    print(f"\n{len(titles)} arms; chosen from all sets: {titles[whole]}\n")
+    print("| left out | chosen on the others | scores | choice from all | it flatters by | best here, in hindsight |")
+    print("|---|---|---|---|---|---|")
+    family = np.array([families[name] for name in sets])
     for i, name in enumerate(sets):
-        others = np.delete(ranks, i, axis=0).mean(axis=0)
-        chosen, best = int(others.argmin()), int(means[i].argmax())
-        print(f"| {name} | {titles[chosen]} | {means[i, chosen]:.1f} | {titles[best]} {means[i, best]:.1f} |")
+        chosen, best = int(ranks[family != family[i]].mean(axis=0).argmin()), int(means[i].argmax())
+        score, flattered = means[i, chosen], means[i, whole]
+        print(
+            f"| {name} | {titles[chosen]} | {score:.1f} | {flattered:.1f} | {flattered - score:+.1f} "
+            f"| {titles[best]} {means[i, best]:.1f} |"
+        )
 
 
 def main() -> None:
     """Score all runs below a folder, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path)
-    parser.add_argument("sets", nargs="+", help="NAME=DATA_SET_FOLDER")
+    parser.add_argument("sets", nargs="+", help="NAME=DATA_SET_FOLDER, or NAME=DATA_SET_FOLDER@FAMILY")
     parser.add_argument("--reference", default="default")
     given = parser.parse_args()
     sets: dict[str, dict[str, ArmScores]] = {}
+    families: dict[str, str] = {}
     for pair in given.sets:
-        name, _, folder = pair.partition("=")
+        name, _, place = pair.partition("=")
+        folder, _, family = place.partition("@")
+        families[name] = family or name
         opened = open_dataset(folder)
         truth = opened.annotations(opened.test_subset)
-        sets[name] = arms_of(given.root, name, truth, given.reference)
+        sets[name] = arms_of(given.root, name, truth)
         print_set(name, sets[name], given.reference, truth)
     if len(sets) > 1:
-        print_left_out(sets)
+        print_left_out(sets, families)
 
 
 if __name__ == "__main__":
