@@ -13,7 +13,7 @@ them and those of one label, are given with one family, NAME=D@FAMILY, and left 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,13 +73,15 @@ def relocalized(runs: Sequence[Path], rules: LocalizeSettings) -> Segments:
     return Segments.concat([localize(one, **rules.rules) for one in sequences.values()])
 
 
-def arms_of(root: Path, name: str, truth: Annotations) -> dict[str, ArmScores]:
-    """All arms of one set: each folder's networks, by each of the rules, and the mean of its networks."""
+def arms_of(root: Path, name: str, truth: Annotations, rules_named: Collection[str]) -> dict[str, ArmScores]:
+    """All arms of one set: each folder's networks, by each of the rules named, and the mean of its networks."""
     found: dict[str, ArmScores] = {}
     for folder in sorted(path for path in root.iterdir() if (path / name).is_dir()):
         runs = sorted(path.parent for path in (folder / name).rglob(SEQUENCES))
         by_seed = {read_settings(run, Settings)[0].train.seed: run for run in runs}
         for title, changes in RULES.items():
+            if changes and title not in rules_named:
+                continue
             rules = replace(LocalizeSettings(), **changes)
             scores = {seed: scored(relocalized([run], rules), truth) for seed, run in by_seed.items()}
             arm_name = folder.name if not changes else f"{folder.name} | {title}"
@@ -130,6 +132,7 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("sets", nargs="+", help="NAME=DATA_SET_FOLDER, or NAME=DATA_SET_FOLDER@FAMILY")
     parser.add_argument("--reference", default="default")
+    parser.add_argument("--rules", nargs="*", default=tuple(RULES), help="beside today's; all by default")
     given = parser.parse_args()
     sets: dict[str, dict[str, ArmScores]] = {}
     families: dict[str, str] = {}
@@ -139,7 +142,7 @@ def main() -> None:
         families[name] = family or name
         opened = open_dataset(folder)
         truth = opened.annotations(opened.test_subset)
-        sets[name] = arms_of(given.root, name, truth)
+        sets[name] = arms_of(given.root, name, truth, given.rules)
         print_set(name, sets[name], given.reference, truth)
     if len(sets) > 1:
         print_left_out(sets, families)

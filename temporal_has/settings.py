@@ -102,6 +102,13 @@ class TrainSettings:
     batch_size: int = setting(16, "videos", "ours", low=1)
     learning_rate: float = setting(1e-3, "of Adam", "ours", low=0)
     weight_decay: float = setting(0.0, "of Adam, decoupled", "ours", low=0)
+    average: float = setting(
+        0.0,
+        "keep a mean of the weights over the last 1 / (1 - average) steps; 0 the last step's",
+        "ours",
+        low=0,
+        high=0.99999,
+    )
     loss: str = setting(
         "auto",
         "softmax shares its mass among a video's labels; sigmoid asks for each by itself; or a plug-in; auto: rules",

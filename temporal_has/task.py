@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -55,9 +56,12 @@ class HeadTask:
         self.model, self.train, self.held_out, self.runner = model, train, held_out, runner
         settings = model.settings.train
         self.network: nn.Module = model.network
-        self.trained: nn.Module = NetworkWithLoss(model.network, loss=settings.loss, autocast=runner.autocast)
+        # With `train.average` another network learns, and the one that is kept follows it.
+        self._learning = copy.deepcopy(model.network) if settings.average else model.network
+        self._steps = 0
+        self.trained: nn.Module = NetworkWithLoss(self._learning, loss=settings.loss, autocast=runner.autocast)
         self.optimiser: torch.optim.Optimizer = torch.optim.AdamW(
-            model.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            self._learning.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         self.settings: Mapping[str, Any] = model.settings.flat()
         self.usual: Mapping[str, Any] = Settings().flat()
@@ -72,11 +76,28 @@ class HeadTask:
         }
 
     @contextmanager
-    def epoch(self, number: int) -> Iterator[tuple[Tensor, ...]]:
+    def epoch(self, number: int) -> Iterator[Iterable[Tensor]]:
         """Each video once, in an order of its own: the rows of each batch."""
         self._number = number + 1
+        self.network.train()  # also where it only follows
         order = torch.randperm(len(self.train.data), generator=self.random["order"])
-        yield order.split(self.model.settings.train.batch_size)
+        yield self._followed(order.split(self.model.settings.train.batch_size))
+
+    def _followed(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Each batch; after the step on it the mean of the weights takes in what was learned.
+
+        Polyak and Juditsky ("Acceleration of stochastic approximation by averaging", 1992), over about the last
+        1 / (1 - average) steps; over all of them while there are fewer.
+        """
+        for batch in batches:
+            yield batch
+            if self._learning is self.network:
+                continue
+            self._steps += 1
+            share = max(1 - self.model.settings.train.average, 1 / self._steps)
+            learned = self._learning.state_dict()
+            for name, mean in self.network.state_dict().items():
+                mean.copy_(mean.lerp(learned[name], share) if mean.is_floating_point() else learned[name])
 
     def step(self, trained: nn.Module, batch: Tensor) -> Step:
         """The mean loss of a batch of videos."""
@@ -139,14 +160,23 @@ class HeadTask:
         return float(torch.cat(found).std(correction=0))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """The generators', and what the held-out videos said."""
-        facts = {"calibrations": {str(number): list(one) for number, one in self.calibrations.items()}}
-        random = {f"random.{name}": generator.get_state() for name, generator in self.random.items()}
-        return random, facts if self.calibrations else {}
+        """The generators', what the held-out videos said, and the network that learns, where another is kept."""
+        extra = {f"random.{name}": generator.get_state() for name, generator in self.random.items()}
+        facts: dict[str, Any] = {}
+        if self.calibrations:
+            facts["calibrations"] = {str(number): list(one) for number, one in self.calibrations.items()}
+        if self._learning is not self.network:
+            extra |= {f"learning.{name}": value for name, value in self._learning.state_dict().items()}
+            facts["averaged_steps"] = self._steps
+        return extra, facts
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Both as they were."""
+        """All of it as it was."""
         for name, generator in self.random.items():
             generator.set_state(tensors[f"random.{name}"])
         for number, one in dict(facts.get("calibrations", {})).items():
             self.calibrations[int(number)] = Calibration.of(one)
+        if self._learning is not self.network:
+            learned = {name[9:]: value for name, value in tensors.items() if name.startswith("learning.")}
+            self._learning.load_state_dict(learned)
+            self._steps = int(facts["averaged_steps"])

@@ -48,13 +48,15 @@ def test_each_member_learns_from_its_own_answer():
     assert torch.allclose(of_second, torch.autograd.grad(own[1].sum(), [second])[0] / 2, atol=1e-7)
 
 
-def test_members_are_kept_in_one_checkpoint_and_resumed_to_the_same_bytes(tmp_path):
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_members_are_kept_in_one_checkpoint_and_resumed_to_the_same_bytes(tmp_path, average):
     features, labels, _ = planted_videos(videos=6, snippets=12)
+    quick = QUICK.updated({"train.average": average})
     for name, epochs in (("whole", 2), ("parts", 1)):
         (tmp_path / name).mkdir()
-        settings = QUICK.updated({"train.epochs": epochs})
+        settings = quick.updated({"train.epochs": epochs})
         train(features, labels, classes=CLASSES, settings=settings, folder=tmp_path / name)
-    train(features, labels, classes=CLASSES, settings=QUICK, folder=tmp_path / "parts", resume=True)
+    train(features, labels, classes=CLASSES, settings=quick, folder=tmp_path / "parts", resume=True)
     whole, parts = ((tmp_path / name / "checkpoint.safetensors").read_bytes() for name in ("whole", "parts"))
     assert whole == parts
     model = load_model(tmp_path / "whole" / "checkpoint.safetensors")[0]
@@ -69,3 +71,19 @@ def test_a_network_of_ones_own_is_one():
     features, labels, _ = planted_videos(videos=4, snippets=6)
     with pytest.raises(UsageError, match=r"network\.members=2 needs a head that can be built"):
         train(features, labels, classes=CLASSES, settings=QUICK, network=torch.nn.Linear(8, 3))
+
+
+def test_the_kept_weights_are_the_mean_of_those_after_each_step():
+    """One batch an epoch, so the weights after each step are those of trainings of 1, 2 and 3 epochs."""
+    features, labels, _ = planted_videos(videos=4, snippets=6)
+    plain = QUICK.updated({"network.members": 1, "network.dropout": 0.0})
+
+    def weights(epochs, average):
+        settings = plain.updated({"train.epochs": epochs, "train.average": average})
+        return train(features, labels, classes=CLASSES, settings=settings).network.state_dict()
+
+    each = [weights(epochs, 0.0) for epochs in (1, 2, 3)]
+    for name, value in weights(3, 0.99).items():
+        assert torch.allclose(value, sum(one[name] for one in each) / 3, atol=1e-6)
+    for name, value in weights(3, 0.5).items():  # half and half from the second step on
+        assert torch.allclose(value, each[0][name] / 4 + each[1][name] / 4 + each[2][name] / 2, atol=1e-6)
