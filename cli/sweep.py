@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -9,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, ThasError, UsageError, counted, listing, plural
-from .console import note, out, print_as, print_json, print_wide, progress, table_form, warn
+from .console import out, print_json, progress, table_form, warn
 from .temporal import SET, SEVERAL
 
 if TYPE_CHECKING:
     from ..sweep.half import Half
     from ..sweep.plan import Experiment
-    from ..sweep.run import Plan
     from ..sweep.table import SweepScores
 
 _FLAG = Parameter(negative=())
@@ -30,6 +30,8 @@ class SweepOptions:
     ----------
     dataset
         A data set's name (`thas list datasets`; of images, `ilsvrc` in `<data-root>/ilsvrc`), or its folder.
+    datasets
+        Several instead: compared on each and over all, and the best arm chosen with each of them left out.
     set_
         Settings, as section.name=value,value; one of a single value is the same for all arms, of several every
         combination is an arm. A value that is itself a list stands in brackets.
@@ -65,7 +67,8 @@ class SweepOptions:
         Print one JSON object.
     """
 
-    dataset: str
+    dataset: str | None = None
+    datasets: Annotated[list[str] | None, SEVERAL] = None
     set_: Annotated[list[str] | None, SET] = None
     seeds: int | None = None
     reference: str | None = None
@@ -84,11 +87,14 @@ class SweepOptions:
     json: Annotated[bool, _FLAG] = False
 
 
+_DEFAULTS = SweepOptions()
+
+
 def sweep(
     experiment: str | None = None,
     /,
     *,
-    options: SweepOptions,
+    options: SweepOptions = _DEFAULTS,
     features: Path | None = None,
     skip_missing: Annotated[bool, _FLAG] = False,
 ) -> int:
@@ -106,6 +112,8 @@ def sweep(
 
         thas sweep my_own.toml --dataset my_videos --dry-run
 
+        thas sweep heads --datasets my_videos other_videos third_videos
+
     Parameters
     ----------
     experiment
@@ -121,7 +129,7 @@ def sweep(
     return _sweep(found, options, features=features, skip_missing=skip_missing)
 
 
-def image_sweep(experiment: str | None = None, /, *, options: SweepOptions) -> int:
+def image_sweep(experiment: str | None = None, /, *, options: SweepOptions = _DEFAULTS) -> int:
     """Train on images with several settings and several seeds each, and compare them.
 
     As `thas sweep`, with the settings of `thas image train`; an experiment of the image half runs with either.
@@ -172,57 +180,73 @@ def _experiment(
 
 def _sweep(experiment: Experiment, options: SweepOptions, *, features: Path | None, skip_missing: bool) -> int:
     from ..sweep.plan import parse_options
-    from ..sweep.run import make_plan, run_sweep
+    from ..sweep.run import make_plan, run_sweep, run_sweeps
+    from .sweep_output import print_over_sets, print_plans, print_sweep
 
     form = table_form(options.markdown, options.latex, json=options.json)
     given = {"--seeds": options.seeds, "--workers": options.workers, "--draws": options.draws}
     for option, value in given.items():
         if value is not None and value < 1:
             raise UsageError(f"{option} must be 1 or more, but is {value}", next=f"{option} 3")
-    half = _half(experiment.half, options, features, skip_missing)
-    plan = make_plan(
-        half,
-        experiment,
-        presets=options.preset or [],
-        config=options.config,
-        typed=parse_options(options.set_ or []),
-        seeds=options.seeds,
-        reference=options.reference,
-    )
-    left_out = half.left_out()
+    halves = [_half(experiment.half, name, options, features, skip_missing) for name in _datasets(options, features)]
+    plans = [
+        make_plan(
+            half,
+            experiment,
+            presets=options.preset or [],
+            config=options.config,
+            typed=parse_options(options.set_ or []),
+            seeds=options.seeds,
+            reference=options.reference,
+        )
+        for half in halves
+    ]
+    left_out = [video for half in halves for video in half.left_out()]
     if left_out:
         one, many = "training video without features is left out", "training videos without features are left out"
         warn(counted(left_out, one, many))
     if options.dry_run:
-        _print_plan(plan, json=options.json)
+        print_plans(plans, json=options.json)
         return 0
-    scores = run_sweep(
-        plan,
-        workers=options.workers,
-        draws=options.draws,
-        stage=progress,
-    )
-    if options.json:
-        print_json(scores.to_json())
-    elif form is not None:
-        from ..sweep.report import difference_table, score_table
-
-        print_as([table for table in (score_table(scores), difference_table(scores)) if table is not None], form)
+    how = {"workers": options.workers, "draws": options.draws}
+    if len(plans) > 1 or options.datasets:
+        over_sets = run_sweeps(plans, **how, stage=progress)
+        print_over_sets(over_sets, form, json=options.json)
+        sweeps = over_sets.sweeps
     else:
-        _print_scores(scores)
-    if scores.failed:
-        whole = all(not arm.seeds for arm in scores.arms)
-        error = ThasError if whole else PartialFailure
-        runs_wanted = plural(len(scores.arms) * scores.seeds, "run")
-        raise error(
-            f"{len(scores.failed)} of {runs_wanted} failed: {listing(scores.failed, 10)}",
-            why=next(iter(scores.failed.values())),
-            next="correct it and run the same command again: what is finished is kept",
-        )
+        sweeps = (run_sweep(plans[0], **how, stage=progress),)
+        print_sweep(sweeps[0], form, json=options.json)
+    _account_for(sweeps)
     return 3 if left_out else 0
 
 
-def _half(kind: str, options: SweepOptions, features: Path | None, skip_missing: bool) -> Half[Any]:
+def _datasets(options: SweepOptions, features: Path | None) -> list[str]:
+    """Those named."""
+    if (options.dataset is None) == (not options.datasets):
+        raise UsageError(
+            "no data set is named" if options.dataset is None else "--dataset and --datasets exclude each other",
+            next="--dataset NAME-OR-FOLDER; or --datasets A B C, to compare on several",
+        )
+    if options.datasets and features is not None:
+        raise UsageError("--features is of one data set", next="leave --features out; each data set has its own")
+    return options.datasets or [str(options.dataset)]
+
+
+def _account_for(sweeps: Sequence[SweepScores]) -> None:
+    """End with exit code 3 if some runs failed, 1 if all did."""
+    failed = {what: why for one in sweeps for what, why in one.failed.items()}
+    if failed:
+        whole = all(not arm.seeds for one in sweeps for arm in one.arms)
+        error = ThasError if whole else PartialFailure
+        runs_wanted = plural(sum(len(one.arms) * one.seeds for one in sweeps), "run")
+        raise error(
+            f"{sum(len(one.failed) for one in sweeps)} of {runs_wanted} failed: {listing(failed, 10)}",
+            why=next(iter(failed.values())),
+            next="correct it and run the same command again: what is finished is kept",
+        )
+
+
+def _half(kind: str, dataset: str, options: SweepOptions, features: Path | None, skip_missing: bool) -> Half[Any]:
     from ..core.data_options import DataOptions, VideoOptions
     from ..core.runs import ROOTS
 
@@ -239,53 +263,11 @@ def _half(kind: str, options: SweepOptions, features: Path | None, skip_missing:
                 raise UsageError(
                     f"{option} goes with videos", why="this experiment is of the image half", next=f"leave {option} out"
                 )
-        return ImageHalf(options.dataset, options.runs or ROOTS["image"], DataOptions(**places))
+        return ImageHalf(dataset, options.runs or ROOTS["image"], DataOptions(**places))
     from ..temporal_has.sweep import TemporalHalf
 
     of = VideoOptions(**places, features=features, skip_missing=skip_missing)
-    return TemporalHalf(options.dataset, options.runs or ROOTS["temporal"], of)
-
-
-def _print_plan(plan: Plan, *, json: bool) -> None:
-    """What would be trained, and what is there already."""
-    from ..sweep.plan import shown
-
-    rows = []
-    for one in plan.trainings:
-        state = "finished" if one.done else f"epoch {one.epochs_done}" if one.epochs_done else "to be trained"
-        wanted = [f"{label}, seed {number}" for label, number in one.wanted_by]
-        rows.append({"folder": str(one.folder), "state": state, "for": wanted})
-    if json:
-        arms = [
-            {"label": a.label, "settings": {k: shown(v) for k, v in a.values.items()}, "ensemble": list(a.ensemble)}
-            for a in plan.arms
-        ]
-        print_json({"reference": plan.reference, "arms": arms, "trainings": rows})
-        return
-    runs = len(plan.arms) * plan.experiment.seeds
-    arms, seeds = plural(len(plan.arms), "arm"), plural(plan.experiment.seeds, "seed")
-    out.print(f"{arms}, {seeds}: {plural(runs, 'run')} of {plural(len(rows), 'network')}")
-    for arm in plan.arms:
-        made = f", the mean of {listing(arm.ensemble, 20)}" if arm.ensemble else ""
-        mark = " (reference)" if arm.label == plan.reference else ""
-        out.print(f"  {arm.label}{made}{mark}", markup=False)
-    for row in rows:
-        out.print(f"{row['folder']}: {row['state']}; {listing(row['for'], 3)}", markup=False)
-
-
-def _print_scores(scores: SweepScores) -> None:
-    from ..sweep.report import difference_table, score_table, score_title
-
-    if scores.title:
-        out.print(f"{scores.title}{f' ({scores.source})' if scores.source else ''}", markup=False)
-    out.print(score_title(scores), markup=False)
-    print_wide(score_table(scores))
-    table = difference_table(scores)
-    if table is not None:
-        out.print(f"difference from {scores.reference}, points", markup=False)
-        print_wide(table)
-        out.print(f"brackets: {scores.interval_means}; * the interval leaves out 0", markup=False)
-    note("written: " + ", ".join(str(scores.folder / name) for name in ("sweep.json", "sweep.csv", "sweep.png")))
+    return TemporalHalf(dataset, options.runs or ROOTS["temporal"], of)
 
 
 def list_experiments(*, json: Annotated[bool, _FLAG] = False) -> None:

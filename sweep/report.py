@@ -6,10 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 from .plan import shown
-from .table import ArmScores, SweepScores
+from .table import ArmScores, Estimate, SweepScores
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from .over_sets import SetScores
 
 
 def score_title(scores: SweepScores) -> str:
@@ -51,12 +53,49 @@ def difference_table(scores: SweepScores) -> Table | None:
     for label, one in found.items():
         table.add_row(
             _label(scores, scores.arm(label)),
-            *(
-                f"{100 * one.value[k]:+.1f} \\[{100 * one.low[k]:+.1f}, {100 * one.high[k]:+.1f}]"
-                + ("*" if one.real[k] else " ")
-                for k in shown
-            ),
+            *(_span(one, k) for k in shown),
         )
+    return table
+
+
+def _span(one: Estimate, measure: int) -> str:
+    """A difference in points, with its interval; a star where that leaves out 0."""
+    value, low, high = (100 * part[measure] for part in (one.value, one.low, one.high))
+    return f"{value:+.1f} \\[{low:+.1f}, {high:+.1f}]" + ("*" if one.real[measure] else " ")
+
+
+def over_sets_table(scores: SetScores) -> Table:
+    """A row an arm: the main measure on each data set, its mean, the mean rank, and the difference over all sets."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None)
+    table.add_column("arm")
+    for name in (*(one.dataset for one in scores.sweeps), "mean", "rank", "difference"):
+        table.add_column(name, justify="right")
+    for label, values, ranks in zip(scores.labels, scores.values, scores.ranks, strict=True):
+        reference = label == scores.reference
+        found = None if reference else scores.difference([label] * len(scores.sweeps))
+        cells = [f"{100 * value:.1f}" for value in (*values, values.mean())]
+        table.add_row(escape(label), *cells, f"{ranks.mean():.1f}", _span(found, scores.main) if found else "")
+    return table
+
+
+def left_out_table(scores: SetScores) -> Table:
+    """A row a data set: the arm that is best on the others, what it scores here, and what others would have."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None)
+    for name in ("left out", "chosen on the others", "scores", "reference", "best here", "scores"):
+        table.add_column(name, justify="left" if name in ("left out", "chosen on the others", "best here") else "right")
+    for one in scores.left_out:
+        numbers = [f"{100 * value:.1f}" for value in (one.value, one.reference, one.best_value)]
+        table.add_row(escape(one.dataset), escape(one.chosen), *numbers[:2], escape(one.best), numbers[2])
+    if scores.left_out:
+        rows = [(one.value, one.reference, one.best_value) for one in scores.left_out]
+        means = [f"{100 * sum(column) / len(rows):.1f}" for column in zip(*rows, strict=True)]
+        table.add_row("mean", "", *means[:2], "", means[2])
     return table
 
 

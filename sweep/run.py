@@ -25,6 +25,7 @@ from ..core.processes import cores, only_one, run_jobs
 from ..core.progress import Stage
 from ..core.resume import TRACELESS
 from .half import Half, Outcome, digest
+from .over_sets import SetScores, check_alike
 from .plan import Arm, Experiment
 from .table import ArmScores, SweepScores
 
@@ -237,6 +238,22 @@ def run_sweep(plan: Plan, *, workers: int | None = None, draws: int = 1000, stag
         from .picture import draw_sweep
 
         draw_sweep(scores, scores.folder / "sweep.png")
+    return scores
+
+
+def run_sweeps(plans: Sequence[Plan], *, workers: int | None = None, draws: int = 1000, stage: Stage) -> SetScores:
+    """A plan on each of several data sets, and what they say together; each keeps its own files, too.
+
+    Raises:
+        UsageError: See `check_alike`.
+    """
+    check_alike([one.half.name() for one in plans], [one.half.measures(one.settings[one.reference]) for one in plans])
+    for plan in plans:
+        plan.half.truth()  # without it, hours of training on the sets before could not be compared
+    sweeps = tuple(run_sweep(plan, workers=workers, draws=draws, stage=stage) for plan in plans)
+    first = plans[0]
+    scores = SetScores(sweeps, _new_folder(first.half.runs / "sweeps" / first.experiment.name))
+    scores.write()
     return scores
 
 

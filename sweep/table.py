@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -81,9 +81,27 @@ class Estimate:
         """(M,) bool: whether the interval leaves out 0."""
         return (self.low > 0) | (self.high < 0)
 
+    def to_json(self) -> dict[str, object]:
+        """Its arrays, and whether it is real."""
+        return {**vars(self), "real": self.real}
 
-def estimate(arm: ArmScores, reference: ArmScores | None = None, *, seed: int = 0) -> Estimate | None:
-    """The mean of an arm, or its difference from a reference, over the seeds that both have; None if there is none.
+
+class Drawn(NamedTuple):
+    """A mean over seeds, and the same on each draw of test data and seeds.
+
+    Attributes:
+        value: (M,) fractions.
+        draws: (B, M) the same; NaN where a draw has nothing to score.
+        seeds: How many seeds it rests on.
+    """
+
+    value: np.ndarray
+    draws: np.ndarray
+    seeds: int
+
+
+def drawn_values(arm: ArmScores, reference: ArmScores | None = None, *, seed: int = 0) -> Drawn | None:
+    """An arm, or its difference from a reference, over the seeds that both have; None if there is none.
 
     Args:
         arm: With S runs and B draws.
@@ -101,12 +119,23 @@ def estimate(arm: ArmScores, reference: ArmScores | None = None, *, seed: int = 
     count, seeds = draws.shape[1], len(common)
     taken = np.random.default_rng(seed).integers(0, seeds, size=(count, seeds))
     weight = np.stack([(taken == s).mean(axis=1) for s in range(seeds)])
-    drawn = np.einsum("sb,sbm->bm", weight, draws)
-    low, high = np.full((2, drawn.shape[1]), np.nan)
-    known = ~np.isnan(drawn).all(axis=0)
-    low[known], high[known] = np.nanpercentile(drawn[:, known], [2.5, 97.5], axis=0)
-    turned = np.minimum((drawn <= 0).sum(axis=0), (drawn >= 0).sum(axis=0))
-    return Estimate(values.mean(axis=0), low, high, np.minimum(1.0, 2 * (turned + 1) / (count + 1)), seeds)
+    return Drawn(values.mean(axis=0), np.einsum("sb,sbm->bm", weight, draws), seeds)
+
+
+def interval(drawn: Drawn) -> Estimate:
+    """The interval that draws give a value."""
+    draws = drawn.draws
+    low, high = np.full((2, draws.shape[1]), np.nan)
+    known = ~np.isnan(draws).all(axis=0)
+    low[known], high[known] = np.nanpercentile(draws[:, known], [2.5, 97.5], axis=0)
+    turned = np.minimum((draws <= 0).sum(axis=0), (draws >= 0).sum(axis=0))
+    return Estimate(drawn.value, low, high, np.minimum(1.0, 2 * (turned + 1) / (len(draws) + 1)), drawn.seeds)
+
+
+def estimate(arm: ArmScores, reference: ArmScores | None = None, *, seed: int = 0) -> Estimate | None:
+    """As `drawn_values`, with the interval."""
+    drawn = drawn_values(arm, reference, seed=seed)
+    return None if drawn is None else interval(drawn)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +219,7 @@ class SweepScores:
         content |= {"seeds": list(arm.seeds), "values": arm.values, "mean": arm.mean, "deviation": arm.deviation}
         content |= {"low": own.low, "high": own.high, "runs": {str(n): runs for n, runs in arm.runs.items()}}
         if difference is not None:
-            content["difference"] = vars(difference) | {"real": difference.real}
+            content["difference"] = difference.to_json()
         return content
 
     def to_csv(self) -> str:

@@ -1,0 +1,113 @@
+"""What `thas sweep` prints: plans, tables, and where they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..core.errors import listing, plural
+from .console import note, out, print_as, print_json, print_wide
+
+if TYPE_CHECKING:
+    from ..core.table_text import Form
+    from ..sweep.over_sets import SetScores
+    from ..sweep.run import Plan, Training
+    from ..sweep.table import SweepScores
+
+
+def _plan_rows(plan: Plan) -> list[dict[str, object]]:
+    """Each network, whether it is there already, and who wants it."""
+    return [
+        {
+            "folder": str(one.folder),
+            "state": _state(one),
+            "for": [f"{label}, seed {number}" for label, number in one.wanted_by],
+        }
+        for one in plan.trainings
+    ]
+
+
+def _state(one: Training) -> str:
+    return "finished" if one.done else f"epoch {one.epochs_done}" if one.epochs_done else "to be trained"
+
+
+def print_plans(plans: Sequence[Plan], *, json: bool) -> None:
+    """What would be trained, and what is there already."""
+    from ..sweep.plan import shown
+
+    if json:
+        found: dict[str, object] = {}
+        for plan in plans:
+            arms = [
+                {"label": a.label, "settings": {k: shown(v) for k, v in a.values.items()}, "ensemble": list(a.ensemble)}
+                for a in plan.arms
+            ]
+            content = {"reference": plan.reference, "arms": arms, "trainings": _plan_rows(plan)}
+            found[plan.half.name()] = content
+        print_json({"datasets": found} if len(found) > 1 else next(iter(found.values())))
+        return
+    for plan in plans:
+        rows = _plan_rows(plan)
+        runs = len(plan.arms) * plan.experiment.seeds
+        arms, seeds = plural(len(plan.arms), "arm"), plural(plan.experiment.seeds, "seed")
+        of = f"{plan.half.name()}: " if len(plans) > 1 else ""
+        out.print(f"{of}{arms}, {seeds}: {plural(runs, 'run')} of {plural(len(rows), 'network')}", markup=False)
+        for arm in plan.arms:
+            made = f", the mean of {listing(arm.ensemble, 20)}" if arm.ensemble else ""
+            mark = " (reference)" if arm.label == plan.reference else ""
+            out.print(f"  {arm.label}{made}{mark}", markup=False)
+        for one in plan.trainings:
+            wanted = listing((f"{label}, seed {number}" for label, number in one.wanted_by), 3)
+            out.print(f"{one.folder}: {_state(one)}; {wanted}", markup=False)
+
+
+def print_sweep(scores: SweepScores, form: Form | None, *, json: bool) -> None:
+    """What a sweep found."""
+    from ..sweep.report import difference_table, score_table
+
+    if json:
+        print_json(scores.to_json())
+    elif form is not None:
+        print_as([table for table in (score_table(scores), difference_table(scores)) if table is not None], form)
+    else:
+        _print_scores(scores)
+
+
+def print_over_sets(scores: SetScores, form: Form | None, *, json: bool) -> None:
+    """What a sweep on several data sets found: on each, over all, and by the choice with each left out."""
+    from ..sweep.over_sets import interval_means
+    from ..sweep.report import left_out_table, over_sets_table
+
+    if json:
+        print_json(scores.to_json())
+        return
+    both = (over_sets_table(scores), left_out_table(scores))
+    if form is not None:
+        print_as(both, form)
+        return
+    for sweep in scores.sweeps:
+        _print_scores(sweep)
+    out.print(f"over all: {scores.measure}, per cent, and less {scores.reference}, points", markup=False)
+    print_wide(both[0])
+    out.print(f"brackets: {interval_means(scores)}; * the interval leaves out 0", markup=False)
+    out.print("each data set left out: the arm that is best on the others, and what it scores there", markup=False)
+    print_wide(both[1])
+    if (found := scores.choice()) is not None:
+        value, low, high = (100 * part[scores.main] for part in (found.value, found.low, found.high))
+        out.print(f"so chosen, less the reference: {value:+.1f} [{low:+.1f}, {high:+.1f}]", markup=False)
+    note(f"written: {scores.folder / 'sweep.json'}")
+
+
+def _print_scores(scores: SweepScores) -> None:
+    from ..sweep.report import difference_table, score_table, score_title
+
+    if scores.title:
+        out.print(f"{scores.title}{f' ({scores.source})' if scores.source else ''}", markup=False)
+    out.print(score_title(scores), markup=False)
+    print_wide(score_table(scores))
+    table = difference_table(scores)
+    if table is not None:
+        out.print(f"difference from {scores.reference}, points", markup=False)
+        print_wide(table)
+        out.print(f"brackets: {scores.interval_means}; * the interval leaves out 0", markup=False)
+    note("written: " + ", ".join(str(scores.folder / name) for name in ("sweep.json", "sweep.csv", "sweep.png")))
