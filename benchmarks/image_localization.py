@@ -21,7 +21,8 @@ from thas.core.log import Epoch
 from thas.core.resume import TRACELESS, Begin
 from thas.core.run_settings import read_settings
 from thas.eval.boxes import paired_interval
-from thas.image_has.evaluate import Evaluation, evaluate, picture_of, spread_rows
+from thas.image_has.evaluate import Evaluation, ScoredImages, evaluate
+from thas.image_has.evaluation_pictures import picture_of, spread_rows
 from thas.image_has.localizer import Localizer, open_localizer
 from thas.image_has.pictures import save_picture, side_by_side
 from thas.image_has.session import train_run
@@ -129,7 +130,7 @@ def main() -> None:
         for mean, members in together.items():
             if len(members[0]) > 1:
                 dataset = {"dataset": str(arguments.dataset)}
-                found[mean] = [evaluate(several, changes=rules, **dataset) for several in members]
+                found[mean] = [evaluate(several, changes=rules, images=ScoredImages(**dataset)) for several in members]
         first = found[arguments.arms[0]]
         rows = {arm: summary(evaluations, first[: len(evaluations)]) for arm, evaluations in found.items()}
         for arm, mine in runs.items():
@@ -146,7 +147,9 @@ def main() -> None:
 
 
 def _accuracy_of_training_images(run: Path) -> float:
-    return float(evaluate([run], subset="train", changes={"eval.thresholds": 1}).scores.top1_clas or 0)
+    return float(
+        evaluate([run], images=ScoredImages(subset="train"), changes={"eval.thresholds": 1}).scores.top1_clas or 0
+    )
 
 
 def _known_at(run: Path, threshold: float) -> float:

@@ -91,7 +91,8 @@ def image_eval(
         Print one JSON object.
     """
     from ..core.failures import failure_lines
-    from ..image_has.evaluate import evaluate
+    from ..image_has.evaluate import ScoredImages, evaluate
+    from ..image_has.evaluation_pictures import draw_predictions
     from ..image_has.settings import ImageSettings
 
     allowed = (*LOCALIZING, "eval.", *(["input.size"] if network or weights else []))
@@ -108,16 +109,15 @@ def image_eval(
         localizer=localizer,
         boxes=boxes,
         maps=maps,
-        dataset=dataset,
-        subset=subset,
-        data_root=data_root,
-        runs=runs,
+        images=ScoredImages(dataset=dataset, subset=subset, data_root=data_root, runs=runs),
         device=device,
         changes=changes,
         map_members=map_members,
-        pictures=pictures,
         stage=progress,
     )
+    written = list(result.written)
+    if pictures is not None:
+        written += draw_predictions(result.predictions, result.localizer, pictures)
     for line in failure_lines(result.problems):
         warn(line)
     if json:
@@ -129,8 +129,8 @@ def image_eval(
         out.print(score_table({"": result.scores}))
         if line := against_centred(result.scores):
             note(line)
-        if result.written:
-            note("written: " + listing([str(path) for path in result.written]))
+        if written:
+            note("written: " + listing([str(path) for path in written]))
         if result.scores.known_hits is None:
             of = result.of.split(";")[0]
             note(f"none of the images of {of} has annotated boxes, so nothing but classes could be scored")

@@ -16,7 +16,8 @@ from ..core.progress import Stage
 from ..core.resume import Begin
 from ..core.runs import ROOTS, point_latest
 from .demo_images import make_demo_images
-from .evaluate import Evaluation, evaluate, picture_of, spread_rows
+from .evaluate import Evaluation, ScoredImages, evaluate
+from .evaluation_pictures import picture_of, spread_rows
 from .loading import cores
 from .localizer import open_localizer
 from .pictures import overlay, save_picture, side_by_side
@@ -71,7 +72,7 @@ def run_demo(
         make_demo_images(folder, training=images, testing=max(4, images // 5), seed=seed)
         advance(1)
     where = _train_both(folder, data_root=data_root, runs=runs, seed=seed, stage=stage)
-    evaluations = {arm: evaluate([run], runs=runs) for arm, run in where.items()}
+    evaluations = {arm: evaluate([run], images=ScoredImages(runs=runs)) for arm, run in where.items()}
     point_latest(runs, where["Hide-and-Seek"])
     sheet = _sheet(where, evaluations, runs)
     return DemoResult(evaluations, where, sheet, time.perf_counter() - start)

@@ -74,10 +74,11 @@ def read_image_run(
     Raises:
         ThasError: The run or its images cannot be read.
     """
-    from ..image_has.evaluate import evaluate, picture_of
+    from ..image_has.evaluate import ScoredImages, evaluate
+    from ..image_has.evaluation_pictures import picture_of
     from ..image_has.localizer import open_localizer
 
-    done = evaluate([folder], dataset=dataset, data_root=data_root, device=device, stage=stage)
+    done = evaluate([folder], images=ScoredImages(dataset=dataset, data_root=data_root), device=device, stage=stage)
     localizer = open_localizer([folder], device=device)[0]
     found = done.predictions
     images = found.table

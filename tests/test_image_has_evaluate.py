@@ -19,7 +19,8 @@ from thas.image_has.activation import upsampled
 from thas.image_has.box_workers import boxes_of
 from thas.image_has.datasets import open_images
 from thas.image_has.decode import read_image
-from thas.image_has.evaluate import evaluate, spread_rows
+from thas.image_has.evaluate import ScoredImages, evaluate
+from thas.image_has.evaluation_pictures import draw_predictions, spread_rows
 from thas.image_has.loading import normalised
 from thas.image_has.localize import localize
 from thas.image_has.localizer import Localization, Localizer, open_localizer, views
@@ -219,7 +220,7 @@ def test_boxes_of_others_as_csv(squares: Path, tmp_path: Path):
         "val/red/1.png,violet,0,0,40,24,0.8",
     ]
     (tmp_path / "theirs.csv").write_text("\n".join(rows))
-    found = evaluate(boxes=tmp_path / "theirs.csv", dataset=str(squares), runs=tmp_path / "runs")
+    found = evaluate(boxes=tmp_path / "theirs.csv", images=ScoredImages(dataset=str(squares), runs=tmp_path / "runs"))
     assert found.scores.gt_known_loc == 0.5
     assert found.scores.top1_loc == found.scores.top1_clas == 0.25
     assert [problem.subject for problem in found.predictions.failed] == ["val/blue/1.png"]
@@ -252,25 +253,25 @@ def test_maps_of_others(squares: Path, tmp_path: Path):
             path = tmp_path / "maps" / "val" / f"{name}.npy"
             path.parent.mkdir(parents=True, exist_ok=True)
             np.save(path, one)
-    found = evaluate(maps=tmp_path / "maps", dataset=str(squares), runs=tmp_path / "runs")
+    found = evaluate(maps=tmp_path / "maps", images=ScoredImages(dataset=str(squares), runs=tmp_path / "runs"))
     assert found.scores.gt_known_loc == 0.75
     assert found.scores.top1_clas is None
     assert found.scores.swept["max_box_acc"] == 0.75
     np.save(tmp_path / "maps/val/red/1.npy", np.full((4, 4), np.nan))
     with pytest.raises(DataError, match="is not a map"):
-        evaluate(maps=tmp_path / "maps", dataset=str(squares), runs=tmp_path / "runs")
+        evaluate(maps=tmp_path / "maps", images=ScoredImages(dataset=str(squares), runs=tmp_path / "runs"))
     for content in (b"", np.ones((1, 4, 4))):
         path = tmp_path / "maps/val/red/1.npy"
         path.write_bytes(content) if isinstance(content, bytes) else np.save(path, content)
         with pytest.raises(DataError, match=r"1\.npy is not a map"):
-            evaluate(maps=tmp_path / "maps", dataset=str(squares), runs=tmp_path / "runs")
+            evaluate(maps=tmp_path / "maps", images=ScoredImages(dataset=str(squares), runs=tmp_path / "runs"))
     with pytest.raises(DataError, match="holds no map"):
         read_maps(tmp_path, table_of(squares), settings=SETTINGS.localize)
 
 
 def test_boxes_without_a_data_set_are_a_question(tmp_path: Path):
     with pytest.raises(UsageError, match="which images"):
-        evaluate(boxes=tmp_path / "theirs.csv", runs=tmp_path / "runs")
+        evaluate(boxes=tmp_path / "theirs.csv", images=ScoredImages(runs=tmp_path / "runs"))
 
 
 def test_boxes_are_of_the_data_set_named_whatever_runs_there_are(squares: Path, tmp_path: Path):
@@ -278,7 +279,12 @@ def test_boxes_are_of_the_data_set_named_whatever_runs_there_are(squares: Path, 
     newest = tmp_path / "runs/others/20260101-000000"
     newest.mkdir(parents=True)
     (newest / "settings.toml").write_text("no settings of a run")
-    assert evaluate(boxes=tmp_path / "theirs.csv", dataset=str(squares), runs=tmp_path / "runs").scores.images == 4
+    assert (
+        evaluate(
+            boxes=tmp_path / "theirs.csv", images=ScoredImages(dataset=str(squares), runs=tmp_path / "runs")
+        ).scores.images
+        == 4
+    )
 
 
 def test_boxes_may_name_images_by_their_paths_even_those_of_links(
@@ -417,7 +423,8 @@ def test_a_run_is_trained_found_and_evaluated(squares: Path, tmp_path: Path):
     assert settings.input.mean == ()
     result = train_run(str(squares), settings=settings, begin=Begin(runs))
     assert result.items == 4
-    evaluation = evaluate(runs=runs, pictures=tmp_path / "drawn", device="cpu")
+    evaluation = evaluate(images=ScoredImages(runs=runs), device="cpu")
+    draw_predictions(evaluation.predictions, evaluation.localizer, tmp_path / "drawn")
     assert len(evaluation_settings(result.run).input.mean) == 3, "measured, and kept for evaluation"
     assert (result.run / "boxes.json").exists()
     assert json.loads((result.run / "scores.json").read_text())["images"] == 4
