@@ -70,7 +70,7 @@ def arm(name: str, found: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> ArmSco
 def relocalized(runs: Sequence[Path], rules: LocalizeSettings) -> Segments:
     """Detections from the mean of some runs' sequences, by other rules."""
     sequences = averaged([read_sequences(run / SEQUENCES) for run in runs])
-    return Segments.concat([localize(one, **rules.rules) for one in sequences.values()])
+    return Segments.concat([localize(one, rules=rules) for one in sequences.values()])
 
 
 def arms_of(root: Path, name: str, truth: Annotations, rules_named: Collection[str]) -> dict[str, ArmScores]:

@@ -6,14 +6,16 @@ Every step is a function of arrays that treats all classes (and all thresholds) 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, get_args
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
 from ..core.errors import UsageError, suggestion
 from ..core.segments import Segments
 from .activation import ClassActivationSequence
-from .suppress import Suppression, suppress
+from .settings import LocalizeSettings, Settings
+from .suppress import suppress
 
 ScoreRule = Literal["max", "mean", "outer-inner"]
 ThresholdRule = Literal["max", "range", "fixed"]
@@ -161,51 +163,27 @@ def localize(
     sequence: ClassActivationSequence,
     *,
     labels: Iterable[str] | None = None,
-    class_threshold: float = 0.05,
-    threshold: float | Sequence[float] = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
-    threshold_rule: ThresholdRule = "range",
-    score: ScoreRule = "outer-inner",
-    probability_power: float = 0.35,
-    squash: bool = True,
-    margin: float = 0.25,
-    gap_seconds: float = 0.0,
-    minimum_seconds: float = 0.0,
-    upsample: int = 8,
-    nms: Suppression = "soft",
-    nms_iou: float = 0.5,
-    nms_sigma: float = 0.4,
+    rules: LocalizeSettings | None = None,
+    **changes: object,
 ) -> Segments:
     """When the actions of one video happen.
 
-    For each class, moments whose activation exceeds a level are kept, and each run of them is one detection. The
-    defaults are those of `settings.LocalizeSettings`; Hide-and-Seek (section 3.3) takes one level, half of the class's
+    For each class, moments whose activation exceeds a level are kept, and each run of them is one detection.
+    `LocalizeSettings` says what each rule means; Hide-and-Seek (section 3.3) takes one level, half of the class's
     maximum in this video, and whole probabilities: `threshold=0.5, threshold_rule="max", score="mean",
     probability_power=1, squash=False, upsample=1, nms="none"`.
 
     Args:
         sequence: The video's class activation sequence.
         labels: The classes to look for, where the video's labels are known; None for those predicted.
-        class_threshold: Probability from which a class counts as predicted; the likeliest always does.
-        threshold: By `threshold_rule`; of several, the runs at each are pooled, and of exact repeats one is kept.
-        threshold_rule: What a threshold is a fraction of, or that it is a level itself: see `levels`.
-        score: How a run is scored; the result is multiplied by a power of the class's video-level probability.
-        probability_power: That power. A network is surer of a video's labels than it is right, and a clear run of a
-            less likely class should not rank below every blurred one of the likeliest: hence below 1.
-        squash: Score the runs on the activation squashed by its spread (see `squashed`), so that a run of few but
-            enormous activations does not outrank a clear one.
-        margin: Of the score `outer-inner`, as a fraction of the run's length.
-        gap_seconds: Runs no further apart than this are joined.
-        minimum_seconds: Shorter detections are dropped.
-        upsample: Interpolate the sequence to so many times its moments first.
-        nms: What becomes of detections of one class that overlap a surer one: see `suppress`.
-        nms_iou: From which overlap on.
-        nms_sigma: Of Gaussian decay.
+        rules: How segments are made; the defaults if None. Its `labels` are not heeded: whoever calls knows them.
+        changes: Rules that differ, by name.
 
     Returns:
         Detections, in seconds, by class and start.
 
     Raises:
-        UsageError: A label is none of the network's classes, or a rule is unknown.
+        UsageError: A label is none of the network's classes, or there is no such rule, or it cannot have such a value.
 
     >>> start, sure = np.arange(6.0), np.array([1.0])
     >>> drawn = np.array([[0.0], [1], [4], [3], [0], [0]])
@@ -215,33 +193,29 @@ def localize(
     >>> len(localize(sequence))  # one at each of eight levels
     8
     """
-    for name, rule, known in (
-        ("score", score, get_args(ScoreRule)),
-        ("threshold", threshold_rule, get_args(ThresholdRule)),
-        ("suppression", nms, get_args(Suppression)),
-    ):
-        if rule not in known:
-            raise UsageError(f"there is no {name} rule {rule!r}", next=suggestion(rule, known))
+    rules = rules or LocalizeSettings()
+    if changes:
+        known = replace(Settings(), localize=rules)
+        rules = known.updated({f"localize.{key}": value for key, value in changes.items()}, origin="localize").localize
     if labels is None:
-        labels = predicted_labels(sequence.probabilities, sequence.classes, class_threshold=class_threshold)
+        labels = predicted_labels(sequence.probabilities, sequence.classes, class_threshold=rules.class_threshold)
     columns = _columns(sequence, labels)
-    sequence = sequence.of_classes(columns).upsampled(upsample)
+    sequence = sequence.of_classes(columns).upsampled(rules.upsample)
     edges, activation = sequence.edges_seconds, np.ascontiguousarray(sequence.logits.T)
-    thresholds = [threshold] if isinstance(threshold, int | float) else list(threshold)
-    level = levels(activation, thresholds, rule=threshold_rule)
+    level = levels(activation, rules.threshold, rule=rules.threshold_rule)
     mask = activation > level[..., None]
-    runs = close_gaps(runs_above(mask.reshape(-1, mask.shape[-1])), edges, gap_seconds=gap_seconds)
+    runs = close_gaps(runs_above(mask.reshape(-1, mask.shape[-1])), edges, gap_seconds=rules.gap_seconds)
     runs = _pooled(runs, len(columns), len(edges))
     row, (start, end) = runs[:, 0], edges[runs[:, 1:]].T
-    long = (end - start >= minimum_seconds) & (end > start)
+    long = (end - start >= rules.minimum_seconds) & (end > start)
     runs, row, start, end = runs[long], row[long], start[long], end[long]
-    scored = squashed(activation, sequence.spread) if squash else activation
-    scores = run_scores(scored, runs, rule=score, margin=margin)
-    probability = sequence.probabilities[row].astype(np.float64) ** probability_power
+    scored = squashed(activation, sequence.spread) if rules.squash else activation
+    scores = run_scores(scored, runs, rule=rules.score, margin=rules.margin)
+    probability = sequence.probabilities[row].astype(np.float64) ** rules.probability_power
     # Below zero a product would rank the less likely class first.
     scores = np.where(scores >= 0, scores * probability, scores * (2 - probability))
-    if nms != "none":
-        kept, scores = suppress(start, end, scores, group=row, rule=nms, iou=nms_iou, sigma=nms_sigma)
+    if rules.nms != "none":
+        kept, scores = suppress(start, end, scores, group=row, rule=rules.nms, iou=rules.nms_iou, sigma=rules.nms_sigma)
         row, start, end, scores = row[kept], start[kept], end[kept], scores[kept]
     names = np.array(sequence.classes, dtype=object)[row]
     return Segments([sequence.video] * len(row), names, start, end, scores)

@@ -142,7 +142,7 @@ class Localizer:
             sequence: Of one video.
             labels: The classes to look for, where known; None for those predicted.
         """
-        return localize(sequence, labels=labels, **self.settings.rules)
+        return localize(sequence, labels=labels, rules=self.settings)
 
     def __call__(self, video: Features | Path | str, labels: Iterable[str] | None = None) -> Segments:
         """Detections in one video: its features, or its file."""

@@ -15,7 +15,7 @@ How presets, files and options go over them says `thas.core.presets`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from ..core.errors import UsageError
 from ..core.plugins import bring
@@ -168,11 +168,6 @@ class LocalizeSettings:
         0.5, "overlap from which they are dropped (nms) or lowered (soft-linear)", "ours", low=0, high=1
     )
     nms_sigma: float = setting(0.4, "of soft's Gaussian decay, smaller is stricter", "ours", low=1e-6)
-
-    @property
-    def rules(self) -> dict[str, Any]:
-        """All but `labels`: what `temporal_has.localize.localize` takes besides a sequence and its labels."""
-        return {name: value for name, value in vars(self).items() if name != "labels"}
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ class TemporalHalf(Half[Settings]):
         for video, sequence in sequences.items():
             labels = (opened.labels.get(video) or None) if settings.localize.labels == "known" else None
             try:
-                found.append(localize(sequence, labels=labels, **settings.localize.rules))
+                found.append(localize(sequence, labels=labels, rules=settings.localize))
             except UsageError as error:  # a label that no training video has
                 strangers.append(error.what)
         truth = opened.annotations(opened.test_subset)

@@ -43,7 +43,6 @@ TOO_MANY_PARAMETERS = {
     "eval.assessment.assess",
     "features.extract.extract_dataset",
     "features.importing.import_features",
-    "temporal_has.localize.localize",
     "temporal_has.runs.localize_dataset",
 }
 

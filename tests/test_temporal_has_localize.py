@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from inspect import signature
 
 import numpy as np
 import pytest
@@ -37,12 +36,15 @@ def sequence(*columns, probabilities=None, seconds=1.0) -> ClassActivationSequen
     )
 
 
-def test_the_functions_defaults_are_those_of_the_settings():
-    defaults = {name: one.default for name, one in signature(localize).parameters.items()}
-    assert {name: defaults[name] for name in LocalizeSettings().rules} == LocalizeSettings().rules
+def test_the_rules_are_the_settings_and_may_be_changed_by_name():
     drawn = sequence([0.1, 2.0, 4.0, 2.1, 0.3, 0.0, 3.0, 3.0], [1.0, 0, 0, 0, 5.0, 0, 0, 0])
-    assert list(localize(drawn)) == list(localize(drawn, **LocalizeSettings().rules))
+    assert list(localize(drawn)) == list(localize(drawn, rules=LocalizeSettings()))
+    few = LocalizeSettings(threshold=(0.5,), nms="none")
+    assert list(localize(drawn, rules=few)) == list(localize(drawn, threshold=0.5, nms="none"))
+    assert len(localize(drawn, rules=few, minimum_seconds=2)) < len(localize(drawn, rules=few))
     assert len(localize(drawn)) > len(papers(drawn))
+    with pytest.raises(UsageError, match=r"no setting 'localize\.treshold'"):
+        localize(drawn, treshold=0.5)
 
 
 def test_each_run_above_half_of_the_maximum_is_a_detection():
@@ -202,12 +204,12 @@ def test_upsampling_moves_edges_between_snippets():
 def test_unknown_labels_and_rules_are_named():
     with pytest.raises(UsageError, match="labelled 'z'"):
         papers(sequence([1.0]), labels=["z"])
-    with pytest.raises(UsageError, match="no score rule"):
-        papers(sequence([1.0]), labels=["a"], score="median")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="no threshold rule"):
-        papers(sequence([1.0]), labels=["a"], threshold_rule="median")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="no suppression rule"):
-        papers(sequence([1.0]), labels=["a"], nms="hard")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"localize\.score must be one of"):
+        papers(sequence([1.0]), labels=["a"], score="median")
+    with pytest.raises(UsageError, match=r"localize\.threshold_rule must be one of"):
+        papers(sequence([1.0]), labels=["a"], threshold_rule="median")
+    with pytest.raises(UsageError, match=r"localize\.nms must be one of"):
+        papers(sequence([1.0]), labels=["a"], nms="hard")
 
 
 values = st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=30)

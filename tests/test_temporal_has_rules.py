@@ -160,7 +160,7 @@ def test_odd_sets_are_trained_on_and_localized_to_segments_within_their_videos(o
             sequence = model.sequence(one)
             assert np.isfinite(sequence.logits).all()
             assert ((sequence.probabilities >= 0) & (sequence.probabilities <= 1)).all()
-            found = localize(sequence, **model.settings.localize.rules)
+            found = localize(sequence, rules=model.settings.localize)
             assert found.score is not None
             assert np.isfinite(found.score).all()
             assert (found.start_seconds >= 0).all()
