@@ -24,10 +24,12 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from thas.features import ExtractionSettings, extract_dataset
+from thas.features.extract import Machines
 folder, weights, out = map(Path, sys.argv[1:])
 videos = {path.stem: path for path in sorted(folder.glob("*.mp4"))}
 print("ready", flush=True)
-extract_dataset(videos, out, settings=ExtractionSettings(stride_frames=2), weights=weights, workers=2)
+settings, two = ExtractionSettings(stride_frames=2), Machines(workers=2)
+extract_dataset(videos, out, settings=settings, weights=weights, machines=two)
 """
 
 

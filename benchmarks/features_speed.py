@@ -32,11 +32,16 @@ from torch import nn
 
 from thas.features import C3D, ExtractionSettings, extract_dataset
 from thas.features.clips import plan_clips
+from thas.features.extract import BackboneWeights, Machines
 from thas.features.pool import Clips, Decoding
 from thas.features.runner import Runner
 from thas.features.weights import load_backbone
 
 GIGA_OPERATIONS = 77.1  # of C3D, a clip: 38.55 GMAC
+
+
+def _weights(path: Path | str | None) -> BackboneWeights:
+    return BackboneWeights(weights=path or None, random_weights=not path)
 
 
 def best(run: Callable[[], object], times: int = 3, clock: Callable[[], float] = time.perf_counter) -> float:
@@ -166,7 +171,7 @@ def pipeline(snippets: int = 128) -> None:
             begin = time.perf_counter()
             out = folder / str(len(label))
             extract_dataset(
-                {"v": video}, out, settings=settings, weights=weights, random_weights=weights is None, workers=1
+                {"v": video}, out, settings=settings, weights=_weights(weights), machines=Machines(workers=1)
             )
             whole = time.perf_counter() - begin
             print(
@@ -189,7 +194,9 @@ def lengths(clips: int = 512) -> None:
             for videos in (long, short):
                 with tempfile.TemporaryDirectory(dir=folder) as out:
                     begin, used = time.perf_counter(), processor_seconds()
-                    result = extract_dataset(videos, out, settings=settings, weights=weights, workers=2)
+                    result = extract_dataset(
+                        videos, out, settings=settings, weights=weights, machines=Machines(workers=2)
+                    )
                     seconds.append((time.perf_counter() - begin) / result.clips)
                     processor.append((processor_seconds() - used) / result.clips)
         for how, (one, many) in (("", seconds), (" of processor time", processor)):
@@ -249,7 +256,7 @@ def one(video: str, out: str, weights: str) -> None:
 
     threading.Thread(target=watch, daemon=True).start()
     result = extract_dataset(
-        {"v": Path(video)}, out, settings=settings, weights=weights or None, random_weights=not weights, workers=1
+        {"v": Path(video)}, out, settings=settings, weights=_weights(weights), machines=Machines(workers=1)
     )
     over.set()
     network, decoder = most["self"], most["decoder"]

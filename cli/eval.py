@@ -134,12 +134,14 @@ def _check(count: int, measure: Measure) -> None:
 
 def _assessments(sources: list[Source], measure: Measure) -> list[list[Assessment]]:
     """Of each source its scores, one a protocol; a run keeps them."""
-    from ..eval.assessment import assess
+    from ..eval.assessment import Beside, assess
     from ..eval.average_precision import DEFAULT_IOU
     from ..eval.protocols import PROTOCOLS
 
     wanted = sources[0].settings
     protocol = measure.protocol or (wanted.protocol if wanted else "activitynet")
+    draws = _DRAWS if measure.bootstrap else 0
+    beside = Beside(ties=measure.ties, baselines=measure.baselines, draws=draws, seed=measure.seed)
     groups = [
         [
             assess(
@@ -152,10 +154,7 @@ def _assessments(sources: list[Source], measure: Measure) -> list[list[Assessmen
                 unknown_labels="drop" if measure.drop_unknown_labels else None,
                 clean_truth=measure.clean_truth,
                 tie_order=measure.tie_order,
-                with_ties=measure.ties,
-                with_baselines=measure.baselines,
-                draws=_DRAWS if measure.bootstrap else 0,
-                seed=measure.seed,
+                beside=beside,
             )
             for name in (list(PROTOCOLS) if protocol == "all" else [protocol])
         ]

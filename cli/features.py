@@ -168,7 +168,7 @@ def extract_features(
     else:
         files = _files(videos or [])
         folder = out or Path("features")
-    from ..features.extract import ExtractionSettings, extract_dataset
+    from ..features.extract import BackboneWeights, ExtractionSettings, Machines, extract_dataset
 
     settings = ExtractionSettings(
         backbone=backbone_for(backbone, weights),
@@ -190,20 +190,24 @@ def extract_features(
             files,
             folder,
             settings=settings,
-            weights=weights,
-            weights_sha256=weights_sha256,
-            random_weights=random_weights,
-            mean_cube=mean_cube,
-            pool5=pool5,
-            device=device,
-            compile=compile,
-            workers=workers,
-            patience_seconds=patience_seconds,
+            weights=BackboneWeights(
+                weights=weights,
+                weights_sha256=weights_sha256,
+                random_weights=random_weights,
+                mean_cube=mean_cube,
+                pool5=pool5,
+            ),
+            machines=Machines(
+                device=device,
+                compile=compile,
+                workers=workers,
+                patience_seconds=patience_seconds,
+                engine=engine,
+                address=address,
+            ),
             missing=missing,
             progress=advance,
             announce=_announce,
-            engine=engine,
-            address=address,
         )
     _say_short(result, folder)
     return _report(result, folder, "extracted", json=json)
@@ -365,6 +369,7 @@ def import_features(
     """
     from ..features.importing import find_sources, read_numbers, read_rates
     from ..features.importing import import_features as run
+    from ..features.row_times import RowTimes
 
     if out and dataset:
         raise UsageError("--out and --dataset exclude each other", next="give one of them")
@@ -389,12 +394,14 @@ def import_features(
         result = run(
             sources,
             target,
-            fps=None if fps is None else read_rates(fps),
-            length_frames=length_frames,
-            stride_frames=stride_frames,
-            offset_frames=offset_frames,
-            rescaled=rescaled,
-            durations=lasts,
+            times=RowTimes(
+                fps=None if fps is None else read_rates(fps),
+                length_frames=length_frames,
+                stride_frames=stride_frames,
+                offset_frames=offset_frames,
+                rescaled=rescaled,
+                durations=lasts,
+            ),
             keys=tuple(key or ()),
             transposed=transposed,
             crops=crops,

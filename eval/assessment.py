@@ -56,6 +56,23 @@ class Assessment:
         return plain(content)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What is asked to stand beside a score.
+
+    Attributes:
+        ties: Search the interval that equal scores leave open.
+        baselines: Score blind guesses too.
+        draws: Of the bootstrap over videos; 0 for none.
+        seed: Of all random draws.
+    """
+
+    ties: bool = False
+    baselines: bool = False
+    draws: int = 0
+    seed: int = 0
+
+
 def assess(
     detections: Segments,
     annotations: Annotations,
@@ -67,10 +84,7 @@ def assess(
     unknown_labels: UnknownLabels | None = None,
     clean_truth: bool = False,
     tie_order: TieOrder | None = None,
-    with_ties: bool = False,
-    with_baselines: bool = False,
-    draws: int = 0,
-    seed: int = 0,
+    beside: Beside | None = None,
 ) -> Assessment:
     """Score detections, and say how much the score means.
 
@@ -84,16 +98,14 @@ def assess(
         unknown_labels: See `average_precision.evaluate`.
         clean_truth: See `average_precision.evaluate`.
         tie_order: See `average_precision.evaluate`.
-        with_ties: Search the interval that equal scores leave open.
-        with_baselines: Score blind guesses too.
-        draws: Of the bootstrap over videos; 0 for none.
-        seed: Of all random draws.
+        beside: What else is to be told; the score alone if None.
 
     Raises:
         DataError: There is no ground truth in the videos to score, or the detections are not usable.
         UsageError: An unknown protocol, or a threshold that is not a fraction.
     """
-    chosen, thresholds = get_protocol(protocol), check_thresholds(iou)
+    beside = beside or Beside()
+    chosen, thresholds, seed = get_protocol(protocol), check_thresholds(iou), beside.seed
     prepared = prepare(
         detections,
         annotations,
@@ -115,9 +127,9 @@ def assess(
         scores=score(ranking, prepared, known_labels=known_labels),
         prepared=prepared,
         ranking=ranking,
-        ties=tie_interval(prepared, thresholds=thresholds, protocol=chosen, seed=seed) if with_ties else None,
-        interval=bootstrap(ranking, draws=draws, seed=seed) if draws else None,
-        baselines=tuple(baselines(scored, iou=iou, protocol=protocol, seed=seed)) if with_baselines else (),
+        ties=tie_interval(prepared, thresholds=thresholds, protocol=chosen, seed=seed) if beside.ties else None,
+        interval=bootstrap(ranking, draws=beside.draws, seed=seed) if beside.draws else None,
+        baselines=tuple(baselines(scored, iou=iou, protocol=protocol, seed=seed)) if beside.baselines else (),
     )
 
 

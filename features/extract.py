@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import FeatureError, UsageError
 from ..core.failures import Failure
@@ -17,9 +17,9 @@ from .cache import FeatureCache
 from .cache_writer import file_name
 from .decode import require_decoder
 from .estimate import Estimate
-from .extraction_job import Engine, Job
+from .extraction_job import Job
 from .extraction_run import ExtractionRun
-from .extraction_settings import ExtractionResult, ExtractionSettings
+from .extraction_settings import BackboneWeights, ExtractionResult, ExtractionSettings, Machines
 from .failures import write_failures
 from .recipe import difference
 from .temporary_names import remove_unfinished
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .ray_engine import ClusterRun
     from .weights import LoadedBackbone
 
-__all__ = ["Estimate", "ExtractionResult", "ExtractionSettings", "extract_dataset"]
+__all__ = ["BackboneWeights", "Estimate", "ExtractionResult", "ExtractionSettings", "Machines", "extract_dataset"]
 
 
 def extract_dataset(
@@ -36,21 +36,12 @@ def extract_dataset(
     out: Path | str,
     *,
     settings: ExtractionSettings | None = None,
-    weights: str | Path | None = None,
-    weights_sha256: str | None = None,
-    random_weights: bool = False,
-    mean_cube: Path | None = None,
-    pool5: Literal["caffe", "port"] | None = None,
+    weights: BackboneWeights | str | Path | None = None,
     loaded: LoadedBackbone | None = None,
-    device: str | None = None,
-    compile: bool = False,
-    workers: int | None = None,
-    patience_seconds: float = 120.0,
+    machines: Machines | None = None,
     missing: Sequence[Failure] = (),
     progress: Progress | None = None,
     announce: Callable[[Estimate], object] | None = None,
-    engine: Engine = "local",
-    address: str | None = None,
 ) -> ExtractionResult:
     """Extract the features of videos into the cache `out`.
 
@@ -58,22 +49,12 @@ def extract_dataset(
         videos: Name and file of each. A name becomes the file's name in the cache.
         out: The cache, a folder; made if absent. If it holds features already, their recipe must be this run's.
         settings: How.
-        weights: A checkpoint, or an address of one; None takes the backbone's published ones, if it has any.
-        weights_sha256: What the checkpoint's SHA-256 must be.
-        random_weights: Draw weights from seed 0 instead.
-        mean_cube: The original C3D's mean cube, a .npy file.
-        pool5: Overrides the pool5 that goes with a C3D checkpoint.
+        weights: Where the backbone's come from, or their file; None takes the published ones.
         loaded: The backbone that `settings` name, loaded already; nothing said of weights counts then.
-        device: "cpu", "cuda", ...; None takes a GPU if there is one.
-        compile: Compile the network first.
-        workers: Decoding processes; None for one a core, at most 16.
-        patience_seconds: A decoder silent for so long is ended, and its video fails.
+        machines: What computes; this one if None.
         missing: Videos that have no file; they join the failed ones.
         progress: Called with the share of a video that was just finished; the shares sum up to the number of videos.
         announce: Called with an estimate of time and disk before the work begins.
-        engine: "ray" takes all machines of a Ray cluster, each with its GPUs or cores. Videos and cache must lie in
-            folders that they share; `workers` and `device` are then of each part.
-        address: Of the Ray cluster, HOST:PORT or "auto"; None starts Ray on this machine alone.
 
     Returns:
         What became of each video. Failures do not raise: they are listed, and written to `failed.csv`.
@@ -86,11 +67,12 @@ def extract_dataset(
     """
     from .weights import load_backbone
 
-    if engine == "ray":
+    machines = machines or Machines()
+    if machines.engine == "ray":
         from .ray_engine import check_ray
 
-        check_ray(address, device)
-    elif address:
+        check_ray(machines.address, machines.device)
+    elif machines.address:
         raise UsageError("an address is of a Ray cluster", next="thas extract-features --engine ray --address ...")
     settings = settings or ExtractionSettings()
     require_decoder(settings.decoder)
@@ -102,18 +84,12 @@ def extract_dataset(
         remove_unfinished(out)
     except OSError as error:
         raise cannot_write(out, error) from error
-    loaded = loaded or load_backbone(
-        settings.backbone,
-        weights=weights,
-        weights_sha256=weights_sha256,
-        random_weights=random_weights,
-        layer=settings.layer,
-        mean_cube=mean_cube,
-        pool5=pool5,
-    )
+    if loaded is None:
+        of = weights if isinstance(weights, BackboneWeights) else BackboneWeights(weights=weights)
+        loaded = load_backbone(settings.backbone, layer=settings.layer, **vars(of))
     if is_non_commercial(loaded.backbone.licence):
         logger.warning(f"{loaded.backbone.name}: licence {loaded.backbone.licence}: not for commercial use")
-    job = Job(out, settings, loaded, device, compile, workers, patience_seconds)
+    job = Job(out, settings, loaded, machines.device, machines.compile, machines.workers, machines.patience_seconds)
     present = check_cache(out, job.recipe, videos)
     todo = {video: Path(path) for video, path in videos.items() if video not in present}
     progress(float(len(present) + len(missing)))
@@ -128,10 +104,10 @@ def extract_dataset(
 
     run: ExtractionRun | ClusterRun
     with ExitStack() as stack:
-        if engine == "ray":
+        if machines.engine == "ray":
             from .ray_engine import ClusterRun
 
-            run = ClusterRun(job, progress, address=address, announce=announce)
+            run = ClusterRun(job, progress, address=machines.address, announce=announce)
         else:
             runner = stack.enter_context(job.runner())
             run = ExtractionRun(job, runner, progress)

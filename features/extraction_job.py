@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from .clips import ClipPlan, plan_clips
@@ -18,8 +18,6 @@ from .video import TOLERATED_SECONDS
 if TYPE_CHECKING:
     from .runner import Runner
     from .weights import LoadedBackbone
-
-Engine = Literal["local", "ray"]
 
 
 def refuse_damaged(name: str, table: FrameTable) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..core.errors import UsageError
@@ -58,6 +59,48 @@ class ExtractionSettings:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UsageError(f"{name} must be above 0, but is {value}", next="correct it", subject=name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneWeights:
+    """Where a backbone's weights come from.
+
+    Attributes:
+        weights: A file, a name of `thas weights list`, or an address; None takes the backbone's published ones, if they
+            were fetched. A file of `thas train-backbone` brings its network along.
+        weights_sha256: What the file's SHA-256 must be, or its first digits.
+        random_weights: Draw the weights (seed 0) instead: for trying things out.
+        mean_cube: The original C3D's mean cube as .npy, instead of a mean a channel.
+        pool5: Overrides the pool5 that goes with a C3D checkpoint: caffe is the original's.
+    """
+
+    weights: str | Path | None = None
+    weights_sha256: str | None = None
+    random_weights: bool = False
+    mean_cube: Path | None = None
+    pool5: Literal["caffe", "port"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machines:
+    """What computes features.
+
+    Attributes:
+        device: "cpu", "cuda", ...; None takes a GPU if there is one.
+        compile: Compile the network first.
+        workers: Decoding processes; None for one a core, at most 16.
+        patience_seconds: A decoder silent for so long is ended, and its video fails.
+        engine: "ray" takes all machines of a Ray cluster, each with its GPUs or cores. Videos and cache must lie in
+            folders that they share; `workers` and `device` are then of each part.
+        address: Of the Ray cluster, HOST:PORT or "auto"; None starts Ray on this machine alone.
+    """
+
+    device: str | None = None
+    compile: bool = False
+    workers: int | None = None
+    patience_seconds: float = 120.0
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from ..core.errors import FeatureError, VideoError
 from ..core.progress import Progress
 from .cache import FeatureCache, Features
-from .extract import ExtractionResult, ExtractionSettings, extract_dataset
+from .extract import ExtractionResult, ExtractionSettings, Machines, extract_dataset
 from .extraction_job import recipe_of
 from .recipe import Recipe, difference
 
@@ -102,7 +102,12 @@ class Extractor:
     def __call__(self, videos: Mapping[str, Path], out: Path, *, progress: Progress | None = None) -> ExtractionResult:
         """Extract videos, by name, into the cache `out`."""
         return extract_dataset(
-            videos, out, settings=self.settings, loaded=self._loaded, device=self._device, progress=progress
+            videos,
+            out,
+            settings=self.settings,
+            loaded=self._loaded,
+            machines=Machines(device=self._device),
+            progress=progress,
         )
 
     def features(self, path: Path, *, progress: Progress | None = None) -> Features:

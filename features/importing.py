@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,12 +34,7 @@ def import_features(
     source: Path | str | Sequence[Source],
     out: Path | str,
     *,
-    fps: float | Mapping[str, float] | None = None,
-    length_frames: int | None = None,
-    stride_frames: float | None = None,
-    offset_frames: float = 0.0,
-    rescaled: bool = False,
-    durations: Mapping[str, float] | None = None,
+    times: RowTimes | None = None,
     keys: tuple[str, ...] = (),
     transposed: bool = False,
     crops: Crops | None = None,
@@ -52,13 +47,7 @@ def import_features(
     Args:
         source: A folder or file that `find_sources` knows, or what it found there.
         out: The cache; made if absent.
-        fps: Frames a second of the videos when the features were made; one number, or one a video. Not needed where
-            the folder holds them, or rows are `rescaled`.
-        length_frames: Frames that a row describes.
-        stride_frames: Frames from one row's start to the next one's.
-        offset_frames: The first row's first frame.
-        rescaled: Each video's rows are spread evenly over its whole duration, as BSN's hundred are.
-        durations: Length of each video in seconds; by default the last row's end.
+        times: When rows begin and end; None where the folder's files say it.
         keys: Names of the arrays inside files, or of streams; several are joined side by side.
         transposed: The arrays are (D, T).
         crops: What becomes of arrays of several crops (T, 10, D) or (10, T, D).
@@ -87,7 +76,7 @@ def import_features(
     else:
         sources = list(source)
     names = _names(sources, known)
-    times = RowTimes(fps, length_frames, stride_frames, offset_frames, rescaled, durations or {})
+    times = times or RowTimes()
     times.check(sources, names)
     shapes, broken = _survey(sources)
     if len(broken) == len(sources):

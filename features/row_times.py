@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -20,20 +20,21 @@ class RowTimes:
     """How rows lie in time.
 
     Attributes:
-        fps: Frames a second; one number, one a video, or None where the sources bring them.
+        fps: Frames a second of the videos when the features were made; one number, one a video, or None where the
+            sources bring them, or rows are `rescaled`.
         length_frames: Frames that a row describes.
         stride_frames: Frames from one row's start to the next one's.
         offset_frames: The first row's first frame.
-        rescaled: Rows are spread evenly over the whole video instead.
-        durations: Seconds of each video, as far as known.
+        rescaled: Rows are spread evenly over the whole video instead, as BSN's hundred are.
+        durations: Seconds of each video, as far as known; else the last row's end.
     """
 
-    fps: float | Mapping[str, float] | None
-    length_frames: int | None
-    stride_frames: float | None
-    offset_frames: float
-    rescaled: bool
-    durations: Mapping[str, float]
+    fps: float | Mapping[str, float] | None = None
+    length_frames: int | None = None
+    stride_frames: float | None = None
+    offset_frames: float = 0.0
+    rescaled: bool = False
+    durations: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def check(self, sources: Sequence[Source], names: Mapping[str, str]) -> None:
         """Whether everything is there that the times follow from.

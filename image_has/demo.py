@@ -117,6 +117,6 @@ def _sheet(where: dict[str, Path], evaluations: dict[str, Evaluation], runs: Pat
         with PIL.Image.open(first.table.path(i)) as image:
             plain = overlay(image, true_boxes=first.table.boxes[first.table.paths[i]].tolist())
         drawn = [picture_of(evaluations[arm].predictions, localizers[arm], i, title=False) for arm in where]
-        rows.append([plain, *drawn])
+        rows.append([plain, *(one for one in drawn if one is not None)])
     path = where["Hide-and-Seek"] / "side_by_side.png"
     return save_picture(side_by_side(rows, headings=["creature and true box", *where]), path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core.errors import DataError
-from ..eval.assessment import Assessment, assess
+from ..eval.assessment import Assessment, Beside, assess
 from ..eval.explanation import Explanation, explain
 from .content import RunContent
 
@@ -29,8 +29,7 @@ def scored(run: RunContent, *, draws: int = 500) -> Scoring | None:
             iou=run.iou,
             protocol=run.protocol,
             unknown_labels="drop",
-            with_baselines=True,
-            draws=draws,
+            beside=Beside(baselines=True, draws=draws),
         )
     except DataError:
         return None

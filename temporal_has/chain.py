@@ -212,7 +212,7 @@ def _assessment(dataset: Dataset, run: Path) -> Assessment | None:
     """The test videos' own detections, whose labels are predicted, against the true segments; with blind guesses."""
     if dataset.annotations_path is None:
         return None
-    from ..eval.assessment import assess
+    from ..eval.assessment import Beside, assess
     from .runs import prepare_evaluation
 
     scoring = prepare_evaluation(run)
@@ -223,5 +223,5 @@ def _assessment(dataset: Dataset, run: Path) -> Assessment | None:
         scoring.truth,
         iou=np.array(scoring.settings.iou),
         protocol=scoring.settings.protocol,
-        with_baselines=True,
+        beside=Beside(baselines=True),
     )

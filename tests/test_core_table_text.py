@@ -9,7 +9,7 @@ from thas.core.segments import Segments
 from thas.core.table_text import of_rich, table_html, table_text, timeline_svg
 from thas.datasets.dataset import open_dataset
 from thas.eval import Annotations, evaluate
-from thas.eval.assessment import assess
+from thas.eval.assessment import Beside, assess
 from thas.eval.report import score_table
 
 ODD = "<i>50%_a|b & \\c"
@@ -40,7 +40,7 @@ def test_scores_as_tables():
 
 
 def test_a_table_of_the_terminal_keeps_its_cells():
-    heading, rows = of_rich(score_table([assess(FOUND, TRUTH, iou=[0.3, 0.5], with_baselines=True)]))
+    heading, rows = of_rich(score_table([assess(FOUND, TRUTH, iou=[0.3, 0.5], beside=Beside(baselines=True))]))
     assert heading == ["mAP (%) at IoU", "0.3", "0.5", "mean"]
     assert rows[0] == ["activitynet", "50.0", "50.0", "50.0"]
     assert rows[1][0].startswith("blind: ")

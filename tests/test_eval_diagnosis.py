@@ -7,7 +7,7 @@ import pytest
 
 from thas.core.segments import Segments
 from thas.eval import PROTOCOLS, Annotations, evaluate
-from thas.eval.assessment import assess
+from thas.eval.assessment import Beside, assess
 from thas.eval.classification import video_level_ap
 from thas.eval.diagnosis import KINDS, diagnose
 from thas.eval.explanation import action_table, error_table, explain, recall_table, summary
@@ -149,7 +149,7 @@ def test_reports_and_pictures(tmp_path):
     from rich.console import Console
 
     detections, annotations = many(2)
-    assessment = assess(detections, annotations, with_baselines=True, draws=50)
+    assessment = assess(detections, annotations, beside=Beside(baselines=True, draws=50))
     explanation = explain(assessment, annotations)
     lines = summary(explanation)
     assert "mAP" in lines[0]

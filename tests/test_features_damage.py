@@ -253,8 +253,10 @@ def test_a_nearly_full_disk_is_refused_before_hdf5_meets_it(tmp_path, monkeypatc
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path):
-    from thas.features.extract import extract_dataset
+    from thas.features.extract import BackboneWeights, extract_dataset
 
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="could not be written"):
-        extract_dataset({"a": tmp_path / "a.mp4"}, tmp_path / "file" / "cache", random_weights=True)
+        extract_dataset(
+            {"a": tmp_path / "a.mp4"}, tmp_path / "file" / "cache", weights=BackboneWeights(random_weights=True)
+        )

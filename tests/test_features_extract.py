@@ -12,7 +12,7 @@ from thas.core.errors import CheckpointError, FeatureError, PartialFailure, Usag
 from thas.features.c3d import C3D
 from thas.features.cache import FeatureCache
 from thas.features.decode import decode_frames
-from thas.features.extract import ExtractionSettings, extract_dataset
+from thas.features.extract import ExtractionSettings, Machines, extract_dataset
 from thas.features.preprocessing import square
 from thas.features.video import scan_video
 
@@ -21,6 +21,7 @@ from .video_files import write_video
 HOW = square(16, mean=(100, 110, 120), std=(50, 50, 50))
 SMALL = {"width": 2, "input_size": 16, "clip_frames": 8, "depth": 2, "fc_width": 6, "classes": 3}
 DENSE = ExtractionSettings(stride_frames=4)
+ONE, TWO = Machines(workers=1), Machines(workers=2)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,9 @@ def _by_hand(weights, path, starts, layer="fc7"):
 
 def test_features_are_the_networks_at_the_right_frames(tmp_path, weights, videos):
     shares = []
-    result = extract_dataset(videos, tmp_path / "c", settings=DENSE, weights=weights, workers=2, progress=shares.append)
+    result = extract_dataset(
+        videos, tmp_path / "c", settings=DENSE, weights=weights, machines=TWO, progress=shares.append
+    )
     assert result.done == tuple(videos)
     assert result.failed == ()
     assert sum(shares) == pytest.approx(len(videos))
@@ -82,7 +85,7 @@ def test_features_are_the_networks_at_the_right_frames(tmp_path, weights, videos
 
 def test_a_number_of_snippets_spreads_over_the_video(tmp_path, weights, videos):
     settings = ExtractionSettings(snippets=5, layer="fc6")
-    extract_dataset(videos, tmp_path, settings=settings, weights=weights, workers=1)
+    extract_dataset(videos, tmp_path, settings=settings, weights=weights, machines=ONE)
     cache = FeatureCache(tmp_path)
     assert [len(cache[name]) for name in ("long", "short", "tiny", "middle")] == [5, 5, 1, 5]
     starts = [0, 16, 31, 47, 62]
@@ -123,7 +126,7 @@ def test_the_recipe_says_it_all(tmp_path, weights, videos):
 def test_batches_across_videos_change_nothing(tmp_path, weights, videos):
     for batch in (1, 7, 64):
         settings = ExtractionSettings(stride_frames=4, batch=batch)
-        extract_dataset(videos, tmp_path / str(batch), settings=settings, weights=weights, workers=2)
+        extract_dataset(videos, tmp_path / str(batch), settings=settings, weights=weights, machines=TWO)
     one, *others = (FeatureCache(tmp_path / str(batch)) for batch in (1, 7, 64))
     for other in others:
         for name in videos:
@@ -132,9 +135,9 @@ def test_batches_across_videos_change_nothing(tmp_path, weights, videos):
 
 def test_the_company_of_a_clip_does_not_change_a_bit(tmp_path, weights, videos):
     settings = ExtractionSettings(stride_frames=3)
-    extract_dataset(videos, tmp_path / "together", settings=settings, weights=weights, workers=2)
+    extract_dataset(videos, tmp_path / "together", settings=settings, weights=weights, machines=TWO)
     for name in reversed(videos):
-        extract_dataset({name: videos[name]}, tmp_path / "alone", settings=settings, weights=weights, workers=1)
+        extract_dataset({name: videos[name]}, tmp_path / "alone", settings=settings, weights=weights, machines=ONE)
     together, alone = FeatureCache(tmp_path / "together"), FeatureCache(tmp_path / "alone")
     for name in videos:
         assert np.array_equal(together[name].data, alone[name].data)
@@ -167,7 +170,7 @@ def test_failures_are_listed_and_tried_again(tmp_path, weights, videos):
     out = tmp_path / "cache"
     result = extract_dataset(mixed, out, settings=DENSE, weights=weights)
     assert result.done == ("good",)
-    assert [failure.video for failure in result.failed] == ["empty", "noise"]
+    assert [failure.subject for failure in result.failed] == ["empty", "noise"]
     with open(out / "failed.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     advice = "copy or download it again, or take it out"

@@ -15,7 +15,9 @@ from thas.cli import run
 from thas.core.errors import FeatureError, UsageError
 from thas.core.messages import collected
 from thas.features.cache import FeatureCache
-from thas.features.importing import import_features, read_array, read_rates
+from thas.features.importing import read_array, read_rates
+
+from .feature_imports import imported as import_features
 
 GRID = {"fps": 25.0, "length_frames": 16, "stride_frames": 16}
 DRAW = np.random.default_rng(0)
@@ -176,7 +178,7 @@ def test_arrays_the_other_way_round_are_refused_before_anything_is_written(tmp_p
         np.save(folder / f"{name}.npy", drawn(25 + ord(name), 16))
     np.save(folder / "e.npy", drawn(16, 28))
     failed = import_features(folder, tmp_path / "other", **GRID).failed
-    assert [one.video for one in failed] == ["e"]
+    assert [one.subject for one in failed] == ["e"]
     assert "probably (D, T)" in failed[0].why
 
 

@@ -19,7 +19,7 @@ from thas.features import FeatureCache
 from thas.features.backbones import Backbone, register
 from thas.features.c3d import C3D
 from thas.features.dispatch import Desk, News
-from thas.features.extract import ExtractionSettings, extract_dataset
+from thas.features.extract import BackboneWeights, ExtractionSettings, Machines, extract_dataset
 from thas.features.failures import read_failures
 from thas.features.preprocessing import square
 from thas.features.ray_actor import Terms
@@ -28,6 +28,7 @@ from .video_files import write_video
 
 SMALL = {"width": 2, "input_size": 16, "clip_frames": 8, "depth": 2, "fc_width": 6, "classes": 0}
 DENSE = ExtractionSettings(backbone="gated", stride_frames=4)
+DRAWN = BackboneWeights(random_weights=True)
 VIDEOS = 36  # more than one machine takes before it stops at the gate
 
 
@@ -83,20 +84,20 @@ def test_machines_that_do_not_share_the_folder_are_told_apart(tmp_path, monkeypa
 def test_without_ray_three_lines_say_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match="not installed") as caught:
-        extract_dataset({}, tmp_path, engine="ray")
+        extract_dataset({}, tmp_path, machines=Machines(engine="ray"))
     assert caught.value.next == "pip install ray"
 
 
 def test_an_address_needs_the_engine(tmp_path):
     with pytest.raises(UsageError, match="of a Ray cluster"):
-        extract_dataset({}, tmp_path, address="auto")
+        extract_dataset({}, tmp_path, machines=Machines(address="auto"))
 
 
 def test_arguments_that_do_not_go_with_ray(tmp_path):
     pytest.importorskip("ray")
     for arguments in ({"device": "cuda:1"}, {"address": "ray://head:10001"}):
         with pytest.raises(UsageError):
-            extract_dataset({}, tmp_path, engine="ray", **arguments)
+            extract_dataset({}, tmp_path, machines=Machines(engine="ray", **arguments))
 
 
 # What follows needs Ray, and fails where Ray is installed and does not start.
@@ -199,9 +200,8 @@ def test_a_machine_is_lost_half_way_and_every_video_is_there_once(tmp_path, vide
             videos,
             tmp_path / "cluster",
             settings=DENSE,
-            random_weights=True,
-            engine="ray",
-            address=cluster.address,
+            weights=DRAWN,
+            machines=Machines(engine="ray", address=cluster.address),
             progress=shares.append,
             announce=estimates.append,
         )
@@ -219,7 +219,7 @@ def test_a_machine_is_lost_half_way_and_every_video_is_there_once(tmp_path, vide
     assert len(estimates) == 1
     assert {path.name for path in (tmp_path / "cluster").iterdir()} == {f"{name}.h5" for name in videos}
 
-    local = extract_dataset(videos, tmp_path / "local", settings=DENSE, random_weights=True)
+    local = extract_dataset(videos, tmp_path / "local", settings=DENSE, weights=DRAWN)
     assert local.done == result.done
     assert _bytes(tmp_path / "cluster") == _bytes(tmp_path / "local")
     assert capsys.readouterr().out == ""
@@ -262,6 +262,6 @@ def test_a_machine_is_lost_half_way_and_every_video_is_there_once(tmp_path, vide
 def test_an_address_where_nobody_answers(tmp_path, videos):
     pytest.importorskip("ray")
     with pytest.raises(FeatureError, match=r"no Ray cluster at 127\.0\.0\.1:9") as caught:
-        extract_dataset(videos, tmp_path, random_weights=True, engine="ray", address="127.0.0.1:9")
+        extract_dataset(videos, tmp_path, weights=DRAWN, machines=Machines(engine="ray", address="127.0.0.1:9"))
     assert "ray start --head" in caught.value.next
     assert list(tmp_path.iterdir()) == []

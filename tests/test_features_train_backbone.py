@@ -237,7 +237,7 @@ def test_a_broken_video_among_good_ones_is_named_and_the_rest_is_learned(folder,
     labels |= dict.fromkeys(("broken", "cut", "absent"), ("red",))
     out = tmp_path / "b.safetensors"
     result = train_backbone(files, labels, ("blue", "red"), out, settings=replace(TINY, epochs=1), workers=2)
-    assert sorted(failure.video for failure in result.failed) == ["absent", "broken", "cut"]
+    assert sorted(failure.subject for failure in result.failed) == ["absent", "broken", "cut"]
     assert all(failure.why for failure in result.failed)
     assert result.videos == 9
     with pytest.raises(DataError, match="of 2 training videos none can be read"):

@@ -40,9 +40,6 @@ MAY_IMPORT = {
 
 # Functions of more than ten parameters that are still to be divided; none may join them.
 TOO_MANY_PARAMETERS = {
-    "eval.assessment.assess",
-    "features.extract.extract_dataset",
-    "features.importing.import_features",
     "temporal_has.runs.localize_dataset",
 }
 
