@@ -6,6 +6,7 @@
         labels.csv         video,label[,subset]; several rows for several labels; or labels.xlsx
         annotations.json   optional, ActivityNet's form; or annotations.csv or .xlsx; or annotations/, THUMOS14's text
                            files or those of annotation tools (docs/annotators.md). For evaluation only
+        points.csv         optional, video,label,time_seconds: a click an action, from which training learns more
         features/          <video>.h5, made by `thas extract-features` or `thas import-features`
 
 Training sees `labels` and nothing else; segments are read by evaluation alone.
@@ -30,8 +31,10 @@ from .near_names import label_sentence, near_names, told
 from .video_files import VIDEO_SUFFIXES, find_videos
 
 if TYPE_CHECKING:
+    from ..core.segments import Segments
     from ..eval.annotations import Annotations
 
+_TOOL_SUFFIXES = (".eaf", ".boris", ".xml", ".anvil", ".annot", ".tsv")  # of annotation tools
 _TRAIN_NAMES = ("training", "train", "validation", "val")
 _TEST_NAMES = ("test", "testing", "validation", "val", "valid", "dev", "development", "eval", "evaluation")
 
@@ -203,6 +206,49 @@ class Dataset:
             several = "of the annotations are no videos of the table"
             sentences.append(counted(near, f"video {what}", f"videos {several}") + told(near))
         return sentences
+
+    @property
+    def points_path(self) -> Path | None:
+        """Where clicks on actions are, for training: points.csv, or a file of an annotation tool; None if nowhere."""
+        table = find_table(self.folder, "points")
+        others = (self.folder / f"points{suffix}" for suffix in _TOOL_SUFFIXES)
+        return table or next((path for path in others if path.is_file()), None)
+
+    def points(self) -> Segments:
+        """The clicks, each a row that ends where it starts; of videos outside the table, too.
+
+        Raises:
+            DataError: There are none, or one has a label that the table lacks.
+        """
+        from ..eval.annotation_files import read_annotations
+
+        path = self.points_path
+        if path is None:
+            raise DataError(f"data set {self.name} has no points", next=f"write {self.folder}/points.csv")
+        found = read_annotations(path).points
+        if not len(found):
+            raise DataError(
+                f"{path} holds no points",
+                why="a point has a time and no length",
+                next="video,label,time_seconds",
+                subject=str(path),
+            )
+        strange = sorted(set(found.label) - set(self.classes))
+        if strange:
+            raise DataError(
+                counted(strange, f"label of {path} is not in the table", f"labels of {path} are not in the table"),
+                why=label_sentence(strange, self.classes).removeprefix("; "),
+                next="correct the points, or labels.csv",
+                subject=str(path),
+            )
+        if not set(found.video) & set(self.labels):
+            raise DataError(
+                f"{path} holds no point of a video of the table",
+                why=told(near_names(found.by_video(), self.labels)).removeprefix("; "),
+                next="call videos as the table does",
+                subject=str(path),
+            )
+        return found
 
     def durations(self) -> dict[str, float]:
         """Seconds of each video by its annotations; empty where there are none, or they do not say."""
@@ -432,7 +478,7 @@ def _annotations_path(folder: Path) -> Path | None:
     if (folder / "annotations.json").exists():
         return folder / "annotations.json"
     table = find_table(folder, "annotations")
-    for suffix in (".eaf", ".boris", ".xml", ".anvil", ".tsv"):
+    for suffix in _TOOL_SUFFIXES:
         table = table or (path if (path := folder / f"annotations{suffix}").is_file() else None)
     return table or (folder / "annotations" if (folder / "annotations").exists() else None)
 

@@ -117,6 +117,8 @@ class TrainingFeatures(Sequence[Tensor]):
         self._room = memory_bytes
         self.lengths: list[int] = []
         """Snippets of each video."""
+        self.centres: list[np.ndarray] = []
+        """(T_i,) float32, seconds: the middle of each snippet of each video."""
         self.dimension = 0
         spans, strides = [], []
         total = np.zeros(0)
@@ -151,6 +153,8 @@ class TrainingFeatures(Sequence[Tensor]):
                     subject=video,
                 )
             self.lengths.append(len(x))
+            rows = sound_positions(one, snippets)
+            self.centres.append(((one.start_seconds[rows] + one.end_seconds[rows]) / 2).astype(np.float32))
             # Half precision, as features are often kept, rounds each of them by up to a thousandth.
             self.probabilities &= bool((x >= 0).all() and (np.abs(x.sum(axis=1) - 1) < 0.01).all())
             total += x.sum(axis=0)

@@ -20,6 +20,7 @@ from ..eval.labels_told import LabelsTold
 from ..eval.reliability import Reliability
 from ..features.cache import FeatureCache
 from .data import training_labels
+from .points import PointLabels
 from .results import LocalizeResult, write_result
 from .rules import Decision
 from .runs import localize_dataset, open_features
@@ -105,6 +106,8 @@ def train_run(
     )
     cache = open_features(Path(data.features), dataset)
     labels, missing = training_labels(opened, cache, dataset=dataset, skip_missing=options.skip_missing)
+    if settings.train.points and opened.points_path is not None:
+        labels = PointLabels(labels, opened.points())
     _warn_of_data(opened, labels, preset=dataset in dataset_presets())
     new_epochs = 0
 

@@ -120,6 +120,12 @@ class TrainSettings:
         part="losses",
         auto=True,
     )
+    points: float = setting(
+        1.0,
+        "weight of the loss at clicked moments (points.csv), beside that of whole videos; 0 heeds no clicks",
+        "ours",
+        low=0,
+    )
     clip_norm: float = setting(0.0, "longer gradients are shortened to this; 0 leaves them", "ours", low=0)
     validation: float = setting(
         0.0,

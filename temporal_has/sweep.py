@@ -64,7 +64,8 @@ class TemporalHalf(Half[Settings]):
         videos = (*opened.videos_of(opened.train_subset), *test)
         path = cache.path
         files = [path] if path.is_file() else [path / file_name(video) for video in videos if video in cache]
-        return {
+        points = {"points": list(opened.points())} if opened.points_path is not None else {}
+        return points | {
             "labels": self._training_labels()[0],
             "test": test,
             "classes": opened.classes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,10 +29,12 @@ class LabelledVideos:
     Attributes:
         data: The features of N videos.
         targets: (N, C), 1 where a video has a class.
+        points: For each video (P, 2), snippet and class of what somebody clicked; empty if nothing was.
     """
 
     data: TrainingFeatures
     targets: Tensor
+    points: Sequence[Tensor] = ()
 
 
 class HeadTask:
@@ -59,7 +61,9 @@ class HeadTask:
         # With `train.average` another network learns, and the one that is kept follows it.
         self._learning = copy.deepcopy(model.network) if settings.average else model.network
         self._steps = 0
-        self.trained: nn.Module = NetworkWithLoss(self._learning, loss=settings.loss, autocast=runner.autocast)
+        self.trained: nn.Module = NetworkWithLoss(
+            self._learning, loss=settings.loss, autocast=runner.autocast, points=settings.points
+        )
         self.optimiser: torch.optim.Optimizer = torch.optim.AdamW(
             self._learning.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
@@ -107,6 +111,7 @@ class HeadTask:
             [data.lengths[row] for row in rows],
             hiding=self.random["hiding"],
             dropout=self.random["dropout"],
+            every_snippet=bool(self.train.points),
         )
         places = list(range(len(rows)))[runner.rank :: runner.world]
         # A process that is left without a video takes part all the same, with one that does not count.
@@ -115,7 +120,8 @@ class HeadTask:
         total = None if runner.world == 1 else lambda values: runner.total(values * weight)
         shown = drawing.shown([data[rows[i]] for i in places], places, total)
         target = self.train.targets[batch[places]].to(self.model.device)
-        losses, video_logits = trained(shown, target)
+        points = [drawing.seen(self.train.points[rows[i]], i) for i in places] if self.train.points else None
+        losses, video_logits = trained(shown, target, points)
         # The mean over the whole batch: gradients are averaged over the processes, whose shares may be uneven.
         loss = losses.sum() / len(rows) * (weight * runner.world)
         top = video_logits.detach().argmax(dim=1, keepdim=True)

@@ -14,10 +14,12 @@ from torch import nn
 from ..core.errors import DataError, listing
 from ..core.log import Epoch
 from ..core.runners import choose_runner
+from ..core.segments import Segments
 from ..core.training import Schedule, fit
 from .data import TrainingFeatures
 from .heads import as_head, build_head
 from .model import Model
+from .points import PointLabels, snippets_of
 from .rules import Decision, Known, decide, share_of_several
 from .settings import Settings
 from .task import HeadTask, LabelledVideos
@@ -55,7 +57,7 @@ def train(
 
     Args:
         features: By video.
-        labels: The training videos' labels; videos without any are left out.
+        labels: The training videos' labels; videos without any are left out. `points.PointLabels` have moments, too.
         classes: C names, the order of the network's outputs.
         settings: Of everything; the defaults if None.
         recipe: How the features were made, kept with the model.
@@ -76,7 +78,10 @@ def train(
     known = _checked_labels(labels, classes)
     share = settings.train.validation
     apart = held_out(known, fraction=share, seed=settings.train.seed) if share else []
-    taught = _taught(features, {v: k for v, k in known.items() if v not in set(apart)}, classes, settings, 1 - share)
+    points = labels.points if isinstance(labels, PointLabels) and settings.train.points else None
+    points = points if points is not None and len(points) else None
+    mine = {video: names for video, names in known.items() if video not in set(apart)}
+    taught = _taught(features, mine, classes, settings, 1 - share, points)
     judged = _taught(features, {v: known[v] for v in apart}, classes, settings, share) if apart else None
     runner = choose_runner(settings.train.device, settings.train.precision)
     device, data = runner.device, taught.data
@@ -90,7 +95,7 @@ def train(
         head = as_head(network, classes=len(classes), settings=settings.network)
     known_by = (data.mean, data.deviation, tuple(classes), settings, dict(recipe or {}))
     model = Model(head.to(device), *known_by, own=network is not None)
-    task = HeadTask(model, taught, judged, runner=runner, labels=_fingerprint(known))
+    task = HeadTask(model, taught, judged, runner=runner, labels=_fingerprint(known, points))
     of = settings.train
     schedule = Schedule(of.epochs, of.checkpoint_epochs, of.patience, of.clip_norm)
     done = fit(task, schedule, runner=runner, folder=folder, resume=resume, on_epoch=on_epoch)
@@ -121,6 +126,7 @@ def _taught(
     classes: Sequence[str],
     settings: Settings,
     share: float,
+    points: Segments | None = None,
 ) -> LabelledVideos:
     """Videos with their features, in a share of the memory, and labels as numbers."""
     memory_bytes = settings.train.memory_gigabytes * 1e9 * share
@@ -129,7 +135,8 @@ def _taught(
     targets = torch.zeros(len(labels), len(classes))
     for row, names in enumerate(labels.values()):
         targets[row, [column[label] for label in names]] = 1
-    return LabelledVideos(data, targets)
+    clicked = snippets_of(points, data.videos, data.centres, classes) if points is not None else ()
+    return LabelledVideos(data, targets, clicked)
 
 
 def _known(data: TrainingFeatures, labels: Mapping[str, Sequence[str]]) -> Known:
@@ -143,7 +150,9 @@ def _known(data: TrainingFeatures, labels: Mapping[str, Sequence[str]]) -> Known
     )
 
 
-def _fingerprint(labels: Mapping[str, Sequence[str]]) -> str:
-    """Of the training videos and their labels, to notice that they changed."""
-    rows = sorted((video, sorted(set(names))) for video, names in labels.items())
+def _fingerprint(labels: Mapping[str, Sequence[str]], points: Segments | None) -> str:
+    """Of the training videos, their labels and their points, to notice that they changed."""
+    rows: list[object] = []
+    rows += sorted((video, sorted(set(names))) for video, names in labels.items())
+    rows += [] if points is None else sorted(points)
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

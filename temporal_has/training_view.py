@@ -14,6 +14,7 @@ from .hide import Hiding, dropped, hide_mask, segment_size
 from .losses import video_loss
 from .model import Model
 from .network import NetworkOutput
+from .points import point_losses
 from .seeded_dropout import Chance
 from .settings import HideSettings
 
@@ -64,12 +65,19 @@ class Drawing:
         lengths: B numbers of snippets.
         hiding: The source of what is hidden, or dropped of the features.
         dropout: The source of what the network drops.
+        every_snippet: What the network says of each snippet is needed, so that all are computed.
     """
 
     def __init__(
-        self, model: Model, lengths: Sequence[int], *, hiding: torch.Generator, dropout: torch.Generator
+        self,
+        model: Model,
+        lengths: Sequence[int],
+        *,
+        hiding: torch.Generator,
+        dropout: torch.Generator,
+        every_snippet: bool = False,
     ) -> None:
-        self.model = model
+        self.model, self.every_snippet = model, every_snippet
         self.seeds = _seeds(len(lengths), dropout)
         self.input_seeds: list[int] = []
         self.hidden: Tensor | None = None
@@ -77,6 +85,12 @@ class Drawing:
             self.input_seeds = _seeds(len(lengths), hiding)
         else:
             self.hidden = hidden_snippets(lengths, settings=model.settings.hide, generator=hiding)
+
+    def seen(self, points: Tensor, place: int) -> Tensor:
+        """The points (P, 2) of one of the batch's videos that are not hidden, on the model's device."""
+        if self.hidden is not None and len(points):
+            points = points[~self.hidden[place, points[:, 0]]]
+        return points.to(self.model.device)
 
     def shown(
         self, videos: Sequence[Tensor], places: Sequence[int], total: Callable[[Tensor], Tensor] | None = None
@@ -100,7 +114,7 @@ class Drawing:
             )
             return Filled(x.to(model.device), valid.to(model.device), chance)
         fill = model.mean if settings.fill == "mean" else torch.zeros_like(model.mean)
-        if model.network.sees_single_snippets and settings.layer == 0:
+        if model.network.sees_single_snippets and settings.layer == 0 and not self.every_snippet:
             masks = [self.hidden[i, : len(x)] for i, x in zip(places, videos, strict=True)]
             visible = [
                 model.normalised((x[~mask] if mask.any() else x).to(model.device))
@@ -128,15 +142,25 @@ class NetworkWithLoss(nn.Module):
         network: The network.
         loss: The setting `train.loss`.
         autocast: The precision of the network's arithmetic; losses are computed in 32 bits.
+        points: How much the loss of clicked snippets counts beside that of videos.
     """
 
-    def __init__(self, network: Any, *, loss: str, autocast: Callable[[], AbstractContextManager[Any]]) -> None:
+    def __init__(
+        self,
+        network: Any,
+        *,
+        loss: str,
+        autocast: Callable[[], AbstractContextManager[Any]],
+        points: float = 0.0,
+    ) -> None:
         super().__init__()
         self.network = network
-        self._loss, self._autocast = loss, autocast
+        self._loss, self._autocast, self._points = loss, autocast, points
 
-    def forward(self, shown: Filled | Visible, target: Tensor) -> tuple[Tensor, Tensor]:
-        """What was shown, and (B, C) labels -> (B,) losses and (B, C) video-level logits."""
+    def forward(
+        self, shown: Filled | Visible, target: Tensor, points: Sequence[Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What was shown, (B, C) labels, and (P, 2) points of each -> (B,) losses and (B, C) video-level logits."""
         target = target.float()
         with self._autocast():
             if isinstance(shown, Visible):
@@ -148,7 +172,11 @@ class NetworkWithLoss(nn.Module):
         with torch.autocast(target.device.type, enabled=False):
             video_logits = video_logits.float()
             if output is not None:
-                return self.network.losses(_in_32_bits(output), target, loss=self._loss), video_logits
+                exact = _in_32_bits(output)
+                losses = self.network.losses(exact, target, loss=self._loss)
+                if points is not None:
+                    losses = losses + self._points * point_losses(exact, points)
+                return losses, video_logits
             return video_loss(video_logits, target, loss=self._loss), video_logits
 
 

@@ -144,7 +144,9 @@ def test_marks_are_saved_as_annotations(tmp_path, opened, capsys):
     good.get_by_role("button", name="Correct").click()
     good.locator("select").select_option(label=HEBREW)
     good.get_by_role("button", name="Add at").click()
-    assert page.locator("#save").inner_text() == "Save 3 marks"
+    good.locator("select").select_option(label=HEBREW)
+    good.get_by_role("button", name="Point at").click()
+    assert page.locator("#save").inner_text() == "Save 4 marks"
     with page.expect_download() as download:
         page.click("#save")
     path = tmp_path / "marked.json"
@@ -152,6 +154,7 @@ def test_marks_are_saved_as_annotations(tmp_path, opened, capsys):
     marked = read_annotations(path)
     assert list(marked.segments) == [("bad", "Run", 2.0, 11.5), ("good", HEBREW, 0.0, 4.0)]
     assert list(marked.ignored) == [("good", "Ambiguous", 2.0, 6.0)], "what nobody judged counts neither way"
+    assert [row[0] for row in marked.points] == ["good"], "a click has no length"
     assert marked.durations == {"bad": 20.0, "good": 20.0}
     assert json.loads(path.read_text())["version"] == f"thas {__version__}"
     write(make_run().detections, tmp_path / "found.json", form="activitynet")

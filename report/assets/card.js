@@ -133,12 +133,15 @@ class Card {
     const list_ = video.r[0].d.map((row, index) => this.row(row, index));
     const extras = marks.added(video).map((one) =>
       el("div", { className: "row added" }, el("span", { className: "what", dir: "auto" }, D.classes[one.c]),
-        el("span", {}, `${clock(one.start)} – ${clock(one.end)}`),
+        el("span", {}, one.end > one.start ? `${clock(one.start)} – ${clock(one.end)}` : clock(one.start, 2)),
         el("button", { type: "button", onclick: () => { marks.remove(video, one); this.refresh(); } }, "Remove")),
     );
     const pick = el("select", { ariaLabel: "action to add" }, ...D.classes.map((name, i) => el("option", { value: i, selected: video.l[0] === i }, name)));
     const adding = el("div", { className: "row" }, el("span", { className: "what" }, "Missed an action?"), pick,
-      el("button", { type: "button", onclick: () => this.addHere(Number(pick.value)) }, `Add at ${clock(this.now ?? 0)}`));
+      el("button", { type: "button", onclick: () => this.addHere(Number(pick.value)) }, `Add at ${clock(this.now ?? 0)}`),
+      el("button", { type: "button", className: "point", title: "a click on the action, without a length, to learn from",
+        onclick: () => { marks.add(video, Number(pick.value), this.now ?? 0, this.now ?? 0); this.refresh(); } },
+        `Point at ${clock(this.now ?? 0, 2)}`));
     this.rows.replaceChildren(...list_, ...extras, adding);
     this.light();
   }

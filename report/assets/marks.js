@@ -1,4 +1,4 @@
-// What a person marked: detections right or wrong, ends moved, actions added; saved as annotations.
+// What a person marked: detections right or wrong, ends moved, actions and points added; saved as annotations.
 const marks = {
   byVideo: new Map(), // video's name -> { rows: Map(index -> mark), added: [mark] }
   unsaved: false,
@@ -63,9 +63,11 @@ const marks = {
         const [start, end] = mark ? [mark.start, mark.end] : [row[1], row[2]];
         return [{ label: mark ? D.classes[row[0]] : "Ambiguous", segment: [start / 100, end / 100] }];
       });
-      for (const { c, start, end } of entry.added) annotations.push({ label: D.classes[c], segment: [start / 100, end / 100] });
+      const points = entry.added.filter(({ start, end }) => start === end);
+      for (const { c, start, end } of entry.added) if (end > start) annotations.push({ label: D.classes[c], segment: [start / 100, end / 100] });
       annotations.sort((a, b) => a.segment[0] - b.segment[0]);
       database[video.n] = { subset: video.k || "marked", duration: video.d / 100, annotations };
+      if (points.length) database[video.n].points = points.map(({ c, start }) => ({ label: D.classes[c], time: start / 100 }));
     }
     return { version: `thas ${D.version}`, taxonomy: [], database };
   },
