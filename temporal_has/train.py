@@ -150,7 +150,7 @@ def _known(data: TrainingFeatures, labels: Mapping[str, Sequence[str]]) -> Known
     )
 
 
-def _fingerprint(labels: Mapping[str, Sequence[str]], points: Segments | None) -> str:
+def _fingerprint(labels: Mapping[str, Sequence[str]], points: Segments | None = None) -> str:
     """Of the training videos, their labels and their points, to notice that they changed."""
     rows: list[object] = []
     rows += sorted((video, sorted(set(names))) for video, names in labels.items())
