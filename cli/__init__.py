@@ -107,6 +107,7 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
     from rich.console import Console
 
     from .console import err, print_error
+    from .positionals import rearranged
 
     _show_messages()
     # A console of its own: without wrapping, the panel around a wrong option would be cropped.
@@ -116,7 +117,7 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
         if list(tokens[1:]) in ([], ["--help"], ["-h"]) and tokens[0] in GROUPS:
             for name in [name for name in app[tokens[0]] if not name.startswith("-")]:
                 _ = app[tokens[0]][name]  # imported, so that the page tells what each is for
-        result = app(tokens, exit_on_error=False, print_error=True, error_console=usage)
+        result = app(rearranged(app, tokens), exit_on_error=False, print_error=True, error_console=usage)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except cyclopts.CycloptsError:

@@ -7,21 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
 from ..core.errors import PartialFailure, counted, listing, plural
 from .console import note, out, print_json, progress, warn
-
-_FLAG = Parameter(negative=())
+from .options import DATASET, DataRoot, Printed, also
 
 
 def features_verify(
     cache: Path,
     *,
-    dataset: str | None = None,
-    data_root: Path = Path("data"),
-    remove: Annotated[bool, _FLAG] = False,
-    json: Annotated[bool, _FLAG] = False,
+    dataset: Annotated[str | None, also(DATASET, "Whether it holds all its videos is checked, too.")] = None,
+    remove: bool = False,
+    data: DataRoot = DataRoot(),
+    printed: Printed = Printed(),
 ) -> int:
     """Check every file of a feature cache: whole, finite, times in order, one recipe.
 
@@ -33,14 +30,8 @@ def features_verify(
     ----------
     cache
         A folder of features, or a packed file.
-    dataset
-        Also check that it holds all videos of this data set.
-    data_root
-        The folder that holds data sets called by name.
     remove
         Remove faulty files, so that the next extraction makes them anew.
-    json
-        Print one JSON object.
     """
     from ..features.cache import FeatureCache
     from ..features.cache_tools import damaged_files, verify_cache
@@ -49,10 +40,10 @@ def features_verify(
     if dataset:
         from ..datasets.dataset import open_dataset
 
-        expected = open_dataset(dataset, data_root=data_root).videos
+        expected = open_dataset(dataset, data_root=data.data_root).videos
     with progress("verifying", len(FeatureCache(cache)), "videos") as advance:
         found = verify_cache(cache, expected=expected, progress=advance)
-    if json:
+    if printed.json:
         print_json(
             {
                 "videos": found.videos,
@@ -92,7 +83,7 @@ def features_verify(
     return 0
 
 
-def features_diff(first: Path, second: Path, *, json: Annotated[bool, _FLAG] = False) -> int:
+def features_diff(first: Path, second: Path, *, printed: Printed = Printed()) -> int:
     """Say why two feature caches differ: by their recipes and by their numbers. Exit code 1 if they do.
 
     For example:
@@ -105,15 +96,13 @@ def features_diff(first: Path, second: Path, *, json: Annotated[bool, _FLAG] = F
         A folder of features, or a packed file.
     second
         Another one.
-    json
-        Print one JSON object.
     """
     from ..features.cache import FeatureCache
     from ..features.cache_tools import compare_caches
 
     with progress("comparing", len(FeatureCache(first)), "videos") as advance:
         found = compare_caches(first, second, progress=advance)
-    if json:
+    if printed.json:
         print_json({"same": found.same} | vars(found))
         return 0 if found.same else 1
     differ = partial(plural, one="video differs", many="videos differ")
@@ -153,7 +142,7 @@ def features_pack(
     cache: Path,
     target: Path,
     *,
-    links: Annotated[bool, _FLAG] = False,
+    links: bool = False,
 ) -> int:
     """Make one HDF5 file of a feature cache; it is read like the folder.
 
@@ -179,17 +168,12 @@ def features_pack(
     return 0
 
 
-def list_backbones(*, json: Annotated[bool, _FLAG] = False) -> int:
+def list_backbones(*, printed: Printed = Printed()) -> int:
     """List the backbones: dimension, clip, input, licence and where weights come from.
 
     For example:
 
         thas list backbones
-
-    Parameters
-    ----------
-    json
-        Print one JSON object.
     """
     from ..features.backbones import backbone_names, get_backbone
 
@@ -209,7 +193,7 @@ def list_backbones(*, json: Annotated[bool, _FLAG] = False) -> int:
                 "weights": one.origin,
             }
         )
-    if json:
+    if printed.json:
         print_json({"backbones": rows})
         return 0
     from rich.table import Table

@@ -6,12 +6,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
-
 from ..core.errors import PartialFailure, ThasError, counted, plural
 from .console import err, note, out, print_json, progress, warn
 from .eval_output import say_told
-from .temporal import SET
+from .options import SET, WEIGHTS, Printed, Set, also
 from .training_bar import TrainingBar
 from .typed_settings import parse_set
 
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from ..temporal_has.chain import ChainResult
     from ..temporal_has.chain_plan import Plan
 
-_FLAG = Parameter(negative=())
 _SHOWN = 40
 
 
@@ -33,11 +30,11 @@ def run(
     folder: str,
     /,
     *,
-    weights: str | None = None,
-    train_backbone: Annotated[bool, _FLAG] = False,
-    set_: Annotated[list[str] | None, SET] = None,
-    plan: Annotated[bool, _FLAG] = False,
-    json: Annotated[bool, _FLAG] = False,
+    weights: Annotated[str | None, also(WEIGHTS, "The backbone's; the best at hand by default.")] = None,
+    train_backbone: bool = False,
+    set_: Annotated[Set, also(SET, "Of training and localizing.")] = None,
+    plan: bool = False,
+    printed: Printed = Printed(),
 ) -> int:
     """Find when actions happen in a folder of videos: looks them through, makes features, learns, localizes, scores.
 
@@ -57,22 +54,16 @@ def run(
     Parameters
     ----------
     folder
-        The folder, or a data set's name.
-    weights
-        The backbone's weights: a file, or a name of `thas weights list`; the best at hand by default.
+        A data set's name (`thas list datasets`) or its folder.
     train_backbone
         Train a small backbone from your labels instead, where no published weights are of any use.
-    set_
-        Any setting of training and localizing, as section.name=value.
     plan
         Say what would be done and how long it would take, then stop.
-    json
-        Print one JSON object.
     """
     from ..temporal_has.chain import finish
     from ..temporal_has.chain_plan import make_plan, with_backbone
 
-    options = parse_set(set_ or [])
+    options = parse_set(set_)
     planned = make_plan(folder, weights=weights, train_backbone=train_backbone)
     mend = _look_through(planned)
     for line in planned.lines():
@@ -96,7 +87,7 @@ def run(
             return stack.enter_context(TrainingBar(f"learning from {what}"))
 
         result = finish(planned, options=options, watch=watch, failed=failed)
-    if json:
+    if printed.json:
         print_json(result.to_json())
     else:
         _show(result, planned)

@@ -71,19 +71,6 @@ def print_as(tables: Iterable[Table], form: Form) -> None:
         out.print(("\n" if i else "") + table_text(heading, rows, form=form), markup=False, end="")
 
 
-def table_form(markdown: bool, latex: bool, *, json: bool) -> Form | None:
-    """What `--markdown` and `--latex` ask for.
-
-    Raises:
-        UsageError: More than one form is asked for.
-    """
-    from ..core.errors import UsageError
-
-    if markdown + latex + json > 1:
-        raise UsageError("--markdown, --latex and --json exclude each other", next="give one of them")
-    return "markdown" if markdown else "latex" if latex else None
-
-
 def warn(message: str) -> None:
     """A warning on stderr."""
     if first_process():

@@ -9,8 +9,8 @@ from cyclopts import Parameter
 
 from ..core.errors import UsageError, plural
 from .console import note, out, print_json
+from .options import SEED, SUBSET, All, Printed, also, named, options
 
-_FLAG = Parameter(negative=())
 Form = Literal[
     "activitynet",
     "csv",
@@ -27,32 +27,66 @@ Form = Literal[
 ]
 
 
+@options
+class Said:
+    """What the source does not say itself."""
+
+    from_: Annotated[str | None, named("--from")] = None
+    """The form of the source, where its content does not tell."""
+    fps: float | None = None
+    """Frames a second: of annotations that count frames; and for Label Studio, whose ranges are frames, of its Video
+    tag (24 unless given)."""
+    video: str | None = None
+    """The video's name, where annotations do not say it; {file} stands for the file's own name."""
+    label: list[str] | None = None
+    """What the label is made of: a field of the form, such as tier, or several."""
+    where: list[str] | None = None
+    """Only annotations with this field and value, as tier=Hands or subject=mouse1; of one field several values."""
+    leave_out: list[str] | None = None
+    """Labels that are none, such as SIL or background."""
+    seconds: list[str] | None = None
+    """How long videos last, where several share one clock: NAME=SECONDS, a folder of the videos, or a table with the
+    columns video,duration_seconds."""
+    offset: float = 0.0
+    """Seconds to add to every time of the annotations."""
+    columns: list[str] | None = None
+    """How a table of your own calls its columns: video=ID label=type start=from end=to."""
+    skip_unpaired: bool = False
+    """Leave out states that have no start or no stop."""
+    class_ids: Literal["official", "positions"] | None = None
+    """What class numbers in a THUMOS14 text file mean, if they can mean two things."""
+
+
+@options
+class What:
+    """What is written of it."""
+
+    split: list[str] | None = None
+    """Put the videos into subsets, each label shared out alike: test=0.2, or training=0.7 validation=0.1 test=0.2."""
+    split_by: str | None = None
+    """What must stay in one subset: an expression that finds the person in a video's name, such as P[0-9]+, or a
+    table with the columns video,subject."""
+    seed: Annotated[int, Parameter(help=SEED)] = 0
+    subset: Annotated[str | None, also(SUBSET, "Only its annotations are written.")] = None
+    min_score: float | None = None
+    """Only detections with this score or more."""
+    top: int | None = None
+    """Only so many detections of each video, the surest."""
+    all_: All = False
+    """All candidates, overlapping or not, instead of the few that are sure and apart."""
+    media: str = "{video}.mp4"
+    """Where annotation tools and FiftyOne find a video, with {video} for its name."""
+
+
 def convert(
     source: Path,
     target: Path,
     /,
     *,
     to: Form | None = None,
-    from_: Annotated[str | None, Parameter(name="--from")] = None,
-    fps: float | None = None,
-    video: str | None = None,
-    label: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    where: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    leave_out: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    seconds: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    offset: float = 0.0,
-    columns: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    skip_unpaired: Annotated[bool, _FLAG] = False,
-    split: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    split_by: str | None = None,
-    seed: int = 0,
-    subset: str | None = None,
-    min_score: float | None = None,
-    top: int | None = None,
-    all_: Annotated[bool, Parameter(name="--all", negative=())] = False,
-    media: str = "{video}.mp4",
-    class_ids: Literal["official", "positions"] | None = None,
-    json: Annotated[bool, _FLAG] = False,
+    said: Said = Said(),
+    what: What = What(),
+    printed: Printed = Printed(),
 ) -> int:
     """Convert annotations and detections between formats.
 
@@ -82,51 +116,8 @@ def convert(
     to
         The form: activitynet, csv, thumos, webvtt and srt (chapters and subtitles, a file a video), labels (of whole
         videos, as labels.csv), points (instants, as points.csv), boris (a project), elan and cvat (a file a video),
-        label-studio (with its labelling configuration), fiftyone. If left out, the target's ending tells: .json, .csv,
-        .txt, .boris or .eaf.
-    from_
-        The form of the source, where its content does not tell.
-    fps
-        Frames a second: of annotations that count frames; and for Label Studio, whose ranges are frames, of its Video
-        tag (24 unless given).
-    video
-        The video's name, where annotations do not say it; {file} stands for the file's own name.
-    label
-        What the label is made of: a field of the form, such as tier, or several.
-    where
-        Only annotations with this field and value, as tier=Hands or subject=mouse1; of one field several values.
-    leave_out
-        Labels that are none, such as SIL or background.
-    seconds
-        How long videos last, where several share one clock: NAME=SECONDS, a folder of the videos, or a table with the
-        columns video,duration_seconds.
-    offset
-        Seconds to add to every time of the annotations.
-    columns
-        How a table of your own calls its columns: video=ID label=type start=from end=to.
-    skip_unpaired
-        Leave out states that have no start or no stop.
-    split
-        Put the videos into subsets, each label shared out alike: test=0.2, or training=0.7 validation=0.1 test=0.2.
-    split_by
-        What must stay in one subset: an expression that finds the person in a video's name, such as P[0-9]+, or a
-        table with the columns video,subject.
-    seed
-        Of the split.
-    subset
-        Only the annotations of one subset.
-    min_score
-        Only detections with this score or more.
-    top
-        Only so many detections of each video, the surest.
-    all_
-        Of webvtt and srt: all candidates, cues that overlap, instead of the few that are sure and apart.
-    media
-        Where annotation tools and FiftyOne find a video, with {video} for its name.
-    class_ids
-        What class numbers in a THUMOS14 text file mean, if they can mean two things.
-    json
-        Print one JSON object with the files written.
+        label-studio (with its labelling configuration), fiftyone. If left out, the target's ending tells: .json,
+        .csv, .txt, .boris or .eaf.
     """
     from dataclasses import replace
 
@@ -139,25 +130,25 @@ def convert(
 
     if source.exists() and target.exists() and target.samefile(source):
         raise UsageError(f"{source} would be replaced by its own conversion", next="give another TARGET")
-    if top is not None and top < 1:
-        raise UsageError(f"--top must be 1 or more, not {top}", next="leave --top out for all detections")
+    if what.top is not None and what.top < 1:
+        raise UsageError(f"--top must be 1 or more, not {what.top}", next="leave --top out for all detections")
     forms = {".json": "activitynet", ".csv": "csv", ".txt": "thumos", ".boris": "boris", ".eaf": "elan"}
     form = to or forms.get(target.suffix.lower())
     if form is None:
         raise UsageError(f"the form of {target} is not known", next=f"thas convert {source} {target} --to FORM")
     options = reading_options(
-        form=from_,
-        fps=fps,
-        video=video,
-        label=label or (),
-        where=where or (),
-        leave_out=leave_out or (),
-        typed_seconds=seconds or (),
-        offset=offset,
-        columns=columns or (),
-        skip_unpaired=skip_unpaired,
+        form=said.from_,
+        fps=said.fps,
+        video=said.video,
+        label=said.label or (),
+        where=said.where or (),
+        leave_out=said.leave_out or (),
+        typed_seconds=said.seconds or (),
+        offset=said.offset,
+        columns=said.columns or (),
+        skip_unpaired=said.skip_unpaired,
     )
-    table = read_any(source, class_ids=class_ids, options=options)
+    table = read_any(source, class_ids=said.class_ids, options=options)
     if isinstance(table, Annotations):
         for sentence in table.notes:
             note(sentence)
@@ -166,26 +157,26 @@ def convert(
             f"{source} holds detections, which say everything themselves",
             next="leave --label, --where and what else is said of annotations out",
         )
-    if form in ("webvtt", "srt") and not all_ and isinstance(table, Segments) and table.score is not None:
+    if form in ("webvtt", "srt") and not what.all_ and isinstance(table, Segments) and table.score is not None:
         from ..temporal_has.sure_segments import sure_segments
 
         table = sure_segments(table)
-    if split:
+    if what.split:
         if not isinstance(table, Annotations):
             raise UsageError("detections have no subsets", next="leave --split out")
-        table = with_split(table, split, split_by, seed)
-    if subset is not None:
+        table = with_split(table, what.split, what.split_by, what.seed)
+    if what.subset is not None:
         if not isinstance(table, Annotations):
             raise UsageError("detections have no subsets", next="leave --subset out")
-        table = table.subset(subset)
-    if min_score is not None or top is not None:
+        table = table.subset(what.subset)
+    if what.min_score is not None or what.top is not None:
         if not isinstance(table, Segments):
             raise UsageError("annotations have no scores to choose by", next="leave --min-score and --top out")
-        table = select(table, minimum_score=min_score, most=top)
+        table = select(table, minimum_score=what.min_score, most=what.top)
     for sentence in losses(table, form):
         note(sentence)
-    files = write(table, target, form=form, fps=fps or LABEL_STUDIO_FPS, media=media, apart=not all_)
-    if json:
+    files = write(table, target, form=form, fps=said.fps or LABEL_STUDIO_FPS, media=what.media, apart=not what.all_)
+    if printed.json:
         print_json({"form": form, "files": [str(file) for file in files]})
     else:
         out.print(f"{plural(len(files), 'file')} written: {target}", markup=False)

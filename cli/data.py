@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
+
+from ..core.data_options import DataOptions
 from ..core.errors import plural
 from .console import out, print_json, progress
+from .options import Printed
 
 
 def data_check(
     dataset: str,
     /,
     *,
-    train_subset: str | None = None,
-    test_subset: str | None = None,
-    data_root: Path = Path("data"),
-    json: bool = False,
+    data: Annotated[DataOptions, Parameter(name="*")] = DataOptions(),
+    printed: Printed = Printed(),
 ) -> int:
     """Look through a data set before hours are spent on it: files, labels, segments.
 
@@ -28,23 +30,17 @@ def data_check(
     Parameters
     ----------
     dataset
-        A folder, or a data set's name.
-    train_subset
-        The subset to learn from, if it is called otherwise than training.
-    test_subset
-        The subset to localize and score, if it is called otherwise than test.
-    data_root
-        The folder that holds data sets called by name.
-    json
-        Print one JSON object.
+        A data set's name (`thas list datasets`) or its folder.
     """
     from ..datasets.check import check_dataset
     from ..datasets.dataset import open_dataset
 
-    opened = open_dataset(dataset, data_root=data_root, train_subset=train_subset, test_subset=test_subset)
+    opened = open_dataset(
+        dataset, data_root=data.data_root, train_subset=data.train_subset, test_subset=data.test_subset
+    )
     with progress("looking at videos", total=len(opened.videos), unit="videos") as advance:
         report = check_dataset(opened, progress=advance)
-    if json:
+    if printed.json:
         print_json(report.to_json())
         return 3 if report.problems else 0
     from rich.markup import escape

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
-
-from .console import note, out, print_json
-from .datasets import stage
+from .console import note, out, print_json, progress
+from .options import DataRoot, Printed, Runs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,16 +16,17 @@ if TYPE_CHECKING:
 
 def demo(
     *,
-    data_root: Path = Path("data"),
-    runs: Path = Path("runs"),
     short: bool = False,
     workers: int | None = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    data: DataRoot = DataRoot(),
+    runs: Runs = Runs(),
+    printed: Printed = Printed(),
 ) -> None:
     """See Hide-and-Seek work on generated videos, from video files to mAP, in minutes.
 
     Makes a small data set of real video files, trains a small C3D on their labels, extracts features, trains the
-    paper's network without and with hiding, localizes, scores, and draws what each network saw.
+    paper's network without and with hiding, localizes, scores, and draws what each network saw. The videos and
+    features go to `<data-root>/demo`, some 200 MB at most.
 
     For example:
 
@@ -37,34 +36,28 @@ def demo(
 
     Parameters
     ----------
-    data_root
-        The videos and features go to `<data-root>/demo`, some 200 MB at most.
-    runs
-        The folder that holds runs.
     short
         A fifth of the videos and one seed: shows that everything works, not which arm is better.
     workers
         Processes; one a core by default.
-    json
-        Print one JSON object.
     """
     from ..demo.run import run_demo
 
-    if not short and not json:
+    if not short and not printed.json:
         out.print("First a fifth of it, to show that everything works; then the whole.")
-        first = run_demo(data_root=data_root, runs=runs, short=True, workers=workers, stage=stage)
-        _print(first, short=True, data_root=data_root, runs=runs)
+        first = run_demo(data_root=data.data_root, runs=runs.runs, short=True, workers=workers, stage=progress)
+        _print(first, short=True, data_root=data.data_root, runs=runs.runs)
     result = run_demo(
-        data_root=data_root,
-        runs=runs,
+        data_root=data.data_root,
+        runs=runs.runs,
         short=short,
         workers=workers,
-        stage=stage,
+        stage=progress,
     )
-    if json:
+    if printed.json:
         print_json(result.to_json())
     else:
-        _print(result, short=short, data_root=data_root, runs=runs)
+        _print(result, short=short, data_root=data.data_root, runs=runs.runs)
 
 
 def _print(result: DemoResult, *, short: bool, data_root: Path, runs: Path) -> None:

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
 from .console import out, print_json
+from .options import Printed
 
 
-def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
+def doctor(*, printed: Printed = Printed()) -> int:
     """Say what this machine has and what stands in the way, each with its remedy.
 
     For example:
 
         thas doctor
-
-    Parameters
-    ----------
-    json
-        Print one JSON object.
     """
     from ..core.doctor import examine
 
     findings = examine()
-    if json:
+    if printed.json:
         print_json([vars(finding) for finding in findings])
     else:
         for finding in findings:

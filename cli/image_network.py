@@ -4,36 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.errors import UsageError
 from .console import note
+from .options import Boxing, Library
+from .typed_settings import parse_localizing
 
 if TYPE_CHECKING:
     from ..image_has.localizer import Localizer
 
-LOCALIZING = ("localize.",)
+Changes = Mapping[str, object]
 
 
-def untrained(
-    network: str | None,
-    weights: str | None,
-    classes: list[str] | None,
-    *,
-    changes: Mapping[str, Any],
-    device: str,
-    other: Sequence[Path] = (),
-) -> Localizer | None:
+def image_changes(set_: list[str] | None, how: Boxing, library: Library, *, also: tuple[str, ...] = ()) -> Changes:
+    """Settings that differ from a run's, by dotted key; a library's network takes images of any size."""
+    from ..image_has.settings import ImageSettings
+
+    sized = ("input.size",) if library.network or library.weights else ()
+    changes: dict[str, object] = dict(parse_localizing(set_, ImageSettings(), allowed=("localize.", *also, *sized)))
+    if how.threshold is not None:
+        changes["localize.threshold"] = how.threshold
+    if how.ten_crop:
+        changes["localize.ten_crop"] = True
+    return changes
+
+
+def untrained(library: Library, *, changes: Changes, device: str, other: Sequence[Path] = ()) -> Localizer | None:
     """The localizer that `--network` or `--weights` ask for; None where neither is given.
 
     Args:
-        network: As typed.
-        weights: As typed.
-        classes: As typed.
+        library: As typed.
         changes: Settings that differ, by dotted key.
         device: Where it runs.
         other: Runs, boxes or maps that were named as well.
     """
+    network, weights, classes = library.network, library.weights, library.classes
     if network is None and weights is None:
         if classes:
             raise UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core.plugins import PartKind
 from .console import out, print_json
+from .options import Printed
 
 
 def _list_parts(kind: PartKind, *, json: bool) -> None:
@@ -18,73 +19,53 @@ def _list_parts(kind: PartKind, *, json: bool) -> None:
     out.print("or one of your own, MODULE:ATTRIBUTE (docs/plugins.md)", markup=False)
 
 
-def list_heads(*, json: bool = False) -> None:
+def list_heads(*, printed: Printed = Printed()) -> None:
     """The heads that `network.head` of `thas train` knows.
 
     For example:
 
         thas list heads
-
-    Parameters
-    ----------
-    json
-        Print one JSON object.
     """
     from ..temporal_has import settings  # noqa: F401  (brings the names)
 
-    _list_parts("heads", json=json)
+    _list_parts("heads", json=printed.json)
 
 
-def list_losses(*, json: bool = False) -> None:
+def list_losses(*, printed: Printed = Printed()) -> None:
     """The losses that `train.loss` of `thas train` knows.
 
     For example:
 
         thas list losses
-
-    Parameters
-    ----------
-    json
-        Print one JSON object.
     """
     from ..temporal_has import settings  # noqa: F401
 
-    _list_parts("losses", json=json)
+    _list_parts("losses", json=printed.json)
 
 
-def list_networks(*, json: bool = False) -> None:
+def list_networks(*, printed: Printed = Printed()) -> None:
     """The networks that `network.name` of `thas image train` knows.
 
     For example:
 
         thas list networks
-
-    Parameters
-    ----------
-    json
-        Print one JSON object.
     """
     from ..image_has import settings  # noqa: F401
 
-    _list_parts("networks", json=json)
+    _list_parts("networks", json=printed.json)
 
 
-def list_presets(*, json: bool = False) -> None:
+def list_presets(*, printed: Printed = Printed()) -> None:
     """The presets that --preset knows by name, of videos and of images.
 
     For example:
 
         thas list presets
-
-    Parameters
-    ----------
-    json
-        Print one JSON object.
     """
     from ..core.presets import preset_names, preset_remark, read_preset
 
     found = [read_preset(name) for name in preset_names()]
-    if json:
+    if printed.json:
         rows = [{"name": one.name, "kind": one.kind, "about": preset_remark(one.name)} for one in found]
         print_json({"presets": rows})
         return

@@ -4,8 +4,7 @@ A class of `options` is a group of them. What stands below a field is its help; 
 that is said there.
 """
 
-from __future__ import annotations
-
+# No annotations of the future here: those of fields must be types where another module's class inherits them.
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar, dataclass_transform
@@ -20,10 +19,17 @@ if TYPE_CHECKING:
 
 Group = TypeVar("Group")
 
+# The first sentences of options that mean more in some commands.
 DATASET = "A data set's name (`thas list datasets`) or its folder."
 DEVICE = "cpu, cuda, cuda:1 or auto."
-RUN = "The run's folder; the newest by default."
+FRAME_STEP = "Frames of the video from one of these to the next."
+EPOCHS = "Passes over what is learned from."
+OUT = "Where the result is written."
+PRESET = "Settings by name (`thas list presets`) or file, the last on top."
+SEED = "Of all random draws."
+SET = "Any setting, as section.name=value; several after one --set."
 SUBSET = "The subset of the data set."
+WEIGHTS = "A network's weights: a file, or a name of `thas weights list`."
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -42,8 +48,7 @@ def also(first: str, more: str) -> Parameter:
     return Parameter(help=f"{first} {more}")
 
 
-Set = Annotated[list[str] | None, Parameter(name="--set")]
-"""Settings, as they are typed."""
+Set = Annotated[list[str] | None, Parameter(name="--set", help=SET)]
 All = Annotated[bool, Parameter(name="--all")]
 
 
@@ -64,7 +69,7 @@ class Tables(Printed):
     latex: bool = False
     """Print the tables alone, as LaTeX (booktabs)."""
 
-    def form(self) -> Form | None:
+    def form(self) -> "Form | None":
         """The form of tables alone that was asked for.
 
         Raises:
@@ -100,7 +105,81 @@ class ImageRuns:
 
 
 @options
+class BackboneRuns:
+    """Where runs of backbones lie, with log and checkpoint."""
+
+    runs: Path = ROOTS["backbone"]
+    """The folder that holds runs."""
+
+
+@options
 class Device:
     """What computes."""
 
     device: Annotated[str, Parameter(help=DEVICE)] = "auto"
+
+
+@options
+class Features:
+    """Where features lie."""
+
+    features: Path | None = None
+    """The feature cache; `<data set>/features` by default."""
+
+
+@options
+class Going:
+    """Which run is gone on with."""
+
+    resume: bool = False
+    """Continue the interrupted run of this data set, or the one named with --run."""
+    run: Path | None = None
+    """The run to resume."""
+
+
+@options
+class TrainingSettings:
+    """How the trainings of both halves are told what they are to do."""
+
+    preset: Annotated[list[str] | None, Parameter(help=PRESET)] = None
+    config: Path | None = None
+    """A TOML file of settings, such as a run's settings.toml."""
+    set_: Set = None
+    hide_probability: float | None = None
+    """Probability of hiding a segment, of images a cell; 0 hides nothing."""
+    epochs: Annotated[int | None, Parameter(help=EPOCHS)] = None
+    seed: Annotated[int | None, Parameter(help=SEED)] = None
+    device: Annotated[str | None, Parameter(help=DEVICE)] = None
+    print_config: bool = False
+    """Print all settings and where each comes from, then stop."""
+
+
+@options
+class Members:
+    """Which networks localize."""
+
+    run: list[Path] | None = None
+    """Runs' folders, of images also files of weights; the newest run by default, several are averaged."""
+    map_members: list[int] | None = None
+    """Which of several give the maps or sequences, counted from 0, the others probabilities alone; all by default."""
+
+
+@options
+class Library:
+    """A library's network instead of a run."""
+
+    network: str | None = None
+    """A network of ImageNet's classes instead of a run: timm:NAME or torchvision:NAME; nothing needs training."""
+    weights: Annotated[str | None, also(WEIGHTS, "A name says the network, too.")] = None
+    classes: list[str] | None = None
+    """Only these of its classes, by name or number; all thousand by default."""
+
+
+@options
+class Boxing:
+    """How boxes are made of maps."""
+
+    threshold: float | None = None
+    """Fraction of a map's maximum."""
+    ten_crop: bool = False
+    """Average maps and probabilities over ten crops."""

@@ -30,7 +30,7 @@ COMMANDS = {
     "run": "chain:run",
     "train-backbone": "backbone:train_backbone",
     "extract-features": "features:extract_features",
-    "import-features": "features:import_features",
+    "import-features": "import_features:import_features",
     "train": "temporal:train",
     "localize": "localize:localize",
     "eval": "eval:eval_",

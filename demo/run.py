@@ -19,6 +19,7 @@ import numpy as np
 
 from ..core.file_names import file_name
 from ..core.files import write_atomically
+from ..core.messages import logger
 from ..core.presets import preset_table, resolve_settings
 from ..core.progress import Stage
 from ..datasets.dataset import Dataset, open_dataset
@@ -27,7 +28,6 @@ from ..temporal_has.settings import Settings
 NAME = "demo"
 ARMS: Mapping[str, float] = {"Video-full": 0.0, "Video-HaS": 0.5}
 SEEDS = 3
-# Progress of one stage: called with a title, a total and a unit, it yields a function that advances it.
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,24 @@ def prepare_videos(data_root: Path, *, stage: Stage, short: bool = False) -> Dat
         with stage("making videos", train + test, "videos") as advance:
             generate(folder, train_videos=train, test_videos=test, progress=advance)
     return open_dataset(NAME, data_root=data_root)
+
+
+def open_with_videos(name: str, data_root: Path, *, stage: Stage, backbone: bool = False) -> Dataset:
+    """Open a data set; the demo's videos, and on request its backbone, are made where they are not there yet.
+
+    Args:
+        name: Of the data set, or its folder.
+        data_root: The folder that holds data sets called by name.
+        stage: Shows the progress of what is made.
+        backbone: Whether the demo's backbone is wanted.
+    """
+    if name != NAME:
+        return open_dataset(name, data_root=data_root)
+    dataset = prepare_videos(data_root, stage=stage)
+    if backbone and dataset.default_weights is None:
+        logger.info("the demo's backbone is trained first; thas train-backbone --dataset demo is the same")
+        prepare_backbone(dataset, stage=stage)
+    return dataset
 
 
 def prepare_backbone(dataset: Dataset, *, stage: Stage) -> Path:

@@ -66,8 +66,8 @@ class BackboneWeights:
     """Where a backbone's weights come from.
 
     Attributes:
-        weights: A file, a name of `thas weights list`, or an address; None takes the backbone's published ones, if they
-            were fetched. A file of `thas train-backbone` brings its network along.
+        weights: A network's weights: a file, or a name of `thas weights list`. Or an address; by default the backbone's
+            published ones, if they were fetched. A file of `thas train-backbone` brings its network along.
         weights_sha256: What the file's SHA-256 must be, or its first digits.
         random_weights: Draw the weights (seed 0) instead: for trying things out.
         mean_cube: The original C3D's mean cube as .npy, instead of a mean a channel.
@@ -86,13 +86,14 @@ class Machines:
     """What computes features.
 
     Attributes:
-        device: "cpu", "cuda", ...; None takes a GPU if there is one.
+        device: cpu, cuda, cuda:1 or auto. A GPU if there is one by default.
         compile: Compile the network first.
-        workers: Decoding processes; None for one a core, at most 16.
-        patience_seconds: A decoder silent for so long is ended, and its video fails.
-        engine: "ray" takes all machines of a Ray cluster, each with its GPUs or cores. Videos and cache must lie in
-            folders that they share; `workers` and `device` are then of each part.
-        address: Of the Ray cluster, HOST:PORT or "auto"; None starts Ray on this machine alone.
+        workers: Processes; one a core by default, at most 16.
+        patience_seconds: A decoder that is silent for so long is ended, and its video fails.
+        engine: ray takes all machines of a Ray cluster, each with its GPUs or cores (pip install ray). Videos and cache
+            must lie in folders that they share; `workers` and `device` are then of each part.
+        address: HOST:PORT of the cluster, or auto for the one this machine is in; without it Ray starts on this machine
+            alone.
     """
 
     device: str | None = None

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..core.devices import choose_device
 from ..core.errors import FeatureError
 from .i3d import Unit3D
 from .weights import LoadedBackbone
@@ -39,7 +40,7 @@ class Runner:
 
     Args:
         loaded: The network and its preprocessing.
-        device: "cpu", "cuda", "cuda:1"; None takes a GPU if there is one.
+        device: cpu, cuda, cuda:1 or auto, which takes a GPU if there is one, as None does.
         precision: "fp32"; "tf32" and "bf16" are faster on GPUs and change the features' last digits.
         compile: Compile the network first: half a minute once, for long jobs.
         batch: Clips in the network at once, over all lanes; None for what is quick and small in memory.
@@ -58,7 +59,7 @@ class Runner:
         compile: bool = False,
         batch: int | None = None,
     ) -> None:
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = choose_device(device or "auto")
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         if self.device.type == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"

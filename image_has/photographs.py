@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +16,13 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from ..core.errors import DataError
+from ..core.errors import DataError, UsageError, listing
 from ..core.failures import Failure
 from ..core.files import write_atomically
+from ..core.messages import logger
+from ..core.progress import Progress, silent
 from .decode import read_image
+from .images import IMAGE_SUFFIXES
 from .loading import cores, squashed
 from .localize import scaled_boxes
 from .localizer import FoundBox, Localizer, at_once
@@ -168,3 +171,68 @@ def write_photographs(path: Path, found: Sequence[Photograph], others: Sequence[
     """Write boxes of photographs as JSON, after those of `others`."""
     content = {"images": [*others, *(one.to_json() for one in found)]}
     write_atomically(path, json.dumps(content, indent=1) + "\n")
+
+
+def find_photographs(paths: Iterable[Path], *, but_below: Path) -> list[Path]:
+    """Image files, and those in folders; what a folder holds besides is told as a warning.
+
+    Args:
+        paths: Files or folders.
+        but_below: Pictures made here before are no photographs, unless this very folder is named.
+
+    Raises:
+        UsageError: A folder holds no images.
+    """
+    made = but_below.resolve()
+    files: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        everything = sorted(one for one in path.rglob("[!.]*") if one.is_file())
+        inside = [one for one in everything if one.suffix.lower() in IMAGE_SUFFIXES]
+        if path.resolve() != made:
+            inside = [one for one in inside if made not in one.resolve().parents]
+        others = [one.name for one in everything if one.suffix.lower() not in IMAGE_SUFFIXES]
+        if others:
+            logger.warning(f"in {path}, no images by their names: {listing(others)}")
+        if not inside:
+            raise UsageError(f"{path} holds no images", next="name image files, or a folder of them", subject=str(path))
+        files += inside
+    return files
+
+
+def box_photographs(
+    files: Sequence[Path],
+    localizer: Localizer,
+    out: Path,
+    *,
+    top: int = 1,
+    pictures: bool = True,
+    progress: Progress = silent,
+) -> tuple[list[Photograph], list[Failure]]:
+    """Box photographs, and write boxes.json and, if asked for, pictures; of what is interrupted the finished part.
+
+    Args:
+        files: The photographs.
+        localizer: The networks.
+        out: The folder. What its boxes.json says of other photographs stays.
+        top: So many of the likeliest classes are boxed.
+        pictures: Draw maps and boxes.
+        progress: Called after each photograph.
+    """
+    others = other_photographs(out / "boxes.json", files)
+    taken = {Path(one["overlay"]).name for one in others if one.get("overlay")}
+    kept: list[Photograph] = []
+
+    def keep(photograph: Photograph | None) -> None:
+        kept.extend([photograph] if photograph else [])
+        progress(1)
+
+    try:
+        return localize_photographs(
+            files, localizer, top=top, pictures=out if pictures else None, taken=taken, on_photo=keep
+        )
+    finally:
+        if kept:
+            write_photographs(out / "boxes.json", kept, others)

@@ -6,6 +6,7 @@ scores.json.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -132,6 +133,25 @@ def localize_dataset(
     facts |= {"calibration": list(calibration)} if calibration else {}
     facts |= {"reliability": trusted.to_json()} if trusted else {}
     return LocalizeResult(detections, sequences, tuple(failed), facts, opened, told, calibration, trusted)
+
+
+def result_folder(runs: Sequence[Path], result: LocalizeResult, *, map_members: Sequence[int] = ()) -> Path:
+    """Where a result of runs goes, unless it is said: other videos' or a mean must not take the place of the run's own.
+
+    Args:
+        runs: That localized, one or several.
+        result: What they found.
+        map_members: Which of them gave sequences.
+    """
+    run, *others = runs
+    folder = run
+    if others:  # the names alone may repeat, and are long
+        content = repr(([str(one.resolve()) for one in runs], list(map_members) or ()))
+        digest = hashlib.sha256(content.encode()).hexdigest()[:8]
+        folder = run / "-".join(["with", *(one.name for one in runs[1:3]), digest])
+    data = read_settings(run, Settings)[1]
+    of = (result.facts["dataset"], result.facts["subset"])
+    return folder if of == (Path(data.dataset).name, data.test_subset) else folder / "-".join(filter(None, of))
 
 
 def _told(sequences: Sequence[ClassActivationSequence], opened: Dataset, data: RunData) -> LabelsTold | None:

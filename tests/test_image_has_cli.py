@@ -14,7 +14,7 @@ import pytest
 
 from thas.cli import run
 from thas.core.errors import CheckpointError
-from thas.image_has import Localizer, session
+from thas.image_has import Localizer, photographs, session
 from thas.image_has.demo_images import make_demo_images
 from thas.temporal_has import Localizer as TemporalLocalizer
 
@@ -189,14 +189,14 @@ def test_what_was_localized_before_an_interruption_is_kept(
 ):
     assert run(TRAIN) == 0
     first, second = sorted((creatures / "val/drix").iterdir())[:2]
-    real = session.read_image
+    real = photographs.read_image
 
     def interrupted(path: Path) -> PIL.Image.Image:
         if path == second:
             raise KeyboardInterrupt
         return real(path)
 
-    monkeypatch.setattr(session, "read_image", interrupted)
+    monkeypatch.setattr(photographs, "read_image", interrupted)
     assert run(["image", "localize", *[str(first)] * 8, str(second)]) == 130
     kept = [one["image"] for one in json.loads(Path("localized/boxes.json").read_text())["images"]]
     assert kept == [str(first)] * 8, "photographs are looked at in eights"

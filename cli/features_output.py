@@ -1,0 +1,54 @@
+"""What `thas extract-features` and `thas import-features` print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.errors import PartialFailure, listing, plural
+from .console import out, print_json, warn
+
+if TYPE_CHECKING:
+    from ..features.extract import ExtractionResult
+
+
+def report_features(result: ExtractionResult, folder: Path, verb: str, *, json: bool, next: str = "") -> int:
+    """What became of each video, and exit code 3 if some gave nothing."""
+    if json:
+        from ..features.failures import row_of
+
+        print_json(
+            {
+                "folder": str(folder),
+                "done": list(result.done),
+                "skipped": list(result.skipped),
+                "failed": [row_of(failure) for failure in result.failed],
+                "partial": list(result.partial),
+                "clips": result.clips,
+            }
+        )
+    else:
+        parts = [f"{plural(len(result.done), 'video')} {verb}"]
+        if result.skipped:
+            parts.append(f"{plural(len(result.skipped), 'was', 'were')} there already")
+        if result.failed:
+            parts.append(f"{len(result.failed)} failed")
+        out.print(f"{', '.join(parts)}: {folder}", markup=False)
+    if result.partial:
+        warn(
+            f"{plural(len(result.partial), 'video was', 'videos were')} damaged and kept in part: "
+            + listing(result.partial)
+        )
+    if result.guessed:
+        warn(
+            f"nothing says the frame rate of {listing(result.guessed)}: 25 frames a second were assumed; "
+            "if that is wrong, remove their files and give the rate with --fps"
+        )
+    if result.failed:
+        first = result.failed[0]
+        raise PartialFailure(
+            f"{plural(len(result.failed), 'video')} failed: {listing(failure.subject for failure in result.failed)}",
+            why=f"{first.subject}: {first.why}" + (f"; all reasons in {folder}/failed.csv" if folder.is_dir() else ""),
+            next=next or first.next or "mend or remove these, and run the same command again; what is done stays done",
+        )
+    return 0

@@ -1,0 +1,146 @@
+"""Where what was typed belongs: an option that takes several values takes none that stands for what the command is of.
+
+`thas localize --run A B match.mp4` means a video, `thas sweep --preset has mine.toml` an experiment. An option keeps
+its first value and those that it can have; from the first that it cannot have on, they are the command's. Where even
+that does not tell, `--` does: all behind it is the command's.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cyclopts
+
+from .overview import COMMANDS
+
+
+def rearranged(app: cyclopts.App, tokens: Sequence[str]) -> list[str]:
+    """The tokens of a command with what it is of in front of the options.
+
+    Args:
+        app: All commands.
+        tokens: The command's name, and what was typed behind it.
+    """
+    chain, apps, rest = app.parse_commands(tokens)
+    if " ".join(chain) not in COMMANDS:
+        return list(tokens)
+    arguments = [one for one in apps[-1].assemble_argument_collection() if one.parse and one.names != ("*",)]
+    if not any(one.index is not None for one in arguments):
+        return list(tokens)
+    known = {name: one for one in arguments for name in one.names if name.startswith("-")}
+    own: list[str] = []
+    options: list[str] = []
+    at = 0
+    while at < len(rest):
+        name = rest[at]
+        at += 1
+        if name == "--":
+            own += rest[at:]
+            break
+        if not _is_option(name):
+            own.append(name)
+            continue
+        options.append(name)
+        option = known.get(name)
+        if option is None:  # --name=value, --help, or none that there is
+            continue
+        most = _most_values(option)
+        values = rest[at : at + most] if most is not None else rest[at:]
+        ends = [i for i, value in enumerate(values) if _is_option(value)]
+        values = values[: ends[0]] if ends else values
+        at += len(values)
+        kept = len(values)
+        if most is None:
+            fits = _fits(name, _kind(option.hint))
+            kept = next((i for i, value in enumerate(values) if i and not fits(value)), kept)
+        options += values[:kept]
+        own += values[kept:]
+    return [*chain, *own, *options] if not any(map(_is_option, own)) else [*chain, *options, "--", *own]
+
+
+def _is_option(token: str) -> bool:
+    return token.startswith("-") and not _is_number(token) and token != "-"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _kind(hint: object) -> object:
+    """A type without the `None` that says it may be left out."""
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        return next(one for one in typing.get_args(hint) if one is not type(None))
+    return hint
+
+
+def _most_values(option: cyclopts.Argument) -> int | None:
+    """How many values an option takes; None for as many as there are."""
+    if _kind(option.hint) is bool:
+        return 0
+    count, several = option.token_count()
+    return None if several else count
+
+
+def _fits(name: str, kind: object) -> Callable[[str], bool]:
+    """Whether a text can be a value of an option of several."""
+    of = (typing.get_args(kind) or (str,))[0]
+    if of in (int, float):
+        return _is_number
+    if name in _FITS:
+        return _FITS[name]
+    return lambda value: not Path(value).exists()
+
+
+def _is_pair(value: str) -> bool:
+    return "=" in value
+
+
+def _is_run(value: str) -> bool:
+    from ..datasets.video_files import VIDEO_SUFFIXES
+    from ..image_has.images import IMAGE_SUFFIXES
+
+    path = Path(value)
+    return path.is_dir() or path.suffix.lower() not in VIDEO_SUFFIXES | IMAGE_SUFFIXES | {".json", ".csv", ".txt"}
+
+
+def _is_preset(value: str) -> bool:
+    from ..core.presets import preset_names
+
+    if value in preset_names():
+        return True
+    path = Path(value)
+    if path.suffix != ".toml":
+        from ..sweep.plan import experiment_names
+
+        return not path.exists() and value not in experiment_names()
+    try:
+        return not {"arms", "grid"} & _tables(path)
+    except OSError:
+        return True
+
+
+def _tables(path: Path) -> set[str]:
+    import tomllib
+
+    try:
+        return set(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValueError:
+        return set()
+
+
+# Options whose values are told from others by more than that no file is called so.
+_FITS: dict[str, Callable[[str], bool]] = {
+    "--columns": _is_pair,
+    "--preset": _is_preset,
+    "--run": _is_run,
+    "--set": _is_pair,
+    "--split": _is_pair,
+    "--where": _is_pair,
+}
