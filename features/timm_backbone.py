@@ -60,7 +60,7 @@ def load_timm(name: str, weights: str | Path | None, *, random_weights: bool = F
     folder = Path(model_name) if (Path(model_name) / "config.json").is_file() else None
     network, settings = _built(name, f"local-dir:{folder.resolve()}" if folder else model_name)
     about: dict[str, Any] = {"weights_sha256": "random, seed 0", "weights_source": "random", "revision": None}
-    how = _preprocessing(settings)
+    how = timm_preprocessing(settings, name)
     licence = str(settings.get("license") or "not stated")
     if not random_weights:
         file = _weights_file(name, folder, weights, settings)
@@ -111,18 +111,26 @@ def _built(name: str, model: str) -> tuple[nn.Module, dict[str, Any]]:
             next="python -c 'import timm; print(timm.list_models())'",
             subject=name,
         ) from error
-    settings: Any = getattr(network, "pretrained_cfg", None) or {}
-    if not settings.get("input_size") or not settings.get("mean"):
+    return network, dict(getattr(network, "pretrained_cfg", None) or {})
+
+
+def timm_preprocessing(settings: dict[str, Any], name: str) -> Preprocessing:
+    """How pictures are prepared for a network of timm.
+
+    Args:
+        settings: The model's `pretrained_cfg`.
+        name: Of the model, for messages.
+
+    Raises:
+        CheckpointError: They do not say.
+    """
+    if not settings.get("input_size") or not settings.get("mean") or not settings.get("std"):
         raise CheckpointError(
             f"{name} does not say how its pictures are prepared",
             why="its pretrained_cfg has no input_size, mean and std",
             next="take a model whose configuration has them",
             subject=name,
         )
-    return network, dict(settings)
-
-
-def _preprocessing(settings: dict[str, Any]) -> Preprocessing:
     _, height, width = settings["input_size"]
     share = float(settings.get("crop_pct") or 1.0)
     values: dict[str, Any] = {"value_range": 1.0, "mean": settings["mean"], "std": settings["std"]}

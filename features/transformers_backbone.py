@@ -209,7 +209,9 @@ def _probed(model: Any, variants: list[Backbone], *, pooler: bool) -> tuple[Back
     one = variants[0]
     raise CheckpointError(
         f"{one.name} cannot be given clips of {one.clip_frames} frames of {one.preprocessing.crop_height} pixels",
-        why=errors[0] if errors else f"{type(model).__name__} takes neither {' nor '.join(_ARGUMENTS)}",
+        why="; ".join(dict.fromkeys((errors[0], errors[-1])))
+        if errors
+        else f"{type(model).__name__} takes neither {' nor '.join(_ARGUMENTS)}",
         next="take a model for videos or images",
         subject=one.name,
     )

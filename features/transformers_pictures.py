@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.errors import CheckpointError, listing
 from .preprocessing import Preprocessing
+from .timm_backbone import timm_preprocessing
 
 _FILES = ("video_preprocessor_config.json", "preprocessor_config.json", "processor_config.json")
 
@@ -27,6 +28,9 @@ class _Processing:
     do_center_crop: bool = False
     do_rescale: bool = True
     do_normalize: bool = True
+    do_flip_channel_order: bool = False
+    crop_pct: float = 1.0
+    kind: str = ""
     black_and_white: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
 
@@ -51,7 +55,16 @@ def preprocessings(name: str, place: Path, config: Any) -> list[Preprocessing]:
     Raises:
         CheckpointError: Nothing says how its pictures are prepared.
     """
+    if str(config.model_type) == "timm_wrapper":  # timm's networks in the library's clothes
+        return [timm_preprocessing(dict(config.pretrained_cfg or {}), name)]
     processor, errors = _processor(place, config)
+    if hasattr(processor, "max_num_patches"):
+        raise CheckpointError(
+            f"{name} cannot be given pictures",
+            why="it wants patches of pictures in their own proportions, with each patch's place (NaFlex)",
+            next="take the model's variant for pictures of one size, such as google/siglip2-base-patch16-224",
+            subject=name,
+        )
     if processor is None:
         raise CheckpointError(
             f"{name} does not say how its pictures are prepared",
@@ -82,6 +95,8 @@ def preprocessings(name: str, place: Path, config: Any) -> list[Preprocessing]:
 def _preprocessing(said: _Processing, own: int | None) -> Preprocessing | None:
     """As the processor says: resized to its size, then the crop; without one, all of it or the model's own square."""
     short, height, width = (said.size.get(key) for key in ("shortest_edge", "height", "width"))
+    if short is not None and (others := _cut_otherwise(said, short)) is not None:
+        return others
     crop = (said.crop_size.get("height"), said.crop_size.get("width")) if said.do_center_crop else (None, None)
     if short is None and height is None:
         short, height, width = None, own, own
@@ -90,13 +105,26 @@ def _preprocessing(said: _Processing, own: int | None) -> Preprocessing | None:
     if tall is None or wide is None:
         return None
     if short is not None:
-        return Preprocessing(max(short, tall, wide), None, tall, wide, **_values(said))
+        cut = said.do_center_crop and crop[0]  # else nothing of the short side is cut away
+        return Preprocessing(max(short if cut else 0, tall, wide), None, tall, wide, **_values(said))
     return Preprocessing(max(height or 0, tall), max(width or 0, wide), tall, wide, **_values(said))
+
+
+def _cut_otherwise(said: _Processing, short: int) -> Preprocessing | None:
+    """Of the families that resize by a share of their own before they crop; their settings alone do not say so."""
+    if said.kind.startswith("Levit"):
+        return Preprocessing(int(256 / 224 * short), None, short, short, **_values(said))
+    if said.crop_pct == 1.0:
+        return None
+    if said.kind.startswith("ConvNext") and short >= 384:
+        return Preprocessing(short, short, short, short, **_values(said))
+    edge = said.crop_size.get("height", short) if said.do_center_crop else short
+    return Preprocessing(max(edge, int(short / said.crop_pct)), None, edge, edge, **_values(said))
 
 
 def _at_size(said: _Processing, size: int) -> Preprocessing:
     """The same at another size: as much of a picture is cut away as the processor would."""
-    full = _preprocessing(said, size)
+    full = _preprocessing(said, None)
     if full is None or full.resize_width is not None:
         return Preprocessing(size, size, size, size, **_values(said))
     short = max(size, round(full.resize_height * size / full.crop_height))
@@ -113,8 +141,9 @@ def _values(said: _Processing) -> dict[str, Any]:
         stated = [(np.array([value, value, value]) - mean) / std for value in (0.0, scale)]
         if not np.allclose([black, white], stated, atol=1e-3):
             std = tuple(np.round(1 / (white - black), 6).tolist())
-            scale, mean = 1.0, tuple(np.round(-black / (white - black), 6).tolist())
-    return {"value_range": scale, "mean": mean, "std": std}
+            scale, mean = 1.0, tuple((0.0 - np.round(black / (white - black), 6)).tolist())
+    colour = "bgr" if said.do_flip_channel_order else "rgb"
+    return {"value_range": scale, "mean": mean, "std": std, "colour": colour}
 
 
 def _tried(processor: Any) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
@@ -151,6 +180,8 @@ def _processor(place: Path, config: Any) -> tuple[Any, list[str]]:
         for auto in (transformers.AutoVideoProcessor, transformers.AutoImageProcessor):
             makers.append(lambda auto=auto: auto.from_pretrained(str(place), local_files_only=True))
     else:
+        # Some families keep what a processor needs in config.json.
+        makers.append(lambda: transformers.AutoImageProcessor.from_pretrained(str(place), local_files_only=True))
         makers += [getattr(transformers, name) for name in _family_processors(config) if hasattr(transformers, name)]
     for maker in makers:
         try:
@@ -170,7 +201,8 @@ def _family_processors(config: Any) -> Iterator[str]:
 
     kind = str(config.model_type)
     # A tower by itself is prepared for as the model that it is a part of.
-    kinds = dict.fromkeys((kind, *(kind.removesuffix(end) for end in ("_vision_model", "_vision", "_encoder"))))
+    ends = ("_vision_model", "_vision", "_encoder", "_with_registers")
+    kinds = dict.fromkeys((kind, *(kind.removesuffix(end) for end in ends)))
     for module, table in (
         (video_processing_auto, "VIDEO_PROCESSOR_MAPPING_NAMES"),
         (image_processing_auto, "IMAGE_PROCESSOR_MAPPING_NAMES"),
@@ -184,7 +216,7 @@ def _family_processors(config: Any) -> Iterator[str]:
 
 def _read(processor: Any) -> _Processing:
     values = {key: getattr(processor, key, None) for key in _Processing.__dataclass_fields__}
-    values["black_and_white"] = _tried(processor)
+    values |= {"black_and_white": _tried(processor), "kind": type(processor).__name__}
     for key in ("size", "crop_size"):
         values[key] = _edges(values[key])
     return _Processing(**{key: value for key, value in values.items() if value is not None})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from thas.features.cache import FeatureCache
 from thas.features.extractor import Extractor
 from thas.features.model_folder import licence_of, revision_of
 from thas.features.runner import Runner
+from thas.features.transformers_pictures import preprocessings
 from thas.features.weights import load_backbone
 
 from .video_files import write_video
@@ -126,6 +128,60 @@ def test_from_a_video_to_features(tmp_path, video, family, capsys):
     assert recipe["pooling"]
     again = Extractor(recipe).features(video)
     np.testing.assert_array_equal(again.data, cache["a"].data)
+
+
+SIDE = {"height": 64, "width": 64}
+OTHERS = {  # each resizes, crops, orders or scales in a way of its own
+    "ConvNext": {"size": {"shortest_edge": 64}, "crop_pct": 0.875},
+    "ConvNext, large": {"size": {"shortest_edge": 384}},
+    "PoolFormer": {"size": {"shortest_edge": 64}, "crop_size": SIDE, "crop_pct": 0.9},
+    "Levit": {"size": {"shortest_edge": 64}, "crop_size": SIDE},
+    "MobileViT": {"size": {"shortest_edge": 72}, "crop_size": SIDE},
+    "MobileNetV2": {"size": {"shortest_edge": 72}, "crop_size": SIDE},
+    "Siglip": {"size": SIDE},
+    "Bit": {"size": {"shortest_edge": 72}, "crop_size": SIDE},
+    "EfficientNet": {"size": SIDE},
+    "Beit": {"size": SIDE, "do_center_crop": False},
+    "CLIP": {"size": {"shortest_edge": 64}, "crop_size": SIDE},
+}
+
+
+@pytest.mark.parametrize("family", OTHERS)
+def test_pictures_are_prepared_as_the_librarys_processor_does(tmp_path, family):
+    """Window, proportions, order of colours, mean and std: by a picture in which each place and channel differs."""
+    processor = getattr(transformers, f"{family.partition(',')[0]}ImageProcessor")(**OTHERS[family])
+    processor.save_pretrained(tmp_path)
+    (how, *_) = preprocessings("one", tmp_path, SimpleNamespace(model_type="x", image_size=64))
+    across, down = np.meshgrid(np.linspace(0, 255, 400), np.linspace(0, 200, 300))
+    picture = np.stack([across, down, 255 - across / 2], axis=2).astype(np.uint8)
+    expected = np.asarray(processor(picture, return_tensors="np")["pixel_values"])[0].transpose(1, 2, 0)
+    found = (how.frame(picture) / 255 * how.value_range - np.array(how.mean)) / np.array(how.std)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() < 0.025 * np.ptp(expected), "its kernel is another"
+
+
+def test_families_that_are_peculiar(tmp_path):
+    """timm's networks in the library's clothes say it in config.json; patches in their own proportions are refused."""
+    inside = {"input_size": [3, 96, 96], "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.4], "crop_pct": 0.9}
+    config = transformers.TimmWrapperConfig(
+        architecture="test_resnet", model_args={}, num_classes=0, pretrained_cfg={**inside, "num_classes": 10}
+    )
+    transformers.AutoModel.from_config(config).save_pretrained(tmp_path / "timm")
+    how = load_backbone(f"hf:{tmp_path / 'timm'}").backbone.preprocessing
+    assert (how.resize_height, how.crop_height, how.mean, how.std) == (106, 96, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    config = transformers.Siglip2Config(
+        vision_config={**sizes, "num_patches": 4}, text_config={**sizes, "vocab_size": 9}
+    )
+    transformers.AutoModel.from_config(config).save_pretrained(tmp_path / "naflex")
+    with pytest.raises(CheckpointError, match="cannot be given pictures") as caught:
+        load_backbone(f"hf:{tmp_path / 'naflex'}")
+    assert "NaFlex" in caught.value.why
+    # Without a processor's file at the size of its configuration, of which nothing is cut away.
+    config = transformers.YolosConfig(image_size=[32, 32], patch_size=16, num_detection_tokens=2, **SMALL)
+    transformers.AutoModel.from_config(config).save_pretrained(tmp_path / "yolos")
+    how = load_backbone(f"hf:{tmp_path / 'yolos'}").backbone.preprocessing
+    assert (how.resize_height, how.crop_height) == (32, 32)
 
 
 def test_an_untrained_pooler_is_not_used(tmp_path):
