@@ -9,15 +9,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from thas.cli import run
 from thas.core.errors import CheckpointError, UsageError
 from thas.features import networks
 from thas.features.backbones import Backbone, backbone_names, get_backbone, register
 from thas.features.c3d import C3D
 from thas.features.c3d_weights import FAMILIES, c3d_family
+from thas.features.cache import FeatureCache
 from thas.features.checkpoints import read_checkpoint
 from thas.features.preprocessing import square
 from thas.features.runner import Runner
 from thas.features.weights import load_backbone
+
+from .video_files import write_video
 
 TINY = {"width": 1, "fc_width": 3}
 
@@ -252,6 +256,43 @@ def test_published_checkpoints_load_without_their_classifier(tmp_path, name):
 class _Mean(torch.nn.Module):
     def forward(self, clips):
         return clips.mean(dim=(2, 3, 4))
+
+
+class _Hungry(torch.nn.Module):
+    """Has room for two clips, as a small GPU has."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def forward(self, clips):
+        if len(clips) > self.most:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return clips.mean(dim=(2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("most", "why", "advice"), [(2, "2 of them do", "--batch 2"), (0, "not even one", "--device cpu")]
+)
+def test_too_little_memory_is_told_with_the_batch_that_fits(tmp_path, monkeypatch, capsys, most, why, advice):
+    hungry = Backbone(
+        "hungry", dimension=3, clip_frames=2, frame_step=1, preprocessing=square(8), licence="mine", origin="mine",
+        build=lambda layer: _Hungry(most),
+    )  # fmt: skip
+    register(hungry)
+    video = write_video(tmp_path / "a.mp4", 40)
+    command = ["extract-features", str(video), "--backbone", "hungry", "--random-weights", "--out", str(tmp_path / "f")]
+    command += ["--stride-frames", "2", "--workers", "1"]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # one lane
+    assert run([*command, "--batch", "8"]) == 1
+    told = capsys.readouterr().err
+    assert "a batch of 8 clips does not fit" in told
+    assert why in told
+    assert advice in told
+    assert "Traceback" not in told
+    if most:
+        assert run([*command, "--batch", "2"]) == 0
+        assert len(FeatureCache(tmp_path / "f")["a"].data) == 20
 
 
 def test_a_backbone_of_the_users_own():
