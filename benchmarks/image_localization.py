@@ -41,10 +41,11 @@ ARMS: dict[str, dict[str, Any]] = {
     "dropout": {"input.dropout": "training"},
 }
 
-RULES: dict[str, dict[str, Any]] = {
-    "paper": {},
+REFINED = {"localize.refine": 20, "localize.refine_size": 128, "localize.scale": "otsu", "localize.mirror": True}
+RULES: dict[str, dict[str, object]] = {
+    "paper": {"localize.refine": 0, "localize.scale": "max", "localize.threshold": 0.2, "localize.mirror": False},
     # Chosen by looking at the boxes of every other image, counted from 1: rows "unseen" below are the rest.
-    "refined": {"localize.refine": 20, "localize.scale": "otsu", "localize.mirror": True},
+    "refined": REFINED,
 }
 
 UNTRAINED = ("localize", "eval")
@@ -116,16 +117,21 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", default=["none", "mixed", "32"], choices=list(ARMS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cosine", type=float, metavar="RATE", help="warm up to this learning rate, fall as a cosine")
+    parser.add_argument("--sizes", nargs="*", type=int, default=[], help="also localize refined at these sides besides")
+    parser.add_argument("--brief", action="store_true", help="no means of arms, other thresholds or training images")
     parser.add_argument("--set", nargs="*", type=lambda pair: tuple(pair.split("=", 1)), default=[])
     arguments = parser.parse_args()
     runs: dict[str, list[Path]] = {}
     for seed in range(arguments.seeds):
         for arm in arguments.arms:
             runs.setdefault(arm, []).append(trained(arm, seed, arguments))
-    learned = {arm: [_accuracy_of_training_images(run) for run in mine] for arm, mine in runs.items()}
+    brief = arguments.brief
+    learned = {arm: [] if brief else [_accuracy_of_training_images(run) for run in mine] for arm, mine in runs.items()}
     together = {"mean of the arms": [[runs[arm][seed] for arm in arguments.arms] for seed in range(arguments.seeds)]}
     together |= {f"mean of the seeds of {arm}": [mine] for arm, mine in runs.items()}
-    for name, rules in RULES.items():
+    together = {} if brief else together
+    asked = {f"refined, also at {side}": {**REFINED, "localize.sizes": (side,)} for side in arguments.sizes}
+    for name, rules in {**RULES, **asked}.items():
         found = {arm: [evaluate([run], changes=rules) for run in mine] for arm, mine in runs.items()}
         for mean, members in together.items():
             if len(members[0]) > 1:
@@ -135,7 +141,7 @@ def main() -> None:
         rows = {arm: summary(evaluations, first[: len(evaluations)]) for arm, evaluations in found.items()}
         for arm, mine in runs.items():
             rows[arm]["top1_clas_of_training_images"] = learned[arm]
-            if name == "paper":
+            if name == "paper" and not brief:
                 rows[arm]["gt_known_loc_at_other_thresholds"] = {
                     f"{t:g}": float(np.mean([_known_at(run, t) for run in mine])) for t in OTHER_THRESHOLDS
                 }

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core import plugins
 from ..core.errors import UsageError
@@ -29,7 +29,7 @@ from .flow import FlowPreprocessing
 from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Backbone:
     layers: tuple[str, ...] = ("pooled",)
     fps: float | None = None
     stride_seconds: float = 0.32
-    adapt: Callable[[Mapping[str, Any]], dict[str, Any]] | None = field(default=None, compare=False)
+    adapt: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = field(default=None, compare=False)
     streams: tuple[str, ...] = ()
 
 
@@ -133,7 +133,7 @@ def _i3d(layer: str) -> nn.Module:
     return I3D()
 
 
-def _i3d_weights(state: Mapping[str, Any]) -> dict[str, Any]:
+def _i3d_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     from .i3d import i3d_state
 
     return i3d_state(state)
@@ -251,7 +251,9 @@ def _pytorchvideo(name: str, dimension: int, frames: int, step: int) -> None:
     )
 
 
-def _kinetics(height: int, width: int | None, crop: int, mean: Any, std: Any) -> Preprocessing:
+def _kinetics(
+    height: int, width: int | None, crop: int, mean: tuple[float, ...], std: tuple[float, ...]
+) -> Preprocessing:
     return Preprocessing(height, width, crop, crop, value_range=1.0, mean=mean, std=std)
 
 

@@ -6,7 +6,7 @@ preprocessing inside.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +17,7 @@ from .checkpoints import load_state
 from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Pool5 = Literal["caffe", "port"]
 
@@ -66,21 +66,21 @@ def build_c3d(layer: str, pool5: Pool5 | None) -> nn.Module:
     return C3DFeatures(C3D(classes=0, pool5=pool5 or "caffe"), layer)
 
 
-def c3d_family(keys: Any) -> str | None:
+def c3d_family(keys: Iterable[str]) -> str | None:
     """Which family of C3D checkpoints has these keys; None if none has.
 
     >>> c3d_family(["conv1.weight", "conv2.weight", "conv5b.bias", "fc6.weight", "fc7.weight"])
     'c3d.pickle'
     """
-    keys = set(keys)
+    present = set(keys)
     for family in FAMILIES:
-        if {f"{family.layers[i]}.weight" for i in (0, 1, 8)} <= keys:
+        if {f"{family.layers[i]}.weight" for i in (0, 1, 8)} <= present:
             return family.name
     return None
 
 
 def load_c3d(
-    path: Path, backbone: Backbone, layer: str, state: Mapping[str, Any], pool5: Pool5 | None
+    path: Path, backbone: Backbone, layer: str, state: Mapping[str, Tensor], pool5: Pool5 | None
 ) -> tuple[Backbone, nn.Module]:
     """C3D from a checkpoint of any known family, with what was published beside it.
 
@@ -110,7 +110,7 @@ def load_c3d(
     return replace(backbone, preprocessing=family.preprocessing), C3DFeatures(network, layer)
 
 
-def _advice(keys: Any) -> str:
+def _advice(keys: Iterable[str]) -> str:
     if any(key.removeprefix("params.").startswith("Conv3d_1a_7x7") for key in keys):
         return "it looks like I3D: --backbone i3d"
     return "known: " + ", ".join(family.name for family in FAMILIES) + "; name another network's with --backbone"
@@ -122,7 +122,7 @@ def _renamed(key: str, names: Mapping[str, str]) -> str:
 
 
 def load_own(
-    path: Path, backbone: Backbone, layer: str, state: Mapping[str, Any], about: Mapping[str, Any]
+    path: Path, backbone: Backbone, layer: str, state: Mapping[str, Tensor], about: Mapping[str, Any]
 ) -> tuple[Backbone, nn.Module]:
     """A file of `thas train-backbone`: the architecture and the preprocessing come from the file."""
     import torch

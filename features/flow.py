@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
@@ -84,7 +84,15 @@ class FlowPreprocessing(Preprocessing):
         return np.concatenate([self.frame(rgb), moved], axis=2) if self.with_rgb else moved
 
 
-def tv_l1() -> Any:
+class FlowOfPairs(Protocol):
+    """OpenCV's object that computes flow."""
+
+    def calc(self, before: np.ndarray, after: np.ndarray, flow: None) -> np.ndarray:
+        """(H, W, 2) float32: how far each pixel of the first of two (H, W) grey pictures moves, x then y."""
+        ...
+
+
+def tv_l1() -> FlowOfPairs:
     """OpenCV's TV-L1.
 
     Raises:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import nn
@@ -230,13 +229,13 @@ _PARTS = {
 _FLAX = re.compile(r"^(?:params|batch_stats)\.(.+)\.((?:Conv|BatchNorm)_0\.\w+)$")
 
 
-def i3d_state(state: Mapping[str, Any]) -> dict[str, Any]:
+def i3d_state(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Weights in this module's names, from a file of either kind; what is neither stays as it is, to be told.
 
     Known are the PyTorch checkpoints (`rgb_imagenet.pt`, `flow_imagenet.pt`) and Flax's tree with DeepMind's names:
     kernels (t, h, w, in, out), statistics (1, 1, 1, 1, C), no scales.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, torch.Tensor] = {}
     for key, value in state.items():
         match = _FLAX.match(key)
         if not match or match.group(2) not in _PARTS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -28,7 +27,7 @@ class LibraryBackbone:
 
     backbone: Backbone
     network: nn.Module
-    about: Mapping[str, Any]
+    about: Mapping[str, object]
 
 
 def clip_step(frames: int) -> int:

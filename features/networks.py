@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from importlib import import_module
-from typing import Any, cast
+from types import ModuleType
+from typing import cast
 
 import torch
 from torch import nn
@@ -29,7 +30,7 @@ def torchvision_network(name: str) -> nn.Module:
     """One of torchvision's video networks without its classifier."""
     import torchvision.models.video as models
 
-    network: Any = getattr(models, name)(weights=None)
+    network = getattr(models, name)(weights=None)
     for head in ("fc", "classifier", "head"):
         if hasattr(network, head):
             setattr(network, head, nn.Identity())
@@ -37,7 +38,7 @@ def torchvision_network(name: str) -> nn.Module:
     raise AssertionError(f"{name} has no known head")
 
 
-def _hub(name: str) -> Any:
+def _hub(name: str) -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pytorchvideo uses what torch has since deprecated
         import_module("pytorchvideo.models.hub")
@@ -49,7 +50,7 @@ def pytorchvideo_network(name: str) -> nn.Module:
     """One of pytorchvideo's networks without its last projection."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        network: Any = getattr(_hub(name), name)(pretrained=False)
+        network = getattr(_hub(name), name)(pretrained=False)
     head = network.blocks[-1]
     head.proj, head.activation = nn.Identity(), None
     return SlowFastFeatures(network) if name.startswith("slowfast") else network

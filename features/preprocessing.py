@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
@@ -104,7 +104,7 @@ class Preprocessing:
         """Prepare the frames of a video in order, one by one; `seconds` (N,) says when each of them appears."""
         return map(self.frame, decoded)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values, for a recipe or a weights file."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
@@ -120,7 +120,16 @@ class Preprocessing:
             raise ValueError(f"not a preprocessing: {error}") from None
 
 
-def square(size: int, **others: Any) -> Preprocessing:
+class Values(TypedDict, total=False):
+    """What becomes of each channel's values; as the attributes of `Preprocessing`."""
+
+    colour: Literal["rgb", "bgr"]
+    value_range: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def square(size: int, **others: Unpack[Values]) -> Preprocessing:
     """Frames squeezed into a square without cropping, for small networks: nothing at the borders is lost."""
     return Preprocessing(size, size, size, size, **others)
 

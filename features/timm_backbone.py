@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 import torch
 from torch import nn
@@ -21,10 +21,23 @@ from .checkpoints import load_state, read_checkpoint
 from .library_backbone import LibraryBackbone, probe
 from .model_folder import cached_folder, licence_of, missing_model, needs_library, revision_of, weight_files
 from .model_folder import weights_digest as digest_of
-from .preprocessing import Preprocessing
+from .preprocessing import Preprocessing, Values
 
 # Four frames, spread over 0.64 s of 25 frames a second: an image network sees no motion, more add little.
 _FRAMES, _STEP = 4, 4
+
+
+class TimmSettings(TypedDict, total=False):
+    """What timm says of a model, as far as it matters here."""
+
+    input_size: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    crop_pct: float
+    crop_mode: str
+    license: str
+    hf_hub_id: str
+    classifier: str | tuple[str, ...]
 
 
 class FrameFeatures(nn.Module):
@@ -59,7 +72,7 @@ def load_timm(name: str, weights: str | Path | None, *, random_weights: bool = F
     model_name = name.removeprefix("timm:")
     folder = Path(model_name) if (Path(model_name) / "config.json").is_file() else None
     network, settings = _built(name, f"local-dir:{folder.resolve()}" if folder else model_name)
-    about: dict[str, Any] = {"weights_sha256": "random, seed 0", "weights_source": "random", "revision": None}
+    about: dict[str, object] = {"weights_sha256": "random, seed 0", "weights_source": "random", "revision": None}
     how = timm_preprocessing(settings, name)
     licence = str(settings.get("license") or "not stated")
     if not random_weights:
@@ -96,7 +109,7 @@ def load_timm(name: str, weights: str | Path | None, *, random_weights: bool = F
     return LibraryBackbone(replace(backbone, dimension=dimension), wrapped, about)
 
 
-def _built(name: str, model: str) -> tuple[nn.Module, dict[str, Any]]:
+def _built(name: str, model: str) -> tuple[nn.Module, TimmSettings]:
     """The network without its classifier, and what timm says of its input."""
     import timm
 
@@ -111,10 +124,10 @@ def _built(name: str, model: str) -> tuple[nn.Module, dict[str, Any]]:
             next="python -c 'import timm; print(timm.list_models())'",
             subject=name,
         ) from error
-    return network, dict(getattr(network, "pretrained_cfg", None) or {})
+    return network, cast("TimmSettings", dict(getattr(network, "pretrained_cfg", None) or {}))
 
 
-def timm_preprocessing(settings: dict[str, Any], name: str) -> Preprocessing:
+def timm_preprocessing(settings: TimmSettings, name: str) -> Preprocessing:
     """How pictures are prepared for a network of timm.
 
     Args:
@@ -124,22 +137,23 @@ def timm_preprocessing(settings: dict[str, Any], name: str) -> Preprocessing:
     Raises:
         CheckpointError: They do not say.
     """
-    if not settings.get("input_size") or not settings.get("mean") or not settings.get("std"):
+    size, mean, std = settings.get("input_size"), settings.get("mean"), settings.get("std")
+    if not size or not mean or not std:
         raise CheckpointError(
             f"{name} does not say how its pictures are prepared",
             why="its pretrained_cfg has no input_size, mean and std",
             next="take a model whose configuration has them",
             subject=name,
         )
-    _, height, width = settings["input_size"]
+    _, height, width = size
     share = float(settings.get("crop_pct") or 1.0)
-    values: dict[str, Any] = {"value_range": 1.0, "mean": settings["mean"], "std": settings["std"]}
+    values: Values = {"value_range": 1.0, "mean": tuple(mean), "std": tuple(std)}
     if height != width or settings.get("crop_mode") == "squash":
         return Preprocessing(height, width, height, width, **values)
     return Preprocessing(max(height, int(height / share)), None, height, width, **values)
 
 
-def _weights_file(name: str, folder: Path | None, weights: str | Path | None, settings: dict[str, Any]) -> Path:
+def _weights_file(name: str, folder: Path | None, weights: str | Path | None, settings: TimmSettings) -> Path:
     if weights is not None:
         path = find_weights(weights)
         folder = path if path.is_dir() else None
@@ -157,7 +171,7 @@ def _weights_file(name: str, folder: Path | None, weights: str | Path | None, se
     return next((path for path in files if path.name.startswith("model.")), files[0])
 
 
-def _state(file: Path, network: nn.Module, settings: dict[str, Any], *, by_order: bool) -> dict[str, Any]:
+def _state(file: Path, network: nn.Module, settings: TimmSettings, *, by_order: bool) -> dict[str, torch.Tensor]:
     """A file's weights in the network's names, without its classifier's.
 
     Weights of the catalogue come from other programs: the same tensors in the same order under other names.

@@ -9,10 +9,10 @@ class token, else the mean of all tokens. No code that comes with weights is run
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -34,6 +34,7 @@ from .transformers_pictures import preprocessings, setting_of
 _FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
 # Where a model takes pictures, the whole towers of models for pictures and texts last.
 _METHODS = ("get_vision_features", "get_video_features", "forward", "vision_model.forward", "get_image_features")
+_Made = TypeVar("_Made")
 _ARGUMENTS = ("pixel_values_videos", "pixel_values")
 
 
@@ -48,7 +49,7 @@ class TransformersFeatures(nn.Module):
         pooler: Whether its pooled output was trained.
     """
 
-    def __init__(self, model: Any, method: str, argument: str, layout: str, *, pooler: bool) -> None:
+    def __init__(self, model: nn.Module, method: str, argument: str, layout: str, *, pooler: bool) -> None:
         super().__init__()
         self.model = model
         self.method, self.argument, self.layout, self.pooler = method, argument, layout, pooler
@@ -60,21 +61,22 @@ class TransformersFeatures(nn.Module):
         items, _, frames = clips.shape[:3]
         x = clips if self.layout == "channels first" else clips.transpose(1, 2)
         x = x.flatten(0, 1) if self.layout == "each frame" else x
-        call: Any = self.model
+        call = self.model
         for part in self.method.split("."):
             call = getattr(call, part)
         vectors = self._vector(call(**{self.argument: x.contiguous()}))
         return vectors.view(items, frames, -1).mean(dim=1) if self.layout == "each frame" else vectors
 
-    def _vector(self, output: Any) -> torch.Tensor:
+    def _vector(self, output: object) -> torch.Tensor:
+        pooled, tokens = (getattr(output, name, None) for name in ("pooler_output", "last_hidden_state"))
         if isinstance(output, torch.Tensor):
             found, self.pooling = output, "the model's features"
-        elif self.pooler and getattr(output, "pooler_output", None) is not None:
-            found, self.pooling = output.pooler_output.flatten(1), "pooled output"
+        elif self.pooler and pooled is not None:
+            found, self.pooling = pooled.flatten(1), "pooled output"
+        elif tokens is None:
+            raise ValueError(f"its output has no last_hidden_state but is a {type(output).__name__}")
         else:
-            found = getattr(output, "last_hidden_state", None)
-            if found is None:
-                raise ValueError(f"its output has no last_hidden_state but {listing(output)}")
+            found = tokens
         if found.ndim == 3:
             self.pooling = "class token" if self.class_token else "mean of tokens"
             return found[:, 0] if self.class_token else found.mean(dim=1)
@@ -117,8 +119,8 @@ def load_transformers(name: str, weights: str | Path | None, *, random_weights: 
     backbone = Backbone(
         name,
         dimension=0,
-        clip_frames=int(frames or 4),
-        frame_step=4 if frames is None else clip_step(int(frames)),
+        clip_frames=frames or 4,
+        frame_step=4 if frames is None else clip_step(frames),
         preprocessing=hows[0],
         licence=licence_of(place),
         origin="transformers",
@@ -154,7 +156,7 @@ def _folder(name: str, weights: str | Path | None) -> Path:
     return place
 
 
-def _read(name: str, place: Path, action: Any) -> Any:
+def _read(name: str, place: Path, action: Callable[[], _Made]) -> _Made:
     """Do what reads a model's files, with the library's many kinds of errors as one of ours."""
     try:
         return action()
@@ -169,11 +171,11 @@ def _read(name: str, place: Path, action: Any) -> Any:
         ) from error
 
 
-def _model(name: str, place: Path, config: Any) -> tuple[Any, list[str]]:
+def _model(name: str, place: Path, config: object) -> tuple[nn.Module, list[str]]:
     """The model with its weights, and the names of those that the files lack; only a pooler may be missing."""
     import transformers
 
-    def load() -> Any:
+    def load() -> tuple[nn.Module, dict[str, list[str]]]:
         return transformers.AutoModel.from_pretrained(
             str(place), config=config, local_files_only=True, dtype=torch.float32, output_loading_info=True
         )
@@ -196,7 +198,7 @@ def _model(name: str, place: Path, config: Any) -> tuple[Any, list[str]]:
     return model, missing
 
 
-def _probed(model: Any, variants: list[Backbone], *, pooler: bool) -> tuple[Backbone, TransformersFeatures]:
+def _probed(model: nn.Module, variants: list[Backbone], *, pooler: bool) -> tuple[Backbone, TransformersFeatures]:
     """The first way of giving the model a clip that yields a vector."""
     errors = []
     for backbone in variants:
@@ -217,13 +219,14 @@ def _probed(model: Any, variants: list[Backbone], *, pooler: bool) -> tuple[Back
     )
 
 
-def _ways(model: Any) -> Iterator[tuple[str, str, str]]:
+def _ways(model: nn.Module) -> Iterator[tuple[str, str, str]]:
     for method in _METHODS:
-        call: Any = model
+        call: object = model
         for part in method.split("."):
             call = getattr(call, part, None)
         if call is None:
             continue
+        assert callable(call)
         parameters = inspect.signature(call).parameters
         for argument in _ARGUMENTS:
             if argument in parameters:

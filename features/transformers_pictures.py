@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Protocol, cast
 
 import numpy as np
 
 from ..core.errors import CheckpointError, listing
-from .preprocessing import Preprocessing
-from .timm_backbone import timm_preprocessing
+from .preprocessing import Preprocessing, Values
+from .timm_backbone import TimmSettings, timm_preprocessing
 
 _FILES = ("video_preprocessor_config.json", "preprocessor_config.json", "processor_config.json")
 
@@ -22,8 +22,8 @@ class _Processing:
 
     size: dict[str, int] = field(default_factory=dict)
     crop_size: dict[str, int] = field(default_factory=dict)
-    image_mean: Any = (0.0, 0.0, 0.0)
-    image_std: Any = (1.0, 1.0, 1.0)
+    image_mean: Sequence[float] = (0.0, 0.0, 0.0)
+    image_std: Sequence[float] = (1.0, 1.0, 1.0)
     rescale_factor: float = 1 / 255
     do_center_crop: bool = False
     do_rescale: bool = True
@@ -34,17 +34,24 @@ class _Processing:
     black_and_white: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
 
-def setting_of(config: Any, *names: str) -> Any:
-    """The first of these settings that a configuration has, itself or for its vision part."""
+class _Processor(Protocol):
+    """A processor of transformers: pictures in, a table of arrays out."""
+
+    def __call__(self, *, return_tensors: str, **inputs: object) -> Mapping[str, object]: ...
+
+
+def setting_of(config: object, *names: str) -> int | None:
+    """The first of these numbers that a configuration has, itself or for its vision part; of a pair the first."""
     for part in (config, getattr(config, "vision_config", None)):
         for name in names:
             value = getattr(part, name, None)
-            if value is not None:
-                return value
+            value = value[0] if isinstance(value, list | tuple) else value
+            if isinstance(value, int | float):
+                return int(value)
     return None
 
 
-def preprocessings(name: str, place: Path, config: Any) -> list[Preprocessing]:
+def preprocessings(name: str, place: Path, config: object) -> list[Preprocessing]:
     """What to try, the likeliest first: as the processor says, and at the size that the configuration names.
 
     Args:
@@ -55,8 +62,9 @@ def preprocessings(name: str, place: Path, config: Any) -> list[Preprocessing]:
     Raises:
         CheckpointError: Nothing says how its pictures are prepared.
     """
-    if str(config.model_type) == "timm_wrapper":  # timm's networks in the library's clothes
-        return [timm_preprocessing(dict(config.pretrained_cfg or {}), name)]
+    if getattr(config, "model_type", "") == "timm_wrapper":  # timm's networks in the library's clothes
+        inside = getattr(config, "pretrained_cfg", None) or {}
+        return [timm_preprocessing(cast("TimmSettings", inside), name)]
     processor, errors = _processor(place, config)
     if hasattr(processor, "max_num_patches"):
         raise CheckpointError(
@@ -73,8 +81,7 @@ def preprocessings(name: str, place: Path, config: Any) -> list[Preprocessing]:
             next=f"put the model's preprocessor_config.json into {place}",
             subject=name,
         )
-    own = setting_of(config, "image_size", "crop_size")
-    size = int(own[0] if isinstance(own, list | tuple) else own) if own is not None else None
+    size = setting_of(config, "image_size", "crop_size")
     said = _read(processor)
     found = [_preprocessing(said, size)]
     if size is not None:
@@ -131,7 +138,7 @@ def _at_size(said: _Processing, size: int) -> Preprocessing:
     return replace(full, resize_height=short, crop_height=size, crop_width=size)
 
 
-def _values(said: _Processing) -> dict[str, Any]:
+def _values(said: _Processing) -> Values:
     scale = said.rescale_factor * 255 if said.do_rescale else 255.0
     mean = tuple(float(value) for value in said.image_mean) if said.do_normalize else (0.0, 0.0, 0.0)
     std = tuple(float(value) for value in said.image_std) if said.do_normalize else (1.0, 1.0, 1.0)
@@ -146,7 +153,7 @@ def _values(said: _Processing) -> dict[str, Any]:
     return {"value_range": scale, "mean": mean, "std": std, "colour": colour}
 
 
-def _tried(processor: Any) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+def _tried(processor: _Processor) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     """What a processor makes of black and of white, a number a channel; None if it cannot be told."""
     found = []
     for value in (0, 255):
@@ -170,12 +177,12 @@ def _has_file(place: Path) -> bool:
     return any((place / file).is_file() for file in _FILES)
 
 
-def _processor(place: Path, config: Any) -> tuple[Any, list[str]]:
+def _processor(place: Path, config: object) -> tuple[_Processor | None, list[str]]:
     """A model's processor, from its file; where it was saved without one, its family's. And what failed."""
     import transformers
 
     errors: list[str] = []
-    makers: list[Any] = []
+    makers: list[Callable[[], _Processor]] = []
     if _has_file(place):
         for auto in (transformers.AutoVideoProcessor, transformers.AutoImageProcessor):
             makers.append(lambda auto=auto: auto.from_pretrained(str(place), local_files_only=True))
@@ -195,11 +202,11 @@ def _processor(place: Path, config: Any) -> tuple[Any, list[str]]:
     return None, errors
 
 
-def _family_processors(config: Any) -> Iterator[str]:
+def _family_processors(config: object) -> Iterator[str]:
     """Names of the processors that a model's family is used with, those for videos first."""
     from transformers.models.auto import image_processing_auto, video_processing_auto
 
-    kind = str(config.model_type)
+    kind = str(getattr(config, "model_type", ""))
     # A tower by itself is prepared for as the model that it is a part of.
     ends = ("_vision_model", "_vision", "_encoder", "_with_registers")
     kinds = dict.fromkeys((kind, *(kind.removesuffix(end) for end in ends)))
@@ -207,14 +214,14 @@ def _family_processors(config: Any) -> Iterator[str]:
         (video_processing_auto, "VIDEO_PROCESSOR_MAPPING_NAMES"),
         (image_processing_auto, "IMAGE_PROCESSOR_MAPPING_NAMES"),
     ):
-        names: Any = getattr(module, table, {})
+        names: Mapping[str, object] = getattr(module, table, {})
         for one in kinds:
             found = names.get(one)
             values = found.values() if isinstance(found, dict) else found if isinstance(found, tuple) else (found,)
             yield from (value for value in reversed(list(values)) if isinstance(value, str))
 
 
-def _read(processor: Any) -> _Processing:
+def _read(processor: _Processor) -> _Processing:
     values = {key: getattr(processor, key, None) for key in _Processing.__dataclass_fields__}
     values |= {"black_and_white": _tried(processor), "kind": type(processor).__name__}
     for key in ("size", "crop_size"):
@@ -222,7 +229,7 @@ def _read(processor: Any) -> _Processing:
     return _Processing(**{key: value for key, value in values.items() if value is not None})
 
 
-def _edges(size: Any) -> dict[str, int]:
+def _edges(size: object) -> dict[str, int]:
     """A size in any of the library's forms as a table of edges.
 
     >>> _edges(224), _edges({"shortest_edge": 256})

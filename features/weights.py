@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
 import numpy as np
@@ -39,7 +39,7 @@ class LoadedBackbone:
     network: nn.Module
     backbone: Backbone
     layer: str
-    recipe: Mapping[str, Any]
+    recipe: Mapping[str, object]
     mean_cube: np.ndarray | None = None
 
 
@@ -87,7 +87,7 @@ def load_backbone(
             subject=layer,
         )
     called = backbone.name if library is not None else name  # so that it is found again
-    about: dict[str, Any] = {"backbone": called, "layer": layer}
+    about: dict[str, object] = {"backbone": called, "layer": layer}
     if library is not None:
         network = library.network
         about |= library.about
@@ -128,7 +128,7 @@ def load_backbone(
     return LoadedBackbone(network.eval().requires_grad_(False), backbone, layer, about, cube)
 
 
-def weights_of_recipe(recipe: Mapping[str, Any], near: Sequence[Path] = ()) -> str | Path | None:
+def weights_of_recipe(recipe: Mapping[str, object], near: Sequence[Path] = ()) -> str | Path | None:
     """The weights that features were made with, as their recipe names them: by their place, or by their SHA-256.
 
     Args:
@@ -144,7 +144,7 @@ def weights_of_recipe(recipe: Mapping[str, Any], near: Sequence[Path] = ()) -> s
     return found[0] if len(found) == 1 else ",".join(map(str, found))
 
 
-def _place(recipe: Mapping[str, Any], source: str, digest: str, near: Sequence[Path]) -> str | Path | None:
+def _place(recipe: Mapping[str, object], source: str, digest: str, near: Sequence[Path]) -> str | Path | None:
     if "://" in source or (source and Path(source).exists()):
         return source
     fetched = stored_by_hash(digest)
