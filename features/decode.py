@@ -147,8 +147,8 @@ def _pyav_frames(path: Path, table: FrameTable, wanted: np.ndarray, watch: Watch
         except UnreadableVideo as error:
             try:
                 found = scan_video(path, watch=watch, thorough=True)
-            except UnreadableVideo:
-                raise error from None
+            except UnreadableVideo as whole:
+                raise whole from error
             if _the_same(table, found) and not NOISE.search(error.why):
                 # Made strict, the decoder found what it lets pass otherwise; from where on is not known exactly.
                 lost = np.arange(len(found)) >= error.frames - _REORDERED

@@ -70,7 +70,15 @@ def matrix_is_odd(matrix: tuple[int, int, int, int] | None) -> bool:
 
 
 def mirrored_or_tilted(path: Path) -> bool:
-    """Whether the display matrix of a video's first frame asks for more than turning by a multiple of 90 degrees."""
+    """Whether the display matrix of a video's first frame asks for more than turning by a multiple of 90 degrees.
+
+    True, too, where that frame cannot be decoded.
+    """
+    from av.error import FFmpegError
+
     with opened(path) as (container, stream):
-        matrix = display_matrix(next(container.decode(stream), None))
+        try:
+            matrix = display_matrix(next(container.decode(stream), None))
+        except FFmpegError:
+            return True
     return mirrors(matrix) or matrix_is_odd(matrix)

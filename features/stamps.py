@@ -107,8 +107,16 @@ def _usual_step(known: np.ndarray, values: np.ndarray, unit: Fraction, nominal_f
 def _one_clock(times: np.ndarray, step: float, forward: float) -> tuple[np.ndarray, int]:
     """Times with every new clock moved behind the one before, and how often one begins."""
     steps = np.diff(times)
-    anew = np.flatnonzero((steps < -_REORDERED * step) | (steps > forward))
-    if not len(anew):
+    newest = np.maximum.accumulate(times)
+    anew = [
+        before
+        for before in np.flatnonzero((steps < 0) | (steps > forward))
+        # A frame that comes late is followed by others in time; those of another clock stay behind.
+        if steps[before] > 0
+        or steps[before] < -_REORDERED * step
+        or np.mean(times[before + 1 : before + 9] <= newest[before]) > 0.5
+    ]
+    if not anew:
         return times, 0
     times = times.copy()
     for before in anew:

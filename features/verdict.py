@@ -134,9 +134,10 @@ class _Judge:
 
     def _out_of_order(self, begin: int) -> set[int]:
         """Packets whose frames come out behind others that are shown after them: their times cannot be trusted."""
-        stamps = np.array([frame.stamp if frame.stamp is not None else -np.inf for frame in self.frames[begin:]])
-        late = np.flatnonzero(stamps < np.maximum.accumulate(stamps))
-        late = late[np.isfinite(stamps[late])]
+        stamps = np.array([np.nan if frame.stamp is None else frame.stamp for frame in self.frames[begin:]])
+        behind = np.fmax.accumulate(stamps) - stamps
+        # What falls further is another clock.
+        late = np.flatnonzero((behind > 0) & (behind < _REORDERED * self._step))
         return {self.frames[begin + int(number)].packet for number in late}
 
     def _lost_head(self, first: int) -> str:
@@ -178,7 +179,10 @@ class _Judge:
     @cached_property
     def _container_faults(self) -> list[_Fault]:
         """Losses between packets: counted ones, and where the container's reader complained and stamps are missing."""
-        found = [_Fault(number, "a packet is marked as damaged") for number, p in enumerate(self.packets) if p.corrupt]
+        # FFmpeg calls one of the last two packets before a seam damaged, since counting begins anew behind them.
+        ends = {event.packet - back for event in self.events if event.kind == "seam" for back in (1, 2)}
+        corrupt = (number for number, packet in enumerate(self.packets) if packet.corrupt and number not in ends)
+        found = [_Fault(number, "a packet is marked as damaged") for number in corrupt]
         told = {(event.packet, event.kind): event.text for event in self.events}
         for (number, kind), text in told.items():
             gap = self._gap_at(number) if kind in ("container", "seam") else None

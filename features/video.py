@@ -40,6 +40,9 @@ TOLERATED_SECONDS = 0.5
 _SENSIBLE_FPS = (1, 1000)
 _USUAL_FPS = 25
 _MATROSKA = "matroska,webm"
+_CUT_AGAIN = "cut or copy it anew from its original, from a key frame on"
+# Stamps of lost frames that come too late, by fewer of the usual steps than this; what falls further is another clock.
+_LATE = 32
 
 
 def scan_video(
@@ -224,7 +227,8 @@ def _by_decoding(path: Path, fps: float | None) -> FrameTable:
         with listening() as heard:
             container, stream = stack.enter_context(opened(path))
             name = container.format.name
-            said = heard.first(name)
+            # A bare stream is read by what has its decoder's name: then the decoder looked into it, and said so.
+            said = heard.first(name) if name != stream.codec_context.name else ""
         account = account_of(container, stream)
         if said:
             account.events.insert(0, Event(0, "container", said))
@@ -237,6 +241,9 @@ def _by_decoding(path: Path, fps: float | None) -> FrameTable:
             account.add_spoilt(spoilt_parts(path))
         verdict = judge(account)
         if not len(verdict.shown):
+            if "non-existing" in verdict.damage:
+                why = f"it lacks the parameters that its decoder needs ({verdict.damage})"
+                raise UnreadableVideo(path.name, stage="scan", why=why, next=_CUT_AGAIN)
             raise UnreadableVideo(path.name, stage="scan", why=verdict.damage)
         if verdict.damage and must_be_decoded(name) and stream.frames != len(account.packets):
             verdict = verdict.from_damage_on()
@@ -284,9 +291,12 @@ def _times(stamps: list[int | None], container: Any, stream: Any, last_span: int
 
 def _trusted(stamps: list[int | None], lost: np.ndarray) -> list[int | None]:
     """Stamps less those of lost frames that come too late: the times of others would be bent by them."""
-    newest = np.maximum.accumulate([-np.inf if stamp is None else stamp for stamp in stamps])
+    known = np.array([-np.inf if stamp is None else stamp for stamp in stamps])
+    newest = np.maximum.accumulate(known)
+    steps = np.diff(np.unique(known[np.isfinite(known)]))
+    late = _LATE * float(np.median(steps)) if len(steps) else 0.0
     return [
-        None if gone and stamp is not None and stamp < most else stamp
+        None if gone and stamp is not None and most - late < stamp < most else stamp
         for stamp, gone, most in zip(stamps, lost, newest, strict=True)
     ]
 

@@ -86,6 +86,10 @@ class AttentionNetwork(Head):
         top: Share of the video's snippets that stand for it.
         smoothing: Snippets over which the sequence is smoothed, odd; 1 smooths nothing.
         background: Whether there is a background class: every video has it, and what attention lets through has it not.
+        attention: Whether there is attention; without, each class's activation stands for itself.
+
+    Raises:
+        ValueError: A size is even, or there is a background class without attention that could suppress it.
     """
 
     def __init__(
@@ -99,6 +103,7 @@ class AttentionNetwork(Head):
         top: float = 0.25,
         smoothing: int = 3,
         background: bool = False,
+        attention: bool = True,
     ) -> None:
         super().__init__()
         for name, size in {"kernel_size": kernel_size, "smoothing": smoothing}.items():
@@ -107,7 +112,9 @@ class AttentionNetwork(Head):
         self.classes, self.top, self.smoothing = classes, top, smoothing
         self.background = background
         self.embedding = nn.Conv1d(features, channels, kernel_size, padding=kernel_size // 2)
-        self.attention = nn.Linear(channels, 1)
+        if background and not attention:
+            raise ValueError("a background class needs attention, which suppresses it")
+        self.attention = nn.Linear(channels, 1) if attention else None
         self.classifier = nn.Linear(channels, classes + background)
         self.dropout = Dropout(dropout)
 
@@ -119,10 +126,10 @@ class AttentionNetwork(Head):
         if chance is not None and chance.hiding is not None:
             maps = hide_maps(maps, chance.hiding, valid)
         maps = self.dropout(maps, chance, valid)
-        attention = torch.sigmoid(self.attention(maps).float())
+        attention = None if self.attention is None else torch.sigmoid(self.attention(maps).float())
         # In 32 bits, also where the rest is in 16: what is added up here decides the loss.
         everything = smooth(self.classifier(maps).float(), valid, size=self.smoothing)
-        attended = attention * everything
+        attended = everything if attention is None else attention * everything
         sequence = attended[..., : self.classes]
         background = None
         if self.background:
@@ -133,7 +140,7 @@ class AttentionNetwork(Head):
             video_logits=top_mean(sequence, valid, share=self.top),
             maps=maps,
             sequence=sequence,
-            attention=attention[..., 0],
+            attention=None if attention is None else attention[..., 0],
             background=background,
         )
 

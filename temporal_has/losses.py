@@ -11,9 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..core.errors import UsageError
-from ..core.plugins import load
+from ..core.plugins import bring, load
+from .settings import LOSSES
 
 Probabilities = Callable[[Tensor], Tensor]
+
+bring("losses", LOSSES)  # as settings do, which need the names alone; also for who imports this module alone
 
 
 @dataclass(frozen=True)

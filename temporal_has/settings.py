@@ -22,7 +22,8 @@ from ..core.plugins import bring
 from ..core.settings_table import Kind, SettingsTable, setting
 
 bring("heads", {"attention": "temporal_has.attention:AttentionNetwork", "has2017": "temporal_has.network:HasNetwork"})
-bring("losses", {"sigmoid": "temporal_has.losses:SIGMOID", "softmax": "temporal_has.losses:SOFTMAX"})
+LOSSES = {"sigmoid": "temporal_has.losses:SIGMOID", "softmax": "temporal_has.losses:SOFTMAX"}
+bring("losses", LOSSES)
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,9 @@ class NetworkSettings:
         0, "snippets the sequence is averaged over, odd; 0: of `smoothing_seconds`; attention only", "ours", low=0
     )
     smoothing_seconds: float = setting(0.8, "for smoothing 0; attention only", "ours", low=0)
+    attention: bool = setting(
+        True, "how much a snippet belongs to any action, times each class's activation; attention only", "ours"
+    )
     background: bool = setting(False, "a background class that attention must suppress; attention only", "ours")
 
 
@@ -210,6 +214,8 @@ class Settings(SettingsTable):
         problems = {
             "network.kernel_size must be odd, so that a snippet is at its centre": _even(self.network.kernel_size),
             "network.smoothing must be odd, so that a snippet is at its centre": _even(self.network.smoothing),
+            "network.background needs network.attention, which suppresses it": self.network.background
+            and not self.network.attention,
             "hide.layer and input.dropout exclude each other": self.hide.layer > 0 and self.input.dropout != "none",
             "train.validation must be above 0 for train.patience": self.train.patience > 0
             and not self.train.validation,

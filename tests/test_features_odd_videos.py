@@ -288,3 +288,26 @@ def test_torchcodec_is_not_trusted_with_other_frames(tmp_path):
     with pytest.raises(UnreadableVideo) as caught:
         list(decode_frames(path, scan_video(path), range(10), decoder="torchcodec"))
     assert caught.value.next.startswith("leave out --decoder torchcodec")
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
+def test_transport_streams_joined_end_to_end(tmp_path, codec):
+    piece = write_video(tmp_path / "piece.ts", 30, codec=codec, options={"g": "10", "bf": "2"})
+    path = tmp_path / "v.ts"
+    path.write_bytes(2 * piece.read_bytes())
+    table = scan_video(path)
+    assert table.damage == ""
+    assert table.lost is None
+    assert _numbers(path, table) == [*range(30), *range(30)]
+    np.testing.assert_allclose(table.start_seconds, np.arange(60) / 25, atol=1e-3)
+
+
+def test_a_bare_stream_that_begins_between_key_frames(tmp_path, source):
+    whole = _copy(source, tmp_path / "whole.h264", lambda place: True)
+    data = whole.read_bytes()
+    path = tmp_path / "v.h264"
+    path.write_bytes(data[len(data) // 3 :])
+    table = scan_video(path)
+    assert table.damage == ""
+    numbers = _numbers(path, table)
+    assert numbers == list(range(numbers[0], 80))

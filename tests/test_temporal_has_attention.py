@@ -66,17 +66,17 @@ def test_top_mean_over_all_is_the_mean():
     assert torch.allclose(top_mean(x, valid_of(5, 5), share=1.0), x.mean(dim=1))
 
 
-@given(length=st.integers(1, 9), padding=st.integers(1, 6), background=st.booleans())
-def test_padding_changes_nothing(length: int, padding: int, background: bool):
-    net = network(background=background).eval()
+@given(length=st.integers(1, 9), padding=st.integers(1, 6), parts=st.sampled_from([(1, 0), (1, 1), (0, 0)]))
+def test_padding_changes_nothing(length: int, padding: int, parts: tuple[int, int]):
+    net = network(attention=bool(parts[0]), background=bool(parts[1])).eval()
     x = torch.randn(1, length, 4, generator=torch.Generator().manual_seed(length))
     alone = net(x)
     padded = net(torch.cat([x, torch.full((1, padding, 4), 7.0)], dim=1), valid_of(length, length + padding)[:1])
     assert torch.allclose(alone.video_logits, padded.video_logits, atol=1e-5)
     assert torch.allclose(alone.sequence, padded.sequence[:, :length], atol=1e-5)
-    assert alone.attention is not None
-    assert padded.attention is not None
-    assert torch.allclose(alone.attention, padded.attention[:, :length], atol=1e-5)
+    assert (alone.attention is not None, padded.attention is not None) == (net.attention is not None,) * 2
+    if alone.attention is not None and padded.attention is not None:
+        assert torch.allclose(alone.attention, padded.attention[:, :length], atol=1e-5)
 
 
 def test_shapes_and_the_sequence_is_what_is_pooled():
@@ -102,6 +102,16 @@ def test_the_loss_sees_the_background_class_where_there_is_one():
     output = without(x)
     plain = torch.nn.functional.cross_entropy(output.video_logits, labels, reduction="none")
     assert torch.allclose(without.losses(output, labels, loss="softmax"), plain, atol=1e-6)
+
+
+def test_without_attention_each_classs_activation_stands_for_itself():
+    net, x = network(attention=False, smoothing=1).eval(), torch.randn(1, 5, 4)
+    output = net(x)
+    assert output.attention is None
+    assert torch.equal(output.sequence, net.classifier(output.maps))
+    assert not any(name.startswith("attention") for name in net.state_dict())
+    with pytest.raises(ValueError, match="needs attention"):
+        network(attention=False, background=True)
 
 
 def test_hiding_after_the_embedding_hides_there():
