@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import CheckpointError
+from .reading import refuse_pipe, said
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 CHECKPOINT = "checkpoint.safetensors"
 """The last epoch's network, and all that resuming needs."""
@@ -55,8 +56,8 @@ def unpacked(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     description = read_header(path)
     try:
         tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise _unreadable(path, str(error)) from None
+    except (OSError, SafetensorError, ValueError, MemoryError) as error:
+        raise _unreadable(path, said(error)) from None
     check_unchanged(tensors, description, path)
     check_finite(tensors, path)
     return tensors, description
@@ -100,6 +101,43 @@ def _checksum(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> 
     return value
 
 
+def class_names(value: object) -> tuple[str, ...]:
+    """The classes in a file's description.
+
+    Raises:
+        ValueError: They are no list of different names.
+
+    >>> class_names(["Run", "Jump"])
+    ('Run', 'Jump')
+    """
+    if not isinstance(value, list | tuple):
+        raise ValueError("its classes are no list")
+    names = tuple(name for name in value if isinstance(name, str) and name)
+    if len(names) != len(value) or len(set(names)) != len(names):
+        raise ValueError("its classes are no list of different names")
+    return names
+
+
+def check_shapes(build: Callable[[], nn.Module], tensors: Mapping[str, Tensor]) -> None:
+    """Hold a network against the tensors that it is to take, before it takes any memory: a file may claim any size.
+
+    Args:
+        build: Makes the network; it is called on torch's device `meta`.
+        tensors: By the network's names.
+
+    Raises:
+        ValueError: They are of other shapes.
+    """
+    import torch
+
+    with torch.device("meta"):
+        wanted = {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
+    given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted({*wanted, *given}):
+        if wanted.get(name) != given.get(name):
+            raise ValueError(f"{name} is {given.get(name, 'absent')}, and {wanted.get(name, 'absent')} by its settings")
+
+
 def read_header(path: Path) -> dict[str, Any]:
     """What a file says of itself; neither its tensors nor torch are loaded.
 
@@ -107,6 +145,7 @@ def read_header(path: Path) -> dict[str, Any]:
         CheckpointError: It is missing, damaged, or not of thas.
     """
     try:
+        refuse_pipe(path)
         with open(path, "rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if length > 100_000_000:  # as safetensors itself refuses
@@ -117,7 +156,7 @@ def read_header(path: Path) -> dict[str, Any]:
             f"there is no weights file {path}", next="name a run's folder, or train one", subject=str(path)
         ) from None
     except OSError as error:
-        raise _unreadable(path, error.strerror or str(error)) from None
+        raise _unreadable(path, said(error)) from None
     except KeyError:
         raise _unreadable(path, "it does not say what it is") from None
     except (ValueError, TypeError, RecursionError, OverflowError):

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from .bounds import ALWAYS_BYTES, MOST_EXPANSION
 from .errors import FeatureError, ThasError
+from .reading import refuse_pipe
 
 # Deflate, shuffle, Fletcher-32, szip, nbit, scale-offset, LZF: what h5py brings. Others would load a library.
 _FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
-_MOST_EXPANSION = 50
-_ALWAYS_BYTES = 64 << 20
 _MOST_MEMBERS = 1_000_000
 CHECKSUMS = "crc32"
 
@@ -49,8 +49,9 @@ def opened(
     import h5py
 
     try:
-        if not path.is_file():  # a pipe would make the reader wait for ever
-            raise OSError("no such file" if not path.exists() else "it is not a file")
+        refuse_pipe(path)
+        if not path.exists():
+            raise OSError("no such file")
         with h5py.File(path, "r") as file:
             yield file
     except (
@@ -150,7 +151,7 @@ def unreadable(found: Any) -> str:
         return f"claims {claimed} bytes and holds {held}"
     size = _file_bytes(found)
     chunk = math.prod(found.chunks) * found.dtype.itemsize if found.chunks else 0
-    if max(claimed, chunk) > max(_ALWAYS_BYTES, _MOST_EXPANSION * size):
+    if max(claimed, chunk) > max(ALWAYS_BYTES, MOST_EXPANSION * size):
         return f"claims {max(claimed, chunk) / 1e9:.3g} GB in a file of {size / 1e6:.3g} MB"
     return ""
 

@@ -129,7 +129,7 @@ def cut_log(path: Path, epochs: int) -> None:
 
 def read_log(path: Path) -> list[dict[str, Any]]:
     """The epochs of a run; after a resumption the last word on each counts, and lines cut off count for nothing."""
-    if not path.exists():
+    if not path.is_file():
         return []
     epochs: dict[int, dict[str, Any]] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():

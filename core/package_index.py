@@ -19,6 +19,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
@@ -72,21 +73,36 @@ def archive_address(package: str, archive: str) -> str:
         try:
             with opened(page, accept=f"{_JSON}, text/html;q=0.5") as answer:
                 content, kind = answer.read(), answer.headers.get("Content-Type", "")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             answers.append(f"{without_password(index)}: {error}")
             continue
-        for name, address in _links(content, kind):
-            if name == archive:
-                return urljoin(page, address)
+        try:
+            found = links(content, kind)
+            if archive in found:
+                return urljoin(page, found[archive])
+        except (LookupError, ValueError) as error:
+            answers.append(f"{without_password(index)}: {error}")
+            continue
         answers.append(f"{without_password(index)}: {package} has no file {archive}")
     raise LookupError("; ".join(answers) or "no package index is known: set PIP_INDEX_URL")
 
 
+def links(content: bytes, kind: str) -> dict[str, str]:
+    """Addresses by file name in an index page, in either of the two forms of the standard.
+
+    Raises:
+        LookupError: The page is of neither.
+    """
+    try:
+        return dict(_links(content, kind))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise LookupError("its answer is no list of files") from None
+
+
 def _links(content: bytes, kind: str) -> Iterator[tuple[str, str]]:
-    """File names and addresses of an index page, in either of the two forms of the standard."""
     if "json" in kind:
         for file in json.loads(content)["files"]:
-            yield file["filename"], file["url"]
+            yield str(file["filename"]), str(file["url"])
         return
     parser = _Anchors()
     parser.feed(content.decode(errors="replace"))

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_
 from .errors import UsageError, suggestion
 from .plugins import PartKind, check_name, code_digest, is_built_in
 from .plugins import origin as origin_of_part
+from .reading import refuse_pipe, said
 
 Kind = Literal["temporal", "image", "backbone"]
 """Of which half they are, or of a backbone."""
@@ -213,11 +214,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         UsageError: The file is missing or is not TOML.
     """
     try:
-        if Path(path).exists() and not Path(path).is_file():
-            raise IsADirectoryError
+        refuse_pipe(Path(path))
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError):
+    except FileNotFoundError:
         raise UsageError(f"there is no settings file {path}", next="check the path", subject=str(path)) from None
     except (ValueError, RecursionError, OSError) as error:  # a number of thousands of digits is no TOMLDecodeError
-        why = "its tables lie too deep in each other" if isinstance(error, RecursionError) else str(error)[:200]
+        why = "its tables lie too deep in each other" if isinstance(error, RecursionError) else said(error)
         raise UsageError(f"{path} is not a TOML file", why=why, next="--print-config prints one") from None

@@ -11,10 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .bounds import check_archive
 from .errors import DataError, UsageError, listing
+from .reading import refuse_pipe, said
 
 SUFFIXES = frozenset({".xlsx", ".xlsm"})
 OTHER_SUFFIXES = frozenset({".xls", ".ods", ".numbers", ".xlsb"})
+_MOST_CELLS = 5_000_000  # a few seconds
 _HEADING_WITHIN = 20  # filled rows: a title, a date, who wrote it
 
 
@@ -62,6 +65,15 @@ def read_sheet(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequenc
     """
     book = _opened(path)
     sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+    for sheet in sheets:
+        cells = sheet.max_row * sheet.max_column + sum(area.size["rows"] for area in sheet.merged_cells.ranges)
+        if cells > _MOST_CELLS:
+            raise DataError(
+                f"{path}, sheet {sheet.title} spans {cells} cells",
+                why=f"its last filled cell is in row {sheet.max_row}, column {sheet.max_column}",
+                next="remove the cells far from the table, or save it as CSV UTF-8",
+                subject=str(path),
+            )
     found: list[tuple[Any, int, list[str]]] = []
     first = ""
     for sheet in sheets:
@@ -111,11 +123,13 @@ def _opened(path: Path, *, formulas: bool = False) -> Any:
     import warnings
 
     try:
+        refuse_pipe(path)
+        check_archive(path)
         with warnings.catch_warnings():  # of what is lost in writing back, which nobody does
             warnings.simplefilter("ignore")
             return openpyxl.load_workbook(path, data_only=not formulas)
-    except OSError as error:
-        why = error.strerror or str(error)
+    except (OSError, DataError) as error:
+        why = said(error)
     except Exception as error:  # a zip file of XML: its reader raises whatever damaged bytes provoke
         why = f"{error}; is it protected by a password, or cut short?"
     raise DataError(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from .errors import DataError, listing, plural
+from .reading import refuse_pipe
 from .spreadsheets import OTHER_SUFFIXES, SUFFIXES, is_spreadsheet, read_sheet
 
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -49,8 +50,7 @@ def as_written(cell: str) -> str:
 def opened(path: Path) -> Iterator[TextIO]:
     """The file as UTF-8 text, less the mark that Windows puts before it; what the system says becomes a DataError."""
     try:
-        if path.exists() and not path.is_file():  # a pipe would make the reader wait for ever
-            raise OSError("it is not a file")
+        refuse_pipe(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             yield file
     except UnicodeDecodeError as error:

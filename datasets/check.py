@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.errors import DataError, ThasError, counted, listing, plural
 from ..core.progress import Progress, silent
+from ..core.reading import said
 from ..core.segments import Segments
 from .dataset import Dataset
 from .near_names import near_names, near_sentence, told
@@ -61,6 +62,7 @@ def read_duration(path: Path) -> float:
         DataError: It is not a video, or has no picture.
     """
     import av
+    import av.error
 
     try:
         with av.open(str(path)) as container:
@@ -70,8 +72,8 @@ def read_duration(path: Path) -> float:
             if stream.duration and stream.time_base:
                 return float(stream.duration * stream.time_base)
             return float(container.duration or 0) / 1e6
-    except (OSError, ValueError) as error:  # PyAV's errors are both
-        raise DataError(f"{path} cannot be opened", why=str(error).splitlines()[0], next="replace it") from None
+    except (OSError, ValueError, av.error.FFmpegError) as error:
+        raise DataError(f"{path} cannot be opened", why=said(error), next="replace it") from None
 
 
 def check_dataset(dataset: Dataset, *, progress: Progress = silent) -> DataReport:

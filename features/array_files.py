@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.bounds import check_expansion
 from ..core.errors import FeatureError, ThasError
-from .bounds import check_expansion
+from ..core.reading import refuse_pipe
 from .pickled_arrays import load_array, unpickle
 from .pickles import reason
 
@@ -51,6 +52,7 @@ def open_arrays(path: Path) -> Tree:
         FeatureError: It cannot be read.
     """
     try:
+        refuse_pipe(path)
         return _READERS[path.suffix.lower()](path)
     except FeatureError:
         raise

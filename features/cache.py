@@ -209,7 +209,9 @@ class FeatureCache(Mapping[str, Features]):
         """Whether one video's file was made by a recipe; quicker than reading its own."""
         with self.reading(video) as group:
             written = group.attrs.get("recipe_digest")
-        return written == digest(recipe) if written else not difference(recipe, self.recipe_of(video))
+        if isinstance(written, str) and written:
+            return written == digest(recipe)
+        return not difference(recipe, self.recipe_of(video))
 
     def source_of(self, video: str) -> dict[str, Any]:
         """What one video's file says about it: frames, duration, decoder, what was lost."""
@@ -311,14 +313,17 @@ class Details:
 
     source: dict[str, Any]
     recipe: dict[str, Any]
-    recipe_digest: Any
+    recipe_digest: str | None
     sums: dict[str, int]
 
     @classmethod
     def of(cls, group: Any) -> Details:
         """Read from one video's group."""
         source, recipe = (read_attributes(hdf5.member(group, name)) for name in ("source", "recipe"))
-        return cls(source, recipe, group.attrs.get("recipe_digest"), hdf5.read_checksums(group))
+        written = group.attrs.get("recipe_digest")
+        if not isinstance(written, str | None):
+            raise ValueError("the digest of its recipe is no text")
+        return cls(source, recipe, written, hdf5.read_checksums(group))
 
     def fault(self) -> str:
         """What has changed since it was written; empty if nothing has."""

@@ -117,7 +117,7 @@ def _first_fault(cache: FeatureCache, video: str, details: Details) -> str:
         hdf5.check("end_seconds", end, details.sums)
         if "centre_frame" in details.sums:
             hdf5.check("centre_frame", hdf5.dataset(group, "centre_frame", dimensions=1)[()], details.sums)
-    return details.fault()
+        return details.fault()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.bounds import check_archive, check_expansion
 from ..core.errors import CheckpointError, FeatureError, listing
+from ..core.reading import refuse_pipe, said
 from .pickled_arrays import load_tree
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
 
     tree_fault = ""
     try:
+        refuse_pipe(path)
         with open(path, "rb") as file:
             start = file.read(9)
         if path.suffix == ".safetensors" or start[8:9] == b"{":
@@ -37,28 +40,35 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
             with safe_open(str(path), framework="pt") as opened:
                 own = (opened.metadata() or {}).get("thas")
                 tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
-                return tensors, json.loads(own) if own else None
+                description = json.loads(own) if own else None
+                if not isinstance(description, dict | None):
+                    raise ValueError("what it says of itself is no table")
+                return tensors, description
         if start[:1] == b"\x80" and start[1:2] >= b"\x04":  # torch itself writes protocol 2, or a zip archive
             try:
                 return {key: torch.from_numpy(value) for key, value in load_tree(path).items()}, None
             except FeatureError as error:
                 tree_fault = error.why
+        check_archive(path)
         loaded = torch.load(path, map_location="cpu", weights_only=True)
+        for outer in ("state_dict", "model_state", "model"):
+            if isinstance(loaded, Mapping) and isinstance(loaded.get(outer), Mapping):
+                loaded = loaded[outer]
+        if isinstance(loaded, Mapping):
+            claimed = sum(value.nbytes for value in loaded.values() if isinstance(value, torch.Tensor))
+            check_expansion(path.stat().st_size, claimed)
     except Exception as error:  # each loader has its own kinds
         raise CheckpointError(
             f"{path} cannot be read as weights",
-            why=tree_fault or (str(error).strip().splitlines() or [type(error).__name__])[0][:300],
+            why=tree_fault or said(error),
             next="it must be safetensors, or a PyTorch file that holds nothing but weights",
             subject=str(path),
         ) from error
-    for outer in ("state_dict", "model_state", "model"):
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(outer), Mapping):
-            loaded = loaded[outer]
     if not isinstance(loaded, Mapping) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
         raise CheckpointError(
             f"{path} holds no weights", why="it is not a table of tensors", next="--weights FILE", subject=str(path)
         )
-    return {key.removeprefix("module.").removeprefix("backbone."): value for key, value in loaded.items()}, None
+    return {str(key).removeprefix("module.").removeprefix("backbone."): value for key, value in loaded.items()}, None
 
 
 # The classifiers that features are taken before; a checkpoint may have them, the networks here have not.

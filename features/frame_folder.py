@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.reading import refuse_pipe
 from .frame_table import FrameTable, UnreadableVideo
 from .stamps import times_of_rate
 
@@ -94,17 +95,19 @@ def folder_frames(folder: Path, wanted: np.ndarray) -> Iterator[np.ndarray]:
     for place in wanted:
         with _opened(folder, pictures[int(place)][1], frames=int(place)) as picture:
             try:
-                yield np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-            except (OSError, ValueError, SyntaxError) as error:
+                frame = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+            except Exception as error:  # a damaged picture makes its decoder raise almost anything
                 raise _unreadable(folder, pictures[int(place)][1], error, int(place)) from error
+        yield frame
 
 
 def _opened(folder: Path, path: Path, frames: int = 0):
     from PIL import Image
 
     try:
+        refuse_pipe(path)
         return Image.open(path)
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # a damaged picture makes its decoder raise almost anything
         raise _unreadable(folder, path, error, frames) from error
 
 

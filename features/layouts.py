@@ -261,7 +261,15 @@ def _wtalc(source: Path) -> list[Source] | None:
     names = [*sorted(source.glob("videoname.npy")), *sorted(source.glob("*nnotations/videoname.npy"))]
     if len(features) != 1 or not names:
         return None
-    videos = [_name(name, names[0]) for name in load_array(names[0]).ravel()]
+    named = load_array(names[0])
+    if named.dtype.kind not in "OSU":
+        raise FeatureError(
+            f"{names[0]} holds no names of videos",
+            why=f"it holds {named.dtype}",
+            next="download it again",
+            subject=str(names[0]),
+        )
+    videos = [_name(name, names[0]) for name in named.ravel()]
     arrays = load_array(features[0])
     if arrays.ndim == 0 or len(arrays) != len(videos) or len(set(videos)) != len(videos):
         count = len(arrays) if arrays.ndim else 0

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import FeatureError
+from ..core.reading import refuse_pipe
 from .pickles import Restricted, reason
 from .stand_ins import flat, refused, shaped
 from .torch_files import read_torch_bytes
@@ -28,6 +29,7 @@ def load_array(path: Path) -> np.ndarray:
         FeatureError: It is no array, is cut off, or its pickle asks for anything but arrays, texts and bytes.
     """
     try:
+        refuse_pipe(path)
         with open(path, "rb") as file:
             version = np.lib.format.read_magic(file)
             header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -59,6 +61,7 @@ def load_tree(path: Path) -> dict[str, np.ndarray]:
         FeatureError: It is cut off, holds anything but tables of numeric arrays, or asks for anything else.
     """
     try:
+        refuse_pipe(path)
         return dict(_leaves(unpickle(path.read_bytes()), ""))
     except Exception as error:  # a broken pickle raises almost anything
         raise FeatureError(

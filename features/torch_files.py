@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .bounds import check_expansion
+from ..core.bounds import check_expansion
 from .pickles import Restricted
 from .stand_ins import StorageType, refused
 

@@ -13,12 +13,14 @@ from urllib.parse import urlparse
 import numpy as np
 
 from ..core.errors import CheckpointError, listing
+from ..core.reading import reading
 from ..core.weight_catalogue import CATALOGUE
 from ..core.weight_store import fetch_address, find_weights, not_fetched, sha256, stored, stored_by_hash
 from .backbones import Backbone, get_backbone
 from .c3d_weights import Pool5, build_c3d, load_c3d, load_own
 from .checkpoints import load_state, read_checkpoint
 from .library_backbone import LIBRARIES, LibraryBackbone
+from .pickled_arrays import load_array
 
 if TYPE_CHECKING:
     from torch import nn
@@ -247,10 +249,10 @@ def _no_weights(backbone: Backbone) -> CheckpointError:
 def _cube(path: Path, backbone: Backbone) -> np.ndarray:
     """A mean cube, cut to the window that the frames are cut to."""
     how = backbone.preprocessing
-    try:
-        cube = np.load(path, allow_pickle=False).astype(np.float32)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is no mean cube", why=str(error), next="--mean-cube FILE.npy") from error
+    with reading(path, "is no mean cube", next="--mean-cube FILE.npy", kind=CheckpointError):
+        cube = load_array(path).astype(np.float32)
+        if not np.isfinite(cube).all():
+            raise ValueError("it holds NaN or infinity")
     expected = (3, backbone.clip_frames, how.resize_height, how.resize_width)
     if cube.shape != expected:
         raise CheckpointError(

@@ -9,6 +9,8 @@ from pathlib import Path
 from ..core.errors import DataError, UsageError, listing, suggestion
 from ..core.failures import Failure
 from ..core.plugins import is_reader, not_a, read_by_plugin
+from ..core.reading import reading
+from ..core.tables import opened
 from .folder import read_folder
 from .ilsvrc import read_ilsvrc
 from .images import ImageTable
@@ -112,9 +114,11 @@ def _opened_by_plugin(name: str, data_root: Path) -> ImageDataset:
 
 
 def _listed(folder: Path, lists: Path) -> ImageTable:
-    first = (lists / "image_ids.txt").read_text(encoding="utf-8").split("\n", 1)[0].strip()
-    places = (folder, folder / "images", folder.parent)
-    images = next((place for place in places if (place / first).exists()), None)
+    ids = lists / "image_ids.txt"
+    with reading(ids, "cannot be read", next="it must list the images, one a line"), opened(ids) as file:
+        first = file.readline().strip()
+        places = (folder, folder / "images", folder.parent)
+        images = next((place for place in places if (place / first).exists()), None)
     if images is None:
         raise DataError(
             f"the images listed in {lists} are not there",

@@ -13,6 +13,7 @@ import PIL.Image
 import PIL.ImageOps
 
 from ..core.errors import DataError
+from ..core.reading import refuse_pipe, said
 
 MOST_PIXELS = 100_000_000
 """Larger images are refused before they are decoded (300 MB as RGB): such a file may be a decompression bomb."""
@@ -128,6 +129,7 @@ _silence = _Silence()
 @contextmanager
 def _opened(path: Path) -> Iterator[PIL.Image.Image]:
     try:
+        refuse_pipe(path)
         with _silence, PIL.Image.open(path) as image:
             yield image
     except FileNotFoundError:
@@ -138,6 +140,6 @@ def _opened(path: Path) -> Iterator[PIL.Image.Image]:
         raise _broken(path, error) from None
 
 
-def _broken(path: Path, error: BaseException) -> DataError:
-    why = "it is no image, or of an unknown kind" if isinstance(error, PIL.UnidentifiedImageError) else str(error)
+def _broken(path: Path, error: Exception) -> DataError:
+    why = "it is no image, or of an unknown kind" if isinstance(error, PIL.UnidentifiedImageError) else said(error)
     return DataError(f"{path} cannot be decoded", why=why, next="replace or remove the file", subject=str(path))

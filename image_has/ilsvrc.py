@@ -179,17 +179,13 @@ def read_annotation(path: Path) -> tuple[list[tuple[str, tuple[float, float, flo
     Raises:
         DataError: The file is no such annotation.
     """
-    try:
+    with reading(path, "is not a CLS-LOC annotation", next="take it as published"):
         tree = ElementTree.parse(path).getroot()
         objects = []
         for one in tree.iter("object"):
             x0, y0, x1, y1 = (float(one.findtext(f"bndbox/{name}", "")) for name in ("xmin", "ymin", "xmax", "ymax"))
             objects.append((one.findtext("name", "").strip(), (x0, y0, x1 + 1, y1 + 1)))
         width, height = (int(tree.findtext(f"size/{name}", "0")) for name in ("width", "height"))
-    except (ElementTree.ParseError, ValueError, OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} is not a CLS-LOC annotation", why=str(error), next="take it as published", subject=str(path)
-        ) from None
     return objects, (width, height) if width > 0 and height > 0 else None
 
 

@@ -21,6 +21,7 @@ from ..core.failures import Failure
 from ..core.files import write_atomically
 from ..core.messages import logger
 from ..core.progress import Progress, silent
+from ..core.reading import reading
 from .decode import read_image
 from .images import IMAGE_SUFFIXES
 from .loading import cores, squashed
@@ -158,13 +159,9 @@ def other_photographs(path: Path, photographs: Sequence[Path]) -> list[dict[str,
     if not path.exists():
         return []
     anew = {photograph.resolve() for photograph in photographs}
-    try:
+    with reading(path, "is in the way: it holds no boxes of photographs", next="--output FOLDER"):
         images = json.loads(path.read_text(encoding="utf-8"))["images"]
-        return [one for one in images if Path(one["image"]).resolve() not in anew]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise DataError(
-            f"{path} is in the way", why="it holds no boxes of photographs", next="--output FOLDER", subject=str(path)
-        ) from None
+        return [dict(one) for one in images if Path(one["image"]).resolve() not in anew]
 
 
 def write_photographs(path: Path, found: Sequence[Photograph], others: Sequence[Mapping[str, Any]] = ()) -> None:

@@ -15,6 +15,7 @@ from ..core.failures import Failure
 from ..core.files import write_atomically
 from ..core.json_files import load_json
 from ..core.progress import Progress, silent
+from ..core.reading import refuse_pipe, said
 from ..core.tables import decimal, table_rows
 from .box_workers import Boxed, box_maps, boxer
 from .decode import image_size
@@ -215,6 +216,8 @@ def with_sizes(result: Predictions) -> Predictions:
 
 def _below(top: Path, name: str) -> str:
     """A path as it is relative to `top`, the data set's real folder; the name itself where it leads elsewhere."""
+    if "\0" in name or len(name) > 4096:  # no path
+        return name
     path = Path(name)
     path = path.parent.resolve() / path.name  # the image itself may be a link to elsewhere
     return path.relative_to(top).as_posix() if path.is_relative_to(top) else name
@@ -226,8 +229,10 @@ Rows = dict[str, list[tuple[str, float, tuple[float, ...]]]]
 def _json_rows(path: Path) -> Rows:
     try:
         images = load_json(path)["images"]
+        if not all(isinstance(image["image"], str) for image in images):
+            raise TypeError("an image's name is no text")
         return {image["image"]: [_row(one) for one in image["boxes"]] for image in images if image["boxes"]}
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise _malformed(path, f"{type(error).__name__}: {error}"[:200]) from None
 
 
@@ -282,6 +287,7 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
             failed.append(Failure(name, "image without a map, counted as missed"))
             continue
         try:
+            refuse_pipe(path)
             one = np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
             if one.ndim != 2 or not np.isfinite(one).all():
                 raise ValueError(f"its shape is {one.shape}" if one.ndim != 2 else "it holds NaN or infinity")
@@ -296,7 +302,7 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
         except Exception as error:  # numpy's reader of headers raises almost anything
             raise DataError(
                 f"{path} is not a map",
-                why=str(error)[:200] or "it is damaged or cut off",
+                why=said(error),
                 next="save one (H, W) array of finite numbers",
                 subject=str(path),
             ) from None

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from .._version import __version__
-from ..core.checkpoints import FORMATS, check_finite, packed, read_header
-from ..core.errors import CheckpointError, UsageError, listing
+from ..core.bounds import check_archive, check_expansion
+from ..core.checkpoints import FORMATS, check_finite, check_shapes, class_names, packed, read_header
+from ..core.errors import CheckpointError, listing
 from ..core.files import write_atomically
 from ..core.plugins import require
+from ..core.reading import refuse_pipe, said
 from ..core.settings_table import flatten
 from .library import LibraryNetwork, build_library_network, is_library_name, load_library_weights
 from .network import CamNetwork, OwnNetwork, build_network
@@ -113,21 +115,35 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
         tables = {"network": shape, "input": facts["preprocessing"], "localize": facts["localize"]}
         tables["hide"] = facts.get("hide", {})  # older files say nothing of it
         settings = ImageSettings().updated(flatten(tables), origin=str(path))
-        classes = tuple(str(name) for name in facts["classes"])
+        classes, titles = class_names(facts["classes"]), _titles(facts.get("titles", {}))
         if network is not None:
             _check_fit(path, network)
-        loaded = network or fresh_network(settings.network, classes=len(classes), seed=0, kernel5=kernel5)
         weights = _network_in(path)
+
+        def fresh() -> CamNetwork | LibraryNetwork:
+            return fresh_network(settings.network, classes=len(classes), seed=0, kernel5=kernel5)
+
+        if network is None and not is_library_name(settings.network.name):  # a library's sizes go by its name
+            check_shapes(fresh, weights)
+        loaded = network or fresh()
         check_finite(weights, path)
         loaded.load_state_dict(weights)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError, UsageError) as error:
+    except CheckpointError:
+        raise
+    except Exception as error:  # a damaged file makes its readers raise almost anything
         raise CheckpointError(
             f"{path} does not hold a network of the image half",
-            why=" ".join(str(error).split())[:200],
+            why=said(error),
             next="thas image train makes one",
             subject=str(path),
         ) from None
-    return TrainedNetwork(loaded.eval(), classes, settings, dict(facts.get("titles", {})))
+    return TrainedNetwork(loaded.eval(), classes, settings, titles)
+
+
+def _titles(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(title, str) for title in value.values()):
+        raise ValueError("its titles are no table of names")
+    return {str(name): str(title) for name, title in value.items()}
 
 
 def fresh_network(
@@ -220,15 +236,19 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if not path.exists():
         raise CheckpointError(f"there is no weights file {path}", next="check the path", subject=str(path))
     try:
+        refuse_pipe(path)
         if path.suffix == ".safetensors":
             return _network_in(path)
+        check_archive(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
         content = content.get("state_dict", content)
-        return {name: tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
+        tensors = {str(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
+        check_expansion(path.stat().st_size, sum(tensor.nbytes for tensor in tensors.values()))
+        return tensors
     except Exception as error:  # torch.load raises whatever the damaged bytes provoke
         raise CheckpointError(
             f"{path} holds no weights",
-            why=" ".join(str(error).split())[:200],
+            why=said(error),
             next="download it again",
             subject=str(path),
         ) from None

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic
 import numpy as np
 
 from .._version import __version__
+from ..core.bounds import check_archive
 from ..core.data_options import DataOptions
 from ..core.log import Epoch, Event, OnEvent
 from ..core.messages import collected
@@ -51,8 +52,12 @@ class Outcome:
     def load(cls, path: Path) -> Outcome | None:
         """What `save` wrote; None where there is nothing, or nothing whole."""
         try:
+            check_archive(path)
             with np.load(path, allow_pickle=False) as file:
-                return cls(file["values"], file["draws"], json.loads(str(file["facts"])))
+                values, draws, facts = file["values"], file["draws"], json.loads(str(file["facts"]))
+            floats = values.dtype.kind == draws.dtype.kind == "f" and values.ndim == 1 and draws.ndim == 2
+            sound = floats and draws.shape[1] == len(values) and isinstance(facts, dict)
+            return cls(values, draws, facts) if sound else None
         except Exception:  # a damaged archive raises almost anything, and is measured again
             return None
 

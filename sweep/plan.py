@@ -232,7 +232,7 @@ def read_experiment(path: Path) -> Experiment:
     if not arms and not grid:
         raise refuse("it compares nothing", "it has neither arms nor a grid")
     presets = tables.get("preset", [])
-    if not (isinstance(presets, str) or (isinstance(presets, list) and all(isinstance(one, str) for one in presets))):
+    if not _are_names(presets):
         raise refuse(f"preset must be a name or a list of names, not {presets!r}")
     return Experiment(
         name=path.stem,
@@ -247,6 +247,10 @@ def read_experiment(path: Path) -> Experiment:
         title=str(tables.get("title", "")),
         source=str(tables.get("source", "")),
     )
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
 
 
 def _names(value: Any) -> list[str]:
@@ -277,6 +281,8 @@ def _arm(label: str, table: Any, half: Kind, folder: Path, refuse: Any) -> Arm:
         raise refuse(f"arm {label!r} must be a table of settings, not {table!r}")
     values = flatten({key: value for key, value in table.items() if key not in _NOT_SETTINGS})
     if "preset" in table:
+        if not _are_names(table["preset"]):
+            raise refuse(f"preset of arm {label!r} must be a name or a list of names, not {table['preset']!r}")
         for name in reversed(_names(table["preset"])):
             values = {**read_preset(name, kind=half, folder=folder).settings, **values}
     members = {key: table.get(key, []) for key in _ARM_KEYS}

@@ -14,9 +14,19 @@ import torch
 from torch import Tensor, nn
 
 from .._version import __version__
-from ..core.checkpoints import BEST, CHECKPOINT, FORMATS, check_finite, check_unchanged, packed
+from ..core.checkpoints import (
+    BEST,
+    CHECKPOINT,
+    FORMATS,
+    check_finite,
+    check_shapes,
+    check_unchanged,
+    class_names,
+    packed,
+)
 from ..core.errors import CheckpointError, FeatureError, listing
 from ..core.plugins import require
+from ..core.reading import refuse_pipe, said
 from ..core.settings_table import flatten
 from .activation import ClassActivationSequence
 from .calibration import Calibration
@@ -180,9 +190,10 @@ def load_model(
     Raises:
         CheckpointError: The file is missing, damaged, or of another kind or version.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     try:
+        refuse_pipe(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -205,17 +216,31 @@ def load_model(
                 next=f"load_model(path{', network=...' if own else ''}), in Python",
                 subject=str(path),
             )
+        classes, width = class_names(description["classes"]), _width(tensors)
+        weights = {k[8:]: v for k, v in tensors.items() if k.startswith("network.")}
         if network is None:
-            head = build_head(len(tensors["mean"]), len(description["classes"]), settings.network)
+            check_shapes(lambda: build_head(width, len(classes), settings.network), weights)
+            head = build_head(width, len(classes), settings.network)
         else:
-            head = as_head(network, classes=len(description["classes"]), settings=settings.network)
-        head.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
+            head = as_head(network, classes=len(classes), settings=settings.network)
+        head.load_state_dict(weights)
         calibration = Calibration.of(description["calibration"]) if "calibration" in description else None
         check_finite(tensors, path)
         check_unchanged(tensors, description, path)
+        model = Model(
+            network=head.to(device),
+            mean=tensors["mean"],
+            deviation=tensors["deviation"],
+            classes=classes,
+            settings=settings,
+            recipe=_recipe(description["recipe"]),
+            spread=_spread(description.get("spread", 0.0)),
+            calibration=calibration,
+            own=own,
+        )
     except CheckpointError:
         raise
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+    except Exception as error:  # a damaged file makes its readers raise almost anything
         if (path.parent / "weights.safetensors").exists():
             raise CheckpointError(
                 f"{path.parent} is a run of the image half",
@@ -224,20 +249,33 @@ def load_model(
             ) from None
         raise CheckpointError(
             f"{path} is not a run's checkpoint",
-            why=f"{type(error).__name__}: {str(error).splitlines()[0][:120]}" if str(error) else type(error).__name__,
+            why=said(error),
             next="name a folder below runs/, or thas train to make one",
             subject=str(path),
         ) from None
-    model = Model(
-        network=head.to(device),
-        mean=tensors["mean"],
-        deviation=tensors["deviation"],
-        classes=tuple(description["classes"]),
-        settings=settings,
-        recipe=description["recipe"],
-        spread=float(description.get("spread", 0.0)),
-        calibration=calibration,
-        own=own,
-    )
     extra = {k: v for k, v in tensors.items() if not k.startswith("network.") and k not in {"mean", "deviation"}}
     return model, extra, description
+
+
+def _width(tensors: Mapping[str, Tensor]) -> int:
+    """D, of what features are normalised by."""
+    mean, deviation = tensors["mean"], tensors["deviation"]
+    if (
+        mean.ndim != 1
+        or mean.shape != deviation.shape
+        or not (mean.is_floating_point() and bool((deviation > 0).all()))
+    ):
+        raise ValueError("what features are normalised by is no row of numbers")
+    return len(mean)
+
+
+def _recipe(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("its recipe of features is no table")
+    return value
+
+
+def _spread(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise ValueError(f"the spread of its activations is {value!r:.60}")
+    return float(value)

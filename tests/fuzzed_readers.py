@@ -1,7 +1,8 @@
-"""Every reader of files from elsewhere, called as its command calls it, and bytes changed to see what it does.
+"""Readers of videos' features, labels, segments and runs from elsewhere, called as their commands call them.
 
-Used by tests/test_fuzz_readers.py for some seconds and by benchmarks/fuzz_readers.py for as long as one likes. Each
-reader gets a folder with the sound files it needs; one is changed; all that it may raise is a ThasError.
+With those of `fuzzed_others` they are used by tests/test_fuzz_readers.py for some seconds and by
+benchmarks/fuzz_readers.py for as long as one likes. Each reader gets a folder with the sound files it needs; one is
+changed (see `fuzz_changes`); all that it may raise is a ThasError.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +27,13 @@ class Reader:
         file: Name of the file that is changed, in a folder of its own.
         make: Writes a sound one, and what must lie beside it.
         read: Reads it; what it returns must be finite.
+        kind: Of its form, as `fuzz_changes.CHANGES` calls it; empty for any bytes.
     """
 
     file: str
     make: Callable[[Path], object]
     read: Callable[[Path], Any]
+    kind: str = ""
 
 
 def _text(content: str) -> Callable[[Path], object]:
@@ -189,15 +193,40 @@ def _toml(path: Path) -> Any:
 def _checkpoint(path: Path) -> None:
     import torch
 
-    from thas.core.checkpoints import packed
+    from thas.core.checkpoints import CHECKSUM, read_header
+    from thas.temporal_has.heads import build_head
+    from thas.temporal_has.model import Model
+    from thas.temporal_has.settings import Settings
 
-    path.write_bytes(packed({"network.weight": torch.ones(3, 2)}, {"kind": "temporal", "classes": ["a"]}))
+    small = {"channels": 2, "layers": 1, "kernel_size": 1, "smoothing": 1}
+    settings = Settings().updated({f"network.{name}": value for name, value in small.items()})
+    network = build_head(3, 2, settings.network)
+    model = Model(network, torch.zeros(3), torch.ones(3), ("a", "b"), settings, {"backbone": "c3d"}, 1.0)
+    path.write_bytes(model.to_bytes({"optimiser.0.step": torch.ones(1)}, {"epoch": 1}))
+    _without_checksum(path, read_header(path), CHECKSUM)
+
+
+def _without_checksum(path: Path, description: dict[str, Any], checksum: str) -> None:
+    """As an older version wrote it: else every change would end at the checksum."""
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    del description[checksum]
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"]["thas"] = json.dumps(description)
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
 
 
 def _read_checkpoint(path: Path) -> Any:
     from thas.core.checkpoints import unpacked
+    from thas.core.errors import ThasError
+    from thas.temporal_has.model import load_model
 
-    return unpacked(path)[0]["network.weight"].numpy()
+    with suppress(ThasError):
+        unpacked(path)
+    model, extra, _ = load_model(path)
+    tensors = {**model.network.state_dict(), **extra}
+    return [model.spread, *(tensor.double().numpy() for tensor in tensors.values())]
 
 
 def _weights(path: Path) -> Any:
@@ -238,75 +267,44 @@ def _read_wsol(path: Path) -> Any:
 READERS: dict[str, Reader] = {
     "import_npy": Reader("v.npy", _npy, _import),
     "import_objects": Reader("v.npy", _objects, _load_objects),
-    "import_npz": Reader("v.npz", lambda path: np.savez_compressed(path, features=ROWS), _import),
-    "import_pt": Reader("v.pt", _torch, _import),
+    "import_npz": Reader("v.npz", lambda path: np.savez_compressed(path, features=ROWS), _import, "zip"),
+    "import_pt": Reader("v.pt", _torch, _import, "zip"),
     "import_pkl": Reader(
         "v.pkl", lambda path: path.write_bytes(pickle.dumps({"feat": ROWS, "rows": [[1.0]]})), _import
     ),
-    "import_h5": Reader("v.h5", _hdf5, _import),
+    "import_h5": Reader("v.h5", _hdf5, _import, "hdf5"),
     "import_mat": Reader("v.mat", _matlab, _import),
-    "import_csv": Reader("v.csv", _text("f0,f1\n1.0,2.0\n3.0,4.5\n"), _import),
+    "import_csv": Reader("v.csv", _text("f0,f1\n1.0,2.0\n3.0,4.5\n"), _import, "text"),
     "wtalc_names": Reader("videoname.npy", _names, _sources),
-    "features": Reader("v.h5", _cache, _read_cache),
-    "sequences": Reader("sequences.h5", _sequences, _read_sequences),
-    "annotations_json": Reader("a.json", _text(json.dumps(DATABASE)), _read_annotations),
-    "annotations_csv": Reader("a.csv", _text("video,label,start,end\nv,Run,1.0,2.5\n"), _read_annotations),
-    "detections_json": Reader("d.json", _text(json.dumps(DETECTIONS)), _read_detections),
-    "detections_csv": Reader("d.csv", _text("video,label,start,end,score\nv,Run,1.0,2.5,0.5\n"), _read_detections),
-    "detections_txt": Reader("d.txt", _text("v 1.0 2.5 21 0.5\nv 3.0 4.0 26 0.25\n"), _read_detections),
-    "run_detections": Reader("detections.json", _text(json.dumps(DETECTIONS)), _run_detections),
-    "labels": Reader("labels.csv", _text("video,label,subset\na,Run,training\nb,Jump,test\n"), _labels),
-    "failed": Reader("failed.csv", _text("video,stage,reason,frames_decoded\na,open,it is gone,12\n"), _failures),
-    "log": Reader("log.jsonl", _text('{"number": 1, "loss": 2.5, "accuracy": 0.5, "seconds": 1.0}\n' * 3), _log),
-    "toml": Reader(
-        "x.toml", _text('half = "image"\nseeds = 3\n[arms.A]\nhide.size = [8, 1.5]\n[hide]\nsize = 4\n'), _toml
+    "features": Reader("v.h5", _cache, _read_cache, "hdf5"),
+    "sequences": Reader("sequences.h5", _sequences, _read_sequences, "hdf5"),
+    "annotations_json": Reader("a.json", _text(json.dumps(DATABASE)), _read_annotations, "json"),
+    "annotations_csv": Reader("a.csv", _text("video,label,start,end\nv,Run,1.0,2.5\n"), _read_annotations, "text"),
+    "detections_json": Reader("d.json", _text(json.dumps(DETECTIONS)), _read_detections, "json"),
+    "detections_csv": Reader(
+        "d.csv", _text("video,label,start,end,score\nv,Run,1.0,2.5,0.5\n"), _read_detections, "text"
     ),
-    "checkpoint": Reader("c.safetensors", _checkpoint, _read_checkpoint),
-    "weights_safetensors": Reader("w.safetensors", _checkpoint, _weights),
-    "weights_pth": Reader("w.pth", _torch_weights, _weights),
-    "synsets": Reader("LOC_synset_mapping.txt", _text("n01440764 tench, Tinca\nn01443537 goldfish\n"), _synsets),
-    "solution": Reader("LOC_val_solution.csv", _text("ImageId,PredictionString\na,n01440764 1 2 3 4\n"), _solution),
-    "wsol_labels": Reader("class_labels.txt", _wsol, _read_wsol),
-    "wsol_boxes": Reader("localization.txt", _wsol, _read_wsol),
+    "detections_txt": Reader("d.txt", _text("v 1.0 2.5 21 0.5\nv 3.0 4.0 26 0.25\n"), _read_detections, "text"),
+    "run_detections": Reader("detections.json", _text(json.dumps(DETECTIONS)), _run_detections, "json"),
+    "labels": Reader("labels.csv", _text("video,label,subset\na,Run,training\nb,Jump,test\n"), _labels, "text"),
+    "failed": Reader(
+        "failed.csv", _text("video,stage,reason,frames_decoded\na,open,it is gone,12\n"), _failures, "text"
+    ),
+    "log": Reader(
+        "log.jsonl", _text('{"number": 1, "loss": 2.5, "accuracy": 0.5, "seconds": 1.0}\n' * 3), _log, "json"
+    ),
+    "toml": Reader(
+        "x.toml", _text('half = "image"\nseeds = 3\n[arms.A]\nhide.size = [8, 1.5]\n[hide]\nsize = 4\n'), _toml, "text"
+    ),
+    "checkpoint": Reader("c.safetensors", _checkpoint, _read_checkpoint, "safetensors"),
+    "weights_safetensors": Reader("w.safetensors", _checkpoint, _weights, "safetensors"),
+    "weights_pth": Reader("w.pth", _torch_weights, _weights, "zip"),
+    "synsets": Reader(
+        "LOC_synset_mapping.txt", _text("n01440764 tench, Tinca\nn01443537 goldfish\n"), _synsets, "text"
+    ),
+    "solution": Reader(
+        "LOC_val_solution.csv", _text("ImageId,PredictionString\na,n01440764 1 2 3 4\n"), _solution, "text"
+    ),
+    "wsol_labels": Reader("class_labels.txt", _wsol, _read_wsol, "text"),
+    "wsol_boxes": Reader("localization.txt", _wsol, _read_wsol, "text"),
 }
-
-# What is put into text and bytes: numbers that are none, too long or too large, names of other files, odd signs.
-_PIECES = [
-    b"NaN", b"Infinity", b"-1", b"1e999", b"9" * 5000, b"4294967296", b"null", b"true", b"{}", b"[]", b'""',
-    b"[" * 5000,    b"{" * 3000, b'{"a":' * 2000, b"../../x", b"\0", b"\x1b[31m",
-    b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\n\n", b'"',
-    b",",    b"=", b"'''", b"1.5", b"[[a]]\n" * 300, b"a.b.c = 1\n", b"\x80\x04", b"]" * 200, b"e" * 300,
-]  # fmt: skip
-
-
-def changed(content: bytes, draw: np.random.Generator) -> bytes:
-    """The content with one to four changes: bits, bytes and pieces set, put in, doubled, left out or cut off."""
-    data = bytearray(content)
-    for _ in range(int(draw.integers(1, 5))):
-        at = int(draw.integers(0, len(data) + 1))
-        length = int(min(draw.integers(1, 40), len(data) - at))
-        kind = int(draw.integers(0, 8))
-        if kind == 0 and data:
-            data[at % len(data)] ^= 1 << int(draw.integers(0, 8))
-        elif kind == 1:
-            data[at : at + length] = draw.integers(0, 256, length).astype(np.uint8).tobytes()
-        elif kind in (2, 3):
-            data[at : at + (length if kind == 3 else 0)] = _PIECES[int(draw.integers(0, len(_PIECES)))]
-        elif kind == 4:
-            data[at:at] = data[at : at + length] * int(draw.integers(1, 4))
-        elif kind == 5:
-            del data[at : at + length]
-        elif kind == 6:
-            data[at : at + 8] = int(draw.choice([0, 1, 255, 2**31 - 1, 2**32, 2**62])).to_bytes(8, "little")
-        else:
-            del data[at:]
-    return bytes(data)
-
-
-def is_finite(value: Any) -> bool:
-    """Whether all numbers in what a reader returned are finite."""
-    if isinstance(value, list | tuple):
-        return all(is_finite(item) for item in value)
-    if isinstance(value, np.ndarray):
-        return value.dtype.kind not in "fc" or bool(np.isfinite(value.astype(np.float64)).all())
-    return not isinstance(value, float) or bool(np.isfinite(value))

@@ -1,4 +1,4 @@
-"""Changed bytes for every reader of files from elsewhere: named errors only, and nothing that is not finite."""
+"""Changed files for every reader of what comes from elsewhere: named errors only, and nothing that is not finite."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ import pytest
 
 from thas.core.errors import ThasError
 
-from .fuzzed_readers import READERS, changed, is_finite
+from .fuzz_changes import changed, is_finite
+from .fuzzed_others import OTHERS
+from .fuzzed_readers import READERS
 
-# Features from elsewhere may hold NaN, and weights: refused where they are written to a cache, or put into a network.
+ALL = {**READERS, **OTHERS}
+# Features and weights from elsewhere may hold NaN: refused where they go into a cache or a network.
 RAW = ("import_", "weights_")
-SECONDS_A_READER = 0.25
+SECONDS_A_READER = 0.2
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ALL)
 def test_a_reader_raises_named_errors_only(tmp_path, name):
-    reader = READERS[name]
+    reader = ALL[name]
     path = tmp_path / reader.file
+    path.parent.mkdir(exist_ok=True)
     reader.make(path)
     sound = path.read_bytes()
     assert is_finite(reader.read(path))
-    draw = np.random.default_rng(sum(name.encode()))
     until = time.process_time() + SECONDS_A_READER
     tried = 0
     while tried < 20 or (time.process_time() < until and tried < 400):
-        content = changed(sound, draw)
+        content = changed(sound, np.random.default_rng([sum(name.encode()), tried]), reader.kind)
         path.write_bytes(content)
         began = time.process_time()
         try:
