@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.errors import DataError, ThasError, counted, listing, plural
 from ..core.progress import Progress, silent
-from ..core.reading import said
+from ..core.reading import refuse_pipe, said
 from ..core.segments import Segments
 from .dataset import Dataset
 from .near_names import near_names, near_sentence, told
@@ -65,6 +65,7 @@ def read_duration(path: Path) -> float:
     import av.error
 
     try:
+        refuse_pipe(path)
         with av.open(str(path)) as container:
             stream = next(iter(container.streams.video), None)
             if stream is None:

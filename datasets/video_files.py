@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..core.errors import counted
+from ..core.reading import refuse_pipe
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -107,6 +108,7 @@ def _why_not(path: Path, suffix: str) -> str:
     if suffix in _UNFINISHED:
         return "an unfinished download"
     try:
+        refuse_pipe(path)
         with av.open(str(path)) as container:
             name = container.format.name
             if not container.streams.video:
