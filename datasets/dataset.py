@@ -4,9 +4,11 @@
         videos/            <video>.mp4, .mkv, .mts, ..., or <video>/img_00001.jpg, ...; without such a folder, right in
                            data/<name>/
         labels.csv         video,label[,subset]; several rows for several labels; or labels.xlsx
-        annotations.json   optional, ActivityNet's form; or annotations.csv or .xlsx; or annotations/, THUMOS14's text
-                           files or those of annotation tools (docs/annotators.md). For evaluation only
+        annotations.json   optional, ActivityNet's form, or gt.json; or annotations.csv; or annotations/, THUMOS14's
+                           text files or those of annotation tools (docs/annotators.md). For evaluation only
         points.csv         optional, video,label,time_seconds: a click an action, from which training learns more
+        split_<subset>.txt optional: the videos of each subset, a line each, where the table does not name subsets
+        classes.txt        optional: the order of the classes, a line each
         features/          <video>.h5, made by `thas extract-features` or `thas import-features`
 
 Training sees `labels` and nothing else; segments are read by evaluation alone.
@@ -28,6 +30,7 @@ from ..core.plugins import is_reader, not_a, read_by_plugin
 from ..core.presets import preset_names, read_preset
 from ..core.tables import find_table, table_rows
 from .near_names import label_sentence, near_names, told
+from .split_lists import read_classes, read_splits, unlisted_labels, with_splits
 from .video_files import VIDEO_SUFFIXES, find_videos
 
 if TYPE_CHECKING:
@@ -70,6 +73,8 @@ class Dataset:
     bad_videos: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     labels_from_annotations: bool = False
+    remarks: tuple[str, ...] = ()
+    """What does not fit between the table, `split_*.txt` and the list of classes."""
     expected: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """For each subset the numbers of `videos` and `segments` it is published with, where known."""
 
@@ -170,11 +175,12 @@ class Dataset:
 
     @property
     def labels_remark(self) -> str:
-        """What to know of where the labels come from; empty where a table gives them."""
-        if not self.labels_from_annotations:
-            return ""
-        source = f"their segments in {self.annotations_path}"
-        return f"there is no {self.folder / 'labels.csv'}: videos have the labels of {source}"
+        """What to know of where labels and subsets come from; empty where a table gives them."""
+        remarks = list(self.remarks)
+        if self.labels_from_annotations:
+            source = f"their segments in {self.annotations_path}"
+            remarks.insert(0, f"there is no {self.folder / 'labels.csv'}: videos have the labels of {source}")
+        return "; ".join(remarks)
 
     def label_matrix(self, videos: Sequence[str]) -> np.ndarray:
         """(B, C) float32, 1 where a video has a class."""
@@ -422,8 +428,14 @@ def open_dataset(
             subject=str(folder),
         )
     found = {label for known in labels.values() for label in known}
+    remarks: list[str] = []
+    listed = preset.get("classes", ())
+    if "labels" not in preset:
+        subsets, remarks = with_splits(subsets, read_splits(folder))
+        listed = listed or read_classes(folder)
+        remarks += [] if preset else unlisted_labels(found, listed)
     train, test = _pick_subsets(set(subsets.values()), (train_subset, test_subset), preset, str(name_or_folder))
-    order = [label for label in preset.get("classes", ()) if label in found]
+    order = [label for label in listed if label in found]
     return Dataset(
         name=str(name_or_folder) if preset else folder.resolve().name,
         folder=folder,
@@ -437,6 +449,7 @@ def open_dataset(
         bad_videos=preset.get("bad_videos", {}),
         note=note,
         labels_from_annotations=not table.exists(),
+        remarks=tuple(remarks),
         expected=preset.get("expected", {}),
     )
 
@@ -475,8 +488,9 @@ def _with_annotated(
 
 
 def _annotations_path(folder: Path) -> Path | None:
-    if (folder / "annotations.json").exists():
-        return folder / "annotations.json"
+    for name in ("annotations.json", "gt.json"):
+        if (folder / name).exists():
+            return folder / name
     table = find_table(folder, "annotations")
     for suffix in _TOOL_SUFFIXES:
         table = table or (path if (path := folder / f"annotations{suffix}").is_file() else None)

@@ -239,7 +239,7 @@ def read_numbers(path: Path, column: str) -> dict[str, float]:
 
 
 def read_rates(text: str) -> float | dict[str, float]:
-    """Frame rates as typed: a number, a table `video,fps`, or annotations in JSON whose videos have `fps`.
+    """Frame rates as typed: a number, a table `video,fps`, or JSON: annotations whose videos have `fps`, or video: fps.
 
     Raises:
         DataError: The file holds none.
@@ -254,6 +254,8 @@ def read_rates(text: str) -> float | dict[str, float]:
     database = content.get("database") if isinstance(content, dict) else None
     entries = database.items() if isinstance(database, dict) else ()
     rates = {video: entry["fps"] for video, entry in entries if isinstance(entry, dict) and "fps" in entry}
+    if database is None and isinstance(content, dict):  # as CoLA's fps_dict.json
+        rates = {video: rate for video, rate in content.items() if isinstance(rate, int | float)}
     if not rates:
         raise UsageError(
             f"{path} holds no frame rates", why='its videos have no "fps"', next="--fps NUMBER", subject=str(path)

@@ -50,7 +50,8 @@ def opened(path: Path | str, *, strict: bool = False) -> Iterator[tuple[Any, Any
         if best is not None and best not in shown:
             best = shown[0]
         if best is None:
-            kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no streams"
+            named = {"a cover picture" if stream.type == "video" else stream.type for stream in container.streams}
+            kinds = " and ".join(sorted(named, reverse=True)) or "no streams"
             why = f"it holds no video, only {kinds}"
             raise UnreadableVideo(path.name, stage="open", why=why, next="replace it, or take it out of the folder")
         if best.codec_context is None:
