@@ -494,7 +494,20 @@ def _annotations_path(folder: Path) -> Path | None:
     table = find_table(folder, "annotations")
     for suffix in _TOOL_SUFFIXES:
         table = table or (path if (path := folder / f"annotations{suffix}").is_file() else None)
-    return table or (folder / "annotations" if (folder / "annotations").exists() else None)
+    table = table or (folder / "annotations" if (folder / "annotations").exists() else None)
+    labels = None if table else find_table(folder, "labels")
+    return labels if labels is not None and _has_times(labels) else table
+
+
+def _has_times(labels: Path) -> bool:
+    """Whether a table of labels says when each happens, too: true segments, which training does not read."""
+    from ..eval.parsing import HEADINGS
+
+    try:
+        next(table_rows(labels, HEADINGS, needed=("video", "label", "start", "end")), None)
+    except DataError as error:
+        return "has no column" not in error.what and "with the columns" not in error.what
+    return True
 
 
 def _labels_of_annotations(path: Path, preset: Mapping[str, Any]) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:

@@ -158,6 +158,7 @@ def read_csv(path: Path, *, classes: Sequence[str] | None, ignore_label: str) ->
 def _read_csv(path: Path, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
     table = _Table(path, classes, ignore_label)
     start, end = ("time", "time") if _of_instants(path) else ("start", "end")
+    timeless = 0
     for line, row in table_rows(path, HEADINGS, needed=("video", "label", start, end)):
         place = f"{path}, line {line}"
         if "score" in row:
@@ -171,12 +172,18 @@ def _read_csv(path: Path, classes: Sequence[str] | None, ignore_label: str) -> A
             table.put_in(video, row["subset"], place=place)
         if row.get("duration"):
             table.lasts(video, row["duration"], place=place)
+        if not row[start] and not row[end]:  # a label alone, as a table of labels has where nobody noted the time
+            timeless += 1
+            continue
         instant = start == end or not row[end]
         times = interval(row[start], row[start if instant else end], place=place)
         table.add(video, row["label"], *times, place=place, instant=instant)
     count = len(table.points)
     what = "row has no end and is an instant", "rows have no end and are instants"
-    return table.annotations([f"{path.name}: {plural(count, *what)}"] if count else [])
+    notes = [f"{path.name}: {plural(count, *what)}"] if count else []
+    if timeless:
+        notes.append(f"{path.name}: {plural(timeless, 'row has', 'rows have')} no times, and no segment")
+    return table.annotations(notes)
 
 
 def _of_instants(path: Path) -> bool:

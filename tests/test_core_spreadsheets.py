@@ -178,6 +178,24 @@ def test_a_data_set_takes_labels_and_annotations_from_spreadsheets(tmp_path, pat
     assert find_table(tmp_path, "boxes") is None
 
 
+def test_a_table_of_labels_with_times_is_the_true_segments_too(tmp_path, path):
+    """As a person keeps one: a row an action, here and there without a time; training sees the labels alone."""
+    heading = ["Video", "Label", "Start", "End"]
+    written(path, heading, ["a.mp4", "Run", "0:01", "0:02,5"], ["a.mp4", "Jump", None, None], ["b", "Run", "1,5", 3])
+    dataset = open_dataset(tmp_path)
+    assert dataset.labels == {"a.mp4": ("Run", "Jump"), "b": ("Run",)}
+    assert dataset.annotations_path == path
+    found = dataset.annotations()
+    assert list(found.segments) == [("a.mp4", "Run", 1.0, 2.5), ("b", "Run", 1.5, 3.0)]
+    assert "1 row has no times" in " ".join(found.notes)
+    written(path, heading, ["a.mp4", "Run", datetime.datetime(2026, 1, 2), 3])
+    with pytest.raises(DataError, match="C2") as caught:
+        open_dataset(tmp_path).annotations()
+    assert "date" in caught.value.what + caught.value.why
+    written(path, heading[:2], ["a.mp4", "Run"])
+    assert open_dataset(tmp_path).annotations_path is None
+
+
 def test_detections_and_boxes_come_from_spreadsheets_too(tmp_path):
     found = written(
         tmp_path / "found.xlsx", ["video", "label", "start", "end", "score"], ["a", "Run", "0:01", 2.5, "0,9"]
