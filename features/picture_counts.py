@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 # Where fewer pictures than this share come as they are numbered, the stream does not count them.
 _COUNTED = 0.75
@@ -25,7 +25,13 @@ _MPEG_HEADS = re.compile(rb"\x00\x00\x01([\x00\xb8])")
 
 
 class PictureCounts(Protocol):
-    """Follows the numbers of a stream's pictures."""
+    """Follows the numbers of a stream's pictures.
+
+    Attributes:
+        fields: Some picture is a field: two make a frame.
+    """
+
+    fields: bool
 
     def add(self, packet: int, data: bytes) -> None:
         """Look at a packet, in the order of decoding."""
@@ -55,8 +61,9 @@ class H264Counts:
     """
 
     def __init__(self, extradata: bytes) -> None:
+        self.fields = False
         self._length_size = 0
-        self._widths: dict[int, tuple[int, bool, bool]] = {}  # by sequence: bits, planes apart, gaps allowed
+        self._sets: dict[int, _Sequence] = {}
         self._sequences: dict[int, int] = {}  # by picture parameters
         self._before: int | None = None
         self._pictures = 0
@@ -96,8 +103,8 @@ class H264Counts:
         kind = unit[0] & 31 if unit else 0
         try:
             if kind == _SEQUENCE:
-                number, *found = _sequence_parameters(_Bits(unit[1:]))
-                self._widths[number] = found[0], bool(found[1]), bool(found[2])
+                number, found = _sequence_parameters(_Bits(unit[1:]))
+                self._sets[number] = found
             elif kind == _PICTURE:
                 bits = _Bits(unit[1 : 1 + _HEAD])
                 number = bits.exp()
@@ -109,17 +116,18 @@ class H264Counts:
         bits = _Bits(unit[1 : 1 + _HEAD])
         try:
             bits.pass_exp(2)
-            width, planes, allowed = self._widths[self._sequences[bits.exp()]]
-            if planes:
+            sequence = self._sets[self._sequences[bits.exp()]]
+            if sequence.planes_apart:
                 bits.take(2)
-            number = bits.take(width)
+            number = bits.take(sequence.width)
+            self.fields = self.fields or (not sequence.frames_only and bool(bits.take(1)))
         except (EOFError, KeyError):
             return
-        before, most = self._before, 1 << width
+        before, most = self._before, 1 << sequence.width
         self._pictures += 1
         if unit[0] & 31 == _KEY_SLICE:
             before = None
-        if before is not None and not allowed and number not in (before, (before + 1) % most):
+        if before is not None and not sequence.gaps_allowed and number not in (before, (before + 1) % most):
             missing = (number - before - 1) % most
             self._gaps[packet] = f"h264: the number of its picture is {number} after {before}: {missing} are missing"
         if unit[0] & 0x60:  # others refer to it
@@ -128,6 +136,8 @@ class H264Counts:
 
 class MpegCounts:
     """Follows `temporal_reference` through each group of pictures."""
+
+    fields = False  # both lie in one packet
 
     def __init__(self) -> None:
         self._group: set[int] = set()
@@ -182,8 +192,17 @@ def _if_it_counts(gaps: dict[int, str], pictures: int) -> dict[int, str]:
     return dict(gaps) if len(gaps) <= 1 + (1 - _COUNTED) * pictures else {}
 
 
-def _sequence_parameters(bits: _Bits) -> tuple[int, int, int, int]:
-    """Number, bits of `frame_num`, whether colour planes are coded apart, and whether gaps are allowed (7.3.2.1.1)."""
+class _Sequence(NamedTuple):
+    """What is needed of a set of sequence parameters: bits of `frame_num`, and three flags."""
+
+    width: int
+    planes_apart: bool
+    gaps_allowed: bool
+    frames_only: bool
+
+
+def _sequence_parameters(bits: _Bits) -> tuple[int, _Sequence]:
+    """The number of a set of sequence parameters, and what is needed of it (7.3.2.1.1)."""
     profile = bits.take(8)
     bits.take(16)
     number, planes = bits.exp(), 0
@@ -205,7 +224,9 @@ def _sequence_parameters(bits: _Bits) -> tuple[int, int, int, int]:
         bits.pass_exp(2)
         bits.pass_exp(bits.exp())
     bits.exp()
-    return number, width, planes, bits.take(1)
+    gaps = bits.take(1)
+    bits.pass_exp(2)
+    return number, _Sequence(width, bool(planes), bool(gaps), bool(bits.take(1)))
 
 
 def _pass_scaling(bits: _Bits, size: int) -> None:

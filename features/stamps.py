@@ -114,7 +114,7 @@ def _one_clock(times: np.ndarray, step: float, forward: float) -> tuple[np.ndarr
         # A frame that comes late is followed by others in time; those of another clock stay behind.
         if steps[before] > 0
         or steps[before] < -_REORDERED * step
-        or np.mean(times[before + 1 : before + 9] <= newest[before]) > 0.5
+        or np.sum(times[before + 1 : before + 9] <= newest[before]) > max(2, len(times[before + 1 : before + 9]) / 2)
     ]
     if not anew:
         return times, 0

@@ -178,7 +178,7 @@ def _read_packets(container: Any, stream: av.VideoStream, heard: Heard, watch: W
         if not packet.is_discard:
             found.shown.append(packet.pts)
             found.spans.append(packet.duration or 0)
-    return None if counts is not None and counts.gaps() else found
+    return None if counts is not None and (counts.fields or counts.gaps()) else found
 
 
 def _missing_seconds(
@@ -276,6 +276,9 @@ def _times(stamps: list[int | None], container: Any, stream: Any, last_span: int
     own = stream.codec_context.framerate
     if own is not None and not _SENSIBLE_FPS[0] <= own <= _SENSIBLE_FPS[1]:
         own = None
+    if name == "avi":  # it stores times of decoding, which are those of showing in another order
+        order = iter(sorted(stamp for stamp in stamps if stamp is not None))
+        stamps = [None if stamp is None else next(order) for stamp in stamps]
     if is_bare(name) or all(stamp is None for stamp in stamps):
         if own is not None:
             return times_of_rate(len(stamps), Fraction(own))

@@ -49,13 +49,13 @@ def source(tmp_path_factory):
     return write_video(tmp_path_factory.mktemp("odd") / "v.mp4", 80, options={"g": "20", "bf": "2", "preset": "fast"})
 
 
-@pytest.mark.parametrize("suffix", ["h264", "ts"])
+@pytest.mark.parametrize("suffix", ["h264", "ts", "mkv", "mp4"])
 @pytest.mark.parametrize("rate", [25, None])
 def test_two_fields_make_a_frame(tmp_path, suffix, rate):
     path = tmp_path / "v.h264"
     path.write_bytes(field_coded(30, rate=rate))
-    if suffix == "ts":
-        path = _copy_stamped(path, tmp_path / "v.ts")
+    if suffix != "h264":
+        path = _copy_stamped(path, tmp_path / f"v.{suffix}")
     table = scan_video(path)
     assert len(table) == 30
     assert table.duration_seconds == pytest.approx(1.2)
@@ -300,6 +300,20 @@ def test_transport_streams_joined_end_to_end(tmp_path, codec):
     assert table.lost is None
     assert _numbers(path, table) == [*range(30), *range(30)]
     np.testing.assert_allclose(table.start_seconds, np.arange(60) / 25, atol=1e-3)
+
+
+def test_b_pictures_in_avi_have_the_times_of_their_order(tmp_path):
+    path = write_video(tmp_path / "v.avi", 40, codec="mpeg4", options={"bf": "2", "g": "12"})
+    plain = write_video(tmp_path / "plain.avi", 40, codec="mpeg4", options={"g": "12"})
+    for file in (path, plain):
+        table = scan_video(file)
+        assert _numbers(file, table) == list(range(40))
+        np.testing.assert_allclose(table.start_seconds, np.arange(40) / 25, atol=1e-6)
+
+
+def test_stamps_in_the_order_of_decoding_at_the_end_are_no_other_clock():
+    times = times_of_stamps([2, 4, 3, 6, 5, 8, 7], Fraction(1, 25))
+    assert not any("clock" in note for note in times.notes)
 
 
 def test_a_bare_stream_that_begins_between_key_frames(tmp_path, source):
