@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -33,44 +34,85 @@ class Finding:
     remedy: str = ""
 
 
-# Imported in a process of their own: a broken one may kill its process, and torch is to come before decord.
-_IMPORTS = {
-    "torch": "import torch; print(torch.__version__)",
-    "torchvision": "import torch, torchvision; torchvision.ops.nms; print(torchvision.__version__)",
-    "decord": "import torch, decord; print(decord.__version__)",
-    "PyAV": "import av; print(av.__version__)",
-    "h5py": "import h5py; print(h5py.__version__, 'with HDF5', h5py.version.hdf5_version)",
-    "pytorchvideo": "import pytorchvideo.models, pytorchvideo.data.clip_sampling; print(pytorchvideo.__version__)",
-    "matplotlib": "import matplotlib; print(matplotlib.__version__)",
+# In a process of their own, since a broken package may kill its process; torch is to come before decord. Each leaves
+# its answer in `text`.
+_PROBES = {
+    "torch": "import torch; text = torch.__version__",
+    "torchvision": "import torch, torchvision; torchvision.ops.nms; text = torchvision.__version__",
+    "decord": "import torch, decord; text = decord.__version__",
+    "PyAV": "import av; text = av.__version__",
+    "h5py": "import h5py; text = h5py.__version__ + ' with HDF5 ' + h5py.version.hdf5_version",
+    "pytorchvideo": "import pytorchvideo.models, pytorchvideo.data.clip_sampling; text = pytorchvideo.__version__",
+    "matplotlib": "import matplotlib; text = matplotlib.__version__",
+    "cuda": (
+        "import torch; n = torch.cuda.device_count() if torch.cuda.is_available() else 0; "
+        "text = ', '.join(torch.cuda.get_device_name(i) for i in range(n)) or 'none'"
+    ),
+    "H.264 encoder": "import av; av.codec.Codec('libx264', 'w'); text = 'libx264'",
 }
+_NO_PACKAGES = ("cuda", "H.264 encoder")
+_PATIENCE_SECONDS = 240
+# Answers one line a probe, on what was stdout: libraries may print what they like.
+_ASK = """
+import json, os, sys, warnings
+warnings.simplefilter("ignore")
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+for name, code in json.loads(sys.argv[1]).items():
+    found = {}
+    try:
+        exec(code, found)
+        line = [name, True, str(found["text"])]
+    except BaseException as error:
+        line = [name, False, f"{type(error).__name__}: {error}".strip().splitlines()[-1]]
+    print(json.dumps(line), file=answers, flush=True)
+"""
 _DISTRIBUTIONS = {"PyAV": "av"}
 _OPTIONAL = {"decord": "it has wheels for Linux and Windows on x86-64 alone; PyAV decodes everything without it"}
 
 
 def examine() -> list[Finding]:
     """All findings, the basic ones first."""
-    with ThreadPoolExecutor() as pool:  # each waits for a process of its own
-        packages = list(pool.map(_examine_import, _IMPORTS, _IMPORTS.values()))
-    findings = [
+    answers = ask(_PROBES)
+    packages = [_of_package(name, *answers[name]) for name in _PROBES if name not in _NO_PACKAGES]
+    works = {finding.name for finding in packages if finding.state == "ok"}
+    return [
         Finding("thas", "ok", f"{__version__} in {Path(__file__).parents[1]}"),
         Finding("python", "ok", f"{platform.python_version()} at {sys.executable}"),
         *packages,
+        *([_of_devices(*answers["cuda"])] if "torch" in works else []),
+        *([_of_encoder(*answers["H.264 encoder"])] if "PyAV" in works else []),
+        _examine_disk(),
+        Finding("cores", "ok", str(len(os.sched_getaffinity(0)))),
     ]
-    works = {finding.name for finding in packages if finding.state == "ok"}
-    findings += [_examine_devices()] if "torch" in works else []
-    findings += [_examine_encoder()] if "PyAV" in works else []
-    return [*findings, _examine_disk(), Finding("cores", "ok", str(len(os.sched_getaffinity(0))))]
 
 
-def _python(code: str) -> tuple[bool, str]:
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120)
-    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
-    text = lines[-1] if lines else f"the process ended with {done.returncode}"
-    return done.returncode == 0, text
+def ask(probes: Mapping[str, str]) -> dict[str, tuple[bool, str]]:
+    """Whether each probe works, and what it says; by its name.
+
+    All run in one process, one after the other. One that ends the process is told so, and another process goes on.
+
+    Args:
+        probes: Python statements that leave their answer in `text`.
+    """
+    answers: dict[str, tuple[bool, str]] = {}
+    while left := {name: code for name, code in probes.items() if name not in answers}:
+        command = [sys.executable, "-c", _ASK, json.dumps(left)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_SECONDS, check=False)
+            printed, end = done.stdout, f"the process ended with {done.returncode}"
+        except subprocess.TimeoutExpired as late:
+            printed = late.stdout.decode() if isinstance(late.stdout, bytes) else late.stdout or ""
+            end = f"it did not answer within {_PATIENCE_SECONDS} seconds"
+        for line in printed.splitlines():
+            name, works, text = json.loads(line)
+            answers[name] = (works, text)
+        if silent := next((name for name in left if name not in answers), None):
+            answers[silent] = (False, end)
+    return answers
 
 
-def _examine_import(name: str, code: str) -> Finding:
-    works, text = _python(code)
+def _of_package(name: str, works: bool, text: str) -> Finding:
     if works:
         return Finding(name, "ok", text)
     distribution = _DISTRIBUTIONS.get(name, name)
@@ -99,19 +141,13 @@ def remedy_for(name: str, message: str) -> str:
     return f"pip install --force-reinstall {_DISTRIBUTIONS.get(name, name)}"
 
 
-def _examine_devices() -> Finding:
-    code = (
-        "import torch; n = torch.cuda.device_count() if torch.cuda.is_available() else 0; "
-        "print(', '.join(torch.cuda.get_device_name(i) for i in range(n)) or 'none')"
-    )
-    works, text = _python(code)
+def _of_devices(works: bool, text: str) -> Finding:
     if works and text != "none":
         return Finding("cuda", "ok", text)
     return Finding("cuda", "note", "no CUDA device; everything runs on the CPU, C3D at about two clips a second a core")
 
 
-def _examine_encoder() -> Finding:
-    works, text = _python("import av; av.codec.Codec('libx264', 'w'); print('libx264')")
+def _of_encoder(works: bool, text: str) -> Finding:
     if works:
         return Finding("H.264 encoder", "ok", text)
     return Finding(

@@ -204,13 +204,14 @@ def test_kill_9_at_thirty_moments_loses_nothing_finished(tmp_path):
         os.waitpid(pid, 0)
         there = {path.name for path in tmp_path.glob("*.h5") if not path.name.startswith(".")}
         assert finished <= there
+        new = sorted(int(name.removesuffix(".h5")) for name in there - finished)
+        for video in new[-3:]:  # the last to be finished before the kill; all of them at the end
+            assert np.array_equal(FeatureCache(tmp_path)[str(video)].data, _data(video))
         finished, written = there, len(there)
-        if there:
-            assert verify_cache(tmp_path).faults == {}
-            cache = FeatureCache(tmp_path)
-            for video in cache:
-                assert np.array_equal(cache[video].data, _data(int(video)))
     assert finished
+    assert verify_cache(tmp_path).faults == {}
+    cache = FeatureCache(tmp_path)
+    assert all(np.array_equal(cache[video].data, _data(int(video))) for video in cache)
     remove_unfinished(tmp_path)
     assert not list(tmp_path.glob(".unfinished*"))
 
