@@ -15,6 +15,7 @@ from .options import DATASET, DEVICE, OUT, SET, SUBSET, WEIGHTS, Members, Printe
 from .typed_settings import parse_localizing
 
 if TYPE_CHECKING:
+    from ..temporal_has.localizer import Localizer
     from ..temporal_has.settings import LocalizeSettings
     from ..temporal_has.video_results import VideoResult
 
@@ -64,6 +65,21 @@ class Localizing:
     """Draw a picture of each result: by default of files, not of a data set's videos."""
 
 
+@options
+class Streaming:
+    """A video that is still arriving."""
+
+    stream: str | None = None
+    """A file that grows (.ts, .mkv, fragmented .mp4), a camera (/dev/video0) or an address (rtsp://...): each interval
+    is printed as a line of JSON as soon as it is sure, with how long that took."""
+    stream_patience: float = 10.0
+    """A stream that gives nothing for so many seconds has ended."""
+    stream_horizon: float = 300.0
+    """Levels and labels follow from so many of the last seconds of a stream."""
+    stream_fps: float | None = None
+    """Frames a second, of a stream that does not say so."""
+
+
 def localize(
     inputs: Annotated[list[str] | None, Parameter(name="VIDEO")] = None,
     /,
@@ -71,6 +87,7 @@ def localize(
     networks: Members = Members(),
     how: Localizing = Localizing(),
     of: OfDataset = OfDataset(),
+    live: Streaming = Streaming(),
     runs: Runs = Runs(),
     printed: Printed = Printed(),
 ) -> int:
@@ -86,6 +103,8 @@ def localize(
         thas localize match.mp4 training.mp4 --run runs/latest
 
         thas localize --watch incoming --out found
+
+        thas localize --stream recording.ts
 
         thas localize --dataset my_videos --subset test --pictures
 
@@ -109,13 +128,15 @@ def localize(
         raise UsageError("name video files or a data set, not both", next="thas localize --help")
     if inputs and watch:
         raise UsageError("name video files or a folder to watch, not both", next="thas localize --watch FOLDER")
+    if live.stream and (inputs or watch or of.dataset or of.subset or of.features):
+        raise UsageError("a stream is localized by itself", next="thas localize --stream SOURCE")
     if how.once and not watch:
         raise UsageError("--once goes with --watch", next="thas localize --watch FOLDER --once")
     folders = [find_run(one, root=runs.runs) for one in networks.run or [None]]
     trained = read_settings(folders[0], Settings)[0]
     changes = parse_localizing(how.set_, trained) | ({"localize.labels": how.labels} if how.labels else {})
     settings = trained.updated(changes, origin="option").localize
-    if inputs or watch:
+    if inputs or watch or live.stream:
         if how.labels == "known":
             raise UsageError(
                 "the labels of mere files are not known",
@@ -125,6 +146,19 @@ def localize(
         absent = [name for name in inputs if not Path(name).exists()]
         if absent and len(absent) == len(inputs):
             raise UsageError(f"there is no video {absent[0]}", next="check the path", subject=absent[0])
+        if live.stream:
+            from .stream import stream
+
+            opened = _opened(folders, settings, networks, how)
+            return stream(
+                live.stream,
+                opened,
+                folders[0],
+                out=how.out_ or Path("detections"),
+                patience_seconds=live.stream_patience,
+                horizon_seconds=live.stream_horizon,
+                fps=live.stream_fps,
+            )
         localize_file = _files(folders, settings, networks, how)
         if watch:
             return _watch(watch, localize_file, once=how.once, json=printed.json)
@@ -132,14 +166,10 @@ def localize(
     return _dataset(folders, settings, networks, how, of, json=printed.json)
 
 
-def _files(
-    runs: list[Path], settings: LocalizeSettings, networks: Members, how: Localizing
-) -> Callable[..., VideoResult]:
-    from ..report.video_page import write_video_page
+def _opened(runs: list[Path], settings: LocalizeSettings, networks: Members, how: Localizing) -> Localizer:
     from ..temporal_has.localizer import Localizer
-    from ..temporal_has.video_results import FileLocalizer
 
-    localizer = Localizer.from_run(
+    return Localizer.from_run(
         *runs,
         settings=settings,
         checkpoint=how.checkpoint,
@@ -147,8 +177,16 @@ def _files(
         weights=how.weights,
         device=how.device,
     )
+
+
+def _files(
+    runs: list[Path], settings: LocalizeSettings, networks: Members, how: Localizing
+) -> Callable[..., VideoResult]:
+    from ..report.video_page import write_video_page
+    from ..temporal_has.video_results import FileLocalizer
+
     return FileLocalizer(
-        localizer,
+        _opened(runs, settings, networks, how),
         runs=runs,
         out=how.out_ or Path("detections"),
         pictures=how.pictures is not False,

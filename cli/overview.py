@@ -34,6 +34,7 @@ COMMANDS = {
     "train": "temporal:train",
     "localize": "localize:localize",
     "eval": "eval:eval_",
+    "export": "export:export",
     "report": "report:report",
     "plot": "handover:plot",
     "clips": "handover:clips",

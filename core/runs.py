@@ -148,14 +148,14 @@ def find_run(
             next=resume_command(found[-1], kind),
             subject=str(found[-1]),
         )
-    if not found:
+    if not trained:
         raise UsageError(
             f"there is no run in {root}" + (f" of data set {dataset}" if dataset else ""),
             why="nothing was trained here yet",
             next=f"{command} --dataset NAME, or name a run's folder",
         )
     chosen = trained[-1]
-    if _age(found[-1]) > _age(chosen) and not has_model(found[-1]) and not is_held(found[-1]):
+    if found and _age(found[-1]) > _age(chosen) and not has_model(found[-1]) and not is_held(found[-1]):
         logger.warning(
             "%s is taken; the younger %s has no network yet, and %s goes on with it",
             chosen,

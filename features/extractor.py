@@ -73,7 +73,7 @@ class Extractor:
         from .weights import load_backbone, weights_of_recipe
 
         self.settings = settings_of_recipe(recipe)
-        self._device = None if device == "auto" else device
+        self.device = None if device == "auto" else device
         if recipe.get("mean_cube") is not None:
             raise FeatureError(
                 "the run's features were made with a mean cube, which a recipe records but does not hold",
@@ -84,14 +84,14 @@ class Extractor:
         if not random_weights:
             weights = weights or weights_of_recipe(recipe, near)
         pool5 = json.loads(str(recipe.get("architecture") or "{}")).get("pool5")
-        self._loaded = load_backbone(
+        self.loaded = load_backbone(
             self.settings.backbone,
             layer=self.settings.layer,
             weights=None if random_weights else weights,
             random_weights=random_weights,
             pool5=pool5 if self.settings.backbone == "c3d" else None,
         )
-        lines = difference(recipe, recipe_of(self.settings, self._loaded))
+        lines = difference(recipe, recipe_of(self.settings, self.loaded))
         if lines:
             raise FeatureError(
                 "features like the run's cannot be made with these weights",
@@ -105,8 +105,8 @@ class Extractor:
             videos,
             out,
             settings=self.settings,
-            loaded=self._loaded,
-            machines=Machines(device=self._device),
+            loaded=self.loaded,
+            machines=Machines(device=self.device),
             progress=progress,
         )
 

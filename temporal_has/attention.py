@@ -68,7 +68,8 @@ def top_mean(x: Tensor, valid: Tensor, *, share: float) -> Tensor:
     3.0
     """
     count = (valid.sum(dim=1).float() * share - 1e-6).ceil().clamp(min=1)
-    highest = int(count.max())
+    # An exported network cannot have a shape that follows from numbers: there all are sorted, and the rest left out.
+    highest = x.shape[1] if torch.compiler.is_exporting() else int(count.max())
     top = x.masked_fill(~valid[..., None], -torch.inf).topk(highest, dim=1).values
     counted = torch.arange(highest, device=x.device)[None] < count[:, None]
     return top.masked_fill(~counted[..., None], 0).sum(dim=1) / count[:, None]

@@ -90,7 +90,7 @@ def over_time(convolution: nn.Conv1d, x: Tensor, valid: Tensor | None = None) ->
     # All videos in one row: where a kernel lies across two of them, its answer is cut off.
     row, maps = padded.flatten(0, 1), convolution.bias
     assert maps is not None
-    count = len(row) - size + 1
+    count = row.shape[0] - size + 1  # not len(), which an export would take for a constant
     for i, weight in enumerate(convolution.weight.unbind(2)):
         maps = torch.addmm(maps, row[i : i + count], weight.t())
     return functional.pad(maps, (0, 0, 0, size - 1)).unflatten(0, padded.shape[:2])[:, : x.shape[1]]

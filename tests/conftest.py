@@ -60,6 +60,14 @@ def planted_videos(*, videos: int = 24, classes: int = 3, snippets: int = 40, di
     return features, labels, places
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A folder with videos (mine/), a small backbone's weights and a run trained on its features (runs/latest)."""
+    from .filmed_run import filmed_run
+
+    return filmed_run(tmp_path_factory.mktemp("trained"))
+
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = [
     "--no-sandbox",

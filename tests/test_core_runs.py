@@ -40,6 +40,16 @@ def data_of(folder: Path) -> RunData:
     return RunData(str(folder), "data", "training", "test")
 
 
+def test_runs_may_be_called_otherwise(tmp_path):
+    root = tmp_path / "runs"
+    good = make_run(root, epoch=3)
+    point_latest(root, good.rename(good.with_name("A")))
+    assert find_run(None, root=root) == good.with_name("A")
+    (root / "latest").unlink()
+    with pytest.raises(UsageError, match="there is no run"):
+        find_run(None, root=root)
+
+
 def test_the_newest_run_is_the_newest_with_a_network(tmp_path, caplog):
     root = tmp_path / "runs"
     good = make_run(root, epoch=3)

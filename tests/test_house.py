@@ -18,7 +18,7 @@ import thas
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = (
-    *("annotators", "cli", "core", "datasets", "demo", "eval", "features", "image_has", "report", "sweep"),
+    *("annotators", "cli", "core", "datasets", "demo", "deploy", "eval", "features", "image_has", "report", "sweep"),
     "temporal_has",
 )
 WITHOUT_NAMES = {"annotators", "cli", "core", "datasets", "demo"}
@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "core": set[str](),
     "datasets": {"eval", "features"},
     "demo": {"datasets", "eval", "features", "temporal_has"},
+    "deploy": {"features", "temporal_has"},
     "sweep": {"eval"},
     "eval": {"annotators", "datasets"},
     "features": {"datasets"},

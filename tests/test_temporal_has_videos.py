@@ -8,54 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
 
 import thas
 from thas.cli import run as command
 from thas.core.errors import CheckpointError, VideoError
 from thas.core.segments import Segments
-from thas.features.c3d import C3D
 from thas.features.cache import FeatureCache
-from thas.features.preprocessing import square
 from thas.temporal_has.results import read_detections
 from thas.temporal_has.video_results import VideoResult
 from thas.temporal_has.watch import Arrivals, look, watch
 
+from .filmed_run import save_backbone
 from .video_files import write_video
-
-
-def save_backbone(path: Path, seed: int = 0) -> Path:
-    """A small backbone's file, as `thas train-backbone` writes it."""
-    network = C3D(width=2, input_size=16, clip_frames=8, depth=2, fc_width=6, classes=3, generator=generator(seed))
-    about = {"backbone": "c3d", "architecture": network.architecture, "classes": ["a"]}
-    about["preprocessing"] = square(16, mean=(100, 110, 120), std=(50, 50, 50)).to_dict()
-    save_file(network.state_dict(), str(path), metadata={"thas": json.dumps(about)})
-    return path
-
-
-def generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> Path:
-    """A folder with videos, a small backbone's weights and a run trained on its features."""
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "mine/videos").mkdir(parents=True)
-    rows = ["video,label,subset"]
-    for i in range(4):
-        write_video(folder / f"mine/videos/v{i}.mp4", frames=40 + 8 * i)
-        rows.append(f'v{i},"{"Run, fast" if i % 2 else "Jump"}",{"test" if i == 3 else "training"}')
-    (folder / "mine/labels.csv").write_text("\n".join(rows) + "\n")
-    save_backbone(folder / "small.safetensors")
-    weights = str(folder / "small.safetensors")
-    data = str(folder / "mine")
-    assert command(["extract-features", "--dataset", data, "--weights", weights, "--stride-frames", "8"]) == 0
-    fast = ["--set", "network.channels=8", "train.epochs=2", "localize.threshold=0.5,0.7"]
-    assert command(["train", "--dataset", data, "--runs", str(folder / "others"), *fast, "train.seed=1"]) == 0
-    assert command(["train", "--dataset", data, "--runs", str(folder / "runs"), *fast]) == 0
-    return folder
 
 
 @pytest.fixture

@@ -1,0 +1,190 @@
+"""Frames of a video that is still arriving: a file that grows, a camera, an address; each when it is there."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from ..core.errors import UsageError, VideoError
+from ..features.opening import reason
+from ..features.orientation import display_matrix, upright
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+
+_GROWING = (
+    "a file that grows must be .ts, .mkv or fragmented .mp4: of an ordinary .mp4 the index comes last; "
+    "localize a finished one without --stream"
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame, and when it is shown.
+
+    Attributes:
+        start_seconds: When it appears, from the first one on.
+        end_seconds: When the next one takes its place.
+        picture: Gives it as (H, W, 3) uint8 RGB, as it is meant to be seen; asked only for what is needed.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    picture: Callable[[], np.ndarray]
+
+
+class GrowingFile:
+    """A file as a stream that ends when nothing was added for a while.
+
+    Args:
+        path: The file; it may not be there yet.
+        patience_seconds: So long nothing new makes it the end.
+        clock: In seconds, never going back.
+        sleep: Waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        patience_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._patience, self._clock, self._sleep = patience_seconds, clock, sleep
+        self._since = clock()
+        while not path.exists():
+            if not self._may_wait():
+                raise VideoError(f"there is no video {path}", next="check the path", subject=path.stem)
+        self._file = path.open("rb")
+        self._since = clock()
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; waits where there are none; nothing at the end."""
+        while not (data := self._file.read(size)):
+            if not self._may_wait():
+                return b""
+        self._since = self._clock()
+        return data
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _may_wait(self) -> bool:
+        if self._clock() - self._since >= self._patience:
+            return False
+        self._sleep(0.05)
+        return True
+
+
+@contextmanager
+def open_stream(source: str, *, patience_seconds: float = 10.0) -> Iterator[InputContainer]:
+    """Open a file that may still grow, a camera (/dev/video0) or an address (rtsp://, http://, udp:// ...); use `with`.
+
+    Args:
+        source: One of these.
+        patience_seconds: A file or address that gives nothing for so long has ended.
+
+    Raises:
+        VideoError: It cannot be opened.
+        UsageError: There is no PyAV device for cameras on this system.
+    """
+    import av
+    import av.error
+
+    name, growing = source, ExitStack()
+    try:
+        if urlsplit(source).scheme in ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt"):
+            parts = urlsplit(source)  # an address may hold a password, which belongs into no message
+            name = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+            options = {"rtsp_transport": "tcp"} if parts.scheme.startswith("rtsp") else {}
+            opened = av.open(source, "r", options=options, timeout=(max(patience_seconds, 5.0), patience_seconds))
+        elif source.startswith(("/dev/video", "video=")):
+            device = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}.get(sys.platform, "")
+            if not device:
+                raise UsageError(f"no cameras are known on {sys.platform}", next="an rtsp:// address, or a file")
+            opened = av.open(source, "r", format=device)
+        else:
+            file = growing.enter_context(closing(GrowingFile(Path(source), patience_seconds=patience_seconds)))
+            opened = av.open(file, "r")
+    except VideoError:
+        raise
+    except (OSError, ValueError, av.error.FFmpegError) as error:
+        growing.close()
+        missing = isinstance(error, av.error.InvalidDataError)
+        raise VideoError(
+            f"{name} cannot be streamed",
+            why=reason(error),
+            next=_GROWING
+            if missing or source.endswith((".mp4", ".mov"))
+            else "check the path or address: ffplay opens what can be streamed",
+            subject=name,
+        ) from error
+    with growing, opened:
+        yield opened
+
+
+def frames_of(container: InputContainer) -> Iterator[Shown]:
+    """The frames of a stream in the order of showing, each once the next one is there, the last one at the end.
+
+    A stream that breaks off has ended there; what a decoder cannot mend is left out.
+
+    Raises:
+        VideoError: It holds no video, or shows none.
+    """
+    from av.error import EOFError as StreamEnd
+    from av.error import FFmpegError
+
+    if not container.streams.video:
+        raise VideoError("the stream holds no video", next="name a source that does")
+    stream = container.streams.video[0]
+    stream.thread_type = "NONE"  # frame threads hold frames back
+    before: tuple[float, VideoFrame] | None = None
+    origin = span = 0.0
+    convert = _converter()
+    packets = container.demux(stream)
+    while True:
+        try:
+            frames = next(packets).decode()
+        except (StopIteration, StreamEnd, TimeoutError):
+            break
+        except FFmpegError:
+            continue
+        for frame in frames:
+            if frame.pts is None or frame.time_base is None:
+                continue
+            seconds = float(frame.pts * frame.time_base)
+            if before is None:
+                origin = seconds
+            elif seconds - origin <= before[0]:
+                continue  # a clock that went back: not shown
+            if before is not None:
+                span = seconds - origin - before[0]
+                yield Shown(before[0], seconds - origin, convert(before[1]))
+            before = (seconds - origin, frame)
+            if frame.duration:
+                span = float(frame.duration * frame.time_base)
+    if before is None:
+        raise VideoError("the stream ended before it showed anything", next=_GROWING)
+    yield Shown(before[0], before[0] + span, convert(before[1]))
+
+
+def _converter() -> Callable[[VideoFrame], Callable[[], np.ndarray]]:
+    from av.video.reformatter import VideoReformatter
+
+    reformatter = VideoReformatter()
+
+    def convert(frame: VideoFrame) -> Callable[[], np.ndarray]:
+        return lambda: upright(reformatter.reformat(frame, format="rgb24").to_ndarray(), display_matrix(frame))
+
+    return convert

@@ -1,0 +1,144 @@
+"""Exported networks compute what thas does, for any number of snippets, and say what they are."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from thas.cli import run as command
+from thas.core.errors import DataError, UsageError
+from thas.deploy import exporting
+from thas.deploy.exporting import export_run
+from thas.features.cache import FeatureCache
+from thas.temporal_has.heads import as_head
+from thas.temporal_has.localizer import Localizer
+from thas.temporal_has.model import Model
+from thas.temporal_has.network import HasNetwork
+from thas.temporal_has.settings import Settings
+
+from .conftest import make_features
+
+MEAN, DEVIATION = torch.linspace(-1, 1, 6), torch.linspace(0.5, 2, 6)
+
+
+def model_of(network, **changes) -> Model:
+    settings = Settings().updated({"input.normalise": "standard", "train.loss": "sigmoid", **changes})
+    return Model(network.eval(), MEAN, DEVIATION, ("Run", "Jump", "Dive"), settings, {"backbone": "planted"}, 1.5)
+
+
+def run_of(model: Model, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "checkpoint.safetensors").write_bytes(model.to_bytes())
+    return folder
+
+
+def test_a_run_is_exported_with_its_backbone_and_works_without_thas(trained, tmp_path, capsys):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs pip install 'thas[onnx]'")
+    pytest.importorskip("onnxscript", reason="needs pip install 'thas[onnx]'")
+    run, out = trained / "runs/latest", tmp_path / "out"
+    assert command(["export", str(run), "--backbone", "--out", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    names = {"head.onnx", "head.pt2", "backbone.onnx", "backbone.pt2", "whole.onnx", "whole.pt2"}
+    assert {Path(one["path"]).name for one in told["files"]} == names
+    assert {path.name for path in out.iterdir()} == names | {"export.json"}
+    about = json.loads((out / "export.json").read_text())
+    assert set(about["files"]) == names
+    assert about["classes"] == ["Jump", "Run, fast"]
+    assert all(one["largest_difference"] < 1e-4 for one in about["files"].values())
+
+    # As a stranger would use them: features of a real video, other lengths than any tried while exporting.
+    features = FeatureCache(trained / "mine/features")["v3"]
+    expected = Localizer.from_run(run).sequence(features)
+    session = onnxruntime.InferenceSession(out / "head.onnx", providers=["CPUExecutionProvider"])
+    meta = json.loads(session.get_modelmeta().custom_metadata_map["thas"])
+    assert meta["classes"] == about["classes"]
+    given = features.data[None]
+    sequence, probabilities = session.run(["sequence", "probabilities"], {"features": given})
+    assert np.allclose(sequence[0], expected.logits, atol=1e-5)
+    assert np.allclose(probabilities[0], expected.probabilities, atol=1e-6)
+    loaded = torch.export.load(out / "head.pt2").module()(torch.from_numpy(given))
+    assert np.allclose(loaded[0][0].detach().numpy(), expected.logits, atol=1e-5)
+
+    whole = onnxruntime.InferenceSession(out / "whole.onnx", providers=["CPUExecutionProvider"])
+    (clips,) = whole.get_inputs()
+    assert clips.type == "tensor(uint8)"
+    frames = np.random.default_rng(0).integers(0, 256, (5, *clips.shape[1:]), dtype=np.uint8)
+    alone = onnxruntime.InferenceSession(out / "backbone.onnx", providers=["CPUExecutionProvider"])
+    (rows,) = alone.run(None, {"clips": frames})
+    (from_rows, _), (from_clips, _) = session.run(None, {"features": rows[None]}), whole.run(None, {"clips": frames})
+    assert np.allclose(from_rows, from_clips, atol=1e-4)
+
+    # The same run again replaces its own files; another run's are left alone.
+    assert command(["export", str(run), "--format", "torch", "--out", str(out)]) == 0
+    assert command(["export", str(trained / "others/latest"), "--format", "torch", "--out", str(out)]) == 2
+    assert "holds the export of another network" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        lambda: HasNetwork(6, 3, channels=8),
+        lambda: HasNetwork(6, 3, channels=8, pooling="mean", kernel_size=3),
+    ],
+    ids=["paper", "wide"],
+)
+def test_every_head_with_torch_export(tmp_path, network):
+    model = model_of(network(), **{"network.head": "has2017"})
+    _, (written,) = export_run(tmp_path, tmp_path / "out", formats=["torch"], localizer=_opened(model, tmp_path))
+    assert written.largest_difference <= 1e-5
+    program = torch.export.load(written.path).module()
+    for count in (1, 3, 90):
+        features = make_features("v", torch.randn(count, 6).numpy())
+        sequence, _ = program(torch.from_numpy(features.data)[None])
+        assert np.allclose(sequence[0].detach().numpy(), model.sequence(features).logits, atol=1e-5)
+
+
+def _opened(model: Model, folder: Path) -> Localizer:
+    run_of(model, folder)
+    return Localizer(model)
+
+
+def test_a_head_of_ones_own_is_exported_or_named(tmp_path):
+    class Own(torch.nn.Module):
+        def __init__(self, bound: bool) -> None:
+            super().__init__()
+            self.tell, self.bound = torch.nn.Linear(6, 3), bound
+
+        def forward(self, x):
+            if self.bound and float(x.sum()) > 0:  # what is computed follows from numbers
+                return self.tell(x) * 2
+            return self.tell(x)
+
+    settings = Settings().network
+    good, bad = (as_head(Own(bound), classes=3, settings=settings) for bound in (False, True))
+    _, (written,) = export_run(
+        tmp_path, tmp_path / "good", formats=["torch"], localizer=_opened(model_of(good), tmp_path)
+    )
+    assert written.largest_difference <= 1e-5
+    with pytest.raises(UsageError, match="the head of this run cannot be exported"):
+        export_run(tmp_path, tmp_path / "bad", formats=["torch"], localizer=_opened(model_of(bad), tmp_path))
+
+
+def test_what_computes_something_else_is_not_kept(tmp_path, monkeypatch):
+    model = model_of(HasNetwork(6, 3, channels=8), **{"network.head": "has2017"})
+    opened = _opened(model, tmp_path)
+    real = exporting._own_head
+    monkeypatch.setattr(exporting, "_own_head", lambda m: lambda x: tuple(one + 1e-2 for one in real(m)(x)))
+    with pytest.raises(DataError, match="does not compute what the run does"):
+        export_run(tmp_path, tmp_path / "out", formats=["torch"], localizer=opened)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_what_cannot_be_exported_is_said(tmp_path, monkeypatch):
+    dropping = model_of(HasNetwork(6, 3), **{"network.head": "has2017", "input.dropout": "always"})
+    with pytest.raises(UsageError, match="drops at random"):
+        export_run(tmp_path, tmp_path / "out", formats=["torch"], localizer=_opened(dropping, tmp_path))
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(UsageError, match="ONNX needs onnxscript") as caught:
+        export_run(tmp_path, tmp_path / "out", localizer=_opened(dropping, tmp_path))
+    assert caught.value.next.startswith("pip install 'thas[onnx]'")
