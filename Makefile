@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check lowest clean
+.PHONY: demo test check docs release lowest clean
 
 demo: $(VENV)/.installed
 	$(BIN)/thas demo $(ARGS)
@@ -17,6 +17,23 @@ check: $(VENV)/.developed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# The site, in build/site/; a warning fails it.
+docs: $(VENV)/.documented
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+
+# What an index would be given, of the commit that the tag v<version> names; tried in an environment of its own.
+release: $(VENV)/.developed
+	test -z "$$(git status --porcelain)" || { echo "the tree is not clean: commit first"; exit 1; }
+	test "$$(git tag --points-at HEAD)" = "v$$($(BIN)/thas --version)" || { echo "tag it first: git tag v$$($(BIN)/thas --version)"; exit 1; }
+	rm -rf build dist
+	$(PIP) build twine
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	$(PYTHON) -m venv build/fresh
+	build/fresh/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	cd build && fresh/bin/thas --version && fresh/bin/thas list presets && fresh/bin/thas doctor
+	@echo "next: $(BIN)/twine upload dist/*"
 
 # Installed anew whenever the sources change: what runs is what a user would get from `pip install .`.
 SOURCES := $(wildcard pyproject.toml $(shell git ls-files '*.py' '*.toml' 2>/dev/null | grep -v '^tests/'))
@@ -34,6 +51,10 @@ $(VENV)/.developed: $(VENV)/bin/python $(SOURCES)
 	rm -rf build
 	$(PIP) '.[dev]'
 	touch $(VENV)/.installed $@
+
+$(VENV)/.documented: $(VENV)/.installed pyproject.toml
+	$(PIP) '.[docs]'
+	touch $@
 
 # The lowest versions that pyproject.toml allows, of all that users need but torch and torchvision: their wheels weigh gigabytes, so these
 # are the newest, from .venv. The tests touch each of the packages.

@@ -1,0 +1,106 @@
+"""Every command that the documents show: its options exist, and it works on a small data set where it can."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from thas.cli import build_app, run
+
+from .documented import NOT_RUN, ROOT, commands, documents, reason, tokens
+from .video_files import write_video
+
+PAGES = [str(page.relative_to(ROOT)) for page in documents()]
+
+
+def test_reasons_are_of_commands_that_are_shown():
+    shown = {command for page in documents() for command in commands(page)}
+    assert len(shown) > 60
+    for pattern in NOT_RUN:
+        assert any(re.fullmatch(pattern, command) for command in shown), f"no document shows {pattern}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_option_is_there(page):
+    app = build_app()
+    for command in commands(ROOT / page):
+        given = [token for token in tokens(command) if token != "..."]
+        while "--plugin" in given:
+            at = given.index("--plugin")
+            del given[at : at + 2]
+        app.parse_args(given, exit_on_error=False, print_error=False)
+
+
+@pytest.fixture(scope="module")
+def world(trained, tmp_path_factory) -> Path:
+    """A folder in which what the documents name is there: small, and of the same names."""
+    folder = tmp_path_factory.mktemp("world")
+    shutil.copytree(trained, folder, dirs_exist_ok=True, symlinks=True)
+    (folder / "mine").rename(folder / "my_videos")
+    labels = folder / "my_videos/labels.csv"
+    labels.write_text(labels.read_text().replace('"Run, fast"', "Run"))
+    names = {"v0": "match0", "v1": "match3", "v2": "match2", "v3": "match1"}  # match1 is the test video
+    for old, new in names.items():
+        (folder / f"my_videos/videos/{old}.mp4").rename(folder / f"my_videos/videos/{new}.mp4")
+    more = [(i, "Run" if i % 2 else "Jump") for i in range(4, 14)]
+    for i, _ in more:
+        shutil.copy(folder / f"my_videos/videos/match{i % 4}.mp4", folder / f"my_videos/videos/match{i}.mp4")
+    rows = re.sub(r"^v\d", lambda found: names[found[0]], labels.read_text(), flags=re.M).splitlines()
+    labels.write_text("\n".join([*rows, *(f"match{i},{label},training" for i, label in more), ""]))
+    weights = folder / "my_videos/backbone.safetensors"
+    (folder / "small.safetensors").rename(weights)
+    shutil.rmtree(folder / "my_videos/features")
+    segments = {
+        "match1": {"subset": "test", "duration": 2.56, "annotations": []},
+        "match3": {"subset": "training", "duration": 1.92, "annotations": [{"label": "Run", "segment": [0.2, 1.0]}]},
+    }
+    for label, segment in (("Run", [0.5, 1.5]), ("Jump", [1.6, 2.4])):
+        segments["match1"]["annotations"].append({"label": label, "segment": segment})
+    for path in (folder / "my_videos/annotations.json", folder / "annotations.json", folder / "truth.json"):
+        path.write_text(json.dumps({"database": segments}))
+    (folder / "incoming").mkdir()
+    for name in ("new_match.mp4", "incoming/match.mp4", "recording.ts"):
+        write_video(folder / name, frames=60)
+    shutil.rmtree(folder / "runs")
+    shutil.rmtree(folder / "others")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        made = ["extract-features", "--dataset", "my_videos", "--weights", str(weights)]
+        assert run(made) == 0
+        fast = ["--set", "train.epochs=1", "network.channels=8"]
+        for seed in ("0", "1"):
+            assert run(["train", "--dataset", "my_videos", *fast, f"train.seed={seed}"]) == 0
+        one, two = sorted(path for path in Path("runs/my_videos").iterdir())
+        for path, name in ((one, "A"), (two, "B")):
+            path.rename(path.with_name(name))
+        Path("runs/latest").unlink()
+        Path("runs/latest").symlink_to("my_videos/B")
+        found = Path("runs/latest/detections.json").read_text()
+        for name in ("found.json", "ours.json", "theirs.json"):
+            Path(name).write_text(found)
+        Path("marked.json").write_text(json.dumps({"database": segments}))
+    return folder
+
+
+SHORT = {"train": ["--epochs", "1"]}
+
+
+def test_they_work_as_shown(world, monkeypatch, capsys):
+    """Page by page, each in the state that the one before left, as a reader would have it."""
+    monkeypatch.chdir(world)
+    monkeypatch.setenv("NO_COLOR", "1")
+    pages = {page: [one for one in commands(ROOT / page) if not reason(one)] for page in PAGES}
+    assert sum(map(len, pages.values())) > 30
+    for page, command in ((page, one) for page, shown in pages.items() for one in dict.fromkeys(shown)):
+        given = tokens(command.replace("NAME", "my_videos").replace("RUN_B", "runs/my_videos/B"))
+        given = [token.replace("RUN", "runs/my_videos/A") if token == "RUN" else token for token in given]
+        if "--stream" in given:
+            given += ["--stream-patience", "0"]
+        code = run([*given, *SHORT.get(given[0], [])])
+        told = capsys.readouterr()
+        # Small as the videos are, `data check` has much to say about them.
+        assert code == 0 or (code == 3 and given[:2] == ["data", "check"]), f"{page}: {command}\n{told.err}"
