@@ -151,5 +151,6 @@ def load_own(
         clip_frames=int(architecture.get("clip_frames", 16)),
         frame_step=int(about.get("frame_step", 1)),
         preprocessing=preprocessing,
+        licence="your own, of your videos' labels",
     )
     return described, C3DFeatures(network, layer)
