@@ -60,14 +60,20 @@ def _files() -> list[Path]:
     return sorted(path for path in folder.iterdir() if _NAMED.fullmatch(path.name)) if folder.is_dir() else []
 
 
-def find_weights(text: str | Path) -> Path:
-    """What `--weights` means: a file that is there, else the fetched file of a name in the catalogue.
+def find_weights(text: str | Path, digest: str | None = None) -> Path:
+    """What `--weights` means: an address, a file that is there, else the fetched file of a name in the catalogue.
+
+    Args:
+        text: As typed.
+        digest: What the SHA-256 of an address's file must be, or must begin with.
 
     Raises:
         CheckpointError: It is neither, or was not fetched yet; says the one command.
     """
     path = Path(text)
     name = str(text)
+    if urlsplit(name).scheme in ("http", "https"):
+        return fetch_address(name, digest)
     if name in CATALOGUE and not path.is_file():
         return stored(name) or _raise(not_fetched(name))
     if not path.exists():
@@ -151,20 +157,25 @@ def fetch_address(address: str, digest: str | None = None, *, progress: Progress
     """Bring a file from an address into the folder, unless it is there.
 
     Args:
-        address: http(s). Without encryption only together with the hash.
-        digest: What its SHA-256 must be, or must begin with.
+        address: http(s), perhaps with its hash behind it, as pip takes it: `#sha256=HASH`. Without encryption only
+            together with the hash.
+        digest: What its SHA-256 must be, or must begin with; instead of the address's own.
         progress: As for `fetch`.
 
     Raises:
         CheckpointError: It could not be had, or is not the file that was meant.
     """
     parts = urlsplit(address)
-    name, suffix = Path(parts.path).stem or "weights", Path(parts.path).suffix or ".pt"
+    digest = digest or parts.fragment.partition("sha256=")[2] or None
+    address = parts._replace(fragment="").geturl()
+    # By address, not by the file's name alone: no other address, and no name of the catalogue, means this file.
+    key = hashlib.sha256(address.encode()).hexdigest()[:8]
+    name, suffix = f"{Path(parts.path).stem or 'weights'}@{key}", Path(parts.path).suffix or ".pt"
     if parts.scheme != "https" and not digest:
         raise CheckpointError(
             f"{without_password(address)} is not fetched without a hash",
             why="what comes over plain http can be changed on the way",
-            next="--weights-sha256 HASH, or an https address",
+            next="put #sha256=HASH behind the address, or take an https address",
             subject=address,
         )
     present = stored(name)

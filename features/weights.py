@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlparse
 
 import numpy as np
 
 from ..core.errors import CheckpointError, listing
 from ..core.reading import reading
 from ..core.weight_catalogue import CATALOGUE
-from ..core.weight_store import fetch_address, find_weights, not_fetched, sha256, stored, stored_by_hash
+from ..core.weight_store import find_weights, not_fetched, sha256, stored, stored_by_hash
 from .backbones import Backbone, get_backbone
 from .c3d_weights import Pool5, build_c3d, load_c3d, load_own
 from .checkpoints import load_state, read_checkpoint
@@ -197,10 +196,8 @@ def weights_file(backbone: Backbone, weights: str | Path | None, digest: str | N
         if found is None:
             raise _no_weights(backbone)
         path = found
-    elif urlparse(str(weights)).scheme in ("http", "https"):
-        path = fetch_address(str(weights), digest)
     else:
-        path = find_weights(weights)
+        path = find_weights(weights, digest)
     if path.is_dir():
         raise CheckpointError(
             f"there is no weights file {path}", why="it is a folder", next="--weights FILE", subject=str(path)

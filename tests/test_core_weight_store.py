@@ -138,6 +138,33 @@ def test_plain_http_needs_a_hash(shop):
         fetch_address("http://127.0.0.1:9/net.pt", DIGEST)
 
 
+def test_an_address_means_its_own_file_in_every_door(shop, monkeypatch):
+    """Neither another address's file of that name nor a published name's; a hash may stand behind the address."""
+    served = {"https://a.org/tiny.pth": CONTENT, "https://b.org/tiny.pth": b"other", "http://c.org/tiny.pth": CONTENT}
+    asked = []
+
+    def opened(address, accept=""):
+        asked.append(address)
+        answer = io.BytesIO(served[address])
+        answer.headers = {}
+        return answer
+
+    monkeypatch.setattr("thas.core.weight_store.opened", opened)
+    one, other = (find_weights(f"https://{host}.org/tiny.pth") for host in "ab")
+    assert (one.read_bytes(), other.read_bytes()) == (CONTENT, b"other")
+    assert find_weights("https://a.org/tiny.pth") == one
+    assert len(asked) == 2, "what is there is not fetched again"
+    with pytest.raises(CheckpointError, match="not on this machine"):
+        find_weights("tiny")
+    assert find_weights(f"http://c.org/tiny.pth#sha256={DIGEST}").read_bytes() == CONTENT
+    for wrong in ("https://a.org/tiny.pth#sha256=" + "0" * 64, "http://c.org/tiny.pth#sha256=" + "0" * 64):
+        with pytest.raises(CheckpointError, match="not the file that was meant"):
+            find_weights(wrong)
+    with pytest.raises(CheckpointError, match="without a hash"):
+        find_weights("http://c.org/tiny.pth")
+    assert len(list(one.parent.iterdir())) == 3
+
+
 def test_the_index_may_answer_in_json(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "https://example.org/simple/")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://other.org/simple")
