@@ -146,7 +146,7 @@ class TrainingSettings:
     """A TOML file of settings, such as a run's settings.toml."""
     set_: Set = None
     hide_probability: float | None = None
-    """Probability of hiding a segment, of images a cell; 0 hides nothing."""
+    """Probability of hiding a segment, of images a cell; 0 hides nothing. Left out, rules decide for videos."""
     epochs: Annotated[int | None, Parameter(help=EPOCHS)] = None
     seed: Annotated[int | None, Parameter(help=SEED)] = None
     device: Annotated[str | None, Parameter(help=DEVICE)] = None

@@ -47,8 +47,8 @@ def train(
 ) -> int:
     """Train a temporal network from video-level labels, with hiding, and localize the test videos.
 
-    The default network is the attention head, with nothing hidden; the loss, the normalisation and the sizes in
-    snippets follow from the training videos, each with its reason. Segments are never read in training.
+    The default network is the attention head; the loss, the normalisation, the sizes in snippets and whether to hide
+    follow from the training videos, each with its reason. Segments are never read in training.
 
     For example:
 

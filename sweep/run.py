@@ -173,7 +173,7 @@ def _teaches(key: str) -> bool:
 
 def _as_trained(settings: Any) -> Any:
     """Where nothing is hidden, how it would be hidden is of no account: one network for all arms without hiding."""
-    if settings.hide.probability > 0:
+    if settings.hide.probability != 0:  # below 0 rules decide
         return settings
     plain = {key: value for key, value in type(settings)().flat().items() if key.startswith("hide.")}
     return settings.updated(plain | {"hide.probability": 0.0})

@@ -15,6 +15,9 @@ import numpy as np
 from ..core.errors import UsageError
 from .settings import NetworkSettings, Settings
 
+HARDLY = 0.8
+"""Of the loss by the labels' frequencies alone: above it a network has learned its videos by heart."""
+
 _PROBABILITIES = "the features are probabilities of classes, and mean what they say"
 
 
@@ -101,6 +104,27 @@ def decide(settings: Settings, known: Known) -> list[Decision]:
         )
     as_is = settings.input.normalise == "auto" and known.probabilities
     return found + _snippets(settings.network, known, as_is=as_is)
+
+
+def hiding(loss: float | None, why: str = "") -> Decision:
+    """Whether to hide segments: where held-out videos say that labels were learned by heart, not understood.
+
+    Args:
+        loss: Of the labels of held-out videos, as a share of what knowing their frequencies alone would cost; None
+            where it was not tried out.
+        why: It was not.
+
+    >>> print(hiding(1.3).line())
+    hide.probability = 0.5: labels of a held-out fifth are told hardly better than by chance, at 1.30 of its loss
+    >>> hiding(0.7).value
+    0.0
+    """
+    if loss is None:
+        return Decision("hide.probability", 0.0, why)
+    if loss > HARDLY:
+        told = f"labels of a held-out fifth are told hardly better than by chance, at {loss:.2f} of its loss"
+        return Decision("hide.probability", 0.5, told)
+    return Decision("hide.probability", 0.0, f"labels of a held-out fifth are told, at {loss:.2f} of chance's loss")
 
 
 def _loss(known: Known) -> Decision:

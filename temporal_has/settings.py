@@ -45,7 +45,9 @@ class InputSettings:
 class HideSettings:
     """What is hidden in training."""
 
-    probability: float = setting(0.0, "p_hide of each segment; 0 hides nothing (Video-full)", "ours", low=0, high=1)
+    probability: float = setting(
+        -1.0, "p_hide of each segment; 0 hides nothing (Video-full), -1 is for rules to say", "ours", low=-1, high=1
+    )
     segments: int = setting(20, "a video is divided in so many (2000 frames in segments of 100)", "unverified", low=1)
     size: tuple[int, ...] = setting(
         (), "F_segment in snippets, instead of `segments`; of several each video draws one", "ours", low=0
@@ -216,6 +218,7 @@ class Settings(SettingsTable):
             "network.smoothing must be odd, so that a snippet is at its centre": _even(self.network.smoothing),
             "network.background needs network.attention, which suppresses it": self.network.background
             and not self.network.attention,
+            "hide.probability must be from 0 to 1, or -1": -1 < self.hide.probability < 0,
             "hide.layer and input.dropout exclude each other": self.hide.layer > 0 and self.input.dropout != "none",
             "train.validation must be above 0 for train.patience": self.train.patience > 0
             and not self.train.validation,

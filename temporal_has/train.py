@@ -20,9 +20,10 @@ from .data import TrainingFeatures
 from .heads import as_head, build_head
 from .model import Model
 from .points import PointLabels, snippets_of
-from .rules import Decision, Known, decide, share_of_several
+from .rules import Decision, Known, decide, hiding, share_of_several
 from .settings import Settings
 from .task import HeadTask, LabelledVideos
+from .trial import whether_to_hide
 from .validation import held_out
 
 if TYPE_CHECKING:
@@ -87,6 +88,13 @@ def train(
     device, data = runner.device, taught.data
     decisions = decide(settings, _known(data, known))
     settings = settings.updated({one.key: one.value for one in decisions})
+    if settings.hide.probability < 0:
+        if network is None:
+            learned = {video: known[video] for video in data.videos}
+            decisions.append(whether_to_hide(taught, learned, settings, runner=runner))
+        else:
+            decisions.append(hiding(None, "not tried out with a network of your own"))
+        settings = settings.updated({one.key: one.value for one in decisions[-1:]})
     if on_rules is not None:
         on_rules(settings, decisions)
     if network is None:

@@ -93,7 +93,7 @@ def test_printed_settings_can_be_fed_back():
     [
         ("hide.probabilty", 1, "did you mean 'hide.probability'?"),
         ("hide", 1, "there is no setting 'hide'"),
-        ("hide.probability", 1.5, "from 0 to 1"),
+        ("hide.probability", 1.5, "from -1 to 1"),
         ("hide.probability", "much", "a number"),
         ("hide.probability", float("nan"), "a number"),
         ("train.epochs", 1.5, "a whole number"),

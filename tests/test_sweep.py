@@ -47,8 +47,8 @@ def epochs_logged(folder) -> dict[str, int]:
 def test_arms_that_differ_in_localization_alone_share_their_network(planted, tmp_path):
     half = TemporalHalf(str(planted), runs=tmp_path)
     arms = (
-        Arm("half", {"localize.threshold": 0.5}),
-        Arm("several", {"localize.threshold": [0.2, 0.5], "localize.score": "outer-inner"}),
+        Arm("half", {"hide.probability": 0, "localize.threshold": 0.5}),
+        Arm("several", {"hide.probability": 0, "localize.threshold": [0.2, 0.5], "localize.score": "outer-inner"}),
         Arm("hidden", {"hide.probability": 0.5, "localize.threshold": 0.5}),
         Arm("both", {}, ("half", "hidden")),
     )
@@ -66,7 +66,8 @@ def test_arms_that_differ_in_localization_alone_share_their_network(planted, tmp
     assert scores.arm("half").runs == scores.arm("several").runs
     assert len(scores.arm("both").runs[1]) == 2
     # Another sweep takes what it shares with this one, and scores alike.
-    again = swept(half, Experiment("y", arms[:1]), typed=SMALL | {"hide.probability": ["0", "0.5"]}, seeds=2)
+    alone = Arm("half", {"localize.threshold": 0.5})
+    again = swept(half, Experiment("y", (alone,)), typed=SMALL | {"hide.probability": ["0", "0.5"]}, seeds=2)
     assert len(epochs_logged(tmp_path / "planted")) == 4
     assert np.array_equal(again.arms[0].values, scores.arm("half").values)
     assert np.array_equal(again.arms[1].values, scores.arm("hidden").values)
@@ -234,7 +235,7 @@ def test_the_files_say_what_the_table_says(planted, tmp_path, capsys):
     [
         (["--set", "hide.probability=0.5"], "there is nothing to compare"),
         (["--set", "hide.probabilty=0,1"], "there is no setting 'hide.probabilty'"),
-        (["--set", "hide.probability=0,2"], "arm hide.probability=2: hide.probability must be from 0"),
+        (["--set", "hide.probability=0,2"], "arm hide.probability=2: hide.probability must be from -1"),
         (["--set", "hide.probability=0,1", "--reference", "0.5"], "there is no arm '0.5' to compare with"),
         (["--set", "hide.probability=0,0"], "two arms are called hide.probability=0"),
         (["--set", "hide.probability=0,1", "--seeds", "0"], "--seeds must be 1 or more"),
