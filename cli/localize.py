@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from ..core.data_options import ChosenVideos
 from ..core.errors import PartialFailure, UsageError, listing, plural
+from ..core.spread import Spread
 from .console import note, out, print_json, print_json_line, progress, warn
 from .eval_output import say_told
-from .options import DATASET, DEVICE, OUT, SET, SUBSET, WEIGHTS, Members, Printed, Runs, Set, also, named, options
+from .options import DEVICE, OUT, SET, WEIGHTS, Members, Printed, Runs, Set, also, named, options
 from .typed_settings import parse_localizing
 
 if TYPE_CHECKING:
@@ -20,18 +22,6 @@ if TYPE_CHECKING:
     from ..temporal_has.video_results import VideoResult
 
 _MOVING = {".gif", ".avif"}  # images that may be videos
-
-
-@options
-class OfDataset:
-    """Which videos of a data set, instead of the run's own."""
-
-    dataset: Annotated[str | None, also(DATASET, "It is localized instead of the run's own.")] = None
-    subset: Annotated[str | None, also(SUBSET, "The run's test subset by default.")] = None
-    features: Path | None = None
-    """The feature cache; `<data set>/features` by default."""
-    data_root: Path = Path("data")
-    """The folder that holds data sets called by name."""
 
 
 @options
@@ -86,7 +76,8 @@ def localize(
     *,
     networks: Members = Members(),
     how: Localizing = Localizing(),
-    of: OfDataset = OfDataset(),
+    of: Annotated[ChosenVideos, Parameter(name="*")] = ChosenVideos(),
+    spread: Annotated[Spread, Parameter(name="*")] = Spread(),
     live: Streaming = Streaming(),
     runs: Runs = Runs(),
     printed: Printed = Printed(),
@@ -136,6 +127,11 @@ def localize(
     trained = read_settings(folders[0], Settings)[0]
     changes = parse_localizing(how.set_, trained) | ({"localize.labels": how.labels} if how.labels else {})
     settings = trained.updated(changes, origin="option").localize
+    if spread != Spread() and (inputs or watch or live.stream):
+        raise UsageError(
+            "--engine and --workers go with a data set", next="thas localize --dataset FOLDER --engine ray"
+        )
+    spread.check()
     if inputs or watch or live.stream:
         if how.labels == "known":
             raise UsageError(
@@ -163,7 +159,7 @@ def localize(
         if watch:
             return _watch(watch, localize_file, once=how.once, json=printed.json)
         return _videos([Path(name) for name in inputs], localize_file, json=printed.json)
-    return _dataset(folders, settings, networks, how, of, json=printed.json)
+    return _dataset(folders, settings, networks, how, of, spread, json=printed.json)
 
 
 def _opened(runs: list[Path], settings: LocalizeSettings, networks: Members, how: Localizing) -> Localizer:
@@ -247,7 +243,14 @@ def _show(result: VideoResult) -> None:
 
 
 def _dataset(
-    runs: list[Path], settings: LocalizeSettings, networks: Members, how: Localizing, of: OfDataset, *, json: bool
+    runs: list[Path],
+    settings: LocalizeSettings,
+    networks: Members,
+    how: Localizing,
+    of: ChosenVideos,
+    spread: Spread,
+    *,
+    json: bool,
 ) -> int:
     from ..core.failures import reasons
     from ..temporal_has.results import write_result
@@ -260,12 +263,10 @@ def _dataset(
             *runs,
             settings=settings,
             map_members=members,
-            dataset=of.dataset,
-            data_root=of.data_root,
-            subset=of.subset,
-            features=of.features,
+            of=of,
             checkpoint=how.checkpoint,
             device=how.device,
+            spread=None if spread == Spread() else spread,
             progress=advance,
         )
     folder = how.out_ or result_folder(runs, result, map_members=members)

@@ -110,6 +110,12 @@ def _is_run(value: str) -> bool:
     return path.is_dir() or path.suffix.lower() not in VIDEO_SUFFIXES | IMAGE_SUFFIXES | {".json", ".csv", ".txt"}
 
 
+def _is_dataset(value: str) -> bool:
+    from ..sweep.plan import experiment_names
+
+    return Path(value).is_dir() or not (Path(value).exists() or value in experiment_names())
+
+
 def _is_preset(value: str) -> bool:
     from ..core.presets import preset_names
 
@@ -138,6 +144,7 @@ def _tables(path: Path) -> set[str]:
 # Options whose values are told from others by more than that no file is called so.
 _FITS: dict[str, Callable[[str], bool]] = {
     "--columns": _is_pair,
+    "--datasets": _is_dataset,
     "--preset": _is_preset,
     "--run": _is_run,
     "--set": _is_pair,

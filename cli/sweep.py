@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, ThasError, UsageError, counted, listing, plural
+from ..core.spread import Spread
 from .console import out, print_json, progress, warn
 from .options import DATASET, PRESET, SET, Printed, Set, Tables, also, options
 
 if TYPE_CHECKING:
-    from ..sweep.half import Half
+    from ..sweep.half import AnyHalf
     from ..sweep.plan import Experiment
     from ..sweep.table import SweepScores
 
@@ -42,8 +45,6 @@ class SweepOptions(Tables):
     """The subset to learn from; the data set's own by default."""
     test_subset: str | None = None
     """The subset to localize and score; the data set's own by default."""
-    workers: int | None = None
-    """Processes; one a GPU, or one a core, by default."""
     draws: int = 1000
     """Of the bootstrap that gives the intervals."""
     name: str | None = None
@@ -57,6 +58,7 @@ class SweepOptions(Tables):
 
 
 _DEFAULTS = SweepOptions()
+Spreading = Annotated[Spread, Parameter(name="*")]
 
 
 def sweep(
@@ -64,6 +66,7 @@ def sweep(
     /,
     *,
     options: SweepOptions = _DEFAULTS,
+    spread: Spreading = Spread(),
     features: Path | None = None,
     skip_missing: bool = False,
 ) -> int:
@@ -93,10 +96,16 @@ def sweep(
         Train without the videos that have no features; they are named, and the exit code is 3.
     """
     found = _experiment(experiment, options.set_ or [], options.name, "temporal")
-    return _sweep(found, options, features=features, skip_missing=skip_missing)
+    return _sweep(found, options, spread, features=features, skip_missing=skip_missing)
 
 
-def image_sweep(experiment: str | None = None, /, *, options: SweepOptions = _DEFAULTS) -> int:
+def image_sweep(
+    experiment: str | None = None,
+    /,
+    *,
+    options: SweepOptions = _DEFAULTS,
+    spread: Spreading = Spread(),
+) -> int:
     """Train on images with several settings and several seeds each, and compare them.
 
     As `thas sweep`, with the settings of `thas image train`; an experiment of the image half runs with either.
@@ -113,7 +122,7 @@ def image_sweep(experiment: str | None = None, /, *, options: SweepOptions = _DE
         A TOML file of arms, or the name of one that comes with thas (`thas list experiments`).
     """
     found = _experiment(experiment, options.set_ or [], options.name, "image")
-    return _sweep(found, options, features=None, skip_missing=False)
+    return _sweep(found, options, spread, features=None, skip_missing=False)
 
 
 def _experiment(
@@ -143,16 +152,19 @@ def _experiment(
     return found
 
 
-def _sweep(experiment: Experiment, options: SweepOptions, *, features: Path | None, skip_missing: bool) -> int:
+def _sweep(
+    experiment: Experiment, options: SweepOptions, spread: Spread, *, features: Path | None, skip_missing: bool
+) -> int:
     from ..sweep.plan import parse_options
     from ..sweep.run import make_plan, run_sweep, run_sweeps
     from .sweep_output import print_over_sets, print_plans, print_sweep
 
     form = options.form()
-    given = {"--seeds": options.seeds, "--workers": options.workers, "--draws": options.draws}
+    given = {"--seeds": options.seeds, "--workers": spread.workers, "--draws": options.draws}
     for option, value in given.items():
         if value is not None and value < 1:
             raise UsageError(f"{option} must be 1 or more, but is {value}", next=f"{option} 3")
+    spread.check()
     halves = [_half(experiment.half, name, options, features, skip_missing) for name in _datasets(options, features)]
     plans = [
         make_plan(
@@ -173,7 +185,7 @@ def _sweep(experiment: Experiment, options: SweepOptions, *, features: Path | No
     if options.dry_run:
         print_plans(plans, json=options.json)
         return 0
-    how = {"workers": options.workers, "draws": options.draws}
+    how = {"spread": spread, "draws": options.draws}
     if len(plans) > 1 or options.datasets:
         over_sets = run_sweeps(plans, **how, stage=progress)
         print_over_sets(over_sets, form, json=options.json)
@@ -211,7 +223,7 @@ def _account_for(sweeps: Sequence[SweepScores]) -> None:
         )
 
 
-def _half(kind: str, dataset: str, options: SweepOptions, features: Path | None, skip_missing: bool) -> Half[Any]:
+def _half(kind: str, dataset: str, options: SweepOptions, features: Path | None, skip_missing: bool) -> AnyHalf:
     from ..core.data_options import DataOptions, VideoOptions
     from ..core.runs import ROOTS
 
@@ -245,7 +257,7 @@ def list_experiments(*, printed: Printed = Printed()) -> None:
     """
     from ..sweep.plan import experiment_names, find_experiment, read_experiment
 
-    found: dict[str, Any] = {name: read_experiment(find_experiment(name)) for name in experiment_names()}
+    found = {name: read_experiment(find_experiment(name)) for name in experiment_names()}
     if printed.json:
         print_json({name: {"half": one.half, "title": one.title, "source": one.source} for name, one in found.items()})
         return

@@ -32,3 +32,20 @@ class VideoOptions(DataOptions):
 
     features: Path | None = None
     skip_missing: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenVideos:
+    """Which videos of a data set are localized, instead of a run's own.
+
+    Attributes:
+        dataset: A data set's name (`thas list datasets`) or its folder. It is localized instead of the run's own.
+        subset: The subset of the data set. The run's test subset by default.
+        features: The feature cache; `<data set>/features` by default.
+        data_root: The folder that holds data sets called by name.
+    """
+
+    dataset: str | None = None
+    subset: str | None = None
+    features: Path | None = None
+    data_root: Path = Path("data")

@@ -211,7 +211,7 @@ def table_of(table: type[Table], tables: Mapping[str, Any], *, path: Path) -> Ta
     require(tables.get("plugins", {}), path=str(path))
     # A backbone's run has its settings in a table that says nothing to the runs of others.
     own = {name: tables[name] for name in tables if name in {section.name for section in fields(table)}}
-    return table().updated(flatten(settings_of(tables) | own), origin=str(path))
+    return table.kept(flatten(settings_of(tables) | own), origin=str(path))
 
 
 def preset_table(name: str, table: str) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def run_jobs(
     workers = min(workers, len(jobs))
     if workers <= 1:
         for i, job in enumerate(jobs):
-            yield i, _attempt(work, job, devices[0] if devices else "", lambda i=i: on_step(i))
+            yield i, attempt(work, job, devices[0] if devices else "", lambda i=i: on_step(i))
         return
     threads = max(1, cores() // workers)
     pool = [_Worker(work, devices[i % len(devices)] if devices else "", threads) for i in range(workers)]
@@ -143,7 +143,7 @@ def _serve(pipe: Connection, work: Work, device: str, threads: int, parent: int,
         except (EOFError, ConnectionError):
             return
         try:
-            send(True, _attempt(work, job, device, lambda: send(False, None)))
+            send(True, attempt(work, job, device, lambda: send(False, None)))
         except Terminated:  # by the parent, which expects no more; a training has kept what was finished
             os._exit(143)
 
@@ -155,7 +155,8 @@ def _leave_with(parent: int) -> None:
     os._exit(1)
 
 
-def _attempt(work: Work, job: Any, device: str, step: Callable[[], None]) -> Any:
+def attempt(work: Work, job: Any, device: str, step: Callable[[], None]) -> Any:
+    """What a job returns, or a `Failure`."""
     try:
         return work(job, device, step)
     except ThasError as error:

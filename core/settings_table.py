@@ -69,6 +69,17 @@ class SettingsTable:
     """Of which half they are."""
     command: ClassVar[str] = "thas train"
     """The command that prints all settings, for messages."""
+    earlier: ClassVar[Mapping[str, object]] = {}
+    """Of settings that came later than the first runs, what those runs did, if it is not what is usual now."""
+
+    @classmethod
+    def kept(cls, values: Mapping[str, Any], *, origin: str = "settings") -> Self:
+        """The settings that a run or a checkpoint keeps by dotted key: what it does not say was as in earlier runs.
+
+        Raises:
+            UsageError: As `updated`.
+        """
+        return cls().updated({**cls.earlier, **values}, origin=origin)
 
     @classmethod
     def descriptions(cls) -> dict[str, Description]:

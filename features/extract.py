@@ -69,7 +69,7 @@ def extract_dataset(
 
     machines = machines or Machines()
     if machines.engine == "ray":
-        from .ray_engine import check_ray
+        from ..core.ray_session import check_ray
 
         check_ray(machines.address, machines.device)
     elif machines.address:

@@ -6,23 +6,20 @@ that is lost, with its machine or alone, the unfinished videos go to the others.
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..core.errors import FeatureError, ThasError, UsageError, plural
+from ..core.errors import FeatureError, ThasError, plural
 from ..core.failures import Failure
 from ..core.files import cannot_write
 from ..core.messages import logger
 from ..core.progress import Progress
+from ..core.ray_session import ray_session
 from .cache import FeatureCache
 from .cache_writer import file_name
 from .dispatch import Desk, News
@@ -38,36 +35,6 @@ _MOST_DEATHS = 3
 # A machine on which so many processes died before they were ready is left alone.
 _MOST_STARTS = 2
 _LOOK_EVERY_SECONDS = 2.0
-_RESET = "\x1b[0m"
-
-
-def check_ray(address: str | None = None, device: str | None = None) -> Any:
-    """The module `ray`.
-
-    Raises:
-        UsageError: It is not installed, or an argument does not go with it.
-    """
-    try:
-        import ray
-    except ImportError as error:
-        raise UsageError(
-            "the engine ray is not installed", why=str(error), next="pip install ray", subject="ray"
-        ) from None
-    if address and address.startswith("ray://"):
-        raise UsageError(
-            "the work is started on a machine of the cluster, not from outside",
-            why=f"{address} is for Ray's client",
-            next="type the command there, with --address auto",
-            subject=address,
-        )
-    if device not in (None, "cpu", "cuda"):
-        raise UsageError(
-            f"with the engine ray a device is cpu or cuda, not {device!r}",
-            why="Ray gives each process a GPU of its own",
-            next="leave --device out",
-            subject=device,
-        )
-    return ray
 
 
 def parts_of(resources: Mapping[str, float], device: str | None) -> tuple[int, int, int]:
@@ -85,56 +52,6 @@ def parts_of(resources: Mapping[str, float], device: str | None) -> tuple[int, i
         parts = max(1, cores // _GROUP_CORES)
         return parts, cores // parts, 0
     return 0, 0, 0
-
-
-class _Stdout:
-    """Stdout without what Ray prints there about machines, thirty lines each time; stderr gets the first of them."""
-
-    def __init__(self, stdout: Any) -> None:
-        self._stdout = stdout
-        self._dropped = False
-
-    def write(self, text: str) -> int:
-        if "(raylet)" in text[:40]:
-            sys.stderr.write(f"ray: {text.partition('(raylet)')[2].removeprefix(_RESET).strip().splitlines()[0]}\n")
-        elif not (self._dropped and text == "\n"):
-            self._stdout.write(text)
-        self._dropped = "(raylet)" in text[:40]
-        return len(text)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stdout, name)
-
-
-@contextmanager
-def _session(address: str | None) -> Iterator[Any]:
-    """Ray, connected; one that the caller has connected already is left as it is."""
-    ray = check_ray(address)
-    with redirect_stdout(_Stdout(sys.stdout)):  # type: ignore[type-var]
-        if ray.is_initialized():
-            yield ray
-            return
-        address = address or os.environ.get("RAY_ADDRESS") or "local"
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
-        if address == "local":
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-            options["include_dashboard"] = False
-        try:
-            host, colon, port = address.rpartition(":")
-            if colon:  # Ray itself would try for minutes
-                socket.create_connection((host, int(port)), timeout=10).close()
-            ray.init(address=address, **options)
-        except (OSError, ValueError) as error:
-            raise FeatureError(
-                f"there is no Ray cluster at {address}",
-                why=str(error).splitlines()[0],
-                next="ray start --head, and give --address HOST:6379; without --address Ray starts here",
-                subject=address,
-            ) from error
-        try:
-            yield ray
-        finally:
-            ray.shutdown()
 
 
 class _Actor:
@@ -225,7 +142,7 @@ class ClusterRun:
         witness = next((path for path in self._videos.values() if path.exists()), None)
         self._terms = Terms(__version__, proof, witness)
         try:
-            with _session(self._address) as self._ray:
+            with ray_session(self._address) as self._ray:
                 try:
                     self._extract()
                 finally:

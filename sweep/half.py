@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, cast
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from ..core.messages import collected
 from ..core.presets import Table
 from ..core.resume import Begin
 from ..core.settings_table import SettingsTable
-from ..core.train_result import TrainResult
+from ..core.train_result import Found, TrainResult
 from .plan import Experiment, settings_below
 
 
@@ -36,7 +36,13 @@ class Outcome:
 
     values: np.ndarray
     draws: np.ndarray
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader of the scores should know: labels that no training video has."""
+        told = self.facts.get("strangers")
+        return [str(one) for one in cast(list[object], told)] if isinstance(told, list) else []
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
@@ -113,7 +119,7 @@ class Half(ABC, Generic[Table]):
         """Names of the M measures."""
 
     @abstractmethod
-    def trained(self, settings: Table, begin: Begin, *, cores: int, on_event: OnEvent) -> TrainResult[Any]:
+    def trained(self, settings: Table, begin: Begin, *, cores: int, on_event: OnEvent) -> TrainResult[Found]:
         """Train, with so many cores."""
 
     @abstractmethod
@@ -126,7 +132,7 @@ class Half(ABC, Generic[Table]):
     def baselines(self, settings: Table) -> dict[str, list[float | None]]:
         """What guessing scores, (M,) each."""
 
-    def settings(self, experiment: Experiment, *, presets: Sequence[str], config: Path | None) -> Any:
+    def settings(self, experiment: Experiment, *, presets: Sequence[str], config: Path | None) -> SettingsTable:
         """What all arms begin from: defaults < data set < experiment < presets < config."""
         return settings_below(self.table, experiment, data_preset=self.preset, presets=presets, config=config)
 
@@ -134,7 +140,7 @@ class Half(ABC, Generic[Table]):
         """Where sweeps of this data set are kept: `<runs>/<data set>/sweeps`."""
         return self.runs / self.name() / "sweeps"
 
-    def train(self, settings: Table, folder: Path, *, cores: int, on_epoch: Callable[[], None]) -> dict[str, Any]:
+    def train(self, settings: Table, folder: Path, *, cores: int, on_epoch: Callable[[], None]) -> dict[str, object]:
         """Train into a folder, from its checkpoint where it holds one; returns facts, with what was warned of."""
 
         def told(event: Event) -> None:
@@ -145,9 +151,17 @@ class Half(ABC, Generic[Table]):
             result = self.trained(settings, Begin(self.runs, into=folder), cores=cores, on_event=told)
         unread = [one for one in result.failed if one.subject not in self.left_out()]
         warnings += [f"{one.subject} could not be read and taught nothing" for one in unread[:3]]
-        facts = {self.things: result.items, "loss": result.last["loss"], "accuracy": result.last["accuracy"]}
+        facts: dict[str, object] = {
+            self.things: result.items,
+            "loss": result.last["loss"],
+            "accuracy": result.last["accuracy"],
+        }
         untested = result.to_json().get("untested")
         return facts | {"warnings": warnings} | ({"untested": untested} if untested else {})
+
+
+AnyHalf = Half[Any]
+"""One of the halves, whichever settings it has."""
 
 
 def digest(content: object) -> str:

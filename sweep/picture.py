@@ -59,7 +59,7 @@ def _numbers(scores: SweepScores, arms: list[ArmScores]) -> np.ndarray | None:
     if not scores.swept or len(arms) < 2:
         return None
     try:
-        return np.array([float(arm.settings[scores.swept]) for arm in arms])
+        return np.array([float(str(arm.settings[scores.swept])) for arm in arms])
     except (TypeError, ValueError):
         return None
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from ..core.errors import UsageError, listing, suggestion
 from ..core.presets import Layer, Table, config_layer, layered, preset_layer, read_preset
@@ -30,7 +29,7 @@ class Arm:
     """
 
     label: str
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, object] = field(default_factory=dict[str, object])
     ensemble: tuple[str, ...] = ()
     map_members: tuple[str, ...] = ()
 
@@ -55,8 +54,8 @@ class Experiment:
 
     name: str
     arms: tuple[Arm, ...] = (Arm(""),)
-    grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    grid: Mapping[str, tuple[object, ...]] = field(default_factory=dict[str, tuple[object, ...]])
+    settings: Mapping[str, object] = field(default_factory=dict[str, object])
     presets: tuple[str, ...] = ()
     half: Kind = "temporal"
     seeds: int = 3
@@ -65,7 +64,7 @@ class Experiment:
     source: str = ""
     folder: Path = Path()
 
-    def with_options(self, options: Mapping[str, Sequence[Any]]) -> Experiment:
+    def with_options(self, options: Mapping[str, Sequence[object]]) -> Experiment:
         """With what was typed after --set: a key of several values joins the grid, one of a single value is fixed.
 
         Raises:
@@ -94,7 +93,7 @@ class Experiment:
         """
         points = [dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())]
 
-        def name(label: str, point: Mapping[str, Any]) -> str:
+        def name(label: str, point: Mapping[str, object]) -> str:
             return ", ".join(filter(None, (label, *(f"{key}={shown(value)}" for key, value in point.items()))))
 
         return tuple(
@@ -114,7 +113,7 @@ class Experiment:
         return next(iter(self.grid)) if len(self.grid) == 1 and self.arms == (Arm(""),) else ""
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A value as it can be typed after --set.
 
     >>> shown([5, 10]), shown(0.5), shown("max")
@@ -125,7 +124,7 @@ def shown(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def split_values(text: str) -> list[Any]:
+def split_values(text: str) -> list[str | list[str]]:
     """The values of a setting, divided by commas; a value that is itself a list stands in brackets.
 
     Raises:
@@ -145,7 +144,7 @@ def split_values(text: str) -> list[Any]:
             parts[-1] += character
         if depth not in (0, 1):
             break
-    values: list[Any] = []
+    values: list[str | list[str]] = []
     for part in (part.strip() for part in parts):
         inner = part[1:-1]
         if depth != 0 or not part or part.startswith("[") != part.endswith("]") or {"[", "]"} & set(inner):
@@ -159,9 +158,9 @@ def split_values(text: str) -> list[Any]:
     return values
 
 
-def parse_options(pairs: Sequence[str]) -> dict[str, list[Any]]:
+def parse_options(pairs: Sequence[str]) -> dict[str, list[str | list[str]]]:
     """["hide.probability=0,0.5"] -> {"hide.probability": ["0", "0.5"]}."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[str | list[str]]] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals:
@@ -253,7 +252,7 @@ def _are_names(value: object) -> bool:
     return isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
 
 
-def _names(value: Any) -> list[str]:
+def _names(value: str | Sequence[str]) -> list[str]:
     """One name, or several."""
     return [value] if isinstance(value, str) else list(value)
 
@@ -276,7 +275,7 @@ def settings_below(
     return layered(table, layers)[0]
 
 
-def _arm(label: str, table: Any, half: Kind, folder: Path, refuse: Any) -> Arm:
+def _arm(label: str, table: object, half: Kind, folder: Path, refuse: Callable[..., UsageError]) -> Arm:
     if not isinstance(table, Mapping):
         raise refuse(f"arm {label!r} must be a table of settings, not {table!r}")
     values = flatten({key: value for key, value in table.items() if key not in _NOT_SETTINGS})

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,10 +20,12 @@ from ..core.failures import Failure
 from ..core.files import write_atomically
 from ..core.messages import logger
 from ..core.plugins import trust_typed
-from ..core.processes import cores, only_one, run_jobs
+from ..core.processes import cores, only_one
 from ..core.progress import Stage
 from ..core.resume import TRACELESS
-from .half import Half, Outcome, digest
+from ..core.settings_table import SettingsTable
+from ..core.spread import Spread
+from .half import AnyHalf, Outcome, digest
 from .over_sets import SetScores, check_alike
 from .plan import Arm, Experiment
 from .table import ArmScores, SweepScores
@@ -46,11 +47,16 @@ class Training:
         cores: That it may use.
     """
 
-    half: Half
-    settings: Any
+    half: AnyHalf
+    settings: SettingsTable
     folder: Path
     wanted_by: tuple[tuple[str, int], ...]
     cores: int = 1
+
+    @property
+    def epochs(self) -> int:
+        """How many it is to have."""
+        return int(self.settings.flat()["train.epochs"])
 
     @property
     def done(self) -> bool:
@@ -62,15 +68,15 @@ class Training:
         """How far it is."""
         log = self.folder / "log.jsonl"
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-        return min(len(lines), self.settings.train.epochs)
+        return min(len(lines), self.epochs)
 
 
 @dataclass(frozen=True)
 class Measurement:
     """One arm's run of one seed, to be localized and scored."""
 
-    half: Half
-    settings: Any
+    half: AnyHalf
+    settings: SettingsTable
     members: tuple[Path, ...]
     map_members: tuple[int, ...]
     draws: int
@@ -90,10 +96,10 @@ class Plan:
         reference: The arm that the others are compared with.
     """
 
-    half: Half
+    half: AnyHalf
     experiment: Experiment
     arms: tuple[Arm, ...]
-    settings: Mapping[str, Any]
+    settings: Mapping[str, SettingsTable]
     trainings: tuple[Training, ...]
     reference: str
 
@@ -107,12 +113,12 @@ class Plan:
 
 
 def make_plan(
-    half: Half,
+    half: AnyHalf,
     experiment: Experiment,
     *,
     presets: Sequence[str] = (),
     config: Path | None = None,
-    typed: Mapping[str, Sequence[Any]] | None = None,
+    typed: Mapping[str, Sequence[object]] | None = None,
     seeds: int | None = None,
     reference: str | None = None,
 ) -> Plan:
@@ -147,7 +153,9 @@ def make_plan(
             next="--reference with one of them",
         )
     trust_typed(value for arm in arms for value in arm.values.values())
-    settings: dict[str, Any] = {arm.label: base.updated(arm.values, origin=f"arm {arm.label}") for arm in arms}
+    settings: dict[str, SettingsTable] = {
+        arm.label: base.updated(arm.values, origin=f"arm {arm.label}") for arm in arms
+    }
     if len({half.measures(one) for one in settings.values()}) > 1:
         raise UsageError("the arms differ in eval.iou, and have no measure in common", next="give all the same")
     data = digest(half.data())
@@ -157,7 +165,7 @@ def make_plan(
             if arm.ensemble:
                 continue
             own = settings[arm.label]
-            own = _as_trained(own.updated({"train.seed": own.train.seed + number}))
+            own = _as_trained(own.updated({"train.seed": own.flat()["train.seed"] + number}))
             taught = {name: value for name, value in own.flat().items() if _teaches(name)}
             code = own.code_of_parts()  # a plug-in that was edited is another
             key = digest([data, taught, code] if code else [data, taught])
@@ -171,20 +179,20 @@ def _teaches(key: str) -> bool:
     return key.split(".")[0] not in ("localize", "eval") and key not in TRACELESS
 
 
-def _as_trained(settings: Any) -> Any:
+def _as_trained(settings: SettingsTable) -> SettingsTable:
     """Where nothing is hidden, how it would be hidden is of no account: one network for all arms without hiding."""
-    if settings.hide.probability != 0:  # below 0 rules decide
+    if settings.flat()["hide.probability"] != 0:  # below 0 rules decide
         return settings
     plain = {key: value for key, value in type(settings)().flat().items() if key.startswith("hide.")}
     return settings.updated(plain | {"hide.probability": 0.0})
 
 
-def run_sweep(plan: Plan, *, workers: int | None = None, draws: int = 1000, stage: Stage) -> SweepScores:
+def run_sweep(plan: Plan, *, spread: Spread | None = None, draws: int = 1000, stage: Stage) -> SweepScores:
     """Train what is not trained yet, localize, score and compare; writes sweep.json, sweep.csv and sweep.png.
 
     Args:
         plan: From `make_plan`.
-        workers: Processes; by default one a GPU, or one a core.
+        spread: Over what processes or machines; this one's GPUs or cores if None.
         draws: Of the bootstrap.
         stage: Shows progress.
 
@@ -194,15 +202,15 @@ def run_sweep(plan: Plan, *, workers: int | None = None, draws: int = 1000, stag
     half, started = plan.half, time.perf_counter()
     truth = half.truth()  # asked for first: without it, hours of training could not be scored
     left_out = half.left_out()
-    devices = gpus() if all(one.settings.train.device == "auto" for one in plan.trainings) else []
-    workers = workers or len(devices) or cores()
-    failed = _train(plan, workers=workers, devices=devices, stage=stage)
+    spread = spread or Spread()
+    devices = gpus() if all(one.settings.flat()["train.device"] == "auto" for one in plan.trainings) else None
+    failed = _train(plan, spread, devices, stage=stage)
     jobs, reasons = _measurements(plan, failed, draws=draws, truth=digest(truth))
     outcomes: dict[tuple[str, int], Outcome] = {}
     keys = list(jobs)
     with (
         stage("localizing and scoring", len(keys), "runs") as advance,
-        closing(run_jobs(_measure, list(jobs.values()), workers=workers, devices=devices)) as results,
+        closing(spread.run(_measure, list(jobs.values()), devices=devices)) as results,
     ):
         for i, result in results:
             if isinstance(result, Failure):
@@ -210,7 +218,7 @@ def run_sweep(plan: Plan, *, workers: int | None = None, draws: int = 1000, stag
             else:
                 outcomes[keys[i]] = result
             advance(1)
-    for line in sorted({text for outcome in outcomes.values() for text in outcome.facts.get("strangers", ())}):
+    for line in sorted({text for outcome in outcomes.values() for text in outcome.warnings}):
         logger.warning(line)
     first = plan.settings[plan.reference]
     scores = SweepScores(
@@ -241,7 +249,7 @@ def run_sweep(plan: Plan, *, workers: int | None = None, draws: int = 1000, stag
     return scores
 
 
-def run_sweeps(plans: Sequence[Plan], *, workers: int | None = None, draws: int = 1000, stage: Stage) -> SetScores:
+def run_sweeps(plans: Sequence[Plan], *, spread: Spread | None = None, draws: int = 1000, stage: Stage) -> SetScores:
     """A plan on each of several data sets, and what they say together; each keeps its own files, too.
 
     Raises:
@@ -250,7 +258,7 @@ def run_sweeps(plans: Sequence[Plan], *, workers: int | None = None, draws: int 
     check_alike([one.half.name() for one in plans], [one.half.measures(one.settings[one.reference]) for one in plans])
     for plan in plans:
         plan.half.truth()  # without it, hours of training on the sets before could not be compared
-    sweeps = tuple(run_sweep(plan, workers=workers, draws=draws, stage=stage) for plan in plans)
+    sweeps = tuple(run_sweep(plan, spread=spread, draws=draws, stage=stage) for plan in plans)
     first = plans[0]
     scores = SetScores(sweeps, _new_folder(first.half.runs / "sweeps" / first.experiment.name))
     scores.write()
@@ -264,14 +272,15 @@ def gpus() -> list[str]:
     return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
 
 
-def _train(plan: Plan, *, workers: int, devices: Sequence[str], stage: Stage) -> dict[Path, str]:
+def _train(plan: Plan, spread: Spread, devices: Sequence[str] | None, *, stage: Stage) -> dict[Path, str]:
     """Train what is not trained yet; returns the folders of those that failed, with the reason."""
     failed: dict[Path, str] = {}
     jobs = [one for one in plan.trainings if not one.done]
     if not jobs:
         return failed
-    jobs = [replace(one, cores=max(1, cores() // min(workers, len(jobs)))) for one in jobs]
-    left = [one.settings.train.epochs - one.epochs_done for one in jobs]
+    share = max(1, cores() // spread.processes(len(jobs), devices or ()))
+    jobs = [replace(one, cores=share) for one in jobs]
+    left = [one.epochs - one.epochs_done for one in jobs]
     said: set[str] = set()
     with stage(f"training {len(jobs)} of {len(plan.trainings)} networks", sum(left), "epochs") as advance:
 
@@ -279,7 +288,7 @@ def _train(plan: Plan, *, workers: int, devices: Sequence[str], stage: Stage) ->
             left[i] -= 1
             advance(1)
 
-        with closing(run_jobs(_train_one, jobs, workers=workers, devices=devices, on_step=on_step)) as results:
+        with closing(spread.run(_train_one, jobs, devices=devices, on_step=on_step)) as results:
             for i, result in results:
                 one = jobs[i]
                 if isinstance(result, Failure):
@@ -299,18 +308,22 @@ def _who(training: Training) -> str:
     return f"{label}, seed {number}"
 
 
-def _train_one(job: Training, device: str, step: Callable[[], None]) -> dict[str, Any]:
+def _train_one(job: Training, device: str, step: Callable[[], None]) -> dict[str, object]:
     with only_one(job.folder):
         if job.done:  # another sweep was quicker
             return json.loads((job.folder / DONE).read_text(encoding="utf-8"))
-        settings = job.settings
-        if device and settings.train.device == "auto":
-            settings = settings.updated({"train.device": device})
+        settings = _on(device, job.settings)
         started = time.perf_counter()
         facts = job.half.train(settings, job.folder, cores=job.cores, on_epoch=step)
         facts["seconds"] = round(time.perf_counter() - started, 1)
         write_atomically(job.folder / DONE, json.dumps(facts, indent=1) + "\n")
         return facts
+
+
+def _on(device: str, settings: SettingsTable) -> SettingsTable:
+    """Settings with the device that a process was given, unless they name one themselves."""
+    given = device and settings.flat()["train.device"] == "auto"
+    return settings.updated({"train.device": device}) if given else settings
 
 
 def _measurements(
@@ -340,9 +353,7 @@ def _measure(job: Measurement, device: str, step: Callable[[], None]) -> Outcome
     kept = Outcome.load(job.path)
     if kept is not None:
         return kept
-    settings = job.settings
-    if device and settings.train.device == "auto":
-        settings = settings.updated({"train.device": device})
+    settings = _on(device, job.settings)
     # The same draws for every run: what is compared is drawn alike.
     found = job.half.measure(job.members, settings, map_members=job.map_members, draws=job.draws, seed=0)
     found.save(job.path)

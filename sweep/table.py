@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class ArmScores:
     """
 
     label: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     ensemble: tuple[str, ...]
     seeds: tuple[int, ...]
     values: np.ndarray
@@ -201,7 +201,7 @@ class SweepScores:
         """Of an arm from the reference; None for the reference, and where they have no seed in common."""
         return None if arm.label == self.reference else estimate(arm, self.arm(self.reference))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values, fractions."""
         keys = ("name", "title", "source", "dataset", "kind", "measure_title", "measures", "seeds", "reference")
         content = {key: getattr(self, key) for key in keys}
@@ -209,8 +209,12 @@ class SweepScores:
         content |= {"baselines": dict(self.baselines), "failed": self.failed, "left_out": self.left_out}
         return plain(content | {"seconds": self.seconds, "folder": str(self.folder)})
 
-    def _arm(self, arm: ArmScores) -> dict[str, Any]:
-        content: dict[str, Any] = {"label": arm.label, "settings": dict(arm.settings), "ensemble": list(arm.ensemble)}
+    def _arm(self, arm: ArmScores) -> dict[str, object]:
+        content: dict[str, object] = {
+            "label": arm.label,
+            "settings": dict(arm.settings),
+            "ensemble": list(arm.ensemble),
+        }
         content |= {"failed": {str(n): why for n, why in arm.failed.items()}}
         if not arm.seeds:
             return content
@@ -225,7 +229,7 @@ class SweepScores:
     def to_csv(self) -> str:
         """A row an arm, seed and measure; a column for each setting that arms differ in."""
         keys = sorted({key for arm in self.arms for key in arm.settings})
-        rows: list[Sequence[Any]] = [["arm", *keys, "seed", "measure", "value", "run"]]
+        rows: list[Sequence[object]] = [["arm", *keys, "seed", "measure", "value", "run"]]
         for arm in self.arms:
             settings = [shown(arm.settings[key]) if key in arm.settings else "" for key in keys]
             for seed, values in zip(arm.seeds, arm.values.tolist(), strict=True):

@@ -193,12 +193,32 @@ def localize_videos(
     Returns:
         Detections, sequences, and the videos that could not be localized, each with the reason.
     """
+    found, sequences, failed = unsuppressed(localizer, features, videos, labels=labels, progress=progress)
+    return suppressed(found, localizer.settings), sequences, failed
+
+
+def suppressed(found: Sequence[Segments], rules: LocalizeSettings) -> Segments:
+    """Detections of several videos, of which the overlapping ones are thinned out as the rules say.
+
+    Suppression works on all videos at once: as many rounds as the longest list needs, not their sum.
+    """
+    detections = Segments.concat(found) if found else Segments.empty(scored=True)
+    return suppress_segments(detections, rule=rules.nms, iou=rules.nms_iou, sigma=rules.nms_sigma)
+
+
+def unsuppressed(
+    localizer: Localizer,
+    features: Mapping[str, Features],
+    videos: Sequence[str],
+    *,
+    labels: Mapping[str, Sequence[str]] | None = None,
+    progress: Progress = silent,
+) -> tuple[list[Segments], list[ClassActivationSequence], list[Failure]]:
+    """As `localize_videos`, a table a video, before any suppression."""
     sequences: list[ClassActivationSequence] = []
     found: list[Segments] = []
     failed: list[Failure] = []
-    rules = localizer.settings
-    # Suppression works on all videos at once: as many rounds as the longest list needs, not their sum.
-    plain = localizer.with_settings(replace(rules, nms="none"))
+    plain = localizer.with_settings(replace(localizer.settings, nms="none"))
     for video in videos:
         try:
             sequence = plain.sequence(features[video])
@@ -207,9 +227,4 @@ def localize_videos(
         except (FeatureError, UsageError) as error:
             failed.append(Failure(video, "localize", " ".join(filter(None, (error.what, error.why))), next=error.next))
         progress(1)
-    detections = Segments.concat(found) if found else Segments.empty(scored=True)
-    return (
-        suppress_segments(detections, rule=rules.nms, iou=rules.nms_iou, sigma=rules.nms_sigma),
-        sequences,
-        failed,
-    )
+    return found, sequences, failed

@@ -207,7 +207,7 @@ def load_model(
                 subject=str(path),
             )
         require(description.get("plugins", {}), path=str(path))
-        settings = Settings().updated(flatten(description["settings"]), origin=str(path))
+        settings = Settings.kept(flatten(description["settings"]), origin=str(path))
         own = bool(description.get("own"))
         if own != (network is not None):
             raise CheckpointError(

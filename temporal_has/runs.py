@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..core.data_options import ChosenVideos
 from ..core.errors import DataError, FeatureError, counted, plural
 from ..core.failures import Failure
 from ..core.log import LOG, read_log, stopped_early
@@ -19,11 +20,13 @@ from ..core.progress import Progress, silent
 from ..core.run_settings import RunData, read_settings
 from ..core.runs import find_run, resume_command
 from ..core.segments import Segments
+from ..core.spread import Spread
 from ..datasets.dataset import Dataset, open_dataset
 from ..eval.labels_told import LabelsTold, labels_told
 from ..features.cache import FeatureCache
 from .activation import ClassActivationSequence
 from .localizer import Localizer, localize_videos
+from .localizing_jobs import Parts, localize_parts
 from .results import DETECTIONS, LocalizeResult, read_detections, write_result
 from .settings import EvalSettings, LocalizeSettings, Settings
 from .trust import doubts, told_by_labels
@@ -69,12 +72,10 @@ def localize_dataset(
     *others: Path,
     settings: LocalizeSettings,
     map_members: Sequence[int] = (),
-    dataset: str | None = None,
-    data_root: Path = Path("data"),
-    subset: str | None = None,
-    features: Path | None = None,
+    of: ChosenVideos | None = None,
     checkpoint: Literal["best", "last"] = "best",
     device: str = "auto",
+    spread: Spread | None = None,
     progress: Progress = silent,
 ) -> LocalizeResult:
     """Localize a subset of a data set, the run's own unless another is named.
@@ -84,32 +85,34 @@ def localize_dataset(
         others: More runs of its data set, to be averaged with it.
         settings: How segments are made of sequences.
         map_members: Which of several runs give sequences, counted from 0, the rest probabilities alone; all if empty.
-        dataset: Instead of the run's own.
-        data_root: Where data sets called by name lie.
-        subset: Instead of the test subset.
-        features: The feature cache, instead of the data set's.
+        of: Instead of the run's own test videos.
         checkpoint: The best epoch's network, where there is one, or the last one's.
         device: cpu, cuda, cuda:1 or auto.
+        spread: Over what processes or machines; this process does all if None.
         progress: Called after each video.
 
     Raises:
         FeatureError: No video has features, or they were made by another recipe.
         UsageError: The runs cannot be averaged.
     """
-    data = read_settings(run, Settings)[1]
-    opened = open_dataset(dataset, data_root=data_root) if dataset else open_data(run, data)
-    subset = subset or (opened.test_subset if dataset else data.test_subset)
+    of, data = of or ChosenVideos(), read_settings(run, Settings)[1]
+    dataset = of.dataset
+    opened = open_dataset(dataset, data_root=of.data_root) if dataset else open_data(run, data)
+    subset = of.subset or (opened.test_subset if dataset else data.test_subset)
     videos = opened.videos_of(subset)
-    cache = open_features(
-        features or (opened.features_folder if dataset else Path(data.features)), dataset or data.dataset
-    )
+    features = of.features or (opened.features_folder if dataset else Path(data.features))
+    cache = open_features(features, dataset or data.dataset)
     localizer = Localizer.from_run(
         run, *others, device=device, settings=settings, map_members=map_members, checkpoint=checkpoint
     )
     localizer.check_recipe(cache)
     present = [video for video in videos if video in cache]
     known = opened.labels if settings.labels == "known" else None
-    detections, sequences, failed = localize_videos(localizer, cache, present, labels=known, progress=progress)
+    if spread is None:
+        detections, sequences, failed = localize_videos(localizer, cache, present, labels=known, progress=progress)
+    else:
+        parts = Parts((run, *others), settings, tuple(map_members), checkpoint, device, features)
+        detections, sequences, failed = localize_parts(parts, present, spread, labels=known, progress=progress)
     failed += [Failure(video, "find", f"no features in {cache.path}") for video in videos if video not in cache]
     if not present:
         raise FeatureError(
@@ -200,8 +203,8 @@ def prepare_evaluation(
     truth = dataset.annotations(data.test_subset)
     found = read_detections(run / DETECTIONS) if (run / DETECTIONS).exists() else None
     if found is None or not _are_of(found[1], dataset.name, data.test_subset):
-        of = {"dataset": moved_to, "data_root": data_root, "subset": data.test_subset} if moved_to else {}
-        write_result(run, localize_dataset(run, settings=settings.localize, **of))
+        of = ChosenVideos(dataset=moved_to, data_root=data_root, subset=data.test_subset) if moved_to else None
+        write_result(run, localize_dataset(run, settings=settings.localize, of=of))
         found = read_detections(run / DETECTIONS)
     detections, facts = found
     warnings = []

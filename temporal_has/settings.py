@@ -14,6 +14,7 @@ How presets, files and options go over them says `thas.core.presets`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -203,6 +204,11 @@ class Settings(SettingsTable):
     """
 
     kind: ClassVar[Kind] = "temporal"
+    earlier: ClassVar[Mapping[str, object]] = {
+        "network.kernel_most": 0,
+        "localize.squash": False,
+        "localize.probability_power": 1.0,
+    }
 
     input: InputSettings = field(default_factory=InputSettings)
     hide: HideSettings = field(default_factory=HideSettings)

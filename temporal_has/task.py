@@ -68,7 +68,7 @@ class HeadTask:
             self._learning.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         self.settings: Mapping[str, Any] = model.settings.flat()
-        self.usual: Mapping[str, Any] = Settings().flat()
+        self.usual: Mapping[str, object] = Settings.kept({}).flat()
         self.identity: Mapping[str, Any] = {"labels": labels, "classes": list(model.classes)}
         self.constants: Mapping[str, Tensor] = {"mean": model.mean}
         # A generator each, so that hiding more or less does not change the order of the videos, nor dropping what is

@@ -16,6 +16,7 @@ from thas.core.errors import DataError, UsageError
 from thas.core.failures import Failure
 from thas.core.processes import only_one, run_jobs
 from thas.core.runs import find_run
+from thas.core.spread import Spread
 from thas.sweep.plan import Arm, Experiment
 from thas.sweep.run import DONE, make_plan, run_sweep
 from thas.temporal_has.sweep import TemporalHalf
@@ -37,7 +38,7 @@ def silent(title, total, unit):
 
 def swept(half, experiment, *, typed=SMALL, stage=silent, **options):
     plan = make_plan(half, experiment, typed=typed, **options)
-    return run_sweep(plan, workers=1, draws=50, stage=stage)
+    return run_sweep(plan, spread=Spread(workers=1), draws=50, stage=stage)
 
 
 def epochs_logged(folder) -> dict[str, int]:

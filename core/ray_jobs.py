@@ -1,0 +1,128 @@
+"""Jobs spread over a Ray cluster, as `processes.run_jobs` spreads them over this machine.
+
+A job whose process is killed, or whose machine is lost, is done again elsewhere: by Ray, a few times. The machines must
+share the folder the command was typed in, and what the jobs read and write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .._version import __version__
+from .errors import UsageError
+from .failures import Failure
+from .messages import collected, logger
+from .processes import Work, attempt
+from .ray_session import ray_session
+
+# A job that was in work on so many processes that died is given up.
+_MOST_DEATHS = 3
+
+
+def run_jobs_on_ray(
+    work: Work,
+    jobs: Sequence[Any],
+    *,
+    address: str | None = None,
+    gpus: bool = False,
+    on_step: Callable[[int], None] = lambda job: None,
+) -> Generator[tuple[int, Any], None, None]:
+    """Do jobs in any order, one a core of the cluster, or one a GPU.
+
+    Args:
+        work: A function of a module of the package: it is named to the machines, not sent.
+        jobs: Each is pickled. Paths are those of the folder in which this process runs.
+        address: Of the cluster, HOST:PORT or "auto"; None starts Ray on this machine alone.
+        gpus: Whether a job takes a GPU, where machines have any.
+        on_step: Called with a job's number whenever it reports a step.
+
+    Yields:
+        A job's number and what it returned, or a `Failure`, as they come.
+
+    Raises:
+        FeatureError: There is no cluster.
+        UsageError: Ray is not installed, or a machine cannot help.
+    """
+    here = Path.cwd()
+    proof = here / f".thas-{os.getpid()}.proof"
+    proof.touch()
+    try:
+        with ray_session(address) as ray:
+            desk = ray.remote(num_cpus=0)(_Steps).remote()
+            with_gpu = gpus and ray.cluster_resources().get("GPU", 0) >= 1
+            options = {"num_cpus": 1, "num_gpus": int(with_gpu), "max_retries": _MOST_DEATHS - 1}
+            remote = ray.remote(**options)(_do)
+            device = "cuda" if with_gpu else ""
+            waiting = {remote.remote(work, one, device, i, desk, proof, __version__): i for i, one in enumerate(jobs)}
+            try:
+                while waiting:
+                    ready, _ = ray.wait(list(waiting), timeout=0.25)
+                    for number, count in ray.get(desk.taken.remote()).items():
+                        for _ in range(count):
+                            on_step(number)
+                    for one in ready:
+                        yield _answer(ray, one, waiting.pop(one))
+            finally:
+                for one in waiting:
+                    ray.cancel(one, force=True)
+    finally:
+        proof.unlink(missing_ok=True)
+
+
+def _answer(ray: Any, one: Any, number: int) -> tuple[int, Any]:
+    try:
+        result, messages = ray.get(one)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    except ray.exceptions.RayError as error:
+        what = f"its process died {_MOST_DEATHS} times"
+        why = str(error).strip().splitlines()[0]
+        return number, Failure("", what, why, next="run it again; with --engine local it says more")
+    for message in messages:
+        logger.warning(message)
+    return number, result
+
+
+class _Steps:
+    """Steps that jobs reported, kept until they are asked for."""
+
+    def __init__(self) -> None:
+        self._steps: Counter[int] = Counter()
+
+    def tell(self, number: int) -> None:
+        self._steps[number] += 1
+
+    def taken(self) -> dict[int, int]:
+        """What was told since the last call."""
+        steps, self._steps = self._steps, Counter()
+        return dict(steps)
+
+
+def _do(
+    work: Work, job: Any, device: str, number: int, desk: Any, proof: Path, version: str
+) -> tuple[object, list[str]]:
+    """A job on a machine of the cluster, with one thread as in one of several processes."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    if version != __version__:
+        raise UsageError(
+            f"a machine of the Ray cluster has thas {__version__}, not {version}", next="install the same everywhere"
+        )
+    with contextlib.suppress(OSError):
+        os.chdir(proof.parent)
+    if not proof.exists():
+        raise UsageError(
+            f"a machine of the Ray cluster does not see {proof.parent}",
+            why="the machines must share the folder in which the command is typed",
+            next="type it in a shared folder, or leave --engine ray out",
+        )
+    with collected() as messages:
+        result = attempt(work, job, device, lambda: desk.tell.remote(number))
+    return result, messages
