@@ -38,10 +38,10 @@ from thas.temporal_has.settings import Settings
 
 IOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 DRAWS = 1000
-# How each kind of features is made; of an image network two frames a snippet are enough to see what is there.
+# How each kind of features is made; of an image network one frame a snippet, the cheapest.
 KINDS = {
     "i3d": "--backbone i3d --weights i3d",
-    "lite0": "--backbone timm:tf_efficientnet_lite0 --weights efficientnet_lite0 --length-frames 2 --frame-step 8",
+    "lite0": "--backbone timm:tf_efficientnet_lite0 --weights efficientnet_lite0 --length-frames 1",
     "own": "",
 }
 ARMS: Mapping[str, tuple[tuple[str, ...], float]] = {
