@@ -34,7 +34,7 @@ def features_verify(
         Remove faulty files, so that the next extraction makes them anew.
     """
     from ..features.cache import FeatureCache
-    from ..features.cache_tools import damaged_files, verify_cache
+    from ..features.cache_tools import damaged_files, made_again, verify_cache
 
     expected: Sequence[str] = ()
     if dataset:
@@ -70,15 +70,16 @@ def features_verify(
         )
     if found.missing:
         warn(f"not there: {plural(len(found.missing), 'video')} of the data set, {listing(found.missing)}")
+    again = made_again(cache)
     if found.faults and remove and cache.is_dir():
         for file in damaged_files(found, cache):
             file.unlink(missing_ok=True)
-        note("the faulty files are removed; run the same extraction again")
+        note(f"the faulty files are removed; {again}")
     if found.faults:
         raise PartialFailure(
             counted(found.faults, f"file of {cache} is faulty", f"files of {cache} are faulty"),
             why=next(iter(found.faults.values())),
-            next="run the same extraction again" if remove else f"thas features verify {cache} --remove",
+            next=again if remove else f"thas features verify {cache} --remove",
         )
     return 0
 

@@ -17,7 +17,7 @@ def export(
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     format: Annotated[tuple[Literal["onnx", "torch"], ...], Parameter(consume_multiple=True)] = ("onnx", "torch"),
     backbone: bool = False,
-    weights: Path | None = None,
+    weights: str | None = None,
     checkpoint: Literal["best", "last"] = "best",
     runs: Path = Path("runs"),
     json: bool = False,
@@ -39,13 +39,14 @@ def export(
     run
         The run's folder; the newest by default.
     out_
-        The folder for the files; `export` in the run's folder by default.
+        Where the result is written. The folder for the files; `export` in the run's folder by default.
     format
         onnx (needs pip install 'thas[onnx]'), torch, or both.
     backbone
         Also the network that makes the features: alone (backbone.*), and with the head behind it (whole.*).
     weights
-        The backbone's weights, if they no longer lie where the run found them.
+        A network's weights: a file, or a name of `thas weights list`. The backbone's, if they no longer lie where the
+        run found them.
     checkpoint
         The best epoch's network, if the run held out videos to choose it by, or the last one's.
     runs

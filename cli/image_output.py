@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import PartialFailure, plural
+from ..core.errors import PartialFailure, ThasError, plural
 
 if TYPE_CHECKING:
     from ..core.failures import Failure
@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 
 def account_for(problems: list[Failure], one: str, many: str, *, rest: bool = True) -> None:
-    """End with exit code 3 if inputs failed: `one` and `many` say how, `rest` whether others did not."""
+    """End with exit code 3 if inputs failed, with 1 if no `rest` is done; `one` and `many` say how they did."""
     from ..core.failures import failure_lines
 
     if problems:
         lines = failure_lines(problems)
-        raise PartialFailure(
+        error = PartialFailure if rest else ThasError
+        raise error(
             plural(len(problems), one, many),
             why="; ".join(lines),
             next="correct or remove them; the rest is done" if rest else "correct them, or name others",

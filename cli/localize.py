@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from ..core.data_options import ChosenVideos
-from ..core.errors import PartialFailure, UsageError, listing, plural
+from ..core.errors import PartialFailure, ThasError, UsageError, listing, plural
 from ..core.spread import Spread
 from .console import note, out, print_json, print_json_line, progress, warn
 from .eval_output import say_told
@@ -293,9 +293,10 @@ def _dataset(
 
 
 def _refuse(failed: dict[str, str], count: int) -> None:
-    """Raise a PartialFailure if any failed."""
+    """Raise an error if any failed, another one if all did."""
     if failed:
-        raise PartialFailure(
+        error = PartialFailure if len(failed) < count else ThasError
+        raise error(
             f"{len(failed)} of {plural(count, 'video')} could not be localized: {listing(failed)}",
             why=next(iter(failed.values())),
             next="correct or replace them and run the same command again",

@@ -345,13 +345,18 @@ def require(origins: Mapping[str, Mapping[str, str]], *, path: str) -> None:
     Raises:
         CheckpointError: A part is missing; nothing is imported to find out.
     """
-    for one in origins.values():
-        kind, name = one["kind"], one["name"]
-        if kind not in _registered or name in names(kind) or (is_path(name) and name in _trusted()):  # type: ignore[arg-type]
-            continue
-        came = Origin(kind, name, one.get("module", ""), one.get("package", ""))
+    absent = [
+        Origin(one["kind"], one["name"], one.get("module", ""), one.get("package", ""))
+        for one in origins.values()
+        if one["kind"] in _registered and one["name"] not in {*names(one["kind"]), *filter(is_path, _trusted())}  # type: ignore[arg-type]
+    ]
+    paths = list(dict.fromkeys(one.name for one in absent if is_path(one.name) and not one.package))
+    for came in absent:
+        kind, name = came.kind, came.name
         why = f"it is {'named by a file' if is_path(name) else 'of ' + str(came)}, and nobody named it here"
-        advice = f"if you trust it: the same command with --plugin {name}; from Python, thas.trust({name!r})"
+        typed, called = " ".join(f"--plugin {one}" for one in paths), ", ".join(map(repr, paths))
+        it = "it" if len(paths) < 2 else "them"
+        advice = f"if you trust {it}: the same command with {typed}; from Python, thas.trust({called})"
         if came.package:
             why, advice = f"it is of {came}, which is not installed", f"pip install '{came.package.replace(' ', '==')}'"
         elif not is_path(name):

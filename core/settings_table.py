@@ -145,11 +145,12 @@ class SettingsTable:
 
     def to_toml(self, origins: Mapping[str, str] | None = None) -> str:
         """TOML that can be fed back, each line with what it means and where its value came from."""
-        known, usual, lines, section = self.descriptions(), type(self)().flat(), [], ""
+        known, usual, section = self.descriptions(), type(self)().flat(), ""
+        lines = [f"# {line}" for line in _LEGEND]
         for key, value in self.flat().items():
             if not key.startswith(section + "."):
                 section = key.split(".")[0]
-                lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
+                lines += ["", f"[{section}]"]
             otherwise = f"default, {known[key].source}" if value == usual[key] else "given in code"
             origin = (origins or {}).get(key, otherwise)
             lines.append(f"{key.split('.')[1]} = {_toml(value)}".ljust(34) + f" # {known[key].doc} ({origin})")
@@ -158,6 +159,12 @@ class SettingsTable:
         for key, facts in parts.items():
             lines.append(f'"{key}" = {{ ' + ", ".join(f"{name} = {_toml(text)}" for name, text in facts.items()) + " }")
         return "\n".join(lines) + "\n"
+
+
+_LEGEND = (
+    "Behind each setting: what it means, and in brackets where its value came from and whose it is.",
+    "paper: the paper says so; unverified: it is said of the paper, which does not say it; ours: chosen for thas.",
+)
 
 
 def _toml(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ import h5py
 import numpy as np
 
 from ..core import hdf5
-from ..core.errors import FeatureError, UsageError
+from ..core.errors import FeatureError, ThasError, UsageError
 from ..core.files import cannot_write
 from ..core.progress import Progress
 from .cache import Details, FeatureCache, may_link
@@ -260,6 +261,17 @@ def pack_cache(
     finally:
         temporary.unlink(missing_ok=True)
     return len(cache)
+
+
+def made_again(path: Path) -> str:
+    """How files of a cache are made anew: extracted, or imported from where they came from."""
+    recipe: dict[str, Any] = {}
+    with suppress(ThasError):
+        recipe = dict(FeatureCache(path).recipe)
+    source = recipe.get("imported_source")
+    if source is None:
+        return "run the same extraction again"
+    return f"import them again, with the options of then: thas import-features {source} --out {path}"
 
 
 def damaged_files(verification: Verification, path: Path) -> Iterator[Path]:

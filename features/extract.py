@@ -136,10 +136,12 @@ def check_cache(out: Path, recipe: Mapping[str, Any], videos: Mapping[str, Path]
             lines = difference(recipe, cache.recipe_of(video))
             if not lines:
                 continue
+            source = cache.recipe_of(video).get("imported_source")
+            old = f"they were imported from {source}" if source else "or remove the old features"
             raise FeatureError(
                 f"{out} holds features of another recipe than this run's ({video} is one)",
                 why="this run and the cache differ in " + "; ".join(lines),
-                next="extract into another folder with --out, or remove the old features",
+                next=f"extract into another folder with --out{';' if source else ','} {old}",
                 subject=str(out),
             )
     return set(present)

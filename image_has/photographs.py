@@ -178,9 +178,11 @@ def find_photographs(paths: Iterable[Path], *, but_below: Path) -> list[Path]:
         but_below: Pictures made here before are no photographs, unless this very folder is named.
 
     Raises:
-        UsageError: A folder holds no images.
+        UsageError: A folder holds no images, or nothing that is named is there.
     """
-    made = but_below.resolve()
+    made, paths = but_below.resolve(), list(paths)
+    if paths and not any(path.exists() for path in paths):
+        raise UsageError(f"there is no image {paths[0]}", next="check the path", subject=str(paths[0]))
     files: list[Path] = []
     for path in paths:
         if not path.is_dir():

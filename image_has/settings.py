@@ -190,6 +190,9 @@ class ImageSettings(SettingsTable):
             ),
             "input.resize must not be below input.size": self.input.resize < self.input.size,
             "hide.size needs at least one size": not self.hide.size,
+            "hide.size must not be above input.size, where one cell is the whole image": (
+                self.hide.size != PAPER_SIZES and max(self.hide.size, default=0) > self.input.size
+            ),
             "localize.threshold must be below 1, unless localize.scale is otsu": (
                 self.localize.scale != "otsu" and any(t >= 1 for t in self.localize.threshold)
             ),

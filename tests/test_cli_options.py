@@ -17,6 +17,7 @@ from thas.cli.overview import COMMANDS
 
 # Options that are another thing in another command, and what they are there; none may join them without a reason.
 OTHERWISE = {
+    "--backbone": "which network; that it is written, too",
     "--fps": "where frames are decoded or counted a number; where features are imported also a table of rates",
     "--from": "the form of a source; a file brought here by other means",
     "--label": "actions that are kept; fields of an annotation that its label is made of",

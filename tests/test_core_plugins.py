@@ -67,7 +67,7 @@ def test_a_head_and_a_loss_of_ones_own_go_the_whole_way(outside, capsys):
     assert run(["train", "--dataset", "mine", "--resume", "--epochs", "3"]) == 1
     told = capsys.readouterr().err
     assert "settings.toml needs the head own_head:Wide" in told
-    assert "--plugin own_head:Wide" in told
+    assert "--plugin own_head:Wide --plugin own_loss:focal" in told, "all that is missing at once"
     again = ["train", "--dataset", "mine", "--resume", "--epochs", "3", "--plugin", "own_loss:focal"]
     assert run([*again, "--head", "own_head:Wide"]) == 0
     assert len(Path("runs/latest/log.jsonl").read_text().splitlines()) == 3

@@ -237,5 +237,6 @@ def test_every_default_is_documented_and_accepted(key):
 
 def test_a_value_that_code_changed_is_not_called_the_default_of_the_paper():
     lines = Settings().updated({"hide.probability": 0.25}).to_toml().splitlines()
+    assert all(f"{word}: " in " ".join(lines[:2]) for word in ("paper", "unverified", "ours"))
     assert any(line.startswith("probability = 0.25") and line.endswith("(given in code)") for line in lines)
     assert any(line.startswith("epochs") and "(default, " in line for line in lines)

@@ -133,6 +133,7 @@ def test_a_damaged_cache_is_not_packed(tmp_path):
 
 def test_the_command_line(tmp_path, capsys):
     from thas.cli.cache import features_diff, features_pack, features_verify
+    from thas.cli.options import Printed
 
     cache = tmp_path / "cache"
     _write(cache, "a")
@@ -143,13 +144,19 @@ def test_the_command_line(tmp_path, capsys):
     assert "equal    1 video" in capsys.readouterr().out
     _spoil(_write(cache, "b"), _nan)
     with pytest.raises(PartialFailure, match=r"1 file of .* is faulty: b"):
-        features_verify(cache, remove=True, json=True)
-    assert json.loads(capsys.readouterr().out)["faults"] == {"b": "row 1 holds NaN or infinity"}
+        features_verify(cache, remove=True, printed=Printed(json=True))
+    told = capsys.readouterr()
+    assert json.loads(told.out)["faults"] == {"b": "row 1 holds NaN or infinity"}
+    assert "run the same extraction again" in told.err
     assert list(FeatureCache(cache)) == ["a"]
     _write(tmp_path / "other", "a", data=np.zeros((3, 4)), recipe=RECIPE | {"layer": "fc6"})
     assert features_diff(cache, tmp_path / "other") == 1
     printed = capsys.readouterr().out
     assert "recipe   layer: 'fc7' and 'fc6'" in printed
     assert "numbers  1 video differs, most a: by 11, 1 of its largest" in printed
-    assert features_diff(cache, tmp_path / "other", json=True) == 1
+    assert features_diff(cache, tmp_path / "other", printed=Printed(json=True)) == 1
     assert json.loads(capsys.readouterr().out)["same"] is False
+    _spoil(_write(tmp_path / "made", "a", recipe=RECIPE | {"imported_source": "arrays"}), _nan)
+    with pytest.raises(PartialFailure) as caught:
+        features_verify(tmp_path / "made", remove=True)
+    assert "thas import-features arrays" in caught.value.next

@@ -236,15 +236,17 @@ def test_half_precision_files(tmp_path, weights, videos):
 
 
 def test_the_command_line(tmp_path, weights, videos, capsys):
-    from thas.cli.features import extract_features
+    from thas.cli.features import BackboneWeights, Clips, extract_features
+    from thas.cli.options import Printed
 
     folder = str(tmp_path / "c")
-    arguments = {"out": tmp_path / "c", "weights": str(weights), "stride_frames": 4}
+    network, clips = BackboneWeights(weights=str(weights)), Clips(stride_frames=4)
+    arguments = {"out": tmp_path / "c", "network": network, "clips": clips}
     assert extract_features([videos["long"], videos["tiny"]], **arguments) == 0
     assert capsys.readouterr().out == f"2 videos extracted: {folder}\n"
     (tmp_path / "bad.mp4").touch()
     with pytest.raises(PartialFailure, match="1 video failed: bad") as caught:
-        extract_features([videos["long"], tmp_path / "bad.mp4"], json=True, **arguments)
+        extract_features([videos["long"], tmp_path / "bad.mp4"], printed=Printed(json=True), **arguments)
     assert caught.value.exit_code == 3
     printed = json.loads(capsys.readouterr().out)
     assert printed["skipped"] == ["long"]

@@ -224,15 +224,17 @@ def test_tables_of_numbers(tmp_path):
 
 
 def test_the_command_line(tmp_path, folder, capsys):
-    from thas.cli.features import import_features as command
+    from thas.cli.import_features import Rows
+    from thas.cli.import_features import import_features as command
+    from thas.cli.options import Printed
 
     _save(folder, "npy")
-    arguments = {"length_frames": 16, "stride_frames": 8, "out": tmp_path / "c"}
-    assert command(folder, fps="25", **arguments) == 0
+    rows = Rows(fps="25", length_frames=16, stride_frames=8)
+    assert command(folder, rows=rows, out=tmp_path / "c") == 0
     assert capsys.readouterr().out == f"1 video imported: {tmp_path / 'c'}\n"
     (folder / "bad.npy").touch()
     with pytest.raises(PartialFailure):
-        command(folder, fps="25", json=True, **arguments)
+        command(folder, rows=rows, out=tmp_path / "c", printed=Printed(json=True))
     assert json.loads(capsys.readouterr().out)["failed"][0]["video"] == "bad"
 
 

@@ -129,8 +129,12 @@ def test_what_was_found_in_other_photographs_stays(creatures: Path, capsys: pyte
     assert run(["image", "localize", "a/x.png"]) == 1
     assert "localized/boxes.json is in the way" in capsys.readouterr().err
     assert Path("localized/boxes.json").read_text() == "[]"
-    assert run(["image", "localize", "nowhere.png", "--output", "others"]) == 3
+    assert run(["image", "localize", "nowhere.png", "--output", "others"]) == 2
     assert "there is no image nowhere.png" in capsys.readouterr().err
+    Path("broken.png").write_bytes(b"none")
+    assert run(["image", "localize", "broken.png", "--out", "others"]) == 1, "nothing was finished"
+    assert run([*TRAIN, "--hide-size", "8", "999"]) == 2
+    assert "hide.size must not be above input.size" in capsys.readouterr().err
 
 
 def test_eval_says_how_it_localized_what_it_wrote_and_whether_that_beats_the_middle(
