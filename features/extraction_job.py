@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 def refuse_damaged(name: str, table: FrameTable) -> None:
     """Raise an UnreadableVideo for a file that is damaged or ends early."""
     why, first, advice = table.damage, table.first_lost, KEEP
-    if not why and table.missing_seconds > TOLERATED_SECONDS:
+    if table.missing_seconds > TOLERATED_SECONDS:
         claimed = table.duration_seconds + table.missing_seconds
-        why = f"truncated: the container says {claimed:.1f} s, its frames end at {table.duration_seconds:.1f} s"
+        ends = f"truncated: the container says {claimed:.1f} s, its frames end at {table.duration_seconds:.1f} s"
+        why = f"{ends}; {why}" if why else ends
         advice = "if it plays no further, its end is lost or its header wrong: take what is there with --keep-partial"
     if why:
         raise UnreadableVideo(name, stage="scan", why=why, frames=first, next=advice)

@@ -75,7 +75,7 @@ def test_a_picture_shows_the_event_while_it_lasts():
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "demo"
     calls = []
-    scripts = generate(folder, train_videos=2, test_videos=1, workers=1, progress=lambda: calls.append(1))
+    scripts = generate(folder, train_videos=2, test_videos=1, workers=1, progress=calls.append)
     assert len(calls) == 3
     return folder, scripts
 
