@@ -147,7 +147,12 @@ def _read_observation(
 
 
 def write(
-    videos: Mapping[str, Segments], points: Mapping[str, Segments], *, media: str, seconds: Mapping[str, float]
+    videos: Mapping[str, Segments],
+    points: Mapping[str, Segments],
+    *,
+    media: str,
+    seconds: Mapping[str, float],
+    fps: float,
 ) -> str:
     """A project with an observation for each video, to open in BORIS or to import observations from.
 
@@ -157,7 +162,8 @@ def write(
         videos: The segments of each video.
         points: Its instants.
         media: Where a video lies, with `{video}` for its name.
-        seconds: Lengths of videos, as far as known.
+        seconds: Lengths of videos, as far as known; others end with their last action until BORIS opens them.
+        fps: The videos' frame rate, which BORIS shows in its tables.
 
     Returns:
         The file's text.
@@ -180,7 +186,8 @@ def write(
             events.append((end, 0 if end > start else 2, [end, subject, code, "", ""]))
         for _, label, at, _ in points.get(video, Segments.empty()):
             events.append((round(at, 3), 1, [round(at, 3), "", codes["point", label], "", ""]))
-        length = {path: seconds[video]} if video in seconds else {}
+        last = max([0.001, *(time for time, _, _ in events)])
+        length = {path: round(seconds.get(video, last), 3)}
         observations[video] = {
             "file": {str(player): [path] if player == 1 else [] for player in range(1, 9)},
             "type": "MEDIA",
@@ -198,7 +205,7 @@ def write(
             "close_behaviors_between_videos": False,
             "media_info": {
                 "length": length,
-                "fps": {},
+                "fps": {path: fps},
                 "hasVideo": {path: True},
                 "hasAudio": {path: False},
                 "offset": {"1": 0.0},

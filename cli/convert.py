@@ -34,8 +34,8 @@ class Said:
     from_: Annotated[str | None, named("--from")] = None
     """The form of the source, where its content does not tell."""
     fps: float | None = None
-    """Frames a second: of annotations that count frames; and for Label Studio, whose ranges are frames, of its Video
-    tag (24 unless given)."""
+    """Frames a second: of annotations that count frames; and of the videos, for CVAT, Label Studio (24 unless given, as
+    its Video tag then says) and BORIS."""
     video: str | None = None
     """The video's name, where annotations do not say it; {file} stands for the file's own name."""
     label: list[str] | None = None
@@ -136,6 +136,8 @@ def convert(
     form = to or forms.get(target.suffix.lower())
     if form is None:
         raise UsageError(f"the form of {target} is not known", next=f"thas convert {source} {target} --to FORM")
+    if form == "cvat" and said.fps is None:
+        raise UsageError("CVAT counts frames, and the videos' frame rate is not known", next="give --fps N")
     options = reading_options(
         form=said.from_,
         fps=said.fps,

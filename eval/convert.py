@@ -227,13 +227,13 @@ def _write_points(table: Table, path: Path, _fps: float, _media: str) -> list[Pa
     return [path]
 
 
-def _write_boris(table: Table, path: Path, _fps: float, media: str) -> list[Path]:
+def _write_boris(table: Table, path: Path, fps: float, media: str) -> list[Path]:
     from ..annotators.boris_project import write as project
 
     _, truth = _parts(table)
     points = truth.points.by_video() if truth is not None else {}
     durations = truth.durations if truth is not None else {}
-    write_atomically(path, _encoded(project(_by_video(table), points, media=media, seconds=durations)))
+    write_atomically(path, _encoded(project(_by_video(table), points, media=media, seconds=durations, fps=fps)))
     return [path]
 
 
@@ -274,6 +274,11 @@ def losses(table: Table, form: str) -> list[str]:
         sentences.append(f"{plural(len(truth.points), 'instant')} not written: {form} has segments alone")
     if truth is not None and len(truth.segments) and form == "points":
         sentences.append(f"{plural(len(truth.segments), 'segment')} not written: they have a length")
+    if form == "boris":
+        unknown = [video for video in _by_video(table) if truth is None or video not in truth.durations]
+        if unknown:
+            count = plural(len(unknown), "video ends", "videos end")
+            sentences.append(f"lengths are not known: {count} with the last action until BORIS opens the file")
     subsets = set() if truth is None else set(truth.subsets.values()) - {"all", ""}
     if subsets and form in ("boris", "elan", "label-studio", "cvat", "fiftyone", "webvtt", "srt"):
         sentences.append(f"subsets are not written: {form} has none")
