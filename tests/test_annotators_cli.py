@@ -118,3 +118,11 @@ def test_a_data_set_with_such_annotations_is_checked_and_scored(tmp_path, capsys
     )
     assert code == 0, err
     assert json.loads(out)["ap"]["run"][0] == pytest.approx(0.25)
+
+
+def test_cvat_needs_the_rate(tmp_path, capsys, coded):
+    code, _, err = thas(capsys, "convert", coded, tmp_path / "out", "--to", "cvat")
+    assert code == 2
+    assert "--fps" in err
+    assert thas(capsys, "convert", coded, tmp_path / "out", "--to", "cvat", "--fps", "25")[0] == 0
+    assert (tmp_path / "out" / "P3_cam.xml").exists()
