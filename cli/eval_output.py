@@ -79,7 +79,7 @@ def score_tables(groups: list[list[Assessment]], *, comparison: Comparison | Non
 def seeds_score(assessments: list[Assessment], *, json: bool) -> dict[str, object]:
     """Runs that differ by seed: mean and standard deviation."""
     from ..eval.bootstrap import over_seeds
-    from ..eval.json_values import plain
+    from ..eval.json_values import plain_table
     from ..eval.report import seeds_table
 
     scores = [assessment.scores for assessment in assessments]
@@ -96,14 +96,14 @@ def seeds_score(assessments: list[Assessment], *, json: bool) -> dict[str, objec
         "average_deviation": deviation[-1],
         "runs": [s.to_json() for s in scores],
     }
-    return plain(content)
+    return plain_table(content)
 
 
 def pair_score(
     sources: list[Source], assessments: list[Assessment], comparison: Comparison, *, json: bool
 ) -> dict[str, object]:
     """Two sets of detections, and whether their difference is real."""
-    from ..eval.json_values import plain
+    from ..eval.json_values import plain_table
     from ..eval.report import comparison_table, score_table, verdict
 
     names = ("A", "B")
@@ -119,7 +119,7 @@ def pair_score(
         out.print(comparison_table(comparison, assessments[0].scores.thresholds, names=names))
         out.print(sentence, markup=False)
     found = vars(comparison) | {"real": comparison.real, "verdict": sentence}
-    return plain({"a": assessments[0].to_json(), "b": assessments[1].to_json(), **found})
+    return plain_table({"a": assessments[0].to_json(), "b": assessments[1].to_json(), **found})
 
 
 def diagnosis(source: Source, assessment: Assessment, pictures: Path | None, *, json: bool) -> dict[str, object]:

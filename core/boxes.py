@@ -96,6 +96,15 @@ class Boxes:
         place = f"box {row} ({self.label[row]} in {image})"
         return DataError(f"{place} is not usable", why=why, next="correct or remove the row", subject=image)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first rows, and where the boxes of the first images lie."""
+        from .table_text import boxes_svg, table_html
+
+        heading = list(self._columns())
+        rows = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in [*self][:10]]
+        note = f"{len(self)} boxes in {len(set(self.image))} images"
+        return table_html(heading, rows, note=note) + boxes_svg(self)
+
     @property
     def area(self) -> np.ndarray:
         """(N,) float64, square pixels."""

@@ -107,5 +107,38 @@ def timeline_svg(rows: Iterable[tuple[Any, ...]], *, most_videos: int = 5) -> st
     )
 
 
+def boxes_svg(rows: Iterable[tuple[Any, ...]], *, most_images: int = 4) -> str:
+    """Boxes of the first few images, drawn to scale on a sheet as far as they reach, for a notebook.
+
+    Args:
+        rows: Image, label, x0, y0, x1, y1 and, of detections, score, as `Boxes` iterates.
+        most_images: That are drawn.
+    """
+    images: dict[str, list[tuple[Any, ...]]] = {}
+    for image, *rest in rows:
+        images.setdefault(image, []).append(tuple(rest))
+    parts: list[str] = []
+    for i, (image, own) in enumerate(list(images.items())[:most_images]):
+        scale = 140 / max(1e-9, *(max(row[3], row[4]) for row in own))
+        left = 160 * i
+        parts.append(f'<text x="{left}" y="12">{escape(_readable(image[-22:]))}</text>')
+        parts.append(
+            f'<rect x="{left}" y="18" width="142" height="142" fill="none" stroke="currentColor" opacity="0.3"/>'
+        )
+        for label, x0, y0, x1, y1, *score in own:
+            said = escape(_readable(label)) + (f", score {score[0]:.3g}" if score else "")
+            place = f'x="{left + x0 * scale:.1f}" y="{18 + y0 * scale:.1f}"'
+            size = f'width="{(x1 - x0) * scale:.1f}" height="{(y1 - y0) * scale:.1f}"'
+            box = f'<rect {place} {size} fill="#2468b2" fill-opacity="0.15" stroke="#2468b2">'
+            parts.append(f"{box}<title>{said}</title></rect>")
+    style = 'font-size="11" font-family="sans-serif" fill="currentColor"'
+    width = 160 * min(len(images), most_images)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="164" {style}>{"".join(parts)}</svg>'
+        if parts
+        else ""
+    )
+
+
 def _readable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -5,139 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ..annotators.events import NOTHING_SAID, ReadingOptions
 from ..annotators.forms import TOOL_SUFFIXES, files_in, form_of, read_file
-from ..core.errors import DataError, listing, plural, suggestion
-from ..core.json_files import load_json
-from ..core.segments import Segments
+from ..core.errors import DataError, listing, plural
 from ..core.spreadsheets import is_spreadsheet, read_sheet
-from ..core.tables import is_table, opened, seconds, split_heading, table_rows
+from ..core.tables import is_table, opened, split_heading, table_rows
+from .activitynet_files import read_activitynet
+from .annotation_table import AnnotationTable
 from .annotations import Annotations, joined
-from .parsing import HEADINGS, interval, label_name, text_lines, two_times
+from .parsing import HEADINGS, interval, text_lines
 
 _SUBSETS = {"val": "validation"}
 _CLASS_FILE = re.compile(r"(?P<label>.+)_(?P<subset>[A-Za-z0-9]+)")
-
-
-class _Table:
-    """Rows as they are read; ambiguous ones go aside."""
-
-    def __init__(self, path: Path, classes: Sequence[str] | None, ignore_label: str) -> None:
-        self.path, self.given, self.ignore_label = path, classes, ignore_label
-        self.rows: list[tuple[str, str, float, float]] = []
-        self.ignored: list[tuple[str, str, float, float]] = []
-        self.points: list[tuple[str, str, float, float]] = []
-        self.durations: dict[str, float] = {}
-        self.subsets: dict[str, str] = {}
-
-    def add(self, video: str, label: str, start: float, end: float, *, place: str, instant: bool = False) -> None:
-        if not (video and label):
-            raise DataError(
-                f"{place}: the {'label' if video else 'video'} is empty", next="correct the row", subject=str(self.path)
-            )
-        if label == self.ignore_label:
-            self.ignored.append((video, label, start, end))
-            return
-        if self.given is not None and label not in self.given:
-            raise DataError(
-                f"{place}: the label {label!r} is not one of the classes",
-                why=suggestion(label, self.given),
-                next="correct the row, or the list of classes",
-                subject=str(self.path),
-            )
-        (self.points if instant else self.rows).append((video, label, start, end))
-
-    def put_in(self, video: str, subset: str, *, place: str) -> None:
-        if self.subsets.setdefault(video, subset) != subset:
-            raise DataError(
-                f"{place}: the video {video} is in two subsets, {self.subsets[video]!r} and {subset!r}",
-                next="keep it in one",
-                subject=str(self.path),
-            )
-
-    def lasts(self, video: str, duration: Any, *, place: str) -> None:
-        lasting = seconds(duration, place=place, name="duration")
-        if lasting <= 0:
-            raise DataError(
-                f"{place}: a duration of {lasting:g} s",
-                why="a video lasts longer than 0 s",
-                next="correct it, or leave it out",
-                subject=str(self.path),
-            )
-        self.durations[video] = lasting
-
-    def annotations(self, notes: Sequence[str] = ()) -> Annotations:
-        if not (self.rows or self.points or self.durations or self.subsets):
-            raise DataError(f"{self.path} holds no annotations", next="give another file", subject=str(self.path))
-        rows, aside, instants = (
-            Segments(*(list(zip(*table, strict=True)) or [(), (), (), ()]))
-            for table in (self.rows, self.ignored, self.points)
-        )
-        found = {*rows.label, *instants.label}
-        classes = tuple(self.given) if self.given is not None else tuple(sorted(found))
-        return Annotations(rows, classes, self.durations, self.subsets, aside, tuple(notes), instants)
-
-
-def read_activitynet(path: Path, *, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
-    """ActivityNet's JSON: {"database": {video: {"subset", "duration"?, "annotations": [{"label", "segment"}]}}}."""
-    content = load_json(path, next="give a JSON, CSV or THUMOS text file")
-    if (
-        isinstance(content, dict)
-        and content
-        and all(isinstance(one, dict) and "annotations" in one for one in content.values())
-    ):
-        content = {"database": content}  # without its wrapper
-    if not isinstance(content, dict) or not isinstance(content.get("database"), dict):
-        looks = "detections" if isinstance(content, dict) and "results" in content else "another JSON file"
-        raise DataError(
-            f"{path} is not ground truth in ActivityNet's form",
-            why=f'it has no table "database"; it looks like {looks}',
-            next="give the annotation file after --annotations",
-            subject=str(path),
-        )
-    table = _Table(path, classes, ignore_label)
-    for video, entry in content["database"].items():
-        place = f"{path}, video {video}"
-        if not isinstance(entry, dict) or not isinstance(entry.get("annotations", []), list):
-            raise DataError(
-                f"{place}: not a table with a list of annotations",
-                next='give {"subset": NAME, "annotations": [{"label": NAME, "segment": [START, END]}]}',
-                subject=str(path),
-            )
-        if entry.get("subset") is not None:
-            table.put_in(video, str(entry["subset"]), place=place)
-        if entry.get("duration") is not None:
-            table.lasts(video, entry["duration"], place=place)
-        elif entry.get("subset") is None:
-            table.put_in(video, "all", place=place)
-        for i, row in enumerate(entry.get("annotations", [])):
-            where = f"{place}, annotation {i}"
-            try:
-                label, (start, end) = label_name(row["label"]), two_times(row["segment"])
-            except (KeyError, TypeError, ValueError) as error:
-                raise DataError(
-                    f"{where} is not a segment",
-                    why=f"{type(error).__name__}: {error} in {str(row)[:80]}",
-                    next='a row is {"label": NAME, "segment": [START, END]}',
-                    subject=str(path),
-                ) from None
-            table.add(video, label, *interval(start, end, place=where), place=where)
-        points = entry.get("points", [])
-        for i, row in enumerate(points if isinstance(points, list) else []):
-            where = f"{place}, point {i}"
-            try:
-                label, time = label_name(row["label"]), row["time"]
-            except (KeyError, TypeError) as error:
-                raise DataError(
-                    f"{where} is not a point",
-                    why=str(error),
-                    next='a point is {"label": NAME, "time": SECONDS}',
-                    subject=str(path),
-                ) from None
-            table.add(video, label, *interval(time, time, place=where), place=where, instant=True)
-    return table.annotations()
 
 
 def read_csv(path: Path, *, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
@@ -156,7 +36,7 @@ def read_csv(path: Path, *, classes: Sequence[str] | None, ignore_label: str) ->
 
 
 def _read_csv(path: Path, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
-    table = _Table(path, classes, ignore_label)
+    table = AnnotationTable(path, classes, ignore_label)
     start, end = ("time", "time") if _of_instants(path) else ("start", "end")
     timeless = 0
     for line, row in table_rows(path, HEADINGS, needed=("video", "label", start, end)):
@@ -207,7 +87,8 @@ def read_thumos_folder(path: Path, *, classes: Sequence[str] | None, ignore_labe
     """
     if classes is None:
         classes = _class_list(path)
-    table, notes, used = _Table(path, classes, ignore_label), [], 0
+    table, used = AnnotationTable(path, classes, ignore_label), 0
+    notes: list[str] = []
     for file in sorted(path.rglob("*_*.txt")):
         found = _CLASS_FILE.fullmatch(file.stem)
         label = found["label"] if found else ""

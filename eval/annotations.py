@@ -31,8 +31,8 @@ class Annotations:
 
     segments: Segments
     classes: tuple[str, ...]
-    durations: Mapping[str, float] = field(default_factory=dict)
-    subsets: Mapping[str, str] = field(default_factory=dict)
+    durations: Mapping[str, float] = field(default_factory=dict[str, float])
+    subsets: Mapping[str, str] = field(default_factory=dict[str, str])
     ignored: Segments = field(default_factory=Segments.empty)
     notes: tuple[str, ...] = ()
     points: Segments = field(default_factory=Segments.empty)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from .annotations import Annotations
 from .average_precision import DEFAULT_IOU, Scores, check_thresholds, score
 from .baselines import Baseline, baselines
 from .bootstrap import Comparison, Interval, bootstrap, compare
-from .json_values import plain
+from .json_values import plain_table
 from .preparation import UnknownLabels, prepare
 from .prepared import Prepared
 from .protocols import TieOrder, get_protocol
@@ -42,7 +41,7 @@ class Assessment:
     interval: Interval | None = None
     baselines: tuple[Baseline, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values, fractions."""
         content = self.scores.to_json()
         if self.ties:
@@ -53,7 +52,7 @@ class Assessment:
             content["bootstrap"] = {"draws": len(self.interval.draws)} | {n: getattr(self.interval, n) for n in names}
         if self.baselines:
             content["baselines"] = [vars(baseline) for baseline in self.baselines]
-        return plain(content)
+        return plain_table(content)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -12,14 +12,14 @@ from ..core.errors import UsageError, listing
 from ..core.segments import Segments
 from ..core.table_text import table_html, table_text
 from .annotations import Annotations
-from .json_values import plain
+from .json_values import plain_table
 from .preparation import UnknownLabels, prepare
 from .prepared import Prepared
 from .protocols import ProtocolName, TieOrder, get_protocol
 from .ranking import Ranking, rank
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
 
 #: The thresholds of weakly supervised papers on THUMOS14.
 DEFAULT_IOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -46,16 +46,16 @@ class Scores:
     classes: tuple[str, ...]
     protocol: str
     map: np.ndarray
-    details: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, object] = field(default_factory=dict[str, object])
 
     @property
     def average(self) -> float:
         """Mean of the mAP over the thresholds."""
         return float(self.map.mean()) if len(self.map) else float("nan")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Fractions, in plain Python values; None where a class has no ground truth."""
-        return plain(
+        return plain_table(
             {
                 "protocol": self.protocol,
                 "iou": self.thresholds,
@@ -68,7 +68,7 @@ class Scores:
 
     def to_pandas(self) -> pd.DataFrame:
         """Fractions: a row a class and `mAP` last, a column a threshold and `mean` last; NaN without ground truth."""
-        import pandas as pd
+        import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
 
         values = np.concatenate([self.ap, self.map[:, None]], axis=1).T
         values = np.concatenate([values, values.mean(axis=1, keepdims=True)], axis=1)

@@ -8,9 +8,9 @@ written only. No tool's own package is needed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -125,7 +125,7 @@ def _by_video(table: Table) -> dict[str, Segments]:
     return {name: found.get(name, empty) for name in sorted(names)}
 
 
-def _json(path: Path, content: Any) -> list[Path]:
+def _json(path: Path, content: object) -> list[Path]:
     write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return [path]
 
@@ -232,7 +232,7 @@ def _write_boris(table: Table, path: Path, fps: float, media: str) -> list[Path]
 
     _, truth = _parts(table)
     points = truth.points.by_video() if truth is not None else {}
-    durations = truth.durations if truth is not None else {}
+    durations = _durations(truth)
     write_atomically(path, _encoded(project(_by_video(table), points, media=media, seconds=durations, fps=fps)))
     return [path]
 
@@ -258,6 +258,10 @@ def _write_elan(table: Table, path: Path, _fps: float, media: str) -> list[Path]
     return files
 
 
+def _durations(truth: Annotations | None) -> Mapping[str, float]:
+    return truth.durations if truth is not None else {}
+
+
 def _encoded(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
 
@@ -279,7 +283,7 @@ def losses(table: Table, form: str) -> list[str]:
         if unknown:
             count = plural(len(unknown), "video ends", "videos end")
             sentences.append(f"lengths are not known: {count} with the last action until BORIS opens the file")
-    subsets = set() if truth is None else set(truth.subsets.values()) - {"all", ""}
+    subsets: set[str] = set() if truth is None else set(truth.subsets.values()) - {"all", ""}
     if subsets and form in ("boris", "elan", "label-studio", "cvat", "fiftyone", "webvtt", "srt"):
         sentences.append(f"subsets are not written: {form} has none")
     return sentences
@@ -305,7 +309,7 @@ def _write_cvat(table: Table, path: Path, fps: float, media: str) -> list[Path]:
 
     rows, truth = _parts(table)
     instants = truth.points if truth is not None else Segments.empty()
-    points, durations = instants.by_video(), truth.durations if truth is not None else {}
+    points, durations = instants.by_video(), _durations(truth)
     files = {path / "labels.json": _encoded(labels_text(sorted({*rows.label, *instants.label})))}
     for video, own in _by_video(table).items():
         more = points.get(video, Segments.empty())
@@ -317,9 +321,9 @@ def _write_cvat(table: Table, path: Path, fps: float, media: str) -> list[Path]:
 
 
 def _write_fiftyone(table: Table, path: Path, _fps: float, media: str) -> list[Path]:
-    labels = {}
+    labels: dict[str, list[object]] = {}
     for video, rows in _by_video(table).items():
-        own = []
+        own: list[object] = []
         for _, label, start, end, *score in rows:
             own.append({"label": label, "timestamps": [start, end]} | ({"confidence": score[0]} if score else {}))
         place = media.replace("{video}", video)

@@ -7,7 +7,7 @@ import re
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, cast
 
 import numpy as np
 
@@ -34,10 +34,10 @@ class _Table:
         self.start, self.end, self.score = array("d"), array("d"), array("d")
         self.names: dict[str, str] = {}
 
-    def add(self, video: str, label: str, start: Any, end: Any, score: Any) -> None:
+    def add(self, video: str, label: str, start: object, end: object, score: object) -> None:
         if not (video and label):
             raise ValueError(f"the {'label' if video else 'video'} is empty")
-        first, last, sure = float(start), float(end), float(score)
+        first, last, sure = _float(start), _float(end), _float(score)
         self.start.append(first)
         self.end.append(last)
         self.score.append(sure)
@@ -66,6 +66,13 @@ class _Table:
                 subject=str(self.path),
             )
         return Segments(self.video, self.label, start, end, score)
+
+
+def _float(value: object) -> float:
+    """What `float` makes of it; a TypeError where it is neither number nor text."""
+    if isinstance(value, float | int | str):
+        return float(value)
+    raise TypeError(f"{value!r} is no number")
 
 
 def read_detections(
@@ -176,7 +183,7 @@ def _class_names(
             subject=str(path),
         )
     if not fits:
-        known = set().union(*(names for kind, names in meanings.items() if class_ids in (None, kind)))
+        known = set[str]().union(*(names for kind, names in meanings.items() if class_ids in (None, kind)))
         strange = next((i for i, label in enumerate(labels) if label not in known), 0)
         raise DataError(
             f"{path}, line {lines[strange]}: the class is {labels[strange]!r}",
@@ -193,7 +200,9 @@ def _read_json(path: Path) -> Segments:
         text = file.read()
     if not text.strip():
         raise DataError(f"{path} is empty", next="give a file of detections", subject=str(path))
-    table, counts, keys = _Table(path), {}, set()
+    table = _Table(path)
+    counts: dict[str, int] = {}
+    keys: set[str] = set()
 
     def video(name: str, at: int) -> int:
         rows, stop = _DECODER.raw_decode(text, at)
@@ -244,10 +253,10 @@ def _read_json(path: Path) -> Segments:
     return table.segments(place)
 
 
-def _add_video(table: _Table, video: str, rows: Any) -> None:
+def _add_video(table: _Table, video: str, rows: object) -> None:
     if not isinstance(rows, list):
         raise _other_shape(table.path, f"the entry of video {video} is not a list of rows")
-    for i, row in enumerate(rows):
+    for i, row in enumerate(cast("list[dict[str, object]]", rows)):
         try:
             start, end = two_times(row["segment"])
             score = row["score"]

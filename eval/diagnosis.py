@@ -9,7 +9,6 @@ telling part of an action (too short) or to run several together (too long).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -72,7 +71,7 @@ class Diagnosis:
     merged: int
     split: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values, fractions."""
         return {
             "iou": self.threshold,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from .assessment import Assessment
 from .baselines import Baseline, baselines
 from .classification import video_level_ap
 from .diagnosis import KINDS, LOCALIZATION, Diagnosis, diagnose
-from .json_values import plain
+from .json_values import plain_table
 from .protocols import PROTOCOLS
 from .ranking import rank
 from .recall import PROPOSALS, RECALL_IOU, average_recall
@@ -41,9 +41,9 @@ class Explanation:
     recall: np.ndarray
     baseline: Baseline | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values, fractions."""
-        return plain(
+        return plain_table(
             {
                 **self.errors.to_json(),
                 "slices": [vars(group) for group in self.slices],

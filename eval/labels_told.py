@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import comb
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from ..core.errors import plural
 from ..core.segments import Segments
@@ -67,15 +67,14 @@ class LabelsTold:
             case _:
                 return f"{count} ({self.commonest} by naming all alike)"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values."""
         return {**vars(self), "verdict": self.verdict}
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Self:
+    def from_json(cls, content: Mapping[str, int]) -> Self:
         """What `to_json` gave."""
-        names = ("videos", "right", "commonest", "learned")
-        return cls(**{name: content[name] for name in names})
+        return cls(content["videos"], content["right"], content["commonest"], bool(content["learned"]))
 
 
 def labels_told(

@@ -16,7 +16,7 @@ def mismatches(detections: Segments, truth: Annotations) -> list[str]:
     """
     if not len(detections) or not truth.videos:
         return []
-    sentences = []
+    sentences: list[str] = []
     known, found = set(truth.videos), set(detections.video)
     near = told(near_names(sorted(found - known), known))
     if not found & known:

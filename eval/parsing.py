@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from ..core.errors import DataError
 from ..core.tables import opened, seconds
@@ -22,17 +22,17 @@ HEADINGS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def two_times(segment: Any) -> tuple[Any, Any]:
+def two_times(segment: object) -> tuple[object, object]:
     """Start and end of a segment in JSON; a TypeError or ValueError says what it is instead."""
     if not isinstance(segment, list):
         raise TypeError(f"the segment is {segment!r}, not [START, END]")
-    start, end = segment
+    start, end = cast("list[object]", segment)
     if isinstance(start, bool) or isinstance(end, bool):
         raise TypeError(f"the segment is {segment!r}, not two times")
     return start, end
 
 
-def label_name(label: Any) -> str:
+def label_name(label: object) -> str:
     """A label in JSON as a name; some files number their classes."""
     if isinstance(label, str) and label:
         return label
@@ -41,7 +41,7 @@ def label_name(label: Any) -> str:
     raise TypeError(f"the label is {label!r}, not a name")
 
 
-def interval(start: Any, end: Any, *, place: str) -> tuple[float, float]:
+def interval(start: object, end: object, *, place: str) -> tuple[float, float]:
     """A checked start and end in seconds, or a DataError that names the place."""
     first, last = seconds(start, place=place, name="start"), seconds(end, place=place, name="end")
     if last < first:

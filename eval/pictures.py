@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _COLOURS = ("#009E73", "#56B4E9", "#CC79A7", "#E69F00", "#D55E00", "#F0E442", "#8a6d9b", "#999999")
 
 _MOST_CLASSES = 40
+
+_Subject = TypeVar("_Subject")
 
 
 def draw(explanation: Explanation, assessment: Assessment, folder: Path) -> list[Path]:
@@ -36,7 +39,9 @@ def draw(explanation: Explanation, assessment: Assessment, folder: Path) -> list
     ]
 
 
-def _save(path: Path, size: tuple[float, float], panels: list[Any], subject: Any) -> Path:
+def _save(
+    path: Path, size: tuple[float, float], panels: Sequence[Callable[[Axes, _Subject], None]], subject: _Subject
+) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

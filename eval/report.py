@@ -31,7 +31,7 @@ def _row(values: Sequence[float] | np.ndarray) -> list[str]:
 
 def _spans(assessment: Assessment) -> list[tuple[str, np.ndarray, np.ndarray, tuple[float, float]]]:
     """Name, lower and upper ends at each threshold, and both ends of the mean."""
-    spans = []
+    spans: list[tuple[str, np.ndarray, np.ndarray, tuple[float, float]]] = []
     if interval := assessment.interval:
         ends = float(interval.average[0]), float(interval.average[1])
         spans.append(("95 % over videos", interval.low, interval.high, ends))
@@ -76,7 +76,8 @@ def class_table(assessment: Assessment) -> Table:
     table = _columns(f"AP (%), {scores.protocol}", scores.thresholds)
     table.add_column("truths", justify="right")
     present = np.flatnonzero(ranking.positives)
-    for c in present[np.argsort(-scores.ap[:, present].mean(axis=0), kind="stable")]:
+    order = present[np.argsort(-scores.ap[:, present].mean(axis=0), kind="stable")]
+    for c in map(int, order):
         ap = scores.ap[:, c]
         table.add_row(escape(scores.classes[c]), *_with_mean(ap, ap.mean()), str(ranking.positives[c]))
     return table
@@ -86,12 +87,16 @@ def account(assessment: Assessment) -> list[str]:
     """What was scored, in one line, then one line for each thing that was dropped or is odd."""
     scores, prepared = assessment.scores, assessment.prepared
     facts = scores.details
+
+    def count(name: str) -> int:
+        return int(str(facts[name]))
+
     nothing = ["no detections: the score is 0 because nothing was given to score"] if not facts["detections"] else []
     dropped = [f"{plural(n, 'detection')} dropped: {reason}" for reason, n in prepared.dropped.items()]
     return [
-        f"{plural(facts['detections'], 'detection')}, {plural(facts['ground_truth'], 'ground truth')} of "
-        f"{plural(facts['classes_with_ground_truth'], 'class', 'classes')} in "
-        f"{facts['videos_with_ground_truth']} of {plural(facts['videos'], 'video')} (list {facts['videos_hash']})",
+        f"{plural(count('detections'), 'detection')}, {plural(count('ground_truth'), 'ground truth')} of "
+        f"{plural(count('classes_with_ground_truth'), 'class', 'classes')} in "
+        f"{facts['videos_with_ground_truth']} of {plural(count('videos'), 'video')} (list {facts['videos_hash']})",
         f"protocol {scores.protocol}: {PROTOCOLS[scores.protocol].source}",
         *nothing,
         *dropped,

@@ -67,7 +67,7 @@ def slices(
         ("actions in its video", _names(INSTANCES, "{}", whole=True), np.searchsorted(INSTANCES, number).astype(float)),
         ("position", THIRDS, third),
     ]
-    result = []
+    result: list[Slice] = []
     for by, names, member in groups:
         member = np.where(np.isnan(video), -1, member) if by in ("share of its video", "position") else member
         for i, name in enumerate(names):

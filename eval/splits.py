@@ -59,7 +59,7 @@ def split(
     for one in counts.values():
         all_labels.update(one)  # the label "" counts videos
     lacking = {name: {label: n * shares[name] / total for label, n in all_labels.items()} for name in names}
-    order = draw.permutation(sorted(members)).tolist()
+    order: list[str] = draw.permutation(sorted(members)).tolist()
     rarity = {group: min(all_labels[label] for label in counts[group]) for group in order}
     order.sort(key=lambda group: (rarity[group], -sum(counts[group].values())))
     found: dict[str, str] = {}

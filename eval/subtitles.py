@@ -48,7 +48,7 @@ def cues(rows: Segments, *, apart: bool = True) -> list[tuple[float, float, list
     if not apart:
         return [(float(start[i]), float(end[i]), [lines[i]]) for i in order]
     edges = np.unique(np.round(np.concatenate([start, end]), 3))
-    result = []
+    result: list[tuple[float, float, list[str]]] = []
     for first, last in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         now = [lines[i] for i in order if start[i] <= first + 5e-4 and end[i] >= last - 5e-4]
         if now:
@@ -65,7 +65,7 @@ def write_subtitles(folder: Path, videos: Mapping[str, Segments], *, kind: Kind,
         kind: `webvtt` (chapters too) or `srt`.
         apart: See `cues`.
     """
-    files = []
+    files: list[Path] = []
     for video, rows in videos.items():
         found = cues(rows, apart=apart)
         text = _webvtt(video, found) if kind == "webvtt" else _srt(found)

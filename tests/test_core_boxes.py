@@ -66,3 +66,15 @@ def test_to_pandas_and_back(rows):
     frame = boxes.to_pandas().drop(columns="x1")
     with pytest.raises(DataError, match="no column 'x1'"):
         Boxes.from_pandas(frame)
+
+
+def test_a_notebook_shows_boxes_as_a_table_and_where_they_lie():
+    shown = Boxes(
+        ["<a>.jpg", "b.jpg"], ["cat & dog", "x"], [0, 10], [0, 10], [50, 20], [100, 20], [0.9, 0.5]
+    )._repr_html_()
+    assert shown.count("<tr>") == 3
+    assert "&lt;a&gt;.jpg" in shown
+    assert "<a>" not in shown
+    assert 'width="70.0" height="140.0"' in shown, "half as wide as high, to scale"
+    assert "cat &amp; dog, score 0.9" in shown
+    assert "<svg" not in Boxes.empty()._repr_html_()

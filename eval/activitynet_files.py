@@ -1,0 +1,84 @@
+"""Ground truth in ActivityNet's JSON, with its wrapper or without."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from ..core.errors import DataError
+from ..core.json_files import load_json
+from .annotation_table import AnnotationTable
+from .annotations import Annotations
+from .parsing import interval, label_name, two_times
+
+
+def read_activitynet(path: Path, *, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
+    """{"database": {video: {"subset"?, "duration"?, "annotations": [{"label", "segment"}], "points"?}}}.
+
+    Instants, which the form itself does not know, are rows {"label", "time"} of "points".
+
+    Raises:
+        DataError: It is another file, or a row is malformed; the row is named.
+    """
+    loaded: object = load_json(path, next="give a JSON, CSV or THUMOS text file")
+    content = cast("dict[str, object]", loaded) if isinstance(loaded, dict) else {}
+    if content and all(isinstance(one, dict) and "annotations" in one for one in content.values()):
+        content = {"database": content}  # without its wrapper
+    database = content.get("database")
+    if not isinstance(database, dict):
+        looks = "detections" if "results" in content else "another JSON file"
+        raise DataError(
+            f"{path} is not ground truth in ActivityNet's form",
+            why=f'it has no table "database"; it looks like {looks}',
+            next="give the annotation file after --annotations",
+            subject=str(path),
+        )
+    table = AnnotationTable(path, classes, ignore_label)
+    for video, entry in cast("dict[str, object]", database).items():
+        place = f"{path}, video {video}"
+        if not isinstance(entry, dict) or not isinstance(entry.get("annotations", []), list):  # pyright: ignore[reportUnknownMemberType]
+            raise DataError(
+                f"{place}: not a table with a list of annotations",
+                next='give {"subset": NAME, "annotations": [{"label": NAME, "segment": [START, END]}]}',
+                subject=str(path),
+            )
+        _add_video(table, video, cast("dict[str, object]", entry), place)
+    return table.annotations()
+
+
+def _add_video(table: AnnotationTable, video: str, entry: dict[str, object], place: str) -> None:
+    if entry.get("subset") is not None:
+        table.put_in(video, str(entry["subset"]), place=place)
+    if entry.get("duration") is not None:
+        table.lasts(video, entry["duration"], place=place)
+    elif entry.get("subset") is None:
+        table.put_in(video, "all", place=place)
+    for i, row in enumerate(_rows(entry, "annotations")):
+        where = f"{place}, annotation {i}"
+        try:
+            label, (start, end) = label_name(row["label"]), two_times(row["segment"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise _no_row(where, error, row, '{"label": NAME, "segment": [START, END]}', "segment", table) from None
+        table.add(video, label, *interval(start, end, place=where), place=where)
+    for i, row in enumerate(_rows(entry, "points")):
+        where = f"{place}, point {i}"
+        try:
+            label, time = label_name(row["label"]), row["time"]
+        except (KeyError, TypeError) as error:
+            raise _no_row(where, error, row, '{"label": NAME, "time": SECONDS}', "point", table) from None
+        table.add(video, label, *interval(time, time, place=where), place=where, instant=True)
+
+
+def _rows(entry: dict[str, object], name: str) -> list[dict[str, object]]:
+    found = entry.get(name)
+    return cast("list[dict[str, object]]", found) if isinstance(found, list) else []
+
+
+def _no_row(where: str, error: Exception, row: object, form: str, what: str, table: AnnotationTable) -> DataError:
+    return DataError(
+        f"{where} is not a {what}",
+        why=f"{type(error).__name__}: {error} in {str(row)[:80]}",
+        next=f"a row is {form}",
+        subject=str(table.path),
+    )
