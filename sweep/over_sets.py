@@ -20,7 +20,7 @@ import numpy as np
 
 from ..core.errors import UsageError, listing
 from ..core.files import write_atomically
-from ..eval.json_values import plain
+from ..eval.json_values import plain_table
 from .table import Drawn, Estimate, SweepScores, drawn_values, interval
 
 
@@ -152,7 +152,7 @@ class SetScores:
                 row["difference"] = found.to_json()
             arms.append(row)
         choice = self.choice()
-        return plain(
+        return plain_table(
             {
                 "name": first.name,
                 "measure": self.measure,

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..core.files import write_atomically
 from ..core.tables import csv_text
-from ..eval.json_values import plain
+from ..eval.json_values import plain_table
 from .plan import shown
 
 
@@ -207,7 +207,7 @@ class SweepScores:
         content = {key: getattr(self, key) for key in keys}
         content |= {"interval": self.interval_means, "draws": self.draws, "arms": [self._arm(arm) for arm in self.arms]}
         content |= {"baselines": dict(self.baselines), "failed": self.failed, "left_out": self.left_out}
-        return plain(content | {"seconds": self.seconds, "folder": str(self.folder)})
+        return plain_table(content | {"seconds": self.seconds, "folder": str(self.folder)})
 
     def _arm(self, arm: ArmScores) -> dict[str, object]:
         content: dict[str, object] = {

@@ -124,7 +124,7 @@ class TrainSettings:
         auto=True,
     )
     points: float = setting(
-        1.0,
+        0.0,
         "weight of the loss at clicked moments (points.csv), beside that of whole videos; 0 heeds no clicks",
         "ours",
         low=0,
