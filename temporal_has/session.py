@@ -108,6 +108,8 @@ def train_run(
     labels, missing = training_labels(opened, cache, dataset=dataset, skip_missing=options.skip_missing)
     if settings.train.points and opened.points_path is not None:
         labels = PointLabels(labels, opened.points())
+    elif opened.points_path is not None and not settings.train.points:
+        logger.warning("%s is not learned from; --set train.points=1 heeds its clicks", opened.points_path)
     _warn_of_data(opened, labels, preset=dataset in dataset_presets())
     new_epochs = 0
 

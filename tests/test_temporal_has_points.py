@@ -124,10 +124,9 @@ def test_without_weight_points_change_nothing_and_with_it_they_are_part_of_the_r
     features, labels, _, _, clicks = deceptive()
     settings = Settings().updated({"train.epochs": 1, "train.device": "cpu"})
     plain = train(features, labels, classes=CLASSES, settings=settings)
-    none = train(
-        features, PointLabels(labels, clicks), classes=CLASSES, settings=settings.updated({"train.points": 0.0})
-    )
-    some = train(features, PointLabels(labels, clicks), classes=CLASSES, settings=settings)
+    none = train(features, PointLabels(labels, clicks), classes=CLASSES, settings=settings)
+    weighted = settings.updated({"train.points": 1.0})
+    some = train(features, PointLabels(labels, clicks), classes=CLASSES, settings=weighted)
     first = [model.network.state_dict()["classifier.weight"] for model in (plain, none, some)]
     assert torch.equal(first[0], first[1])
     assert not torch.equal(first[0], first[2])
