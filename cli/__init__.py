@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from ..core.errors import NothingKept, Terminated, ThasError, UsageError
+from ..core.interruptions import end_in_order
+from ..core.memory import out_of_memory
 from ..core.messages import logger
 from .overview import COMMANDS, EPILOGUE, GROUPS, TITLE, help_page
 
@@ -52,6 +54,7 @@ def build_app() -> cyclopts.App:
 
 def main(arguments: Sequence[str] | None = None) -> Any:
     """Run one command and leave with its exit code."""
+    end_in_order()
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in tokens
     tokens = [token for token in tokens if token != "--debug"]
@@ -145,6 +148,9 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
     except OSError as error:
         if debug:
             raise
+        if (told := out_of_memory(error, tokens)) is not None:
+            print_error(told)
+            return 1
         err.print(f"[bold red]error:[/] {error.filename or 'a file'} could not be used", markup=True)
         err.print(f"  why:  {error.strerror or error}", markup=False)
         err.print("  next: correct that and run the same command again; --debug shows where it happened")
@@ -152,6 +158,9 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
     except Exception as error:
         if debug:
             raise
+        if (told := out_of_memory(error, tokens)) is not None:
+            print_error(told)
+            return 1
         err.print(f"[bold red]error:[/] thas failed in a way it did not foresee: {type(error).__name__}", markup=True)
         err.print(f"  why:  {error}; that is a fault of thas", markup=False)
         err.print(f"  next: {shlex.join(['thas', *tokens])} --debug, and report what it prints", markup=False)

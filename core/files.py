@@ -5,39 +5,105 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import DataError
 
 DISK_FULL = "the disk is full"
+# What systems and file systems say that have no files without a name, or no /proc.
+_NO_NAMELESS = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.EPERM, errno.EXDEV})
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write a file under a temporary name, flush it to the disk, then rename it; its folder is made.
+    """Write a file under a temporary name, flush it to the disk, then rename it and flush its folder, which is made.
 
     Raises:
         DataError: The folder is not writable or the disk is full; nothing is left behind.
     """
     path = Path(path)
-    temporary: str | None = None
+    temporary = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _refuse_read_only(path)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
+        try:
+            _write_nameless(temporary, content.encode() if isinstance(content, str) else content)
+            put_in_place(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def _write_nameless(path: Path, content: bytes) -> None:
+    """Write a file that has no name until it is whole, so that who is killed leaves nothing."""
+    if not hasattr(os, "O_TMPFILE"):
+        return _write_named(path, content)
+    try:
+        handle = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
+    except OSError as error:
+        if error.errno not in _NO_NAMELESS:
+            raise
+        return _write_named(path, content)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+        path.unlink(missing_ok=True)
+        try:
+            # With a folder's number, which an absolute path makes void, Python asks for the link to be followed.
+            os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=file.fileno(), follow_symlinks=True)
+        except FileExistsError:  # another process writes the same, whole as well
+            return None
+        except OSError as error:
+            if error.errno not in _NO_NAMELESS:
+                raise
+            return _write_named(path, content)
+    return None
+
+
+def _write_named(path: Path, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, which it keeps through a loss of power: file and folder are flushed to the disk.
+
+    Args:
+        temporary: The file, closed, in the same folder.
+        path: Its name; a file there is replaced.
+
+    Raises:
+        OSError: The system refuses.
+    """
+    with suppress(FileNotFoundError):  # another process put the same in its place
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush to the disk which names a folder holds."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some file systems of a network do not sync folders
+            raise
     finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+        os.close(handle)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed processes left half written in a folder; only for who holds it against other processes."""
+    for path in folder.glob(".*.part"):
+        path.unlink(missing_ok=True)
 
 
 def _refuse_read_only(path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from .errors import Terminated, ThasError, UsageError
 from .failures import Failure
+from .files import cannot_write
 from .messages import Forwarded, logger
 
 try:
@@ -176,12 +177,17 @@ def only_one(folder: Path, *, wait: bool = True) -> Iterator[None]:
 
     Raises:
         UsageError: Another process holds it, and is not waited for.
+        DataError: The folder is not writable.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if fcntl is None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = open(folder / ".lock", "a+") if fcntl is not None else None  # noqa: SIM115
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    if opened is None or fcntl is None:
         yield
         return
-    with open(folder / ".lock", "a+") as file:
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from .errors import FeatureError, UsageError
+from .messages import logger
 
 _RESET = "\x1b[0m"
 
@@ -63,6 +64,15 @@ class _Stdout:
         return getattr(self._stdout, name)
 
 
+def is_here(address: str) -> bool:
+    """Whether a cluster's address is one that no other machine reaches.
+
+    >>> is_here("local"), is_here("127.0.0.1:6379"), is_here("auto"), is_here("node1:6379")
+    (True, True, False, False)
+    """
+    return address == "local" or address.rpartition(":")[0] in {"localhost", "127.0.0.1", "[::1]"}
+
+
 @contextmanager
 def ray_session(address: str | None) -> Iterator[Any]:
     """Ray, connected; one that the caller has connected already is left as it is."""
@@ -81,6 +91,11 @@ def ray_session(address: str | None) -> Iterator[Any]:
             if colon:  # Ray itself would try for minutes
                 socket.create_connection((host, int(port)), timeout=10).close()
             ray.init(address=address, **options)
+            if not is_here(address):
+                logger.warning(
+                    f"Ray has no passwords: whoever reaches the cluster at {address} can run any program on its "
+                    "machines; let its ports be reached from within alone (docs/many_machines.md)"
+                )
         except (OSError, ValueError) as error:
             raise FeatureError(
                 f"there is no Ray cluster at {address}",

@@ -10,7 +10,7 @@ from typing import Generic
 
 from .checkpoints import CHECKPOINT, OLD_CHECKPOINT
 from .errors import DataError, NothingKept, Terminated, ThasError, UsageError
-from .files import DISK_FULL
+from .files import DISK_FULL, remove_unfinished
 from .processes import only_one
 from .run_settings import RunData, Table, read_settings, write_settings
 from .runs import find_interrupted, first_process, new_run, resume_command
@@ -95,6 +95,8 @@ def begun(
         folder = new_run(begin.root, name) if first_process() else begin.root / name
     held = only_one(folder, wait=False) if begin.into is None and first_process() else nullcontext()
     with held:
+        if begin.into is None and first_process():
+            remove_unfinished(folder)
         if not resuming and first_process():
             write_settings(folder, settings, data, origins)
         try:

@@ -19,7 +19,7 @@ from typing import Any
 from .._version import __version__
 from .checkpoints import BEST, CHECKPOINT, read_header
 from .errors import CheckpointError, DataError, UsageError
-from .files import cannot_write
+from .files import cannot_write, sync_folder
 from .messages import logger
 from .processes import is_held
 from .settings_table import Kind, read_toml
@@ -63,6 +63,7 @@ def point_latest(root: Path, folder: Path) -> None:
     try:
         temporary.symlink_to(folder.resolve().relative_to(root.resolve()))
         os.replace(temporary, link)
+        sync_folder(root)
     except (OSError, ValueError):
         temporary.unlink(missing_ok=True)
 

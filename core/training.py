@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +11,8 @@ import numpy as np
 import torch
 
 from .checkpoints import CHECKPOINT
-from .errors import Terminated, ThasError
+from .errors import ThasError
+from .interruptions import raising_on_sigterm
 from .log import Epoch
 from .runners import Runner
 from .task import Task
@@ -127,20 +125,3 @@ def fit(
         return state.epochs_done
     task.network.load_state_dict(state.best.weights)
     return state.best.epoch
-
-
-@contextmanager
-def raising_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM, which schedulers send before they kill, end the block as Ctrl-C does; only in the main thread."""
-
-    def end(*signal_and_frame: object) -> None:
-        raise Terminated
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -1,6 +1,7 @@
 """The user's one folder of published weights: fetched once, kept by name and hash, found again by either.
 
-A file is named NAME-HASH.SUFFIX after the first sixteen digits of its SHA-256, so that it says what it must hold.
+A file is named NAME-HASH.SUFFIX after the first sixteen digits of its SHA-256, so that it says what it must hold. One
+from an address is called by that address's hash, too: another with the same last part is another file.
 """
 
 from __future__ import annotations
@@ -8,18 +9,21 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Literal
 from urllib.parse import urlsplit
 
 from .errors import CheckpointError
-from .files import cannot_write
+from .files import cannot_write, put_in_place
 from .package_index import archive_address, member, opened, without_password
+from .processes import is_held, only_one
 from .progress import Progress
 from .weight_catalogue import CATALOGUE, Published, published
 
@@ -68,14 +72,14 @@ def find_weights(text: str | Path, digest: str | None = None) -> Path:
         digest: What the SHA-256 of an address's file must be, or must begin with.
 
     Raises:
-        CheckpointError: It is neither, or was not fetched yet; says the one command.
+        CheckpointError: It is none of them, was not fetched yet (says the one command), or has changed since.
     """
     path = Path(text)
     name = str(text)
     if urlsplit(name).scheme in ("http", "https"):
         return fetch_address(name, digest)
     if name in CATALOGUE and not path.is_file():
-        return stored(name) or _raise(not_fetched(name))
+        return _unchanged(stored(name) or _raise(not_fetched(name)), name)
     if not path.exists():
         raise CheckpointError(
             f"there is no weights file {path}",
@@ -154,7 +158,7 @@ def fetch(name: str, *, source: Path | None = None, progress: Progress | None = 
 
 
 def fetch_address(address: str, digest: str | None = None, *, progress: Progress | None = None) -> Path:
-    """Bring a file from an address into the folder, unless it is there.
+    """Bring a file from an address into the folder, unless it is there: kept by the address and the file's hash.
 
     Args:
         address: http(s), perhaps with its hash behind it, as pip takes it: `#sha256=HASH`. Without encryption only
@@ -165,12 +169,20 @@ def fetch_address(address: str, digest: str | None = None, *, progress: Progress
     Raises:
         CheckpointError: It could not be had, or is not the file that was meant.
     """
+    address, _, fragment = address.partition("#")
+    if fragment.startswith("sha256="):
+        digest = digest or fragment.removeprefix("sha256=")
     parts = urlsplit(address)
-    digest = digest or parts.fragment.partition("sha256=")[2] or None
-    address = parts._replace(fragment="").geturl()
     # By address, not by the file's name alone: no other address, and no name of the catalogue, means this file.
     key = hashlib.sha256(address.encode()).hexdigest()[:8]
     name, suffix = f"{Path(parts.path).stem or 'weights'}@{key}", Path(parts.path).suffix or ".pt"
+    if digest is not None and not re.fullmatch("[0-9a-fA-F]{8,64}", digest):
+        raise CheckpointError(
+            f"{digest[:80]!r} is no SHA-256",
+            why="it is written as 64 digits from 0 to f, of which at least the first 8 must be given",
+            next="--weights-sha256 HASH",
+            subject=address,
+        )
     if parts.scheme != "https" and not digest:
         raise CheckpointError(
             f"{without_password(address)} is not fetched without a hash",
@@ -180,7 +192,7 @@ def fetch_address(address: str, digest: str | None = None, *, progress: Progress
         )
     present = stored(name)
     if present is not None and _same(present, digest):
-        return present
+        return _unchanged(present, address)
     one = Published(name, "videos", "", "", address, digest or "")
     with _workspace() as work:
         raw = _download(one, address, work / "file", progress)
@@ -193,6 +205,22 @@ def fetch_address(address: str, digest: str | None = None, *, progress: Progress
                 subject=address,
             )
         return _keep(raw, name, found, suffix)
+
+
+def _unchanged(path: Path, wanted: str) -> Path:
+    """A fetched file, which is read whole to see that it still is what its name says.
+
+    Raises:
+        CheckpointError: It is not.
+    """
+    if not _same(path, sha256(path)):
+        raise CheckpointError(
+            f"{path} is not what was fetched",
+            why="its SHA-256 is not the one in its name: it has changed since",
+            next=f"rm {shlex.quote(str(path))}, then fetch {without_password(wanted)} again",
+            subject=str(path),
+        )
+    return path
 
 
 def _same(path: Path, digest: str | None) -> bool:
@@ -240,7 +268,11 @@ def _workspace() -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(folder, error) from error
     try:
-        yield Path(work)
+        with only_one(Path(work)):
+            for left in folder.glob(".fetch-*"):
+                if (left / ".lock").exists() and not is_held(left):  # by a process that was killed
+                    shutil.rmtree(left, ignore_errors=True)
+            yield Path(work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -248,9 +280,11 @@ def _workspace() -> Iterator[Path]:
 def _download(one: Published, address: str, target: Path, progress: Progress | None) -> Path:
     try:
         with opened(address) as answer:
+            if address.startswith("https:") and not one.sha256 and not str(answer.geturl()).startswith("https:"):
+                raise ValueError("it leads to an address without encryption, which needs a hash")
             total = int(answer.headers.get("Content-Length") or one.size or 0)
             _copy(answer, target, total, progress)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         if isinstance(error, OSError) and error.filename == str(target):
             raise cannot_write(target, error) from error
         raise _unreachable(one, f"{error} ({without_password(address)})") from error
@@ -271,11 +305,11 @@ def _keep(raw: Path, name: str, digest: str, suffix: str) -> Path:
     target = weights_folder() / f"{name}-{digest[:_DIGITS]}{suffix}"
     try:
         if raw.parent.parent == weights_folder():
-            os.replace(raw, target)
+            put_in_place(raw, target)
         else:
             with _workspace() as work, open(raw, "rb") as file:
                 _copy(file, work / "copy")
-                os.replace(work / "copy", target)
+                put_in_place(work / "copy", target)
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(target, 0o666 & ~umask)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core import hdf5
 from ..core.errors import FeatureError, ThasError, UsageError
-from ..core.files import cannot_write
+from ..core.files import cannot_write, put_in_place
 from ..core.progress import Progress
 from .cache import Details, FeatureCache, may_link
 from .cache_writer import file_name
@@ -253,9 +253,7 @@ def pack_cache(
                     packed[name] = h5py.ExternalLink(relative, "/")
                 if progress is not None:
                     progress(1.0)
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, target)
+        put_in_place(temporary, target)
     except OSError as error:
         raise cannot_write(target, error) from error
     finally:

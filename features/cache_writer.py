@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 
 from ..core.errors import FeatureError
+from ..core.files import put_in_place
 from ..core.hdf5 import checksum, write_checksums
 from .recipe import Recipe, attributes_sum, digest, read_attributes, write_attributes
 from .temporary_names import LONGEST_ADDITION, unfinished_path
@@ -193,10 +194,7 @@ class FeatureWriter:
         self._file.flush()
         self._file.close()
         self._file = None
-        with open(self._temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(self._temporary, self._path)
-        _sync_folder(self._path.parent)
+        put_in_place(self._temporary, self._path)
         return self._path
 
     def _features_sum(self) -> int:
@@ -262,16 +260,3 @@ def _options(dataset: Any, rows: int) -> dict[str, Any]:
         return {}
     chunks = (min(rows, dataset.chunks[0]), dataset.chunks[1])
     return {"chunks": chunks, "compression": "gzip", "compression_opts": 4, "shuffle": True}
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # some file systems of a network do not sync folders
-            raise
-    finally:
-        os.close(handle)

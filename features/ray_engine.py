@@ -130,7 +130,7 @@ class ClusterRun:
         """Extract videos, given by name and file; each machine has as many decoders as it has cores.
 
         Raises:
-            FeatureError: There is no cluster, or no machine of it can help.
+            FeatureError: There is no cluster, no machine of it can help, or all of it was lost.
             DataError: The cache cannot be written to.
         """
         self._videos = {video: path.absolute() for video, path in videos}
@@ -145,6 +145,13 @@ class ClusterRun:
             with ray_session(self._address) as self._ray:
                 try:
                     self._extract()
+                except (self._ray.exceptions.RayError, ConnectionError) as error:
+                    raise FeatureError(
+                        f"the Ray cluster{f' at {self._address}' if self._address else ''} was lost",
+                        why=(str(error).strip().splitlines() or [type(error).__name__])[0][:200],
+                        next="start it again (ray start --head) and type the same command: it continues",
+                        subject=self._address or "ray",
+                    ) from error
                 finally:
                     for hand in list(self._hands.values()):
                         self._end(hand)

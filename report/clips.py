@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import UsageError
-from ..core.files import cannot_write
+from ..core.files import cannot_write, put_in_place
 from ..core.progress import Progress, silent
 from ..core.segments import Segments
 from ..features.decode import decode_frames
@@ -239,7 +239,7 @@ class _Film:
             if self._audio is not None:
                 self._container.mux(self._audio.encode(None))
             self._container.close()
-            os.replace(self._part, self.path)
+            put_in_place(self._part, self.path)
         return self.path
 
     def discard(self) -> None:

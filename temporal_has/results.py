@@ -16,7 +16,7 @@ from ..core import hdf5
 from ..core.errors import DataError, plural
 from ..core.failures import Failure
 from ..core.file_names import file_name
-from ..core.files import cannot_write, write_atomically
+from ..core.files import cannot_write, put_in_place, write_atomically
 from ..core.reading import reading
 from ..core.segments import Segments
 from ..core.tables import csv_text
@@ -150,7 +150,7 @@ def write_sequences(path: Path, sequences: Iterable[ClassActivationSequence]) ->
                 group.attrs["duration_seconds"] = sequence.duration_seconds
                 group.attrs["spread"] = sequence.spread
                 group.attrs["classes"] = list(sequence.classes)
-        os.replace(temporary, path)
+        put_in_place(temporary, path)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:

@@ -7,6 +7,7 @@ else of that name stays, and the new one is called `<video>-2`, `<video>-3` and 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._version import __version__
 from ..core.errors import DataError, FeatureError, VideoError
+from ..core.files import sync_folder
+from ..core.processes import only_one
 from ..core.progress import Progress
 from ..core.segments import Segments
 from ..core.weight_store import sha256
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 WritePage = Callable[[Path, ClassActivationSequence, Segments, Mapping[str, Any]], object]
 """Writes a result to an HTML file: its path, the sequence, the detections and the facts."""
 
+_DRAFT = ".part."
+"""How the names of files begin that are not yet all there."""
 _SAME = ("source", "bytes", "modified_seconds", "checkpoint_sha256", "map_members", "settings", "thas_version")
 
 
@@ -95,7 +100,7 @@ def video_facts(path: Path) -> dict[str, Any]:
 
 def find_result(folder: Path, name: str, facts: Mapping[str, Any]) -> Path | None:
     """The JSON file of an earlier result of the same file, network and settings, if there is one."""
-    pattern = re.compile(re.escape(name) + r"(-\d+)?\.json")
+    pattern = re.compile(re.escape(name) + r"(-\d+)?\.json")  # no drafts
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if pattern.fullmatch(path.name):
             try:
@@ -142,20 +147,40 @@ def write_video_result(
         page: Writes the result as a page for the browser, beside the picture.
 
     Returns:
-        The files written. The JSON is written last: where it is, the others are.
+        The files written. They appear together, the JSON last: where it is, the others are, and what a killed
+        process did not come to give their names, the next one does.
     """
-    data, table, picture, html = _files(place_for(folder, sequence.video, facts))
-    write_table(table, detections)
-    if pictures:
-        from .timeline import draw_timeline
+    with only_one(folder):  # against another process that localizes into it
+        finish_results(folder)
+        place = place_for(folder, sequence.video, facts)
+        data, table, picture, html = _files(folder / f"{_DRAFT}{place.name}")
+        write_table(table, detections)
+        if pictures:
+            from .timeline import draw_timeline
 
-        rules = facts["settings"]
-        threshold, rule = rules["threshold"], rules["threshold_rule"]
-        draw_timeline(picture, {"": sequence}, {"": detections}, threshold=threshold, threshold_rule=rule)
-        if page is not None:
-            page(html, sequence, detections, facts)
-    write_detections(data, detections, {**facts, "videos": [sequence.video]})
-    return _files(data.with_suffix(""))[: _count(pictures, page)]
+            rules = facts["settings"]
+            threshold, rule = rules["threshold"], rules["threshold_rule"]
+            draw_timeline(picture, {"": sequence}, {"": detections}, threshold=threshold, threshold_rule=rule)
+            if page is not None:
+                page(html, sequence, detections, facts)
+        write_detections(data, detections, {**facts, "videos": [sequence.video]})
+        finish_results(folder)
+    return _files(place)[: _count(pictures, page)]
+
+
+def finish_results(folder: Path) -> None:
+    """Give results their names that are whole, and remove the others; only for who holds the folder.
+
+    A process that is killed leaves drafts. Where there is one of the JSON file, which is written last, all are whole.
+    """
+    for draft in sorted(folder.glob(f"{_DRAFT}*.json")):
+        name = draft.name.removesuffix(".json")
+        for one, path in reversed(list(zip(_files(folder / name), _files(folder / name[len(_DRAFT) :]), strict=True))):
+            if one.exists():
+                os.replace(one, path)
+    for left in (*folder.glob(f"{_DRAFT}*"), *folder.glob(f".{_DRAFT}*.part")):
+        left.unlink()
+    sync_folder(folder)
 
 
 def _count(pictures: bool, page: WritePage | None) -> int:

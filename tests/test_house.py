@@ -7,6 +7,7 @@ import doctest
 import importlib
 import importlib.util
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
@@ -148,3 +149,10 @@ def test_who_may_import_whom(room):
 def test_the_command_line_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "thas", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == thas.__version__
+
+
+def test_each_test_that_a_promise_names_exists():
+    promised = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (ROOT / "docs" / "trust.md").read_text(encoding="utf-8"))
+    assert len(promised) > 30
+    texts = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py")}
+    assert [f"{file}::{name}" for file, name in promised if f"def {name}(" not in texts.get(file, "")] == []

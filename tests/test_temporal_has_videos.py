@@ -35,7 +35,7 @@ def localize(trained, *arguments) -> int:
 
 
 def names(folder: str) -> set[str]:
-    return {path.name for path in Path(folder).iterdir()}
+    return {path.name for path in Path(folder).iterdir()} - {".lock"}
 
 
 def test_a_video_file_becomes_intervals_a_table_and_a_picture(trained, place, capsys):
@@ -74,6 +74,28 @@ def test_nothing_is_replaced_but_the_same_result(trained, place, capsys):
     assert localize(trained, "match.mp4", "elsewhere/match.mp4", "--no-pictures", "--json") == 0
     both = json.loads(capsys.readouterr().out)
     assert [Path(video["written"][0]).name for video in both["videos"]] == ["match-4.json", "match-5.json"]
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_the_files_of_a_result_that_was_killed_between_them_appear_together(trained, place, monkeypatch, at):
+    from thas.temporal_has import video_results
+
+    rename, renamed = os.replace, []
+
+    def killed(source, target):
+        if Path(source).name.startswith(".part."):
+            renamed.append(target)
+            if len(renamed) == at:
+                raise SystemExit("killed")
+        rename(source, target)
+
+    monkeypatch.setattr(video_results.os, "replace", killed)
+    with pytest.raises(SystemExit):
+        localize(trained, "match.mp4")
+    assert "match.json" not in names("detections"), "it comes last"
+    monkeypatch.setattr(video_results.os, "replace", rename)
+    assert localize(trained, "match.mp4") == 0
+    assert names("detections") == {"match.json", "match.csv", "match.png", "match.html"}
 
 
 def test_several_runs_are_averaged(trained, place, capsys, monkeypatch):

@@ -1,0 +1,307 @@
+"""What is promised of files, signals, memory and addresses, whichever command is typed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from thas.core import files
+from thas.core.errors import CheckpointError, DataError, FeatureError
+from thas.core.files import write_atomically
+from thas.core.memory import out_of_memory
+from thas.core.weight_store import fetch_address, find_weights, stored
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def test_a_file_and_then_its_folder_are_flushed_before_it_counts_as_written(tmp_path, monkeypatch):
+    done = []
+    flush, rename = os.fsync, os.replace
+
+    def flushed(handle):
+        done.append("folder" if os.path.isdir(f"/proc/self/fd/{handle}") else "file")
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(os, "replace", lambda a, b: done.append("rename") or rename(a, b))
+    write_atomically(tmp_path / "a.txt", "x")
+    assert done[-3:] == ["file", "rename", "folder"]
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("refused", [errno.EOPNOTSUPP, errno.EISDIR])
+def test_file_systems_without_nameless_files_do_as_well(tmp_path, monkeypatch, refused):
+    opened = os.open
+
+    def opening(path, flags, *rest, **options):
+        if flags & getattr(os, "O_TMPFILE", 0) == getattr(os, "O_TMPFILE", -1):
+            raise OSError(refused, "no")
+        return opened(path, flags, *rest, **options)
+
+    monkeypatch.setattr(os, "open", opening)
+    for content in ("x", "yy"):
+        write_atomically(tmp_path / "a.txt", content)
+    assert (os.listdir(tmp_path), (tmp_path / "a.txt").read_text()) == (["a.txt"], "yy")
+
+
+def test_what_a_killed_process_left_of_a_file_is_in_nobodys_way(tmp_path):
+    (tmp_path / ".a.txt.part").write_text("half")
+    write_atomically(tmp_path / "a.txt", "whole")
+    assert (os.listdir(tmp_path), (tmp_path / "a.txt").read_text()) == (["a.txt"], "whole")
+
+
+def test_a_disk_that_fills_up_keeps_what_was_there(tmp_path, monkeypatch):
+    write_atomically(tmp_path / "a.txt", "before")
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(DataError, match="could not be written") as caught:
+        write_atomically(tmp_path / "a.txt", "after")
+    assert caught.value.why.startswith(files.DISK_FULL)
+    assert (os.listdir(tmp_path), (tmp_path / "a.txt").read_text()) == (["a.txt"], "before")
+
+
+@pytest.mark.parametrize(
+    ("error", "command", "why", "turn"),
+    [
+        (MemoryError("Unable to allocate 3 GiB for an array"), ["train"], "3 GiB", "train.batch_size"),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"), ["image", "train"],
+         "9 bytes", "train.batch_size=16"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), ["extract-features"], "2.00 GiB", "--batch 1"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), ["convert"], "allocate", "more memory"),
+        (MemoryError(), [], "could not say", "more memory"),
+    ],
+)  # fmt: skip
+def test_out_of_memory_says_what_was_too_large_and_what_to_turn(error, command, why, turn):
+    told = out_of_memory(error, command)
+    assert told is not None
+    assert why in told.why
+    assert turn in told.next
+
+
+def test_other_errors_are_not_taken_for_it():
+    assert out_of_memory(RuntimeError("shapes differ"), ["train"]) is None
+    assert out_of_memory(OSError(errno.ENOENT, "no such file"), ["train"]) is None
+
+
+def test_an_array_that_the_system_refuses_is_told_by_the_command(tmp_path, monkeypatch, capsys):
+    from thas.cli import run
+
+    def refused(*_, **__):
+        np.empty(1 << 50)
+
+    monkeypatch.setattr("thas.report.sources.read_any", refused)
+    (tmp_path / "a.csv").write_text("video,label,start,end\nv,a,0,1\n")
+    assert run(["summary", str(tmp_path / "a.csv")]) == 1
+    said = capsys.readouterr().err
+    assert "there is not enough memory" in said
+    assert "Unable to allocate 8.00 PiB" in said
+
+
+SIGNALS = """
+import os, signal, sys, time
+from thas import cli
+def slow(tokens, *, debug=False):
+    print("ready", flush=True)
+    try:
+        time.sleep(20)
+    except KeyboardInterrupt as error:
+        print(type(error).__name__, flush=True)
+        if sys.argv[1] == "twice":
+            time.sleep(20)
+        return 143 if type(error).__name__ == "Terminated" else 130
+cli.run = slow
+cli.main(["convert"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "how", "code"),
+    [(signal.SIGTERM, "once", 143), (signal.SIGINT, "twice", 130), (signal.SIGTERM, "twice", 143)],
+)
+def test_every_command_ends_at_a_signal_and_at_once_at_the_second(number, how, code):
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT.parent)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", SIGNALS, how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    assert process.stdout.readline() in ("Terminated\n", "KeyboardInterrupt\n")
+    if how == "twice":
+        process.send_signal(number)
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (code, "")
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """Gives each path its own name as content, over plain http."""
+    monkeypatch.setenv("THAS_WEIGHTS", str(tmp_path / "kept"))
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            content = self.path.encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    http = HTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{http.server_port}"
+    http.shutdown()
+    http.server_close()
+
+
+def digest(path: str) -> str:
+    return hashlib.sha256(path.encode()).hexdigest()
+
+
+def test_another_address_with_the_same_last_part_is_another_file(server):
+    first = fetch_address(f"{server}/a/i3d.pt", digest("/a/i3d.pt"))
+    second = fetch_address(f"{server}/b/i3d.pt", digest("/b/i3d.pt"))
+    assert (first.read_text(), second.read_text()) == ("/a/i3d.pt", "/b/i3d.pt")
+    assert stored("i3d") is None, "a stranger's file is none of the catalogue's"
+    assert fetch_address(f"{server}/a/i3d.pt", digest("/a/i3d.pt")) == first
+    assert find_weights(f"{server}/b/i3d.pt#sha256={digest('/b/i3d.pt')}") == second
+
+
+@pytest.mark.parametrize("address", ["/x.pt", "/x.pt#sha256=", "/x.pt#md5=1"])
+def test_plain_http_without_a_hash_is_refused_in_every_door(server, address):
+    with pytest.raises(CheckpointError):
+        find_weights(server + address)
+
+
+def test_a_fetched_file_that_changed_is_refused(server):
+    path = fetch_address(f"{server}/x.pt", digest("/x.pt"))
+    path.write_text("other")
+    with pytest.raises(CheckpointError, match="not what was fetched"):
+        fetch_address(f"{server}/x.pt", digest("/x.pt"))
+
+
+def test_what_a_killed_fetch_left_goes_with_the_next(server, tmp_path):
+    left = tmp_path / "kept" / ".fetch-old"
+    left.mkdir(parents=True)
+    (left / ".lock").touch()
+    fetch_address(f"{server}/x.pt", digest("/x.pt"))
+    assert not left.exists()
+
+
+def test_a_cluster_that_others_reach_is_warned_of(monkeypatch, caplog):
+    from thas.core import ray_session
+
+    class Ray:
+        exceptions = None
+
+        @staticmethod
+        def is_initialized():
+            return False
+
+        @staticmethod
+        def init(**_):
+            pass
+
+        shutdown = init
+
+    monkeypatch.setattr(ray_session, "check_ray", lambda address: Ray)
+    with ray_session.ray_session("auto"):
+        pass
+    assert "no passwords" in caplog.text
+    caplog.clear()
+    with ray_session.ray_session(None):
+        pass
+    assert caplog.text == ""
+
+
+def test_a_cluster_that_is_lost_is_named(tmp_path, monkeypatch):
+    ray = pytest.importorskip("ray", reason="needs ray")
+    from contextlib import contextmanager
+
+    from thas.core.progress import silent
+    from thas.features import ray_engine
+
+    @contextmanager
+    def session(_):
+        yield ray
+
+    class Job:
+        out = tmp_path
+
+    def gone(self):
+        raise ray.exceptions.RaySystemError("the head is gone")
+
+    monkeypatch.setattr(ray_engine, "ray_session", session)
+    monkeypatch.setattr(ray_engine, "replace", lambda job, **_: job)
+    monkeypatch.setattr(ray_engine.ClusterRun, "_extract", gone)
+    with pytest.raises(FeatureError, match="was lost") as caught:
+        ray_engine.ClusterRun(Job, silent, address="head:6379").work([], decoders=1)  # type: ignore[arg-type]
+    assert "continues" in caught.value.next
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a planted data set and a run of two epochs."""
+    from thas.cli import run
+
+    from .sweep_data import planted_dataset
+
+    folder = tmp_path_factory.mktemp("trained")
+    planted_dataset(folder / "planted", videos=6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert run([*TRAIN, "train.epochs=2"]) == 0
+    return folder
+
+
+TRAIN = ["train", "--dataset", "planted", "--device", "cpu", "--set", "network.channels=4", "train.checkpoint_epochs=1"]
+LOGS = [None, b"", b'{"number": 1, "loss": 0.5, "accu', b"\xff\n[]\n1\n", b'{"number": 3}\n' * 3]
+
+
+@pytest.mark.parametrize("log", LOGS, ids=["lost", "empty", "torn", "no text", "lines that lack all else"])
+def test_the_log_is_an_account_and_no_condition(trained, tmp_path, monkeypatch, log):
+    """A run is scored, localized, shown and trained on without it."""
+    from thas.cli import run
+
+    shutil.copytree(trained, tmp_path, symlinks=True, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    path = next(tmp_path.glob("runs/planted/*/log.jsonl"))
+    path.unlink() if log is None else path.write_bytes(log)
+    assert run(["eval"]) == 0
+    if log is None:
+        assert run(["localize", "--device", "cpu"]) == 0
+        assert run(["report", "--out", "page.html"]) == 0
+    assert run([*TRAIN, "train.epochs=3", "--resume"]) == 0
+    lines = [json.loads(line) for line in path.read_text(errors="replace").splitlines() if line.startswith('{"n')]
+    assert lines[-1]["number"] == 3
+
+
+def test_two_processes_may_write_one_file(tmp_path):
+    """Whoever is last, it is whole, and nothing else is left."""
+    code = (
+        "import sys; from pathlib import Path; from thas.core.files import write_atomically\n"
+        "for i in range(60): write_atomically(Path(sys.argv[1]), sys.argv[2] * 20000)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT.parent)}
+    place = tmp_path / "a.txt"
+    both = [subprocess.Popen([sys.executable, "-c", code, str(place), letter], env=environment) for letter in "ab"]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert place.read_text() in {letter * 20000 for letter in "ab"}
+    assert os.listdir(tmp_path) == ["a.txt"]
