@@ -280,15 +280,17 @@ def test_the_log_is_an_account_and_no_condition(trained, tmp_path, monkeypatch, 
     """A run is scored, localized, shown and trained on without it."""
     from thas.cli import run
 
-    shutil.copytree(trained, tmp_path, symlinks=True, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(trained)
+    shutil.copytree("runs", tmp_path / "runs", symlinks=True)
     path = next(tmp_path.glob("runs/planted/*/log.jsonl"))
+    run_folder = str(path.parent)
     path.unlink() if log is None else path.write_bytes(log)
-    assert run(["eval"]) == 0
+    assert run(["eval", run_folder]) == 0
     if log is None:
-        assert run(["localize", "--device", "cpu"]) == 0
-        assert run(["report", "--out", "page.html"]) == 0
-    assert run([*TRAIN, "train.epochs=3", "--resume"]) == 0
+        assert run(["localize", "--run", run_folder, "--device", "cpu"]) == 0
+        assert run(["report", run_folder, "--out", str(tmp_path / "page.html")]) == 0
+    resumed = ["--resume", "--run", run_folder]
+    assert run([*TRAIN, "train.epochs=3", *resumed]) == 0
     lines = [json.loads(line) for line in path.read_text(errors="replace").splitlines() if line.startswith('{"n')]
     assert lines[-1]["number"] == 3
 
