@@ -481,4 +481,5 @@ def main(count: int = 30, seed: int = 0, *names: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:3]), *sys.argv[3:]))
+    count, seed = (int(sys.argv[i]) if len(sys.argv) > i else usual for i, usual in ((1, 30), (2, 0)))
+    sys.exit(main(count, seed, *sys.argv[3:]))
