@@ -123,6 +123,7 @@ def fetch(name: str, *, source: Path | None = None, progress: Progress | None = 
     one = published(name)
     present = stored(name)
     if present is not None and source is None:
+        _remove_unfinished()
         return present
     with _workspace() as work:
         if source is not None:
@@ -258,6 +259,13 @@ def _unreachable(one: Published, why: str) -> CheckpointError:
     )
 
 
+def _remove_unfinished() -> None:
+    """Remove what fetches that were killed left behind."""
+    for left in weights_folder().glob(".fetch-*"):
+        if (left / ".lock").exists() and not is_held(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 @contextmanager
 def _workspace() -> Iterator[Path]:
     """A folder beside the kept files, gone afterwards: a file is renamed into its place when it is whole."""
@@ -269,9 +277,7 @@ def _workspace() -> Iterator[Path]:
         raise cannot_write(folder, error) from error
     try:
         with only_one(Path(work)):
-            for left in folder.glob(".fetch-*"):
-                if (left / ".lock").exists() and not is_held(left):  # by a process that was killed
-                    shutil.rmtree(left, ignore_errors=True)
+            _remove_unfinished()
             yield Path(work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
