@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 # Where fewer pictures than this share come as they are numbered, the stream does not count them.
 _COUNTED = 0.75
 # Kinds of NAL units of H.264: slices, the three parts of a partitioned one's first, a key picture, sets of parameters.
@@ -22,6 +24,30 @@ _HIGH = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244}
 _HEAD = 32
 # Heads of a picture and of a group of pictures.
 _MPEG_HEADS = re.compile(rb"\x00\x00\x01([\x00\xb8])")
+
+
+# Codecs whose pictures are predicted and carry no number.
+_UNCOUNTED = frozenset({"mpeg4", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "h263", "flv1", "vp8", "vp9", "theora"})
+
+
+def uncounted_gaps(codec: str, start_seconds: np.ndarray) -> tuple[str, ...]:
+    """A sentence about frames that an even video leaves out, where nothing tells an encoder's choice from a loss.
+
+    >>> uncounted_gaps("vp9", np.delete(np.arange(50) / 25, 20))[0][:48]
+    'it leaves out a frame 1 times, first after 0.76 '
+    >>> uncounted_gaps("h264", np.delete(np.arange(50) / 25, 20))
+    ()
+    """
+    steps = np.diff(start_seconds)
+    if codec not in _UNCOUNTED or len(steps) < 2:
+        return ()
+    usual = float(np.median(steps))
+    gaps = np.flatnonzero(steps > 1.5 * usual)
+    if not len(gaps) or float(np.mean(np.abs(steps - usual) < 0.1 * usual)) < 0.9:
+        return ()
+    first = float(start_seconds[int(gaps[0])])
+    why = f"if packets were lost there, the pictures up to the next key frame are wrong: {codec} does not tell"
+    return (f"it leaves out a frame {len(gaps)} times, first after {first:.2f} s; {why}",)
 
 
 class PictureCounts(Protocol):

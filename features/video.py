@@ -21,7 +21,7 @@ from .frame_table import FrameTable, OtherFrames, UnreadableVideo
 from .listening import Heard, listening
 from .matroska import spoilt_parts
 from .opening import opened
-from .picture_counts import picture_counts
+from .picture_counts import picture_counts, uncounted_gaps
 from .stamps import FrameTimes, times_of_rate, times_of_stamps
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _by_packets(path: Path, watch: Watch) -> FrameTable | None:
             origin_seconds=float(stamps[0] * stream.time_base),
             jumpable=packets.jumpable and name in INDEXED,
             missing_seconds=missing,
-            notes=(*times.notes, *notes),
+            notes=(*times.notes, *uncounted_gaps(stream.codec_context.name, times.start_seconds), *notes),
         )
 
 
@@ -267,7 +267,12 @@ def _by_decoding(path: Path, fps: float | None) -> FrameTable:
             damage=damage,
             lost=verdict.lost if verdict.lost.any() else None,
             holes_seconds=_in_seconds(verdict.holes, stamps, times),
-            notes=(*times.notes, *verdict.notes, *notes),
+            notes=(
+                *times.notes,
+                *verdict.notes,
+                *uncounted_gaps(stream.codec_context.name, times.start_seconds),
+                *notes,
+            ),
         )
 
 
@@ -293,14 +298,15 @@ def _times(stamps: list[int | None], container: Any, stream: Any, last_span: int
 
 
 def _trusted(stamps: list[int | None], lost: np.ndarray) -> list[int | None]:
-    """Stamps less those of lost frames that come too late: the times of others would be bent by them."""
+    """Stamps less those of lost frames that come too late or too early: the times of others would be bent by them."""
     known = np.array([-np.inf if stamp is None else stamp for stamp in stamps])
     newest = np.maximum.accumulate(known)
+    following = np.minimum.accumulate(np.where(lost | ~np.isfinite(known), np.inf, known)[::-1])[::-1]
     steps = np.diff(np.unique(known[np.isfinite(known)]))
     late = _LATE * float(np.median(steps)) if len(steps) else 0.0
     return [
-        None if gone and stamp is not None and most - late < stamp < most else stamp
-        for stamp, gone, most in zip(stamps, lost, newest, strict=True)
+        None if gone and stamp is not None and (stamp > sound or most - late < stamp < most) else stamp
+        for stamp, gone, most, sound in zip(stamps, lost, newest, following, strict=True)
     ]
 
 

@@ -98,6 +98,33 @@ def test_a_flipped_bit_in_matroska_is_told_by_its_checksum(tmp_path, whole, code
     assert list(spoilt_parts(made[0])) == []
 
 
+@pytest.mark.parametrize(("codec", "suffix"), [("mpeg4", "avi"), ("mpeg4", "mp4"), ("vp9", "webm")])
+def test_of_a_codec_that_counts_nothing_the_gap_is_noted(tmp_path, whole, codec, suffix):
+    made = whole(codec, suffix)
+    table = scan_video(_without(made[0], tmp_path / f"v.{suffix}", {15}))
+    assert table.damage == ""
+    assert any("does not tell" in note for note in table.notes)
+    assert not any("does not tell" in note for note in made[1].notes)
+
+
+def test_a_flipped_time_stamp_moves_no_sound_frame(tmp_path):
+    options = {"g": "5", "bf": "0"}
+    path = write_video(tmp_path / "v.mkv", 40, options=options, container_options={"cluster_time_limit": "400"})
+    data = bytearray(path.read_bytes())
+    cluster = data.index(b"\x1f\x43\xb6\x75", data.index(b"\x1f\x43\xb6\x75") + 4)
+    block = data.index(b"\xa3", data.index(b"\xa3", cluster + 30) + 30)
+    while data[block + 1] & 0x80 == 0 or data[block + 2] != 0x81:  # a short block of track 1
+        block = data.index(b"\xa3", block + 1)
+    data[block + 3] ^= 0x20  # its time, from that of the cluster on
+    path.write_bytes(data)
+    table = scan_video(path)
+    assert table.lost is not None
+    sound = np.flatnonzero(~table.lost)
+    assert len(sound) > 20
+    numbers = [number_of(frame) for frame in decode_frames(path, table, sound)]
+    np.testing.assert_allclose(table.start_seconds[sound], np.array(numbers) / 25, atol=2e-3)
+
+
 def test_a_matroska_file_without_checksums_is_not_refused(tmp_path):
     path = write_video(tmp_path / "v.mkv", 5, container_options={"write_crc32": "0"})
     assert list(spoilt_parts(path)) == []
