@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -21,6 +21,11 @@ from .opening import opened, reason
 from .orientation import display_matrix, upright
 from .verdict import NOISE
 from .video import Watch, scan_video
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+    from .decord_frames import Reader
 
 # Pictures are decoded out of their order, but not further than this.
 _REORDERED = 32
@@ -119,7 +124,7 @@ def _version(package: str) -> str:
     return version(package)
 
 
-def _decord_reader(path: Path, table: FrameTable, watch: Watch, *, insist: bool) -> tuple[Any, str]:
+def _decord_reader(path: Path, table: FrameTable, watch: Watch, *, insist: bool) -> tuple[Reader | None, str]:
     """A decord reader, or None and why it is not taken."""
     from .decord_frames import open_decord
 
@@ -240,7 +245,7 @@ class _Converter:
 
         self._reformatter = VideoReformatter()
 
-    def __call__(self, frame: Any) -> np.ndarray:
+    def __call__(self, frame: VideoFrame) -> np.ndarray:
         rgb = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
         return upright(rgb, display_matrix(frame))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Protocol
 
 import numpy as np
 
@@ -18,7 +19,29 @@ from .video import Watch
 _BLOCK_BYTES = 4 << 20
 
 
-def load_decord() -> Any:
+class Batch(Protocol):
+    """Frames as decord gives them."""
+
+    def asnumpy(self) -> np.ndarray:
+        """(N, H, W, 3) uint8."""
+        ...
+
+
+class Reader(Protocol):
+    """What is used of decord's reader of a video."""
+
+    def __len__(self) -> int: ...
+
+    def get_frame_timestamp(self, numbers: range) -> np.ndarray:
+        """(N, 2), from and to which second each frame is shown."""
+        ...
+
+    def get_batch(self, numbers: list[int]) -> Batch:
+        """Frames by their numbers."""
+        ...
+
+
+def load_decord() -> ModuleType:
     """The library.
 
     Raises:
@@ -35,7 +58,7 @@ def load_decord() -> Any:
     return decord
 
 
-def open_decord(path: Path, table: FrameTable, *, insist: bool = False) -> tuple[Any, str]:
+def open_decord(path: Path, table: FrameTable, *, insist: bool = False) -> tuple[Reader | None, str]:
     """A decord reader, or None and why it is not to be trusted with this file.
 
     Args:
@@ -59,7 +82,7 @@ def open_decord(path: Path, table: FrameTable, *, insist: bool = False) -> tuple
             raise
         return None, f"it cannot be imported: {error.why}"
     try:
-        reader = decord.VideoReader(str(path), num_threads=1)
+        reader: Reader = decord.VideoReader(str(path), num_threads=1)
         shown = np.asarray(reader.get_frame_timestamp(range(len(reader))), dtype=np.float64)[:, 0]
     except Exception as error:  # decord raises its own kinds, and plain ones, from C++
         return None, f"it cannot open the file: {first_line(error)}"
@@ -74,7 +97,7 @@ def open_decord(path: Path, table: FrameTable, *, insist: bool = False) -> tuple
     return reader, ""
 
 
-def decord_frames(path: Path, reader: Any, wanted: np.ndarray, watch: Watch) -> Iterator[np.ndarray]:
+def decord_frames(path: Path, reader: Reader, wanted: np.ndarray, watch: Watch) -> Iterator[np.ndarray]:
     """Frames by their numbers, in blocks.
 
     Raises:

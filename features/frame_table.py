@@ -6,7 +6,6 @@ Times are seconds from the first shown frame.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -37,7 +36,7 @@ class UnreadableVideo(VideoError):
         self.stage = stage
         self.frames = frames
 
-    def __reduce__(self) -> Any:  # errors cross from the workers
+    def __reduce__(self) -> tuple[object, ...]:  # errors cross from the workers
         return _unreadable, (self.subject, self.stage, self.why, self.frames, self.next)
 
 
@@ -59,7 +58,7 @@ class OtherFrames(UnreadableVideo):
         super().__init__(video, stage="decode", why=why, frames=frames, next=KEEP)
         self.table = table
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[object, ...]:
         return _other_frames, (self.subject, self.table, self.why, self.frames)
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .frame_table import UnreadableVideo
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 _NO_VIDEO = "it is no video that FFmpeg knows: replace it, or take it out of the folder"
 
@@ -18,7 +22,7 @@ def reason(error: Exception) -> str:
 
 
 @contextmanager
-def opened(path: Path | str, *, strict: bool = False) -> Iterator[tuple[Any, Any]]:
+def opened(path: Path | str, *, strict: bool = False) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video with PyAV: the container and its best video stream, for decoding in one thread.
 
     Args:
@@ -46,9 +50,8 @@ def opened(path: Path | str, *, strict: bool = False) -> Iterator[tuple[Any, Any
         raise UnreadableVideo(path.name, stage="open", why=reason(error), next=_NO_VIDEO) from error
     with container:
         shown = [stream for stream in container.streams.video if not _is_cover(stream)]
-        best = container.streams.best("video") if shown else None
-        if best is not None and best not in shown:
-            best = shown[0]
+        wanted = container.streams.best("video") if shown else None
+        best = next((stream for stream in shown if stream is wanted), shown[0] if shown else None)
         if best is None:
             named = {"a cover picture" if stream.type == "video" else stream.type for stream in container.streams}
             kinds = " and ".join(sorted(named, reverse=True)) or "no streams"
@@ -58,15 +61,14 @@ def opened(path: Path | str, *, strict: bool = False) -> Iterator[tuple[Any, Any
             why = "no decoder is known for its video stream"
             raise UnreadableVideo(path.name, stage="open", why=why, next=f"ffmpeg -i {path.name} {path.stem}.mp4")
         # One thread a worker: workers are the parallelism, and frame threads decode ahead without limit.
-        stream: Any = best
-        stream.thread_type = "NONE"
-        stream.codec_context.thread_count = 1
+        best.codec_context.thread_type = "NONE"
+        best.codec_context.thread_count = 1
         if strict:
-            stream.codec_context.options = {"err_detect": "explode"}
-        yield container, stream
+            best.codec_context.options = {"err_detect": "explode"}
+        yield container, best
 
 
-def _is_cover(stream: Any) -> bool:
+def _is_cover(stream: VideoStream) -> bool:
     import av.stream
 
     return bool(stream.disposition & av.stream.Disposition.attached_pic)

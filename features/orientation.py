@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .opening import opened
 
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
 # The matrix is 3 x 3, row by row, of which the upper left 2 x 2 turn and mirror (ISO/IEC 14496-12, 8.2.2).
 _A, _B, _C, _D = 0, 1, 3, 4
 
 
-def display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
+def display_matrix(frame: VideoFrame | None) -> tuple[int, int, int, int] | None:
     """The turning part (a, b, c, d) of a decoded frame's display matrix; None if it has none."""
     for data in frame.side_data if frame is not None else ():
         if data.type.name == "DISPLAYMATRIX":

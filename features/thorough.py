@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -20,6 +20,12 @@ from .containers import INDEXED
 from .listening import Heard, listening
 from .opening import reason
 from .picture_counts import PictureCounts, picture_counts
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet as AvPacket
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 # So many different remarks are kept as notes.
 _NOTES = 8
@@ -130,8 +136,11 @@ class Account:
 
 
 def every_frame(
-    container: Any, stream: Any, account: Account | None = None, counts: PictureCounts | None = None
-) -> Iterator[tuple[int, Any]]:
+    container: InputContainer,
+    stream: VideoStream,
+    account: Account | None = None,
+    counts: PictureCounts | None = None,
+) -> Iterator[tuple[int, VideoFrame]]:
     """Decode a stream to its end, going on after errors: each frame with the number of its packet.
 
     The same file gives the same frames each time, so that the n-th one here is the n-th one there.
@@ -174,17 +183,17 @@ def every_frame(
             # What was said while a packet was read came before it; behind the last one there is none.
             _file(account, heard, number if packet.size else number + 1, reader)
             try:
-                frames = packet.decode()
+                frames = stream.decode(packet)
             except FFmpegError as error:
                 frames = []
                 if account is not None:
                     account.events.append(Event(max(number, 0), "failure", reason(error)))
             _file(account, heard, number, reader)
             for frame in frames:
-                yield (frame.opaque if frame.opaque is not None else number), frame
+                yield (frame.opaque if isinstance(frame.opaque, int) else number), frame
 
 
-def account_of(container: Any, stream: Any) -> Account:
+def account_of(container: InputContainer, stream: VideoStream) -> Account:
     """Decode a stream to its end and tell what came of it."""
     account = Account(indexed=container.format.name in INDEXED)
     codec = stream.codec_context
@@ -204,7 +213,7 @@ def account_of(container: Any, stream: Any) -> Account:
     return account
 
 
-def _note_packet(account: Account, packet: Any, shown: bool) -> None:
+def _note_packet(account: Account, packet: AvPacket, shown: bool) -> None:
     if packet.size:
         account.ended = ""
     if packet.pts is not None and packet.time_base is not None:

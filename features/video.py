@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 
@@ -25,7 +25,8 @@ from .picture_counts import picture_counts, uncounted_gaps
 from .stamps import FrameTimes, times_of_rate, times_of_stamps
 
 if TYPE_CHECKING:
-    import av
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
 
     from .verdict import Verdict
 
@@ -104,7 +105,7 @@ def _by_packets(path: Path, watch: Watch) -> FrameTable | None:
         if name == _MATROSKA and any(spoilt_parts(path)):
             return None
         missing, notes = _missing_seconds(path, container, stream, packets.last_second, packets.count)
-        times = times_of_stamps(stamps.tolist(), Fraction(stream.time_base), last_span=packets.last_span())
+        times = times_of_stamps(stamps.tolist(), stream.time_base or Fraction(1), last_span=packets.last_span())
         return _table(
             times,
             container,
@@ -145,7 +146,7 @@ class _Packets:
         return self.spans[int(np.argmax(np.frombuffer(self.shown, dtype=np.int64)))]
 
 
-def _read_packets(container: Any, stream: av.VideoStream, heard: Heard, watch: Watch) -> _Packets | None:
+def _read_packets(container: InputContainer, stream: VideoStream, heard: Heard, watch: Watch) -> _Packets | None:
     """All packets; None at the first sign that only decoding will tell."""
     found = _Packets()
     key: int | None = None
@@ -182,7 +183,7 @@ def _read_packets(container: Any, stream: av.VideoStream, heard: Heard, watch: W
 
 
 def _missing_seconds(
-    path: Path, container: Any, stream: Any, last_second: float, count: int, *, sound: bool = True
+    path: Path, container: InputContainer, stream: VideoStream, last_second: float, count: int, *, sound: bool = True
 ) -> tuple[float, tuple[str, ...]]:
     """How much less there is than the header says, as far as it is to be believed; and what to say of a wrong one.
 
@@ -204,7 +205,21 @@ def _missing_seconds(
     return missing, ()
 
 
-def _table(times: FrameTimes, container: Any, stream: Any, **others: Any) -> FrameTable:
+class _Others(TypedDict, total=False):
+    """What a frame table holds beside times and format."""
+
+    stamps: np.ndarray | None
+    outputs: np.ndarray | None
+    origin_seconds: float
+    jumpable: bool
+    missing_seconds: float
+    damage: str
+    lost: np.ndarray | None
+    holes_seconds: np.ndarray | None
+    notes: tuple[str, ...]
+
+
+def _table(times: FrameTimes, container: InputContainer, stream: VideoStream, **others: Unpack[_Others]) -> FrameTable:
     codec = stream.codec_context
     return FrameTable(
         times.start_seconds,
@@ -276,7 +291,9 @@ def _by_decoding(path: Path, fps: float | None) -> FrameTable:
         )
 
 
-def _times(stamps: list[int | None], container: Any, stream: Any, last_span: int, fps: float | None) -> FrameTimes:
+def _times(
+    stamps: list[int | None], container: InputContainer, stream: VideoStream, last_span: int, fps: float | None
+) -> FrameTimes:
     name = container.format.name
     own = stream.codec_context.framerate
     if own is not None and not _SENSIBLE_FPS[0] <= own <= _SENSIBLE_FPS[1]:
@@ -290,7 +307,7 @@ def _times(stamps: list[int | None], container: Any, stream: Any, last_span: int
         return times_of_rate(len(stamps), fps or _USUAL_FPS, guessed=fps is None)
     return times_of_stamps(
         stamps,
-        Fraction(stream.time_base),
+        stream.time_base or Fraction(1),
         nominal_fps=Fraction(own or stream.guessed_rate or _USUAL_FPS),
         last_span=last_span,
         clocks_restart=name in RESTARTING,
