@@ -18,15 +18,16 @@ _A, _B, _C, _D = 0, 1, 3, 4
 
 def display_matrix(frame: VideoFrame | None) -> tuple[int, int, int, int] | None:
     """The turning part (a, b, c, d) of a decoded frame's display matrix; None if it has none."""
-    for data in frame.side_data if frame is not None else ():
-        if data.type.name == "DISPLAYMATRIX":
-            numbers = np.frombuffer(bytes(data), dtype="=i4")
-            # Writers round: what is less than the sine of a degree of the largest is nothing.
-            turning = numbers[[_A, _B, _C, _D]].astype(np.int64)
-            least = 0.0175 * np.abs(turning).max()
-            a, b, c, d = (int(n) if abs(n) > least else 0 for n in turning)
-            return a, b, c, d
-    return None
+    # By name: PyAV gave side data when gone through until 18, and gives their kinds since.
+    data = frame.side_data.get("DISPLAYMATRIX") if frame is not None else None
+    if data is None:
+        return None
+    numbers = np.frombuffer(bytes(data), dtype="=i4")
+    # Writers round: what is less than the sine of a degree of the largest is nothing.
+    turning = numbers[[_A, _B, _C, _D]].astype(np.int64)
+    least = 0.0175 * np.abs(turning).max()
+    a, b, c, d = (int(n) if abs(n) > least else 0 for n in turning)
+    return a, b, c, d
 
 
 def upright(picture: np.ndarray, matrix: tuple[int, int, int, int] | None) -> np.ndarray:
