@@ -7,7 +7,6 @@ from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import PIL.Image
 
@@ -44,7 +43,7 @@ class DemoResult:
     sheet: Path
     seconds: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values."""
         return {
             "arms": {arm: evaluation.scores.to_json() for arm, evaluation in self.evaluations.items()},

@@ -87,7 +87,7 @@ def crop_corner(height: int, width: int, *, size: int, seed: int, epoch: int, ro
     return int(random.integers(height - size + 1)), int(random.integers(width - size + 1))
 
 
-class _TrainingFiles(Dataset[Any]):
+class _TrainingFiles(Dataset[object]):
     """Items (row, epoch) -> a crop and its label, or the problem."""
 
     def __init__(self, table: ImageTable, settings: InputSettings, seed: int) -> None:
@@ -208,7 +208,7 @@ def flipped(pixels: Tensor, *, probability: float, generator: torch.Generator) -
     return pixels.index_copy(0, rows, pixels[rows].flip(-1))
 
 
-class _TestFiles(Dataset[Any]):
+class _TestFiles(Dataset[object]):
     """Whole images squashed to a square, and the size they had."""
 
     def __init__(self, table: ImageTable, side: int) -> None:

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import PIL.Image
@@ -165,7 +165,7 @@ class Localizer:
         cls,
         *runs: Path | str,
         device: str = "auto",
-        changes: Mapping[str, Any] | None = None,
+        changes: Mapping[str, object] | None = None,
         map_members: Sequence[int] | None = None,
         root: Path = ROOTS["image"],
     ) -> Localizer:
@@ -384,7 +384,7 @@ def open_localizer(
     *,
     runs: Path = ROOTS["image"],
     device: str = "auto",
-    changes: Mapping[str, Any] | None = None,
+    changes: Mapping[str, object] | None = None,
     map_members: Sequence[int] | None = None,
 ) -> tuple[Localizer, ImageSettings, list[Path]]:
     """The networks of runs or weights files, ready to localize.

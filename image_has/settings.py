@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from ..core.errors import UsageError
 from ..core.plugins import bring
@@ -159,7 +159,7 @@ class ImageSettings(SettingsTable):
     localize: LocalizeSettings = field(default_factory=LocalizeSettings)
     eval: EvalSettings = field(default_factory=EvalSettings)
 
-    def updated(self, values: Mapping[str, Any], *, origin: str = "settings") -> Self:
+    def updated(self, values: Mapping[str, object], *, origin: str = "settings") -> Self:
         """As `SettingsTable.updated`; `localize.scale=otsu` without a threshold brings `OTSU_THRESHOLDS`.
 
         >>> ImageSettings().updated({"localize.scale": "otsu"}).localize.threshold == OTSU_THRESHOLDS

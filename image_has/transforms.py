@@ -61,7 +61,7 @@ class HidePatches(v2.Transform):
         # Boxes and masks are tensors too: name exactly what is hidden.
         self._transformed_types = (_is_plain_tensor, Image, Video, PIL.Image.Image)
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+    def transform(self, inpt: Any, params: dict[str, object]) -> Any:
         """Called by torchvision for each image found in the sample."""
         if isinstance(inpt, PIL.Image.Image):
             inpt = inpt if inpt.mode in _PLAIN else as_rgb(inpt)  # a mean of palette entries means nothing

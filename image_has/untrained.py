@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -139,7 +138,7 @@ def untrained_localizer(
     *,
     weights: Path | str | None = None,
     classes: Sequence[str] = (),
-    changes: Mapping[str, Any] | None = None,
+    changes: Mapping[str, object] | None = None,
     device: str = "auto",
 ) -> Localizer:
     """A localizer without a run: `untrained_localizer(weights="efficientnet_lite0").localize([image])`.

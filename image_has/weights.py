@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -46,7 +45,7 @@ class TrainedNetwork:
     titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         """What a file says of it, plain values."""
         settings = self.settings
         own = isinstance(self.network, OwnNetwork) and not isinstance(self.network, LibraryNetwork)
@@ -62,7 +61,7 @@ class TrainedNetwork:
         }
 
     def to_bytes(
-        self, extra: Mapping[str, Tensor], facts: Mapping[str, Any], *, weights: Mapping[str, Tensor]
+        self, extra: Mapping[str, Tensor], facts: Mapping[str, object], *, weights: Mapping[str, Tensor]
     ) -> bytes:
         """The content of a checkpoint.
 

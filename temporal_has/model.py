@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -63,7 +63,7 @@ class Model:
     deviation: Tensor
     classes: tuple[str, ...]
     settings: Settings
-    recipe: Mapping[str, Any]
+    recipe: Mapping[str, object]
     spread: float = 0.0
     calibration: Calibration | None = None
     own: bool = False
@@ -136,7 +136,7 @@ class Model:
     def to_bytes(
         self,
         extra: Mapping[str, Tensor] | None = None,
-        facts: Mapping[str, Any] | None = None,
+        facts: Mapping[str, object] | None = None,
         *,
         weights: Mapping[str, Tensor] | None = None,
     ) -> bytes:
@@ -176,7 +176,7 @@ def checkpoint_path(run: Path, choice: Literal["best", "last"] = "best") -> Path
 
 def load_model(
     path: Path, *, device: torch.device | str = "cpu", network: nn.Module | None = None
-) -> tuple[Model, dict[str, Tensor], dict[str, Any]]:
+) -> tuple[Model, dict[str, Tensor], dict[str, object]]:
     """Read a file of what `Model.to_bytes` gave. Nothing in the file is executed.
 
     Args:
@@ -269,7 +269,7 @@ def _width(tensors: Mapping[str, Tensor]) -> int:
     return len(mean)
 
 
-def _recipe(value: object) -> dict[str, Any]:
+def _recipe(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
         raise ValueError("its recipe of features is no table")
     return value

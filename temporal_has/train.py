@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -36,7 +36,7 @@ def train(
     *,
     classes: Sequence[str],
     settings: Settings | None = None,
-    recipe: Mapping[str, Any] | None = None,
+    recipe: Mapping[str, object] | None = None,
     folder: Path | None = None,
     resume: bool = False,
     on_rules: Callable[[Settings, Sequence[Decision]], None] | None = None,

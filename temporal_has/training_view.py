@@ -150,7 +150,7 @@ class NetworkWithLoss(nn.Module):
         network: Any,
         *,
         loss: str,
-        autocast: Callable[[], AbstractContextManager[Any]],
+        autocast: Callable[[], AbstractContextManager[object]],
         points: float = 0.0,
     ) -> None:
         super().__init__()
