@@ -11,7 +11,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
 from .._version import __version__
 from ..core.errors import NothingKept, Terminated, ThasError, UsageError
@@ -52,7 +52,7 @@ def build_app() -> cyclopts.App:
     return app
 
 
-def main(arguments: Sequence[str] | None = None) -> Any:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and leave with its exit code."""
     end_in_order()
     tokens = list(sys.argv[1:] if arguments is None else arguments)

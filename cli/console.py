@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
@@ -44,13 +44,13 @@ out = PlainConsole(soft_wrap=True, highlight=False, quiet=not first_process())
 err = PlainConsole(stderr=True, soft_wrap=True, highlight=False)
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """One JSON object on stdout. NaN, which JSON lacks, must have become null before."""
     if first_process():
         sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def print_json_line(value: Any) -> None:
+def print_json_line(value: object) -> None:
     """A JSON object on a line of its own on stdout, at once: for what goes on and on."""
     sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
     sys.stdout.flush()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.errors import PartialFailure, ThasError, plural
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ..core.failures import Failure
     from ..image_has.scores import ImageScores
 
@@ -25,7 +27,7 @@ def account_for(problems: list[Failure], one: str, many: str, *, rest: bool = Tr
         )
 
 
-def score_table(arms: dict[str, ImageScores]) -> Any:
+def score_table(arms: dict[str, ImageScores]) -> Table:
     """A row a score, a column a network."""
     from rich.table import Table
 
@@ -39,7 +41,7 @@ def score_table(arms: dict[str, ImageScores]) -> Any:
     for arm in arms:
         table.add_column(arm, justify="right")
 
-    def cent(value: Any) -> str:
+    def cent(value: float | None) -> str:
         return "-" if value is None else f"{100 * value:.1f}"
 
     rows = {

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..core.errors import UsageError
-from ..core.plugins import bring, load
+from ..core.plugins import bring, built, load, not_a
 from .settings import LOSSES
 
 Probabilities = Callable[[Tensor], Tensor]
@@ -68,7 +68,7 @@ def get_loss(name: str) -> Loss:
     found = load("losses", name)
     if isinstance(found, Loss):
         return found
-    loss = found() if isinstance(found, type) else found
+    loss = built(found, {}, what="loss", name=name) if isinstance(found, type) else found
     wanted = getattr(loss, "probabilities", "sigmoid")
     probabilities = _KNOWN.get(wanted) if isinstance(wanted, str) else wanted
     if not callable(loss) or not callable(probabilities):
@@ -81,7 +81,11 @@ def get_loss(name: str) -> Loss:
     function, likely = cast("Callable[[Tensor, Tensor], object]", loss), cast("Probabilities", probabilities)
 
     def losses(video_logits: Tensor, labels: Tensor) -> Tensor:
-        values = function(video_logits, labels)
+        try:
+            values = function(video_logits, labels)
+        except Exception as error:
+            sizes = f"{tuple(video_logits.shape)} and {tuple(labels.shape)}"
+            raise not_a("loss", name, f"called with {sizes} it raises {type(error).__name__}: {error}") from error
         if not isinstance(values, Tensor) or values.shape != (len(video_logits),):
             given = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise UsageError(

@@ -189,10 +189,16 @@ def test_a_part_that_cannot_be_imported_is_named_with_the_cause(outside, capsys,
 
 
 def test_what_is_no_head_or_loss_is_named(outside):
-    os.environ[plugins.ENVIRONMENT] = "math:pi math:sqrt json:dumps own_head:nn"
+    import torch
+
+    os.environ[plugins.ENVIRONMENT] = "math:pi math:sqrt math:hypot json:dumps own_head:nn own_head:Wide"
     for name in ("math:pi", "math:sqrt", "own_head:nn"):
         with pytest.raises(UsageError, match=f"{name} is no head"):
             temporal_heads.build_head(4, 3, NetworkSettings(head=name))
+    for other, why in (("own_head:Wide", "raises TypeError"), ("math:hypot", "called with")):
+        with pytest.raises(UsageError, match=f"{other} is no loss") as caught:
+            get_loss(other).losses(torch.zeros(2, 3), torch.zeros(2, 3))
+        assert why in caught.value.why
     with pytest.raises(UsageError, match="math:pi is no loss"):
         get_loss("math:pi")
 
