@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any
 
 
 class Markup(str):
@@ -14,7 +13,7 @@ class Markup(str):
     __slots__ = ()
 
 
-def text(value: Any) -> Markup:
+def text(value: object) -> Markup:
     """A value as HTML; only `Markup` stays as it is.
 
     >>> text("<script>"), text(Markup("<b>x</b>"))
@@ -28,7 +27,7 @@ def readable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def element(tag: str, *children: Any, **attributes: str) -> Markup:
+def element(tag: str, *children: object, **attributes: str) -> Markup:
     """An element; `class_` is the attribute class.
 
     >>> element("p", "1 < 2", class_="note")
@@ -38,7 +37,7 @@ def element(tag: str, *children: Any, **attributes: str) -> Markup:
     return Markup(f"<{tag}{names}>{''.join(map(text, children))}</{tag}>")
 
 
-def table(heading: Sequence[Any], rows: Iterable[Sequence[Any]], *, caption: str = "", foot: int = 0) -> Markup:
+def table(heading: Sequence[object], rows: Iterable[Sequence[object]], *, caption: str = "", foot: int = 0) -> Markup:
     """A table that scrolls sideways where it does not fit; the first column names the row, the others are numbers.
 
     Args:
@@ -50,7 +49,7 @@ def table(heading: Sequence[Any], rows: Iterable[Sequence[Any]], *, caption: str
     rows = list(rows)
     head = element("tr", *(element("th", cell, scope="col") for cell in heading))
 
-    def line(row: Sequence[Any]) -> Markup:
+    def line(row: Sequence[object]) -> Markup:
         return element("tr", element("th", row[0], scope="row", dir="auto"), *(element("td", cell) for cell in row[1:]))
 
     body, last = rows[: len(rows) - foot], rows[len(rows) - foot :]
@@ -60,7 +59,7 @@ def table(heading: Sequence[Any], rows: Iterable[Sequence[Any]], *, caption: str
     return element("div", element("table", *inner), class_="scroll")
 
 
-def embedded_json(value: Any) -> str:
+def embedded_json(value: object) -> str:
     r"""JSON that no browser can take for the end of the script element it stands in.
 
     >>> print(embedded_json({"v": "</script>"}))

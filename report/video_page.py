@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ..core.segments import Segments
 from ..temporal_has.activation import ClassActivationSequence
@@ -13,7 +12,7 @@ from .page import write_page
 
 
 def write_video_page(
-    path: Path, sequence: ClassActivationSequence, detections: Segments, facts: Mapping[str, Any]
+    path: Path, sequence: ClassActivationSequence, detections: Segments, facts: Mapping[str, object]
 ) -> Path:
     """Write what was found in one video as a page.
 
