@@ -29,6 +29,7 @@ NOT_RUN = {
     r"thas localize --stream (rtsp:|/dev/).*": "no camera",
     r".* --plugin .*|.*mine:(Wide|tiny).*": "a module of one's own; tests/test_core_plugins.py",
     r"thas export .*": "seconds; tests/test_deploy_export.py",
+    r"thas .* --engine ray .*": "a Ray cluster; tests/test_features_ray.py and its like start one",
     r"thas doctor": "seconds; tests/test_cli.py",
     r"thas convert (coding|AllLabels|phases).*": "a tool's file; the tests of annotators",
     r"thas convert runs/latest found\.boris .*": "a tool's file; the tests of annotators",
