@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -194,11 +195,11 @@ class _Film:
             self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
         rate = Fraction(max(fps, 1.0)).limit_denominator(1001)
         options = {"crf": str(quality), "preset": "veryfast"}
-        self._video = self._container.add_stream("libx264", rate=rate, options=options)
+        self._video: Any = self._container.add_stream("libx264", rate=rate, options=options)
         self._video.height, self._video.width = self._size
         self._video.pix_fmt = "yuv420p"
         self._video.codec_context.time_base = _CLOCK
-        self._audio = self._container.add_stream("aac", rate=48000, layout="stereo") if sound else None
+        self._audio: Any = self._container.add_stream("aac", rate=48000, layout="stereo") if sound else None
         self._heard = 0
 
     def show(self, rgb: np.ndarray, seconds: float) -> None:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -261,6 +261,6 @@ def _embedded(picture: PIL.Image.Image, words: str) -> str:
     content = io.BytesIO()
     picture.convert("RGB").save(content, "JPEG", quality=80)
     data = base64.b64encode(content.getvalue()).decode()
-    attributes: Mapping[str, object] = {"alt": words, "loading": "lazy"}
+    attributes: Mapping[str, Any] = {"alt": words, "loading": "lazy"}
     image = element("img", src=f"data:image/jpeg;base64,{data}", **attributes)
     return image.removesuffix("</img>")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from .._version import __version__
 from ..core.errors import UsageError, plural
@@ -83,7 +84,7 @@ def page_html(runs: Sequence[RunContent], *, title: str, beside: Path, draws: in
     return document(title, _body(title, chosen, scorings, seconds), data=data, scripts=SCRIPTS)
 
 
-def document(title: str, body: Markup, *, data: dict[str, object], scripts: Sequence[str]) -> str:
+def document(title: str, body: Markup, *, data: dict[str, Any], scripts: Sequence[str]) -> str:
     """A whole page: style, body, data and scripts in one text."""
     script = "\n".join(_asset(name) for name in scripts)
     return (
@@ -104,7 +105,7 @@ def _asset(name: str) -> str:
 def _body(title: str, runs: Sequence[Judged], scorings: Sequence[Scoring | None], seconds: dict[str, float]) -> Markup:
     several = len(runs) > 1
     facts = dict(runs[0].run.facts) if not several else {}
-    sections: list[object] = [page_header(title, [one.run.name for one in runs], facts)]
+    sections: list[Any] = [page_header(title, [one.run.name for one in runs], facts)]
     for one, scoring in zip(runs, scorings, strict=True):
         facts = " · ".join(f"{name}: {value}" for name, value in one.run.facts.items())
         heading = [element("h2", one.run.name), element("p", facts, class_="note facts-line")] if several else []

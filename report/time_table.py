@@ -36,7 +36,7 @@ def write_time_table(path: Path, rows: Sequence[TimeSpent]) -> Path:
     return path
 
 
-def _texts(row: TimeSpent) -> list[object]:
+def _texts(row: TimeSpent) -> list[Any]:
     def number(value: float | None) -> str:
         return "" if value is None else f"{value:.3f}"
 
@@ -66,7 +66,7 @@ def _workbook(rows: Sequence[TimeSpent]) -> bytes:
         day = row.total_seconds / 86400
         values = [row.video, row.label, row.count, row.total_seconds, day, row.mean_seconds, row.longest_seconds]
         for column, value in enumerate([*values, row.latency_seconds, row.share], 1):
-            cell = sheet.cell(place, column)
+            cell: Any = sheet.cell(place, column)
             if isinstance(value, str):
                 # A text that begins with = would be a formula; what no spreadsheet may hold becomes a question mark.
                 clean = ILLEGAL_CHARACTERS_RE.sub("?", value.encode("utf-8", "replace").decode())

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -46,7 +47,7 @@ def judged(run: RunContent) -> Judged:
     return Judged(run, sure, judge(sure, run.truth, iou=run.verdict_iou) if run.truth is not None else None)
 
 
-def videos_object(runs: Sequence[Judged], *, beside: Path) -> dict[str, object]:
+def videos_object(runs: Sequence[Judged], *, beside: Path) -> dict[str, Any]:
     """All timelines, for the page's script.
 
     Args:
@@ -191,11 +192,11 @@ def _truth_rows(runs: Sequence[Judged], number: dict[str, int]) -> dict[str, lis
 
 def _run_rows(
     one: Judged, own: dict[str, _Drawn], number: dict[str, int], scale: Sequence[tuple[float, float]]
-) -> dict[str, dict[str, object]]:
+) -> dict[str, dict[str, Any]]:
     """By video: `d` the person's list (class, start, end, score, kind), `o` other candidates, `q` sequences."""
-    rows: dict[str, dict[str, object]] = {}
+    rows: dict[str, dict[str, Any]] = {}
 
-    def of(video: str) -> dict[str, object]:
+    def of(video: str) -> dict[str, Any]:
         return rows.setdefault(video, {"d": [], "o": [], "q": {}})
 
     kinds = one.verdicts.kind if one.verdicts is not None else np.full(len(one.sure), -1)

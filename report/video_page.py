@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..core.segments import Segments
 from ..temporal_has.activation import ClassActivationSequence
@@ -12,7 +13,7 @@ from .page import write_page
 
 
 def write_video_page(
-    path: Path, sequence: ClassActivationSequence, detections: Segments, facts: Mapping[str, object]
+    path: Path, sequence: ClassActivationSequence, detections: Segments, facts: Mapping[str, Any]
 ) -> Path:
     """Write what was found in one video as a page.
 
