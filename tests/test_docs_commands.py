@@ -54,6 +54,8 @@ def world(trained, tmp_path_factory) -> Path:
     weights = folder / "my_videos/backbone.safetensors"
     (folder / "small.safetensors").rename(weights)
     shutil.rmtree(folder / "my_videos/features")
+    points = [f"match{i},{label},0.8" for i, label in more]
+    (folder / "my_videos/points.csv").write_text("\n".join(["video,label,time_seconds", *points, ""]))
     segments = {
         "match1": {"subset": "test", "duration": 2.56, "annotations": []},
         "match3": {"subset": "training", "duration": 1.92, "annotations": [{"label": "Run", "segment": [0.2, 1.0]}]},
