@@ -286,7 +286,11 @@ def _workspace() -> Iterator[Path]:
 def _download(one: Published, address: str, target: Path, progress: Progress | None) -> Path:
     try:
         with opened(address) as answer:
-            if address.startswith("https:") and not one.sha256 and not str(answer.geturl()).startswith("https:"):
+            if (
+                address.startswith("https:")
+                and not one.sha256
+                and not str(getattr(answer, "url", address)).startswith("https:")
+            ):
                 raise ValueError("it leads to an address without encryption, which needs a hash")
             total = int(answer.headers.get("Content-Length") or one.size or 0)
             _copy(answer, target, total, progress)
