@@ -11,6 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from ..core.tables import seconds, split_heading
 from .boris_clock import Clock, put, queued
 from .events import Found, ReadingOptions, video_name
 from .pairing import Mark, paired
-from .texts import text_of
+from .texts import long_cells, text_of
 
 # What columns are called, before version 8 and since.
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -102,13 +103,10 @@ def _text_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     lines = text.splitlines(keepends=True)
     heading = next((one for one in lines[:_HEADER_LINES] if is_boris(split_heading(one)[0])), "")
     separator = split_heading(heading)[1]
-    csv.field_size_limit(1 << 24)
     reader = csv.reader(io.StringIO(text), delimiter=separator)
-    try:
+    with long_cells(), suppress(csv.Error):  # a field of megabytes: no table, which the caller says
         for cells in reader:
             yield reader.line_num, cells
-    except csv.Error:
-        return  # a field of megabytes: no table, which the caller says
 
 
 def _keep(

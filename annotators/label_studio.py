@@ -22,7 +22,7 @@ from ..core.errors import DataError, listing, plural
 from ..core.json_files import parse_json
 from ..core.segments import Segments
 from .events import Found, ReadingOptions
-from .texts import json_of, list_in, table_in, text_in, text_of, xml_text
+from .texts import json_of, list_in, long_cells, table_in, text_in, text_of, xml_text
 
 LABEL = ("label",)
 #: What Label Studio takes a video's frame rate to be unless its Video tag says otherwise.
@@ -173,8 +173,9 @@ def _tasks(found: Found, content: object) -> Iterator[_Task]:
 
 
 def _csv_tasks(path: Path) -> Iterator[_Task]:
-    csv.field_size_limit(1 << 24)
-    for number, row in enumerate(csv.DictReader(io.StringIO(text_of(path))), 1):
+    with long_cells():
+        rows = list(csv.DictReader(io.StringIO(text_of(path))))
+    for number, row in enumerate(rows, 1):
         place = f"{path}, row {number}"
         results: list[tuple[str, Mapping[str, object], str]] = []
         for cell in row.values():

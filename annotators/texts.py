@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 from xml.etree import ElementTree
@@ -33,6 +36,16 @@ def bytes_of(path: Path) -> bytes:
     except OSError as error:
         why = error.strerror or str(error)
         raise DataError(f"{path} cannot be read", why=why, next="check the path", subject=str(path)) from None
+
+
+@contextmanager
+def long_cells() -> Generator[None]:
+    """Let cells of tables hold 16 MB for a while: the limit is the whole program's, and other readers keep theirs."""
+    before = csv.field_size_limit(1 << 24)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def text_of(path: Path) -> str:

@@ -288,12 +288,14 @@ def _samples(path: Path, table: FrameTable, start: float, end: float) -> Iterato
         if not container.streams.audio:
             return
         stream = container.streams.audio[0]
+        if stream.time_base is None:  # no unit, no times
+            return
         origin = table.origin_seconds
         resampler = av.AudioResampler(format="fltp", layout="stereo", rate=48000)
         try:
             container.seek(max(0, int((start + origin - 0.5) / stream.time_base)), stream=stream)
             for frame in container.decode(stream):
-                if frame.pts is None:
+                if frame.pts is None or frame.time_base is None:
                     continue
                 seconds = float(frame.pts * frame.time_base) - origin
                 if seconds >= end:

@@ -136,7 +136,13 @@ cli.main(["convert"])
 def test_every_command_ends_at_a_signal_and_at_once_at_the_second(number, how, code):
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT.parent)}
     process = subprocess.Popen(
-        [sys.executable, "-c", SIGNALS, how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        [sys.executable, "-c", SIGNALS, how],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        # What was started in the background ignores Ctrl-C, and hands that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

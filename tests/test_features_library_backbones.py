@@ -14,6 +14,7 @@ import torch
 from thas.cli import run
 from thas.core.errors import CheckpointError, FeatureError, UsageError
 from thas.core.weight_catalogue import CATALOGUE, Published
+from thas.core.weight_store import sha256
 from thas.features.cache import FeatureCache
 from thas.features.extractor import Extractor
 from thas.features.model_folder import licence_of, revision_of
@@ -315,8 +316,8 @@ def test_timm_from_a_file_a_folder_and_a_name(tmp_path, video, monkeypatch):
 def test_timm_takes_weights_of_the_catalogue_in_order(tmp_path, monkeypatch):
     model = timm.create_model("test_efficientnet", num_classes=5)
     renamed = {f"x{i}": value for i, value in enumerate(model.state_dict().values())}
-    kept = tmp_path / "mine-0123456789abcdef.pth"
-    torch.save(renamed, kept)
+    torch.save(renamed, tmp_path / "written")
+    kept = (tmp_path / "written").rename(tmp_path / f"mine-{sha256(tmp_path / 'written')[:16]}.pth")
     monkeypatch.setenv("THAS_WEIGHTS", str(tmp_path))
     monkeypatch.setitem(
         CATALOGUE, "mine", Published("mine", "images", "", "MIT", "x/y.pth", mean=(0.5,) * 3, std=(0.4,) * 3)

@@ -213,6 +213,7 @@ def test_a_machine_is_lost_half_way_and_every_video_is_there_once(tmp_path, vide
     assert (result.done, result.skipped, result.failed) == (tuple(videos), (), ())
     assert sum(shares) == pytest.approx(VIDEOS)
     assert min(shares) >= 0
+    assert "has no passwords" in warnings.pop(0)
     assert len(warnings) == 1
     assert "was lost" in warnings[0]
     assert "will be done again" in warnings[0]

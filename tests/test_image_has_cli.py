@@ -348,6 +348,7 @@ def test_what_is_wrong_is_said_in_three_lines(
     creatures: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, named: str
 ):
     (creatures / "empty").mkdir()
+    PIL.Image.new("RGB", (8, 8)).save("x.jpg")
     assert run(arguments) == code
     message = capsys.readouterr().err
     assert named in message
