@@ -78,7 +78,8 @@ def told(near: Mapping[str, str]) -> str:
     """Near misses as the end of a sentence."""
     if not near:
         return ""
-    pairs = listing((f"{a!r} is probably {b!r}" for a, b in near.items()), 3)
+    # In order: names of features come as a set.
+    pairs = listing((f"{a!r} is probably {b!r}" for a, b in sorted(near.items())), 3)
     return f"; {pairs}"
 
 
