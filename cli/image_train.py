@@ -85,6 +85,7 @@ def image_train(
     if dataset is None:
         raise UsageError("no data set is named", next="thas image train --dataset FOLDER, or --dataset ilsvrc")
     from ..core.resume import Begin
+    from ..core.trackers import Trackers
     from ..image_has.session import train_run
     from .training_bar import TrainingBar
 
@@ -93,7 +94,8 @@ def image_train(
     if training.preset in (None, ["ilsvrc"]) and new and not sized and Path(dataset).name not in NAMES:
         note("these are ILSVRC's settings, large images and 55 epochs; for small images there is --preset images-128")
 
-    with TrainingBar(f"training on {dataset}") as bar:
+    trackers = Trackers(training.tracker or ())
+    with TrainingBar(f"training on {dataset}", also=trackers) as bar:
         result = train_run(
             dataset,
             settings=settings,

@@ -150,6 +150,8 @@ class TrainingSettings:
     epochs: Annotated[int | None, Parameter(help=EPOCHS)] = None
     seed: Annotated[int | None, Parameter(help=SEED)] = None
     device: Annotated[str | None, Parameter(help=DEVICE)] = None
+    tracker: list[str] | None = None
+    """MODULE:ATTRIBUTE of functions of your own that are told each event, for Weights & Biases, MLflow and the like."""
     print_config: bool = False
     """Print all settings and where each comes from, then stop."""
 

@@ -91,10 +91,12 @@ def train(
             "--dataset is missing", why="training needs videos", next="thas train --dataset NAME-OR-FOLDER"
         )
     from ..core.resume import Begin
+    from ..core.trackers import Trackers
     from ..temporal_has.session import Tested, train_run
     from .training_bar import TrainingBar
 
-    with TrainingBar(f"training on {dataset}") as bar:
+    trackers = Trackers(training.tracker or ())
+    with TrainingBar(f"training on {dataset}", also=trackers) as bar:
         result = train_run(
             dataset,
             settings=settings,

@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack
 from typing import Self
 
-from ..core.log import Decided, Epoch, Event, Seen, Started
+from ..core.log import Decided, Epoch, Event, OnEvent, Seen, Started
 from ..core.progress import Progress, silent
 from .console import err, note, progress
 
@@ -16,10 +16,11 @@ class TrainingBar:
 
     Args:
         title: What is done, in a few words.
+        also: Told each event after it is shown.
     """
 
-    def __init__(self, title: str) -> None:
-        self.title = title
+    def __init__(self, title: str, *, also: OnEvent = lambda event: None) -> None:
+        self.title, self._also = title, also
         self._stack = ExitStack()
         self._advance: Progress = silent
         self._items, self._done = 1, 0.0
@@ -52,6 +53,7 @@ class TrainingBar:
                 rate = f", {event.per_second:.0f} images/s" if event.things == "images" and event.per_second else ""
                 self._move_to(event.number, event.summary() + rate)
                 self._seen, self._since = 0, time.perf_counter()
+        self._also(event)
 
     def _move_to(self, place: float, note: str = "") -> None:
         self._advance(place - self._done, note)

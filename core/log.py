@@ -64,11 +64,13 @@ class Started:
         epochs: How many it is to have.
         epochs_done: How many it has.
         items: Videos, images or clips of an epoch.
+        run: The run's folder, whose settings.toml is written.
     """
 
     epochs: int
     epochs_done: int
     items: int
+    run: Path
 
 
 @dataclass(frozen=True)

@@ -214,6 +214,17 @@ def load(kind: PartKind, name: str) -> object:
     return _attribute(name, name)
 
 
+def typed_attribute(name: str) -> object:
+    """What a MODULE:ATTRIBUTE names that somebody typed here and now and that is no part of a network, imported.
+
+    Raises:
+        UsageError: It is of another form, or cannot be imported.
+    """
+    if not is_path(name):
+        raise UsageError(f"{name!r} is no MODULE:ATTRIBUTE", next="name it so, as in mine:track", subject=name)
+    return _attribute(name, name)
+
+
 def _untrusted(kind: str, name: str) -> UsageError:
     return UsageError(
         f"the {_ONE[kind]} {name} does not come with thas",

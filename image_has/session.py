@@ -72,7 +72,8 @@ def train_run(
 
     with begun(begin, settings, data, name=opened.name, origins=origins) as kept:
         folder, settings = kept.folder, kept.settings
-        told(Started(settings.train.epochs, len(read_log(folder / LOG)) if kept.resuming else 0, len(table)))
+        epochs_done = len(read_log(folder / LOG)) if kept.resuming else 0
+        told(Started(settings.train.epochs, epochs_done, len(table), folder))
         _, failed = train(
             table,
             settings=settings,

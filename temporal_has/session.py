@@ -127,7 +127,8 @@ def train_run(
                 write_settings(folder, became, data, {**origins, **reasons})
             told(Decided(tuple(one.line() for one in decisions)))
 
-        told(Started(settings.train.epochs, len(read_log(folder / LOG)) if kept.resuming else 0, len(labels)))
+        epochs_done = len(read_log(folder / LOG)) if kept.resuming else 0
+        told(Started(settings.train.epochs, epochs_done, len(labels), folder))
         train(
             cache,
             labels,

@@ -28,6 +28,7 @@ NOT_RUN = {
     r"thas localize --watch [^-]*": "it runs until Ctrl-C; with --once it is run",
     r"thas localize --stream (rtsp:|/dev/).*": "no camera",
     r".* --plugin .*|.*mine:(Wide|tiny).*": "a module of one's own; tests/test_core_plugins.py",
+    r"thas train .*--tracker mine:track": "a module of one's own; tests/test_core_trackers.py",
     r"thas export .*": "seconds; tests/test_deploy_export.py",
     r"thas .* --engine ray .*": "a Ray cluster; tests/test_features_ray.py and its like start one",
     r"thas doctor": "seconds; tests/test_cli.py",
