@@ -221,7 +221,8 @@ def typed_attribute(name: str) -> object:
         UsageError: It is of another form, or cannot be imported.
     """
     if not is_path(name):
-        raise UsageError(f"{name!r} is no MODULE:ATTRIBUTE", next="name it so, as in mine:track", subject=name)
+        why = "it must name a module that Python finds and what to take from it"
+        raise UsageError(f"{name!r} is no MODULE:ATTRIBUTE", why=why, next="name it as in mine:track", subject=name)
     return _attribute(name, name)
 
 
