@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..core.errors import UsageError, plural
+from ..core.errors import UsageError
 from ..core.files import write_atomically
 from ..eval.diagnosis import KINDS, TRUTH_KINDS
 from .content import RunContent
@@ -135,7 +136,10 @@ def _details(title: str, content: Markup, *, opened: bool) -> Markup:
 def page_header(title: str, names: Sequence[str], facts: dict[str, str]) -> Markup:
     """Title, what the page is of and when it was made, and its buttons."""
     made = time.strftime("%Y-%m-%d %H:%M")
-    line = f"{plural(len(names), 'run')} {' and '.join(names)} · made {made} by thas {__version__}"
+    of = " and ".join(names)
+    # A folder is often called "run" itself.
+    of = of if re.search(r"\bruns?\b", of) else f"run{'s' if len(names) > 1 else ''} {of}"
+    line = f"{of} · made {made} by thas {__version__}"
     words = [line, *(f"{name}: {value}" for name, value in facts.items())]
     buttons = element(
         "div",

@@ -6,7 +6,7 @@ class Card {
     this.video = video;
     this.now = null;
     this.selected = null;
-    this.canvas = el("canvas", { role: "img", tabIndex: -1 });
+    this.canvas = el("canvas", { role: "slider", tabIndex: 0, "aria-valuemin": 0, "aria-valuemax": Math.round(video.d / 100) });
     this.readout = el("p", { className: "readout" });
     this.readout.setAttribute("aria-live", "off");
     this.player = el("div", { className: "player", hidden: true });
@@ -17,7 +17,7 @@ class Card {
     buttons.append(this.correct);
     this.element = el(
       "article",
-      { className: "video", tabIndex: 0 },
+      { className: "video", tabIndex: -1 },
       el("div", { className: "head" }, el("h3", { dir: "auto" }, video.n), this.facts(), buttons),
       el("div", { className: "body" }, this.player, el("div", { className: "lines" }, this.canvas, this.readout)),
       this.rows,
@@ -54,6 +54,10 @@ class Card {
   }
   draw() {
     drawTimeline(this.canvas, this.video, this.options());
+    const now = this.now ?? 0;
+    const here = this.video.r[0].d.filter((row) => now >= row[1] && now < row[2]).map((row) => D.classes[row[0]]);
+    this.canvas.setAttribute("aria-valuenow", Math.round(now / 100));
+    this.canvas.setAttribute("aria-valuetext", [clock(now), ...here].join(" "));
   }
   tell(event) {
     this.readout.textContent = under(this.canvas, this.video, event, this.options()).words;
@@ -74,7 +78,20 @@ class Card {
       if (media.readyState > 0) media.currentTime = this.now / 100;
       else media.addEventListener("loadedmetadata", () => (media.currentTime = this.now / 100), { once: true });
     }
-    this.draw();
+    this.refresh();
+  }
+
+  /** Choose a detection and go to its start. */
+  goTo(index) {
+    const mark = marks.of(this.video, index);
+    this.selected = index;
+    this.seek(mark ? mark.start : this.video.r[0].d[index][1]);
+  }
+  /** Go to the detection that starts next after this moment; from the last one to the first. */
+  goToNext() {
+    const starts = this.video.r[0].d.map((row, index) => [row[1], index]).sort((a, b) => a[0] - b[0]);
+    const next = starts.find(([start]) => this.now === null || start > this.now) ?? starts[0];
+    if (next) this.goTo(next[1]);
   }
 
   open() {
@@ -142,7 +159,11 @@ class Card {
       el("button", { type: "button", className: "point", title: "a click on the action, without a length, to learn from",
         onclick: () => { marks.add(video, Number(pick.value), this.now ?? 0, this.now ?? 0); this.refresh(); } },
         `Point at ${clock(this.now ?? 0, 2)}`));
+    // What had the focus keeps it, though it is made anew; a field that is being left does not.
+    const stops = () => [...this.rows.querySelectorAll("[tabindex], button, select")];
+    const held = stops().indexOf(document.activeElement);
     this.rows.replaceChildren(...list_, ...extras, adding);
+    if (held >= 0) stops()[held]?.focus({ preventScroll: true });
     this.light();
   }
   row(row, index) {
@@ -168,9 +189,9 @@ class Card {
       el("button", { type: "button", className: verdict, title: words, ariaPressed: String(mark?.verdict === verdict),
         onclick: () => { marks.set(video, index, verdict); this.refresh(); } }, sign);
     const kind = row[4] >= 0 ? el("span", { className: `tag ${row[4] === RIGHT ? "good" : "bad"}`, title: D.kinds[row[4]][1] }, D.kinds[row[4]][0]) : "";
-    return el("div", { className: `row${this.selected === index ? " selected" : ""}`, "data-index": index },
+    return el("div", { className: `row${this.selected === index ? " selected" : ""}`, "data-index": index, tabIndex: 0 },
       el("span", { className: "what", dir: "auto" }, D.classes[row[0]]),
-      el("button", { type: "button", className: "go", title: "go there", onclick: () => { this.select(index); this.seek(start); } }, clock(start)),
+      el("button", { type: "button", className: "go", title: "go there", onclick: () => this.goTo(index) }, clock(start)),
       el("span", { className: "ends" }, time("start", start, (typed) => [typed, end]), " – ", time("end", end, (typed) => [start, typed])),
       el("span", { className: "score" }, shortScore(row[3])), kind,
       el("span", { className: "verdicts" }, button("right", "✓", "right"), button("wrong", "✗", "wrong")));

@@ -1,5 +1,6 @@
 // All videos: searched, filtered and sorted; made as they scroll into view, so that thousands open at once.
 const PAGE = 24;
+const PAPER = 500; // most cards that are printed
 const list = {
   candidates: false,
   shown: [],
@@ -19,10 +20,11 @@ const list = {
     this.all = el("input", { type: "checkbox", id: "candidates" });
     this.holder = el("div", { className: "list" });
     this.end = el("div", { className: "end" });
+    this.rest = el("p", { className: "note rest" });
     root.append(
       el("div", { className: "filters", role: "search" }, this.search, this.byClass, this.byKind, this.order,
         el("label", {}, this.all, " all candidates"), this.count),
-      this.legend(), this.holder, this.end);
+      this.legend(), this.holder, this.rest, this.end);
     this.search.addEventListener("input", () => this.update());
     for (const one of [this.byClass, this.byKind, this.order]) one.addEventListener("change", () => this.update());
     this.all.addEventListener("change", () => {
@@ -77,6 +79,13 @@ const list = {
     this.made = 0;
     this.more();
     if (!this.shown.length) this.holder.append(el("p", { className: "note" }, "No video matches."));
+  },
+
+  /** All cards, which a screen makes as it comes to them; what is beyond the limit is said. */
+  makeForPaper() {
+    while (this.made < Math.min(PAPER, this.shown.length)) this.more();
+    const left = this.shown.length - this.made;
+    this.rest.textContent = left > 0 ? `${left} more videos are not printed: search or filter for those that you want.` : "";
   },
 
   more() {

@@ -1,6 +1,6 @@
 // Light or dark, the keyboard, printing.
 const KEYS = [
-  ["/", "search"], ["j k", "next, previous video"], ["space", "play, pause"], ["← →", "a second back, on"], ["y n", "mark the detection at this moment right, wrong"],
+  ["/", "search"], ["j k", "next, previous video"], ["space", "play, pause"], ["← →", "a second back, on"], ["Enter", "to the next detection; on a row, to it"], ["↑ ↓", "from row to row"], ["y n", "mark the detection at this moment right, wrong"],
   ["[ ]", "set its start, its end to this moment"], ["e", "show its detections"], ["s", "save what is marked"], ["?", "this help"],
 ];
 
@@ -64,30 +64,49 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   const card = current();
+  const row = event.target.closest(".row[data-index]");
   const act = {
     "/": () => list.search.focus(),
     j: () => step(1), k: () => step(-1),
     " ": () => card?.video.s && card.play(),
     ArrowLeft: () => card?.seek((card.now ?? 0) - 100), ArrowRight: () => card?.seek((card.now ?? 0) + 100),
+    Enter: () => card && (row ? card.goTo(Number(row.dataset.index)) : card.goToNext()),
+    ArrowUp: row && (() => row.previousElementSibling?.matches("[data-index]") && row.previousElementSibling.focus()),
+    ArrowDown: row && (() => row.nextElementSibling?.matches("[data-index]") && row.nextElementSibling.focus()),
     y: () => card && edit(card, (index) => marks.set(card.video, index, "right")),
     n: () => card && edit(card, (index) => marks.set(card.video, index, "wrong")),
     "[": () => card && moveEnd(card, 0), "]": () => card && moveEnd(card, 1),
     e: () => card?.toggleRows(), s: () => marks.count() && marks.save(),
     "?": () => help.showModal(),
   }[event.key];
-  if (!act || (event.key === " " && event.target.closest("button, summary, a, video"))) return;
+  if (!act || ((event.key === " " || event.key === "Enter") && event.target.closest("button, summary, a, video"))) return;
   event.preventDefault();
   act();
 });
 
-// Paper is white, whatever the screen is.
-let screenTheme = null;
-addEventListener("beforeprint", () => {
-  screenTheme = document.documentElement.dataset.theme;
-  setTheme("light");
-  for (const card of cards.values()) card.draw();
-});
-addEventListener("afterprint", () => setTheme(screenTheme));
+// Paper is white, whatever the screen is; it has all cards, as far as there are not thousands, and nothing folded away.
+let onScreen = null; // what to put back after printing
+function paper(on) {
+  if (on === (onScreen !== null)) return;
+  const root = document.documentElement;
+  if (on) {
+    const folded = [...document.querySelectorAll("details:not([open])")];
+    onScreen = { theme: root.dataset.theme, folded };
+    for (const one of folded) one.open = true;
+    root.dataset.paper = "";
+    list.makeForPaper();
+  } else {
+    for (const one of onScreen.folded) one.open = false;
+    delete root.dataset.paper;
+  }
+  const theme = on ? "light" : onScreen.theme;
+  if (!on) onScreen = null;
+  setTheme(theme);
+  if (on) for (const card of cards.values()) card.draw();
+}
+addEventListener("beforeprint", () => paper(true));
+addEventListener("afterprint", () => paper(false));
+matchMedia("print").addEventListener("change", (event) => paper(event.matches));
 
 document.documentElement.dataset.theme = darkByDefault.matches ? "dark" : "light";
 document.getElementById("theme").textContent = darkByDefault.matches ? "Light" : "Dark";
