@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.segments import Segments
+from ..core.tables import number
 from .boris import LABEL
 from .boris_clock import Clock, put, queued
 from .events import Found, ReadingOptions, video_name
@@ -75,23 +76,23 @@ def _clock(found: Found, observation: Mapping[str, object], place: str) -> Clock
     media_info = table_in(info, place) if info is not None else {}
     lengths = media_info.get("length")
     known = table_in(lengths, place) if lengths is not None else {}
-    offset = _number(observation.get("time offset", 0.0))
+    offset = _number(observation.get("time offset", 0.0), place)
     if len(players) > 1:
         others = ", ".join(video_name(path) for player in players[1:] for path in player)
         found.notes.append(
             f"{place}: events are of the first player's videos; {others} showed the same and have none here"
         )
-    own = [_number(known[path]) if path in known else None for path in players[0]]
+    own = [_number(known[path], place) if path in known else None for path in players[0]]
     if observation.get("media_creation_date_as_offset"):
         times = table_in(media_info.get("media_creation_time"), place)
-        starts = [_number(times[path]) + offset for path in players[0]]
+        starts = [_number(times.get(path, ""), place) + offset for path in players[0]]
         ends = [start + (length or float("inf")) for start, length in zip(starts, own, strict=True)]
         return Clock(tuple(players[0]), tuple(starts), tuple(ends))
     return queued(found, players[0], own, offset=offset, place=place)
 
 
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float | str) else 0.0
+def _number(value: object, place: str) -> float:
+    return 0.0 if value is None else number(value, place=place, name="length, offset or time of creation")
 
 
 def _read_observation(

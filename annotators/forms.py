@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -150,7 +151,7 @@ def read(path: Path, options: ReadingOptions = NOTHING_SAID, *, form: str | None
 
     Raises:
         UsageError: There is no such form.
-        DataError: The file is in none of the forms, or malformed.
+        DataError: The file is in none of the forms, or malformed, or a number in it is beyond any time.
     """
     name = form or options.form or form_of(path)
     if name is None:
@@ -163,7 +164,19 @@ def read(path: Path, options: ReadingOptions = NOTHING_SAID, *, form: str | None
     if name not in FORMS:
         raise UsageError(f"there is no form {name!r} to read", why=suggestion(name, FORMS), next="give --from FORM")
     reader: Reader = getattr(import_module(f".{FORMS[name].module}", __package__), FORMS[name].function)
-    return reader(path, options)
+    try:
+        return reader(path, options)
+    except (
+        ArithmeticError,
+        ValueError,
+        csv.Error,
+    ) as error:  # digits by the thousand, a rate of 0, a cell of megabytes
+        raise DataError(
+            f"{path}: a number or a cell in it is beyond what its form can hold",
+            why=str(error),
+            next="export the annotations anew",
+            subject=str(path),
+        ) from None
 
 
 def read_file(

@@ -21,6 +21,7 @@ import numpy as np
 from ..core.errors import DataError, listing, plural
 from ..core.json_files import parse_json
 from ..core.segments import Segments
+from ..core.tables import number as finite
 from .events import Found, ReadingOptions
 from .texts import json_of, list_in, long_cells, table_in, text_in, text_of, xml_text
 
@@ -182,6 +183,7 @@ def _csv_tasks(path: Path) -> Iterator[_Task]:
             if isinstance(cell, str) and "timelinelabels" in cell:
                 parts = list_in(parse_json(cell, place), place)
                 results += [("timelinelabels", table_in(part, place), place) for part in parts]
+        row.pop(None, None)  # cells beyond the heading's
         yield dict(row), results, _fields(row, row, number), ""
 
 
@@ -256,7 +258,7 @@ def _add(
         labels is not None and isinstance(value.get("start"), int | float) and isinstance(value.get("end"), int | float)
     ):
         for label in list_in(labels, place):  # of sound that plays with the video: seconds
-            start, end = float(str(value["start"])), float(str(value["end"]))
+            start, end = (finite(value[name], place=place, name=name) for name in ("start", "end"))
             found.add(video, start, end, {"label": text_in(label, place), **fields}, place=place)
     else:
         passed[kind or "unknown"] = passed.get(kind or "unknown", 0) + 1

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..core.errors import plural
 from ..core.json_files import parse_json
+from ..core.tables import number
 from .events import Found, ReadingOptions
 from .texts import json_of, list_in, table_in, text_in, text_of
 
@@ -110,7 +111,7 @@ def _add(
     place: str,
 ) -> int:
     """Add what one entry holds; 1 if it is a region of a frame, and nothing in time."""
-    z = [float(str(time)) for time in list_in(times, place)]
+    z = [number(time, place=place, name="time") for time in list_in(times, place)]
     if not z or (len(z) == 1 and list_in(shape, place)):
         return 1
     fields: dict[str, str] = {}
@@ -145,8 +146,8 @@ def _read_csv(found: Found, text: str) -> None:
         raise found.fail("it is no export of VIA 3", why="no line begins with # CSV_HEADER", next="export it anew")
     rows = csv.reader(io.StringIO("\n".join(line for line in lines if line.strip() and not line.startswith("#"))))
     regions = 0
-    for number, cells in enumerate(rows, 1):
-        place = f"{found.path}, row {number}"
+    for row_number, cells in enumerate(rows, 1):
+        place = f"{found.path}, row {row_number}"
         if len(cells) != len(names):
             raise found.fail(f"{len(cells)} cells instead of {len(names)}", place=place, next="export it anew")
         row = dict(zip(names, cells, strict=True))

@@ -32,7 +32,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 changes = importlib.import_module("tests.fuzz_changes")
 readers = importlib.import_module("tests.fuzzed_readers")
 others = importlib.import_module("tests.fuzzed_others")
-READERS = {**readers.READERS, **others.OTHERS}
+annotators = importlib.import_module("tests.fuzzed_annotators")
+READERS = {**readers.READERS, **others.OTHERS, **annotators.ANNOTATORS}
 SECONDS, BYTES = 5.0, 1 << 30
 # Features and weights from elsewhere may hold NaN: refused where they go into a cache or a network.
 RAW = ("import_", "weights_")

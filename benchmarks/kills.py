@@ -16,6 +16,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -333,7 +334,7 @@ def kept(command: Command, work: Path) -> dict[str, str]:
 
 
 def _digest(path: Path) -> str:
-    """Of a file's bytes; of HDF5 and results without the times and places that they note."""
+    """Of a file's bytes; of HDF5, results and pages without the times and places that they note."""
     if path.suffix == ".h5":
         import h5py
 
@@ -348,6 +349,8 @@ def _digest(path: Path) -> str:
             )
         return hashlib.sha256("".join(sums).encode()).hexdigest()
     content = path.read_bytes()
+    if path.suffix == ".html":  # a page says in which minute it was made
+        content = re.sub(rb"made \d{4}-\d\d-\d\d \d\d:\d\d by", b"made by", content)
     if path.suffix == ".json":
         content = json.dumps(json.loads(content).get("results", content.decode())).encode()
     return hashlib.sha256(content).hexdigest()
@@ -383,7 +386,10 @@ def kill(name: str, count: int, seed: int, root: Path) -> bool:
             child, output = start(command.types, work)
             time.sleep(float(draw.uniform(0, seconds)))
             if os.waitpid(child, os.WNOHANG)[0] == 0:
-                os.killpg(child, signal.SIGKILL)
+                try:
+                    os.killpg(child, signal.SIGKILL)
+                except ProcessLookupError:  # forked just now, and no group yet
+                    os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
                 killed += 1
             output.unlink()
@@ -413,8 +419,6 @@ def kill(name: str, count: int, seed: int, root: Path) -> bool:
 
 def _general(name: str) -> str:
     """An orphan without what was drawn for its name."""
-    import re
-
     return re.sub(r"\.[a-z0-9_]{8}\.part$", ".*.part", re.sub(r"\d{4,}", "N", name))
 
 

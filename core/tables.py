@@ -107,7 +107,7 @@ def seconds(text: Any, *, place: str, name: str) -> float:
     [83.5, 83.5, 3723.0]
     """
     parts = text.strip().split(":") if isinstance(text, str) else []
-    if not 2 <= len(parts) <= 3 or not all(part.isdecimal() for part in parts[:-1]):
+    if not 2 <= len(parts) <= 3 or not all(part.isdecimal() and len(part) < 16 for part in parts[:-1]):
         return number(text, place=place, name=name)
     last = number(parts[-1].replace(",", "."), place=place, name=name)  # behind minutes none can mean thousands
     minutes = int(parts[-2])

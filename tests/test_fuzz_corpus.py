@@ -91,6 +91,31 @@ REFUSED: list[tuple[str, str, bytes]] = [
     ("backbone", "a description that is a list", _safetensors([1])),
     ("backbone", "a network of terabytes", _safetensors({"backbone": "c3d", "architecture": {"width": 10**7}})),
     ("rates_json", "a rate that is a list", b'{"database": {"v": {"fps": [25]}}}'),
+    ("boris_csv", "minutes by the thousand digits", b"Subject,Behavior,Status,Time,Media file\n,a,POINT,"
+     + DIGITS.encode() + b":01,a.mp4"),
+    ("boris_project", "a length that is a word", b'{"behaviors_conf": {}, "observations": {"m": {"file": {"1": ["a.mp4"'
+     b']}, "media_info": {"length": {"a.mp4": "a"}}}}}'),
+    ("boris_project", "no time of creation", b'{"behaviors_conf": {}, "observations": {"m": {"file": {"1": ["a.mp4"]}, '
+     b'"media_creation_date_as_offset": true, "media_info": {"media_creation_time": {}}}}}'),
+    ("label_studio", "a frame beyond floats", b'[{"data": {"video": "a.mp4"}, "annotations": [{"result": [{"type": '
+     b'"timelinelabels", "value": {"timelinelabels": ["a"], "ranges": [{"start": 1, "end": 1' + b"0" * 400
+     + b"}]}}]}]}]"),
+    ("label_studio", "seconds that are true", b'[{"data": {"video": "a.mp4"}, "annotations": [{"result": [{"type": '
+     b'"labels", "value": {"labels": ["a"], "start": true, "end": 2}}]}]}]'),
+    ("label_studio_csv", "cells beyond the heading", b"id,annotator\n7,1,a\n"),
+    ("cvat", "digits", b"<annotations><version/><track label='a'><box frame='" + DIGITS.encode()
+     + b"'/></track></annotations>"),
+    ("via", "a time that is a word", b'{"file": {"1": {"fname": "a.mp4"}}, "view": {"3": {"fid_list": ["1"]}}, '
+     b'"attribute": {}, "metadata": {"m": {"vid": "3", "z": ["a"], "av": {}}}}'),
+    ("bento", "no frames in a second", b"Bento annotation file\nMovie file(s): a.seq\nAnnotation framerate: 0\n"
+     b"Ch1----------\n>bite\n1.0 2.0\n"),
+    ("deepethogram", "a cell of a megabyte", b",background,bite\n0,1," + b"0" * 200_000),
+    ("50salads", "digits", f"1 {DIGITS} cut\n".encode()),
+    ("jigsaws", "a frame beyond floats", b"1 1" + b"0" * 400 + b" G1\n"),
+    ("soccernet", "digits", b'{"UrlLocal": "a", "annotations": [{"gameTime": "1 - ' + DIGITS.encode() + b':00"}]}'),
+    ("spot", "a frame beyond floats", b'[{"video": "a", "fps": 25, "events": [{"label": "a", "frame": 1' + b"0" * 400
+     + b"}]}]"),
+    ("spot", "a length beyond floats", b'[{"video": "a", "num_frames": 1' + b"0" * 400 + b', "events": []}]'),
     ("mp4", "cut off behind its first box", b"\0\0\0\x18ftypisom\0\0\0\0isomiso2"),
 ]  # fmt: skip
 

@@ -10,13 +10,14 @@ import pytest
 from thas.core.errors import ThasError
 
 from .fuzz_changes import changed, is_finite
+from .fuzzed_annotators import ANNOTATORS
 from .fuzzed_others import OTHERS
 from .fuzzed_readers import READERS
 
-ALL = {**READERS, **OTHERS}
+ALL = {**READERS, **OTHERS, **ANNOTATORS}
 # Features and weights from elsewhere may hold NaN: refused where they go into a cache or a network.
 RAW = ("import_", "weights_")
-SECONDS_A_READER = 0.2
+SECONDS_A_READER = 0.15
 
 
 @pytest.mark.filterwarnings("ignore")
