@@ -3,8 +3,8 @@
 python benchmarks/report_page.py             # 99, 500 and 5000 videos, each opened five times in a browser of its own
 python benchmarks/report_page.py 99 --times 3
 
-Interactive is the second frame after everything was laid out, from the order to open the file on; the processor time and
-the memory are those of the browser's process that shows the page. Needs playwright and Chromium.
+Interactive is the second frame after everything was laid out, from the order to open the file on; the processor time
+and the memory are those of the browser's process that shows the page. Needs playwright and Chromium.
 """
 
 from __future__ import annotations

@@ -21,6 +21,8 @@ class Page:
     dataset: Annotated[str | None, also(DATASET, "Of image runs: other images than the run's.")] = None
     most: int = 24
     """Of image runs: how many of the worst images are shown, and how many of the best."""
+    stills: int = 0
+    """Of video runs: small pictures of so many of each video's surest detections, for whom the videos do not play."""
     device: Annotated[str, also(DEVICE, "Of image runs.")] = "auto"
 
 
@@ -78,7 +80,8 @@ def report(
 
         folders = [find_run(one, root=runs.runs) for one in typed or [None]]
         contents = [read_run(folder) for folder in folders]
-        path = write_page(page.out_ or folders[0] / "report.html", contents, title=page.title)
+        target = page.out_ or folders[0] / "report.html"
+        path = write_page(target, contents, title=page.title, stills=page.stills, stage=progress)
     if printed.json:
         print_json({"page": str(path), "bytes": path.stat().st_size})
     else:

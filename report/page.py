@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -13,11 +13,13 @@ from typing import Any
 from .._version import __version__
 from ..core.errors import UsageError
 from ..core.files import write_atomically
+from ..core.progress import Stage, unseen
 from ..eval.diagnosis import KINDS, TRUTH_KINDS
 from .content import RunContent
 from .html import Markup, element, embedded_json, text
 from .scoring import Scoring, scored
 from .sections import error_section, found_table, overview, score_section
+from .stills import make_stills
 from .video_data import Judged, judged, videos_object
 
 #: Read and joined in this order.
@@ -30,7 +32,15 @@ _POLICY = (
 )
 
 
-def write_page(path: Path, runs: Sequence[RunContent], *, title: str = "", draws: int = 500) -> Path:
+def write_page(
+    path: Path,
+    runs: Sequence[RunContent],
+    *,
+    title: str = "",
+    draws: int = 500,
+    stills: int = 0,
+    stage: Stage = unseen,
+) -> Path:
     """Write a run's page, or that of two runs on one axis.
 
     Args:
@@ -38,6 +48,8 @@ def write_page(path: Path, runs: Sequence[RunContent], *, title: str = "", draws
         runs: One or two; they must share a video.
         title: Of the page; what the runs are of if empty.
         draws: Of the interval over videos.
+        stills: Pictures of each video's surest detections by the first run, shown where the video cannot be played.
+        stage: Begins the decoding of these.
 
     Returns:
         The file.
@@ -52,7 +64,7 @@ def write_page(path: Path, runs: Sequence[RunContent], *, title: str = "", draws
     if len(runs) == 2:
         runs = _comparable(*runs)
     title = title or f"{runs[0].facts.get('data set', runs[0].name)} {runs[0].facts.get('subset', '')}".strip()
-    write_atomically(path, page_html(runs, title=title, beside=path.parent, draws=draws))
+    write_atomically(path, page_html(runs, title=title, beside=path.parent, draws=draws, stills=stills, stage=stage))
     return path
 
 
@@ -67,9 +79,25 @@ def _comparable(a: RunContent, b: RunContent) -> tuple[RunContent, RunContent]:
     return a, replace(b, truth=a.truth, iou=a.iou, protocol=a.protocol)
 
 
-def page_html(runs: Sequence[RunContent], *, title: str, beside: Path, draws: int = 500) -> str:
+def page_html(
+    runs: Sequence[RunContent],
+    *,
+    title: str,
+    beside: Path,
+    draws: int = 500,
+    stills: int = 0,
+    stage: Stage = unseen,
+) -> str:
     """The page's text."""
     chosen = [judged(run) for run in runs]
+    pictures: Mapping[str, list[tuple[int, str]]] = {}
+    if stills:
+        first = chosen[0]
+        at_hand = len(set(first.sure.video.tolist()) & first.run.files.keys())
+        with stage("taking stills", at_hand, "videos") as advance:
+            made = make_stills(first.sure, first.run.files, stills, progress=advance)
+        pictures = made.pictures
+        chosen[0] = replace(first, run=replace(first.run, notes=(*first.run.notes, *made.notes)))
     scorings = [scored(run, draws=draws) for run in runs]
     data = videos_object(chosen, beside=beside)
     data |= {
@@ -81,6 +109,9 @@ def page_html(runs: Sequence[RunContent], *, title: str, beside: Path, draws: in
         "met": list(TRUTH_KINDS),
         "version": __version__,
     }
+    for video in data["videos"]:
+        if video["n"] in pictures:
+            video["i"] = pictures[video["n"]]
     seconds = {video["n"]: video["d"] / 100 for video in data["videos"]}
     return document(title, _body(title, chosen, scorings, seconds), data=data, scripts=SCRIPTS)
 

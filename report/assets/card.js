@@ -27,6 +27,7 @@ class Card {
     this.canvas.addEventListener("pointerleave", () => (this.readout.textContent = ""));
     this.canvas.addEventListener("click", (event) => this.click(event));
     cards.set(this.element, this);
+    if (video.refused) this.unplayable(); // by a card of it that a filter took away
   }
 
   facts() {
@@ -125,13 +126,24 @@ class Card {
   }
   unplayable() {
     this.media = null;
-    const file = decodeURIComponent(this.video.s);
+    this.video.refused ??= decodeURIComponent(this.video.s);
     this.player.hidden = false;
     this.player.replaceChildren(
-      el("p", { className: "note warn" }, `This browser cannot play ${file}: it is missing, or of a kind it does not know. thas clips writes files that play.`),
+      el("p", { className: "note warn" }, `This browser cannot play ${this.video.refused}: it is missing, or of a kind it does not know. thas clips writes files that play.`),
+      this.stills(),
     );
     this.video.s = "";
     this.draw();
+  }
+
+  /** Pictures of the surest detections, where the page was made with them. */
+  stills() {
+    return el("div", { className: "stills" }, ...(this.video.i ?? []).map(([index, data]) => {
+      const row = this.video.r[0].d[index];
+      const words = `${D.classes[row[0]]} ${clock((row[1] + row[2]) / 2)}`;
+      return el("button", { type: "button", title: words, onclick: () => this.goTo(index) },
+        el("img", { src: data, alt: words }), el("bdi", {}, D.classes[row[0]]), ` ${clock((row[1] + row[2]) / 2)}`);
+    }));
   }
 
   toggleRows(show = this.rows.hidden) {
