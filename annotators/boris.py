@@ -98,15 +98,17 @@ def read(path: Path, options: ReadingOptions) -> Found:
     return found
 
 
-def _text_rows(text: str) -> Iterator[tuple[int, list[str]]]:
+def _text_rows(text: str) -> list[tuple[int, list[str]]]:
     """Lines and their cells; the separator is the one that the heading of the table has."""
     lines = text.splitlines(keepends=True)
     heading = next((one for one in lines[:_HEADER_LINES] if is_boris(split_heading(one)[0])), "")
     separator = split_heading(heading)[1]
     reader = csv.reader(io.StringIO(text), delimiter=separator)
+    rows: list[tuple[int, list[str]]] = []
     with long_cells(), suppress(csv.Error):  # a field of megabytes: no table, which the caller says
         for cells in reader:
-            yield reader.line_num, cells
+            rows.append((reader.line_num, cells))
+    return rows
 
 
 def _keep(

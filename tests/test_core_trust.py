@@ -116,8 +116,8 @@ SIGNALS = """
 import os, signal, sys, time
 from thas import cli
 def slow(tokens, *, debug=False):
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)  # inside: the signal may come before the next line
         time.sleep(20)
     except KeyboardInterrupt as error:
         print(type(error).__name__, flush=True)
