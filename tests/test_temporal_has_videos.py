@@ -157,7 +157,11 @@ def test_from_python_in_three_lines(trained, place):
     segments = localizer("match.mp4")
     assert set(segments.video) == {"match"}
     from_cache = localizer(FeatureCache(trained / "mine/features")["v0"])
-    assert localizer(trained / "mine/videos/v0.mp4") == from_cache, "features are made as the training features were"
+    # As the training features were made; the last bits are another process's.
+    anew = localizer(trained / "mine/videos/v0.mp4")
+    assert list(anew.label) == list(from_cache.label)
+    for column in ("start_seconds", "end_seconds", "score"):
+        np.testing.assert_allclose(getattr(anew, column), getattr(from_cache, column), rtol=1e-4)
     with pytest.raises(VideoError, match="there is no video"):
         localizer("nowhere.mp4")
     other = save_backbone(place / "other.safetensors", seed=1)
