@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -137,6 +138,18 @@ def _read_lines(path: Path, options: ReadingOptions, fps: float | None) -> Found
     return found
 
 
+def _ranges(found: Found, other: str, why: str) -> Iterator[tuple[str, int, int, str]]:
+    """The lines `FIRST LAST LABEL` of a file, each with its place; `other` and `why` tell of one that is another."""
+    for i, line in enumerate(text_of(found.path).split("\n"), 1):
+        text, place = line.strip(), f"{found.path}, line {i}"
+        if not text:
+            continue
+        held = _RANGE.fullmatch(text)
+        if held is None:
+            raise found.fail(f"{text[:60]!r} {other}", why=why, place=place, next="correct the line")
+        yield place, int(held[1]), int(held[2]), held[3]
+
+
 def read_jigsaws(path: Path, options: ReadingOptions, *, fps: float = JIGSAWS_FPS, name: str = "JIGSAWS") -> Found:
     """Read lines `FIRST LAST LABEL` of frames that count from 1, both included, at JIGSAWS' 30 frames a second.
 
@@ -146,21 +159,11 @@ def read_jigsaws(path: Path, options: ReadingOptions, *, fps: float = JIGSAWS_FP
     found = Found(path, options, LABEL)
     rate = found.known_rate(fps, f"{name} is published") if fps else found.rate()
     video = found.video_of_the_file_name(path.stem)
-    for i, line in enumerate(text_of(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        held = _RANGE.fullmatch(line.strip())
-        if held is None:
-            raise found.fail(
-                f"{line.strip()[:60]!r} is no range of frames with a label",
-                why="the file is cut short, or of another data set",
-                place=f"{path}, line {i}",
-                next="correct the line",
-            )
-        first, last, label = int(held[1]), int(held[2]), held[3]
+    said = "is no range of frames with a label", "the file is cut short, or of another data set"
+    for place, first, last, label in _ranges(found, *said):
         if first < 1:
-            raise found.fail("a frame 0, where frames count from 1", place=f"{path}, line {i}", next="correct the line")
-        found.add(video, (first - 1) / rate, last / rate, {"label": label}, place=f"{path}, line {i}")
+            raise found.fail("a frame 0, where frames count from 1", place=place, next="correct the line")
+        found.add(video, (first - 1) / rate, last / rate, {"label": label}, place=place)
     return found
 
 
@@ -175,21 +178,11 @@ def read_salads(path: Path, options: ReadingOptions) -> Found:
     found = Found(path, options, LABEL)
     named = re.search(r"(\d+-\d+)-activityAnnotation", path.stem)
     video = found.video_of_the_file_name(named[1] if named else path.stem)
-    for i, line in enumerate(text_of(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        held = _RANGE.fullmatch(line.strip())
-        if held is None:
-            raise found.fail(
-                f"{line.strip()[:60]!r} is no line of 50 Salads",
-                why="it must be START END LABEL",
-                place=f"{path}, line {i}",
-                next="correct the line",
-            )
-        activity, _, phase = held[3].strip().rpartition("_")
+    for place, first, last, label in _ranges(found, "is no line of 50 Salads", "it must be START END LABEL"):
+        activity, _, phase = label.rpartition("_")
         if phase not in ("prep", "core", "post"):
-            activity, phase = held[3].strip(), "whole"
-        fields = {"label": held[3].strip(), "activity": activity, "phase": phase}
-        found.add(video, int(held[1]) / 1e6, int(held[2]) / 1e6, fields, place=f"{path}, line {i}")
+            activity, phase = label, "whole"
+        fields = {"label": label, "activity": activity, "phase": phase}
+        found.add(video, first / 1e6, last / 1e6, fields, place=place)
     found.notes.append(f"{path.name}: activities lie within each other; --where phase=whole, or phase=core, chooses")
     return found

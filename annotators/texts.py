@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from ..core.errors import DataError
 from ..core.json_files import parse_json
+from ..core.tables import not_text
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -59,12 +60,7 @@ def text_of(path: Path) -> str:
     try:
         return io.StringIO(raw.decode(code), newline=None).read()
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not a text file",
-            why=str(error),
-            next="save it as UTF-8 (a spreadsheet calls it CSV UTF-8)",
-            subject=str(path),
-        ) from None
+        raise not_text(path, error) from None
 
 
 def xml_of(path: Path) -> ElementTree.Element:

@@ -8,23 +8,9 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ..core.errors import UsageError, plural
+from ..eval.convert import Form
 from .console import note, out, print_json
 from .options import SEED, SUBSET, All, Printed, also, named, options
-
-Form = Literal[
-    "activitynet",
-    "csv",
-    "thumos",
-    "webvtt",
-    "srt",
-    "labels",
-    "points",
-    "boris",
-    "elan",
-    "label-studio",
-    "cvat",
-    "fiftyone",
-]
 
 
 @options

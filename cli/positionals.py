@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cyclopts
 
+from ..core.tables import is_number
 from .overview import COMMANDS
 
 
@@ -62,15 +63,7 @@ def rearranged(app: cyclopts.App, tokens: Sequence[str]) -> list[str]:
 
 
 def _is_option(token: str) -> bool:
-    return token.startswith("-") and not _is_number(token) and token != "-"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return token.startswith("-") and not is_number(token) and token != "-"
 
 
 def _kind(hint: object) -> object:
@@ -92,7 +85,7 @@ def _fits(name: str, kind: object) -> Callable[[str], bool]:
     """Whether a text can be a value of an option of several."""
     of = (typing.get_args(kind) or (str,))[0]
     if of in (int, float):
-        return _is_number
+        return is_number
     if name in _FITS:
         return _FITS[name]
     return lambda value: not Path(value).exists()

@@ -46,6 +46,16 @@ def as_written(cell: str) -> str:
     return cell[1:].strip() if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
+def not_text(path: Path, error: UnicodeDecodeError) -> DataError:
+    """What is said of a file whose bytes are no text."""
+    return DataError(
+        f"{path} is not a text file",
+        why=str(error),
+        next="save it as UTF-8 (a spreadsheet calls it CSV UTF-8)",
+        subject=str(path),
+    )
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[TextIO]:
     """The file as UTF-8 text, less the mark that Windows puts before it; what the system says becomes a DataError."""
@@ -54,16 +64,24 @@ def opened(path: Path) -> Iterator[TextIO]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             yield file
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not a text file",
-            why=str(error),
-            next="save it as UTF-8 (a spreadsheet calls it CSV UTF-8)",
-            subject=str(path),
-        ) from None
+        raise not_text(path, error) from None
     except OSError as error:
         raise DataError(
             f"{path} cannot be read", why=error.strerror or str(error), next="check the path", subject=str(path)
         ) from None
+
+
+def is_number(text: str) -> bool:
+    """Whether Python reads a text as a number.
+
+    >>> is_number("-1e3"), is_number("1,5"), is_number("-x")
+    (True, False, False)
+    """
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def decimal(text: Any) -> float:

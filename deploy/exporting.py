@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .._version import __version__
 from ..core.errors import DataError, UsageError
-from ..core.files import write_atomically
+from ..core.files import put_in_place, write_atomically
 from ..core.weight_store import sha256
 from ..temporal_has.localizer import Localizer
 from ..temporal_has.model import checkpoint_path
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ..temporal_has.model import Model
 
 Format = Literal["onnx", "torch"]
-Numbers = np.ndarray
 
 ABOUT = "export.json"
 # Lengths that the head is tried with; the last is not among those that it was traced with.
@@ -169,7 +168,7 @@ def _write(part: _Part, folder: Path, form: Format, about: About) -> Exported:
             else:
                 temporary = path.with_name(f".{path.name}.{os.getpid()}.pt2")
                 torch.export.save(program, temporary)
-                os.replace(temporary, path)
+                put_in_place(temporary, path)
         except OSError:
             raise
         except Exception as error:  # each network has its own reasons

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import UsageError
+from ..core.files import put_in_place
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -38,7 +39,7 @@ def write_onnx(path: Path, program: ExportedProgram, given: str, gives: Sequence
     converted.model.metadata_props["thas"] = about
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     converted.save(str(temporary), external_data=False)
-    os.replace(temporary, path)
+    put_in_place(temporary, path)
 
 
 def onnx_answer(path: Path, given: str) -> Callable[[Tensor], tuple[Tensor, ...]]:

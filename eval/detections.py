@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.errors import DataError, listing
 from ..core.segments import Segments
-from ..core.tables import is_table, number, opened, seconds, table_rows
+from ..core.tables import is_number, is_table, number, opened, seconds, table_rows
 from .parsing import HEADINGS, label_name, text_lines, two_times
 from .thumos14 import CLASS_IDS
 
@@ -149,19 +149,11 @@ def _read_thumos(path: Path, classes: Sequence[str] | None, class_ids: ClassIds 
         lines.append(line)
     if not lines:
         raise DataError(f"{path} is empty", next="give a file of detections", subject=str(path))
-    if any(_is_number(label) for label in set(table.label)):
+    if any(is_number(label) for label in set(table.label)):
         known = classes or tuple(CLASS_IDS.values())
         names = _class_names(table.label, lines, path, classes=known, class_ids=class_ids)
         table.label = [names[label] for label in table.label]
     return table.segments(lambda row: f"{path}, line {lines[row]}")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _class_names(
