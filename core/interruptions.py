@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from .errors import Terminated
@@ -16,23 +16,32 @@ CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 @contextmanager
 def raising_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM, which schedulers send before they kill, end the block as Ctrl-C does; only in the main thread."""
+    """Let SIGTERM, which schedulers send before they kill, end the block as Ctrl-C does.
 
-    def end(*signal_and_frame: object) -> None:
-        raise Terminated
-
-    if threading.current_thread() is not threading.main_thread():
+    Where the program already says what SIGTERM does (as the command line's `end_in_order`), that stays; and signals
+    can be caught in the main thread only.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
-    before = signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGTERM, _ender())
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def end_in_order() -> None:
-    """From now on the first of either signal raises, for what was finished to be kept; a second ends the process.
+    """From now on the first of either signal raises, for what was finished to be kept; a second ends the process."""
+    end = _ender()
+    for one in CODES:
+        if signal.getsignal(one) is not signal.SIG_IGN:  # as behind nohup
+            signal.signal(one, end)
+
+
+def _ender() -> Callable[[int, object], None]:
+    """A handler: its first signal raises, its second ends the process.
 
     Nothing is lost by that but what is under way: files get their names when they are whole.
     """
@@ -45,6 +54,4 @@ def end_in_order() -> None:
         asked = True
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
-    for one in CODES:
-        if signal.getsignal(one) is not signal.SIG_IGN:  # as behind nohup
-            signal.signal(one, end)
+    return end
