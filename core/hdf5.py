@@ -11,13 +11,16 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .bounds import ALWAYS_BYTES, MOST_EXPANSION
 from .errors import FeatureError, ThasError
 from .reading import refuse_pipe
+
+if TYPE_CHECKING:
+    import h5py
 
 # Deflate, shuffle, Fletcher-32, szip, nbit, scale-offset, LZF: what h5py brings. Others would load a library.
 _FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
@@ -33,7 +36,7 @@ def opened(
     next: str = "make it again",
     what: str = "features",
     kind: type[ThasError] = FeatureError,
-) -> Iterator[Any]:
+) -> Iterator[h5py.File]:
     """An HDF5 file open for reading within a `with` block.
 
     Args:
@@ -73,7 +76,7 @@ def opened(
         ) from error
 
 
-def member(group: Any, name: str) -> Any:
+def member(group: object, name: str) -> h5py.HLObject | None:
     """A group's member of this name that lies in the file itself, or None; links elsewhere are refused.
 
     Raises:
@@ -87,15 +90,26 @@ def member(group: Any, name: str) -> Any:
     if link is None:
         return None
     if not isinstance(link, h5py.HardLink):
-        raise ValueError(f"{name!r} is a link to {_target(link)}; only what lies in the file itself is read")
+        place = f"another file, {link.filename[:80]!r}" if isinstance(link, h5py.ExternalLink) else "another place"
+        raise ValueError(f"{name!r} is a link to {place}; only what lies in the file itself is read")
     return group.get(name)
 
 
-def _target(link: Any) -> str:
-    return f"another file, {str(link.filename)[:80]!r}" if hasattr(link, "filename") else "another place"
+def group(parent: object, name: str) -> h5py.Group:
+    """A group's member of this name that is a group, too.
+
+    Raises:
+        ValueError: It is something else, or a link.
+    """
+    import h5py
+
+    found = member(parent, name)
+    if not isinstance(found, h5py.Group):
+        raise ValueError("a group is something else")
+    return found
 
 
-def members(group: Any) -> list[str]:
+def members(group: h5py.Group) -> list[str]:
     """The names of a group's members, links included.
 
     Raises:
@@ -106,7 +120,7 @@ def members(group: Any) -> list[str]:
     return list(group)
 
 
-def dataset(group: Any, name: str, *, dimensions: int | None = None) -> Any:
+def dataset(group: object, name: str, *, dimensions: int | None = None) -> h5py.Dataset:
     """A data set of numbers that can be read: in the file itself, of a plain type, no larger than the file can hold.
 
     Args:
@@ -133,10 +147,10 @@ def dataset(group: Any, name: str, *, dimensions: int | None = None) -> Any:
     return found
 
 
-def unreadable(found: Any) -> str:
+def unreadable(found: h5py.Dataset) -> str:
     """Why an HDF5 data set is not read; empty if it is."""
     made = found.id.get_create_plist()
-    if found.shape is None:
+    if found.size is None:
         return "is empty"
     if found.dtype.kind not in "fiub" or found.dtype.fields or found.dtype.subdtype:
         return f"holds {str(found.dtype)[:60]}, not numbers"
@@ -149,16 +163,11 @@ def unreadable(found: Any) -> str:
     held = found.id.get_storage_size()
     if found.chunks is None and claimed != held:
         return f"claims {claimed} bytes and holds {held}"
-    size = _file_bytes(found)
+    size = found.file.id.get_filesize()
     chunk = math.prod(found.chunks) * found.dtype.itemsize if found.chunks else 0
     if max(claimed, chunk) > max(ALWAYS_BYTES, MOST_EXPANSION * size):
         return f"claims {max(claimed, chunk) / 1e9:.3g} GB in a file of {size / 1e6:.3g} MB"
     return ""
-
-
-def _file_bytes(found: Any) -> int:
-    """Of the whole file, which a row of chunks cannot exceed."""
-    return found.file.id.get_filesize()
 
 
 def checksum(array: np.ndarray, before: int = 0) -> int:
@@ -171,12 +180,12 @@ def checksum(array: np.ndarray, before: int = 0) -> int:
     return zlib.crc32(little.reshape(-1).view(np.uint8).data, before) if little.size else before
 
 
-def write_checksums(group: Any, sums: Mapping[str, int]) -> None:
+def write_checksums(group: h5py.Group, sums: Mapping[str, int]) -> None:
     """Keep checksums by name in one attribute of a group, which HDF5 itself protects by another."""
     group.attrs[CHECKSUMS] = np.bytes_(" ".join(f"{name}:{value:08x}" for name, value in sums.items()))
 
 
-def read_checksums(group: Any) -> dict[str, int]:
+def read_checksums(group: h5py.Group) -> dict[str, int]:
     """The checksums kept with a group; none with one that an older version wrote.
 
     Raises:

@@ -10,18 +10,23 @@ import csv
 import math
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from ..core.bounds import check_expansion
 from ..core.errors import FeatureError, ThasError
 from ..core.reading import refuse_pipe
-from .pickled_arrays import load_array, unpickle
+from .pickled_arrays import load_array, npy_heading, unpickle
 from .pickles import reason
+from .python_values import is_array, is_dict, is_row
+
+if TYPE_CHECKING:
+    import h5py
 
 ARRAY_SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".pkl", ".pickle", ".h5", ".hdf5", ".mat", ".csv", ".txt")
 
@@ -41,7 +46,7 @@ class Stored:
     read: Callable[[], np.ndarray]
 
 
-Tree = Stored | Mapping[str, Any]
+Tree: TypeAlias = "Stored | Mapping[str, Tree]"
 """A `Stored`, or names with trees."""
 
 
@@ -51,23 +56,28 @@ def open_arrays(path: Path) -> Tree:
     Raises:
         FeatureError: It cannot be read.
     """
+    with reading_arrays(path):
+        return _READERS[path.suffix.lower()](path)
+
+
+@contextmanager
+def reading_arrays(path: Path) -> Generator[None]:
+    """Within the `with` block, whatever a reader gives up with becomes a FeatureError that names the file.
+
+    A damaged file fails in the middle as it does at its head.
+    """
     try:
         refuse_pipe(path)
-        return _READERS[path.suffix.lower()](path)
+        yield
     except FeatureError:
         raise
     except Exception as error:
-        raise unreadable(path, error) from error
-
-
-def unreadable(path: Path, error: Exception) -> FeatureError:
-    """The message about a file that a reader gave up on, whatever it raised."""
-    return FeatureError(
-        f"{path} cannot be read",
-        why=error.what if isinstance(error, ThasError) else reason(error),
-        next="make it again; numpy.save of a plain array (T, D) is always read",
-        subject=str(path),
-    )
+        raise FeatureError(
+            f"{path} cannot be read",
+            why=error.what if isinstance(error, ThasError) else reason(error),
+            next="make it again; numpy.save of a plain array (T, D) is always read",
+            subject=str(path),
+        ) from error
 
 
 def _stored(array: np.ndarray) -> Stored:
@@ -76,19 +86,10 @@ def _stored(array: np.ndarray) -> Stored:
 
 def _npy(path: Path) -> Tree:
     with path.open("rb") as file:
-        shape, dtype = _heading(file)
+        shape, _, dtype = npy_heading(file)
     if dtype.hasobject:
-        value = load_array(path)
-        return _tree(value, path.stat().st_size) or {}
+        return _tree(load_array(path), path.stat().st_size) or {}
     return Stored(shape, dtype.kind in "fiub", lambda: load_array(path))
-
-
-def _heading(file: Any) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type by the head of a .npy file."""
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
-    return shape, dtype
 
 
 def _npz(path: Path) -> Tree:
@@ -100,7 +101,7 @@ def _npz(path: Path) -> Tree:
             if not name.endswith(".npy"):
                 continue
             with archive.open(name) as file:
-                shape, dtype = _heading(file)
+                shape, _, dtype = npy_heading(file)
             if math.prod(shape) * dtype.itemsize > archive.getinfo(name).file_size and not dtype.hasobject:
                 raise ValueError(f"{name} claims {shape} of {dtype} and holds less")
 
@@ -113,41 +114,41 @@ def _npz(path: Path) -> Tree:
 
 
 def _torch(path: Path) -> Tree:
-    from .torch_files import read_torch
+    from .torch_files import read_torch_bytes
 
-    return _tree(read_torch(path), path.stat().st_size) or {}
+    return _tree(read_torch_bytes(path.read_bytes()), path.stat().st_size) or {}
 
 
 def _pickle(path: Path) -> Tree:
     return _tree(unpickle(path.read_bytes()), path.stat().st_size) or {}
 
 
-def _tree(value: Any, held_bytes: int, depth: int = 0) -> Tree | None:
+def _tree(value: object, held_bytes: int, depth: int = 0) -> Tree | None:
     """A value of Python's as a tree; None for what is neither an array nor holds one."""
-    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-        return _stored(value)
-    if isinstance(value, np.ndarray):
+    if is_array(value):
+        if not value.dtype.hasobject:
+            return _stored(value)
         value = value.item() if value.ndim == 0 else list(value.reshape(-1))
-    if isinstance(value, bool | str | bytes | type(None)) or depth > 4:
+    if isinstance(value, bool) or depth > 4:
         return None
     if isinstance(value, int | float):
         return _stored(np.asarray(float(value)))
-    if isinstance(value, list | tuple):
+    if is_row(value):
         rows = _rows(value, held_bytes)
         if rows is not None:
             return _stored(rows)
         value = dict(enumerate(value))
-    if isinstance(value, dict):
+    if is_dict(value):
         inner = {_text(key): _tree(item, held_bytes, depth + 1) for key, item in value.items()}
         return {key: item for key, item in inner.items() if item is not None}
     return None
 
 
-def _text(key: Any) -> str:
+def _text(key: object) -> str:
     return key.decode(errors="replace") if isinstance(key, bytes) else str(key)
 
 
-def _rows(items: list[Any] | tuple[Any, ...], held_bytes: int) -> np.ndarray | None:
+def _rows(items: Sequence[object], held_bytes: int) -> np.ndarray | None:
     """A list of rows as one array: vectors of one length, or arrays (1, D); None for anything else."""
     if not items or not isinstance(items[0], np.ndarray | list | tuple | int | float):
         return None
@@ -165,12 +166,12 @@ def _rows(items: list[Any] | tuple[Any, ...], held_bytes: int) -> np.ndarray | N
 
 
 def _hdf5(path: Path) -> Tree:
+    import h5py
+
     from ..core import hdf5
 
-    def walk(group: Any, place: str, depth: int) -> dict[str, Any]:
-        import h5py
-
-        found: dict[str, Any] = {}
+    def walk(group: h5py.Group, place: str, depth: int) -> dict[str, Tree]:
+        found: dict[str, Tree] = {}
         for name in hdf5.members(group):
             inside = hdf5.member(group, name)
             if isinstance(inside, h5py.Dataset):
@@ -185,10 +186,10 @@ def _hdf5(path: Path) -> Tree:
 
     def read(key: str) -> np.ndarray:
         with hdf5.opened(path, str(path)) as file:
-            group: Any = file
+            group: h5py.Group = file
             *folders, name = key.split("/")
             for folder in folders:
-                group = hdf5.member(group, folder)
+                group = hdf5.group(group, folder)
             return hdf5.dataset(group, name)[()]
 
     with hdf5.opened(path, str(path)) as file:
@@ -216,7 +217,7 @@ def _matlab(path: Path) -> Tree:
     return found
 
 
-def _reversed(tree: Any) -> Tree:
+def _reversed(tree: Tree) -> Tree:
     if isinstance(tree, Stored):
         return Stored(tree.shape[::-1], tree.numeric, lambda: tree.read().T)
     return {name: _reversed(inner) for name, inner in tree.items() if not name.startswith("#")}

@@ -9,13 +9,12 @@ written under a temporary name, synced and renamed, so that whatever bears a fin
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, cast
 
 import h5py
 import numpy as np
@@ -24,86 +23,7 @@ from ..core import hdf5
 from ..core.errors import FeatureError, listing, plural
 from .cache_writer import SUFFIX, FeatureWriter, file_name, video_name
 from .recipe import Recipe, attributes_sum, difference, digest, read_attributes
-
-
-@dataclass(frozen=True, eq=False)
-class Features:
-    """The feature vectors of one video.
-
-    Attributes:
-        video: The video's name.
-        data: (T, D) float32, finite, T >= 1.
-        start_seconds: (T,) float64, seconds from the first shown frame to each snippet's first frame.
-        end_seconds: (T,) float64, seconds, when each snippet's last frame disappears.
-        duration_seconds: Length of the video in seconds.
-        lost_seconds: (T,) float64, how much of each snippet was lost to damage; None if nothing was. Such rows hold
-            what the decoder made up: they are not trained on, and no detection reaches into them.
-
-    Raises:
-        FeatureError: A shape is wrong, a number is not finite, or times fall; the video is named.
-    """
-
-    video: str
-    data: np.ndarray
-    start_seconds: np.ndarray
-    end_seconds: np.ndarray
-    duration_seconds: float
-    lost_seconds: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        why = ""
-        try:
-            for name, dtype in (("data", np.float32), ("start_seconds", np.float64), ("end_seconds", np.float64)):
-                object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype))
-            object.__setattr__(self, "duration_seconds", float(self.duration_seconds))
-            if self.lost_seconds is not None:
-                object.__setattr__(self, "lost_seconds", np.ascontiguousarray(self.lost_seconds, np.float64))
-        except (TypeError, ValueError, OverflowError) as error:
-            why = f"they are no numbers: {error}"
-        why = why or self._fault()
-        if why:
-            raise FeatureError(
-                f"the features of {self.video!r} are not usable",
-                why=why,
-                next="extract or import this video's features again",
-                subject=self.video,
-            )
-
-    def _fault(self) -> str:
-        if self.data.ndim != 2 or 0 in self.data.shape:
-            return f"they must be (T, D) with T and D at least 1, but are {self.data.shape}"
-        for name in ("start_seconds", "end_seconds"):
-            times = getattr(self, name)
-            if times.shape != (len(self.data),):
-                return f"{name} must be ({len(self.data)},), one a row, but is {times.shape}"
-            if not np.isfinite(times).all():
-                return f"{name} of row {int(np.argmin(np.isfinite(times)))} is not a finite number"
-            if (np.diff(times) < 0).any():
-                return f"{name} falls after row {int(np.argmax(np.diff(times) < 0))}"
-        if (self.end_seconds < self.start_seconds).any():
-            return f"row {int(np.argmax(self.end_seconds < self.start_seconds))} ends before its start"
-        if self.lost_seconds is not None and self.lost_seconds.shape != (len(self.data),):
-            return f"lost_seconds must be ({len(self.data)},), one a row, but is {self.lost_seconds.shape}"
-        if not (math.isfinite(self.duration_seconds) and self.duration_seconds >= 0):
-            return f"duration_seconds is {self.duration_seconds}"
-        finite = np.isfinite(self.data)
-        if not finite.all():
-            row = int(np.argmin(finite.all(axis=1)))
-            return f"{int((~finite).sum())} numbers are NaN or infinite, the first in row {row}"
-        return ""
-
-    @property
-    def dimension(self) -> int:
-        """Length D of a feature vector."""
-        return self.data.shape[1]
-
-    @property
-    def lost(self) -> np.ndarray:
-        """(T,) bool, the snippets of which something was lost to damage."""
-        return np.zeros(len(self.data), bool) if self.lost_seconds is None else self.lost_seconds > 0
-
-    def __len__(self) -> int:
-        return len(self.data)
+from .video_features import Features
 
 
 def write_features(
@@ -112,7 +32,7 @@ def write_features(
     *,
     recipe: Recipe,
     centre_frame: np.ndarray | None = None,
-    source: Mapping[str, Any] | None = None,
+    source: Recipe | None = None,
     dtype: Literal["float32", "float16"] = "float32",
     compress: bool = False,
 ) -> Path:
@@ -190,7 +110,7 @@ class FeatureCache(Mapping[str, Features]):
         return video in self._members
 
     @cached_property
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> dict[str, object]:
         """How the features were made, by the first file; reading a video of another recipe is an error."""
         return self.recipe_of(self._names[0])
 
@@ -200,7 +120,7 @@ class FeatureCache(Mapping[str, Features]):
         with self.reading(self._names[0]) as group:
             return int(hdf5.dataset(group, "features", dimensions=2).shape[1])
 
-    def recipe_of(self, video: str) -> dict[str, Any]:
+    def recipe_of(self, video: str) -> dict[str, object]:
         """The recipe in one video's file; empty where it has none."""
         with self.reading(video) as group:
             return read_attributes(hdf5.member(group, "recipe"))
@@ -213,7 +133,7 @@ class FeatureCache(Mapping[str, Features]):
             return written == digest(recipe)
         return not difference(recipe, self.recipe_of(video))
 
-    def source_of(self, video: str) -> dict[str, Any]:
+    def source_of(self, video: str) -> dict[str, object]:
         """What one video's file says about it: frames, duration, decoder, what was lost."""
         with self.reading(video) as group:
             return read_attributes(hdf5.member(group, "source"))
@@ -247,7 +167,7 @@ class FeatureCache(Mapping[str, Features]):
             )
             duration = details.source.get("duration_seconds", float(end[-1]) if len(end) else 0.0)
             lost = hdf5.dataset(group, "lost_seconds", dimensions=1)[()] if "lost_seconds" in group else None
-            features = Features(video, data, start, end, duration, lost)
+            features = Features(video, data, start, end, cast("float", duration), lost)  # which looks whether it is one
             if fault := details.fault():
                 raise ValueError(fault)
             for name, array in (("features", data), ("start_seconds", start), ("end_seconds", end)):
@@ -264,7 +184,7 @@ class FeatureCache(Mapping[str, Features]):
         return features
 
     @contextmanager
-    def reading(self, video: str) -> Iterator[Any]:
+    def reading(self, video: str) -> Generator[h5py.Group]:
         """One video's HDF5 group, open for reading within a `with` block."""
         if video not in self._members:
             raise KeyError(video)
@@ -275,10 +195,10 @@ class FeatureCache(Mapping[str, Features]):
             with _reading(path, video) as file:
                 path = _linked(file, name, path) or path
         with _reading(path, video) as file:
-            yield hdf5.member(file, name) if path == self.path else file
+            yield hdf5.group(file, name) if path == self.path else file
 
 
-def _linked(file: Any, name: str, packed: Path) -> Path | None:
+def _linked(file: h5py.Group, name: str, packed: Path) -> Path | None:
     """The file that a member of `thas features pack --links` points to; None where the member is in the packed file.
 
     Only a file of the member's own name is followed, where `may_link` says so.
@@ -311,13 +231,13 @@ class Details:
         sums: Checksums of data sets and of `source`, by name; none in files of older versions.
     """
 
-    source: dict[str, Any]
-    recipe: dict[str, Any]
+    source: dict[str, object]
+    recipe: dict[str, object]
     recipe_digest: str | None
     sums: dict[str, int]
 
     @classmethod
-    def of(cls, group: Any) -> Details:
+    def of(cls, group: h5py.Group) -> Details:
         """Read from one video's group."""
         source, recipe = (read_attributes(hdf5.member(group, name)) for name in ("source", "recipe"))
         written = group.attrs.get("recipe_digest")
@@ -334,7 +254,7 @@ class Details:
         return ""
 
 
-def _reading(path: Path, subject: str) -> AbstractContextManager[Any]:
+def _reading(path: Path, subject: str) -> AbstractContextManager[h5py.File]:
     again = f"remove {path} and run the same extraction again; it continues with what is missing"
     return hdf5.opened(path, subject, next=again)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import h5py
 import numpy as np
@@ -60,7 +60,7 @@ def verify_cache(path: Path | str, *, expected: Sequence[str] = (), progress: Pr
     faults: dict[str, str] = {}
     partial: list[str] = []
     rows, unchecked = 0, 0
-    reference: tuple[dict[str, Any], int] | None = None
+    reference: tuple[dict[str, object], int] | None = None
     for video in cache:
         try:
             with cache.reading(video) as group:
@@ -100,10 +100,10 @@ def _first_fault(cache: FeatureCache, video: str, details: Details) -> str:
             return "a time is not finite"
         if (np.diff(start) < 0).any() or (np.diff(end) < 0).any() or (end < start).any():
             return "times are out of order"
-        duration = details.source.get("duration_seconds")
-        if "duration_seconds" in details.source and not isinstance(duration, int | float):
+        duration = details.source.get("duration_seconds", np.inf)
+        if not isinstance(duration, int | float):
             return f"its duration is {str(duration)[:40]!r}"
-        if duration is not None and end[-1] > duration + 1e-3 and "frames" in details.source:
+        if end[-1] > duration + 1e-3 and "frames" in details.source:
             return f"rows end at {end[-1]:.3f} s, after the video at {duration:.3f} s"
         found = 0
         for row in range(0, len(data), _ROWS):
@@ -139,13 +139,15 @@ class Difference:
 
     recipe: list[str]
     versions: list[str]
-    only_first: list[str] = field(default_factory=list)
-    only_second: list[str] = field(default_factory=list)
-    shapes: dict[str, tuple[tuple[int, int], tuple[int, int]]] = field(default_factory=dict)
-    times: dict[str, float] = field(default_factory=dict)
-    values: dict[str, tuple[float, float]] = field(default_factory=dict)
-    equal: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
+    only_first: list[str]
+    only_second: list[str]
+    shapes: dict[str, tuple[tuple[int, int], tuple[int, int]]] = field(
+        default_factory=dict[str, tuple[tuple[int, int], tuple[int, int]]]
+    )
+    times: dict[str, float] = field(default_factory=dict[str, float])
+    values: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+    equal: list[str] = field(default_factory=list[str])
+    failed: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def same(self) -> bool:
@@ -263,10 +265,9 @@ def pack_cache(
 
 def made_again(path: Path) -> str:
     """How files of a cache are made anew: extracted, or imported from where they came from."""
-    recipe: dict[str, Any] = {}
+    source = None
     with suppress(ThasError):
-        recipe = dict(FeatureCache(path).recipe)
-    source = recipe.get("imported_source")
+        source = FeatureCache(path).recipe.get("imported_source")
     if source is None:
         return "run the same extraction again"
     return f"import them again, with the options of then: thas import-features {source} --out {path}"

@@ -7,10 +7,9 @@ import json
 import os
 import re
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote, unquote
 
 import h5py
@@ -87,11 +86,19 @@ class FeatureWriter:
         self._temporary = unfinished_path(self._path)
         self._need(0)
         self._file: h5py.File | None = h5py.File(self._temporary, "w", libver=("v110", "v110"))
-        options: dict[str, Any] = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if compress else {}
-        if compress:
-            options["chunks"] = (min(rows, 64), dimension)
-        self._features = self._file.create_dataset("features", (rows, dimension), dtype=dtype, **options)
+        self._compress = compress
+        self._features = self._rows_of("features", rows, dimension, dtype)
         self._sum, self._summed_rows = 0, 0  # of the rows so far, while they come in order
+
+    def _rows_of(self, name: str, rows: int, dimension: int, dtype: str | np.dtype) -> h5py.Dataset:
+        assert self._file is not None
+        shape = rows, dimension
+        if not self._compress:
+            return self._file.create_dataset(name, shape, dtype)
+        chunks = min(rows, 64), dimension
+        return self._file.create_dataset(
+            name, shape, dtype, chunks=chunks, compression="gzip", compression_opts=4, shuffle=True
+        )
 
     def __enter__(self) -> FeatureWriter:
         return self
@@ -140,7 +147,7 @@ class FeatureWriter:
         duration_seconds: float,
         recipe: Recipe,
         centre_frame: np.ndarray | None = None,
-        source: Mapping[str, Any] | None = None,
+        source: Recipe | None = None,
         rows: int | None = None,
         lost_seconds: np.ndarray | None = None,
     ) -> Path:
@@ -152,29 +159,8 @@ class FeatureWriter:
         Raises:
             OSError: It could not be written, as on a full disk; nothing has the final name then.
         """
-        try:
-            return self._commit(
-                start_seconds, end_seconds, duration_seconds, recipe, centre_frame, source, rows, lost_seconds
-            )
-        except RuntimeError as error:  # what HDF5 raises when it cannot flush while closing
-            raise system_error(error, self._path) from error
-
-    def _commit(
-        self,
-        start_seconds: np.ndarray,
-        end_seconds: np.ndarray,
-        duration_seconds: float,
-        recipe: Recipe,
-        centre_frame: np.ndarray | None,
-        source: Mapping[str, Any] | None,
-        rows: int | None,
-        lost_seconds: np.ndarray | None,
-    ) -> Path:
         assert self._file is not None, "already committed or discarded"
         self._need(0)
-        if rows is not None and rows < len(self._features):
-            self._need(rows * self._features.shape[1] * self._features.dtype.itemsize)
-            self._shorten(rows)
         tables: dict[str, np.ndarray] = {
             "start_seconds": np.asarray(start_seconds, np.float64),
             "end_seconds": np.asarray(end_seconds, np.float64),
@@ -183,16 +169,22 @@ class FeatureWriter:
             tables["centre_frame"] = np.asarray(centre_frame, np.int64)
         if lost_seconds is not None:
             tables["lost_seconds"] = np.asarray(lost_seconds, np.float64)
-        for name, table in tables.items():
-            self._file[name] = table
-        _copy_recipe(recipe, self._file)
-        self._file.attrs["recipe_digest"] = digest(recipe)  # so that a rerun need not read the whole recipe
-        details = {"duration_seconds": float(duration_seconds)} | dict(source or {})
-        write_attributes(self._file.create_group("source"), details)
-        sums = {"features": self._features_sum()} | {name: checksum(table) for name, table in tables.items()}
-        write_checksums(self._file, sums | {"source": attributes_sum(read_attributes(self._file["source"]))})
-        self._file.flush()
-        self._file.close()
+        try:
+            if rows is not None and rows < len(self._features):
+                self._need(rows * self._features.shape[1] * self._features.dtype.itemsize)
+                self._shorten(rows)
+            for name, table in tables.items():
+                self._file[name] = table
+            _copy_recipe(recipe, self._file)
+            self._file.attrs["recipe_digest"] = digest(recipe)  # so that a rerun need not read the whole recipe
+            about = self._file.create_group("source")
+            write_attributes(about, {"duration_seconds": float(duration_seconds), **(source or {})})
+            sums = {"features": self._features_sum()} | {name: checksum(table) for name, table in tables.items()}
+            write_checksums(self._file, sums | {"source": attributes_sum(read_attributes(about))})
+            self._file.flush()
+            self._file.close()
+        except RuntimeError as error:  # what HDF5 raises when it cannot flush while closing
+            raise system_error(error, self._path) from error
         self._file = None
         put_in_place(self._temporary, self._path)
         return self._path
@@ -209,7 +201,7 @@ class FeatureWriter:
         # A contiguous data set cannot shrink; a second one takes its name.
         assert self._file is not None
         whole = self._features
-        short = self._file.create_dataset("kept", (rows, whole.shape[1]), dtype=whole.dtype, **_options(whole, rows))
+        short = self._rows_of("kept", rows, whole.shape[1], whole.dtype)
         for row in range(0, rows, 256):
             short[row : row + 256] = whole[row : min(row + 256, rows)]
         del self._file["features"]
@@ -240,7 +232,7 @@ def _copy_recipe(recipe: Recipe, target: h5py.File) -> None:
             file = h5py.File("recipe", "w", driver="core", backing_store=False, libver=("v110", "v110"))
             write_attributes(file.create_group("recipe"), recipe)
             _recipes[key] = file
-        target.copy(file["recipe"], "recipe")
+        file.copy("recipe", target)
 
 
 def system_error(error: Exception, path: Path) -> OSError:
@@ -253,10 +245,3 @@ def system_error(error: Exception, path: Path) -> OSError:
         return error
     told = re.search(r"errno = (\d+)", str(error))
     return OSError(int(told.group(1)) if told else errno.EIO, str(error), str(path))
-
-
-def _options(dataset: Any, rows: int) -> dict[str, Any]:
-    if dataset.chunks is None:
-        return {}
-    chunks = (min(rows, dataset.chunks[0]), dataset.chunks[1])
-    return {"chunks": chunks, "compression": "gzip", "compression_opts": 4, "shuffle": True}

@@ -10,10 +10,11 @@ from typing import Any
 
 from ..core.errors import FeatureError, VideoError
 from ..core.progress import Progress
-from .cache import FeatureCache, Features
+from .cache import FeatureCache
 from .extract import ExtractionResult, ExtractionSettings, Machines, extract_dataset
 from .extraction_job import recipe_of
 from .recipe import Recipe, difference
+from .video_features import Features
 
 
 def settings_of_recipe(recipe: Recipe) -> ExtractionSettings:

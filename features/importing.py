@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -19,11 +19,12 @@ from ..core.progress import Progress
 from ..core.tables import number, table_rows
 from ..datasets.near_names import near_names, near_sentence
 from .arrangement import Crops, check_arrangement, rows, width_of
-from .array_files import open_arrays, unreadable
+from .array_files import open_arrays, reading_arrays
 from .cache import Features, write_features
 from .extraction_settings import ExtractionResult
 from .failures import write_failures
 from .layouts import Source, find_sources, pick, side_by_side
+from .python_values import is_dict
 from .row_times import RowTimes
 from .temporary_names import remove_unfinished
 
@@ -192,13 +193,9 @@ def _usual_width(sources: Sequence[Source], transposed: bool, crops: Crops | Non
 
 def _rows_of(source: Source, transposed: bool, crops: Crops | None, cut: list[str]) -> np.ndarray:
     """(T, D), of all streams."""
-    try:
+    with reading_arrays(source.path):
         parts = [rows(one.read(), transposed=transposed, crops=crops) for read in source.streams for one in read()]
         joined = side_by_side(parts)
-    except ThasError:
-        raise
-    except Exception as error:  # a damaged file fails in the middle as it does at its head
-        raise unreadable(source.path, error) from error
     if any(len(part) != len(joined) for part in parts):
         cut.append(source.video)
     return joined
@@ -218,12 +215,8 @@ def read_array(path: Path, *, keys: tuple[str, ...] = ()) -> np.ndarray:
     Raises:
         FeatureError: It cannot be read, or holds several arrays and none was named.
     """
-    try:
+    with reading_arrays(path):
         return side_by_side([one.read() for one in pick(path, open_arrays(path), keys)])
-    except ThasError:
-        raise
-    except Exception as error:
-        raise unreadable(path, error) from error
 
 
 def read_numbers(path: Path, column: str) -> dict[str, float]:
@@ -250,12 +243,13 @@ def read_rates(text: str) -> float | dict[str, float]:
         path = Path(text)
     if path.suffix.lower() != ".json":
         return read_numbers(path, "fps")
-    content: Any = load_json(path)
-    database = content.get("database") if isinstance(content, dict) else None
-    entries = database.items() if isinstance(database, dict) else ()
-    rates = {video: entry["fps"] for video, entry in entries if isinstance(entry, dict) and "fps" in entry}
-    if database is None and isinstance(content, dict):  # as CoLA's fps_dict.json
-        rates = {video: rate for video, rate in content.items() if isinstance(rate, int | float)}
+    content: object = load_json(path)
+    table = content if is_dict(content) else {}
+    database = table.get("database")
+    entries = database.items() if is_dict(database) else ()
+    rates = {str(video): entry["fps"] for video, entry in entries if is_dict(entry) and "fps" in entry}
+    if database is None:  # as CoLA's fps_dict.json
+        rates = {str(video): rate for video, rate in table.items() if isinstance(rate, int | float)}
     if not rates:
         raise UsageError(
             f"{path} holds no frame rates", why='its videos have no "fps"', next="--fps NUMBER", subject=str(path)

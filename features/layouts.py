@@ -28,6 +28,9 @@ _HOLDS_SEVERAL = (".npz", ".pt", ".pth", ".pkl", ".pickle", ".h5", ".hdf5", ".ma
 _MOST_COLLECTIONS = 12
 
 
+_Read = Callable[[], list[Stored]]
+
+
 @dataclass(frozen=True)
 class Source:
     """One video's arrays, not yet read.
@@ -41,7 +44,7 @@ class Source:
     """
 
     video: str
-    streams: tuple[Callable[[], list[Stored]], ...]
+    streams: tuple[_Read, ...]
     path: Path
     fps: Callable[[], np.ndarray] | None = None
     timestamps_ms: Callable[[], np.ndarray] | None = None
@@ -51,8 +54,8 @@ class Source:
 class _Parts:
     """One video's streams by name while a folder is gone through, and what lies beside them."""
 
-    streams: dict[str, tuple[Callable[[], list[Stored]], Path]] = field(default_factory=dict)
-    side: dict[str, Callable[[], np.ndarray]] = field(default_factory=dict)
+    streams: dict[str, tuple[_Read, Path]] = field(default_factory=dict[str, tuple[_Read, Path]])
+    side: dict[str, Callable[[], np.ndarray]] = field(default_factory=dict[str, Callable[[], np.ndarray]])
 
 
 def find_sources(source: Path, *, keys: Sequence[str] = (), videos: Iterable[str] = ()) -> list[Source]:
@@ -186,7 +189,7 @@ def _flat(tree: Tree, place: str = "") -> dict[str, Stored]:
     }
 
 
-def _put(found: dict[str, _Parts], video: str, stream: str, read: Callable[[], list[Stored]], path: Path) -> None:
+def _put(found: dict[str, _Parts], video: str, stream: str, read: _Read, path: Path) -> None:
     other = found.setdefault(video, _Parts()).streams.setdefault(stream, (read, path))
     if other[0] is not read:
         raise UsageError(f"video {video} has two files", why=f"{other[1]} and {path}", next="keep one", subject=video)

@@ -10,18 +10,20 @@ from __future__ import annotations
 import pickle
 import struct
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import BinaryIO, ClassVar
 
 import numpy as np
 
-from .stand_ins import STAND_INS, TORCH_TYPES, ArrayParts, StorageType, TypeParts, put, refused
+from .python_values import is_array, is_dict, is_row, is_tuple
+from .stand_ins import STAND_INS, TORCH_TYPES, ArrayParts, StorageType, TypeParts, objects_of, put, refused
 
 _DEEPEST, _MOST_STEPS = 20, 300_000
-_Unpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]  # Python's own, not the quicker one in C
 
 
-class Restricted(_Unpickler):
-    """Python's own unpickler, whose memory grows with the file alone, with stand-ins for whatever it asks for.
+class Restricted(pickle._Unpickler):
+    """Python's own unpickler, whose memory grows with the file alone, unlike that of the quicker one in C.
+
+    Whatever it asks for, it gets a stand-in.
 
     Args:
         file: Bytes, open for reading.
@@ -29,20 +31,25 @@ class Restricted(_Unpickler):
         load_bytes: Reads torch's file inside a pickle.
     """
 
-    dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)
+    # What it works with is described nowhere.
+    stack: list[object]
+    append: Callable[[object], None]
+    pop_mark: Callable[[], list[object]]
+    read: Callable[[int], bytes]
 
     def __init__(
         self,
-        file: Any,
+        file: BinaryIO,
         *,
-        persistent: Callable[[Any], Any] | None = None,
-        load_bytes: Callable[[bytes], Any] | None = None,
+        persistent: Callable[[object], np.ndarray] | None = None,
+        load_bytes: Callable[..., object] | None = None,
     ) -> None:
         super().__init__(file, encoding="latin1")
         self._persistent = persistent
         self._load_bytes = load_bytes
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         """A stand-in, whatever is asked for."""
         found = STAND_INS.get((module, name))
         if found is not None:
@@ -53,11 +60,11 @@ class Restricted(_Unpickler):
             return self._load_bytes
         raise refused(f"it asks for {module}.{name}, which is neither an array nor text nor bytes")
 
-    def get_extension(self, code: int) -> Any:
+    def get_extension(self, code: int) -> None:
         """None are known."""
         raise refused("it asks for an extension")
 
-    def persistent_load(self, pid: Any) -> Any:
+    def persistent_load(self, pid: object) -> np.ndarray:
         """What lies outside the pickle."""
         if self._persistent is None:
             raise refused("it refers to something outside itself")
@@ -75,9 +82,9 @@ class Restricted(_Unpickler):
     def load_call(self) -> None:
         """Call a stand-in."""
         arguments = self.stack.pop()
-        function = self.stack[-1]
         known = (*STAND_INS.values(), self._load_bytes)
-        if not isinstance(arguments, tuple) or function is None or not any(function is one for one in known):
+        function = next((one for one in known if one is self.stack[-1]), None)
+        if function is None or not is_tuple(arguments):
             raise refused("it calls what is no function of arrays")
         self.stack[-1] = function(*arguments)
 
@@ -118,7 +125,7 @@ class Restricted(_Unpickler):
     ):  # fmt: skip
         dispatch[_code[0]] = _method
 
-    def read_value(self) -> Any:
+    def read_value(self) -> object:
         """The pickle's value, of plain Python values and arrays."""
         return _Finishing().value(self.load())
 
@@ -129,7 +136,7 @@ class _Finishing:
     def __init__(self) -> None:
         self.steps = 0
 
-    def value(self, value: Any, depth: int = 0) -> Any:
+    def value(self, value: object, depth: int = 0) -> object:
         self.steps += 1
         if depth > _DEEPEST or self.steps > _MOST_STEPS:
             raise refused("its tables lie too deep in each other, or hold too much")
@@ -137,14 +144,11 @@ class _Finishing:
             value = value.value
             if value is None:
                 raise refused("it holds an array without contents")
-        if isinstance(value, np.ndarray) and value.dtype.hasobject:
-            objects = np.empty(value.size, dtype=object)
-            for i, item in enumerate(value.reshape(-1)):
-                objects[i] = self.value(item, depth + 1)
-            return objects.reshape(value.shape)
-        if isinstance(value, dict):
+        if is_array(value) and value.dtype.hasobject:
+            return objects_of([self.value(item, depth + 1) for item in value.reshape(-1)]).reshape(value.shape)
+        if is_dict(value):
             return {key: self.value(item, depth + 1) for key, item in value.items()}
-        if isinstance(value, list | tuple):
+        if is_row(value):
             if all(type(item) in (int, float) for item in value):  # a row of numbers is one step, or a few
                 self.steps += len(value) // 100
                 return value

@@ -9,11 +9,16 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
-Recipe = Mapping[str, Any]
+from .python_values import is_row
+
+if TYPE_CHECKING:
+    import h5py
+
+Recipe = Mapping[str, object]
 
 # Told by `thas features diff`, never a reason to refuse.
 _INFORMATIVE = ("version", "_source")
@@ -25,7 +30,7 @@ def difference(mine: Recipe, other: Recipe, *, versions: bool = False) -> list[s
     >>> difference({"layer": "fc7", "thas_version": "1"}, {"layer": "fc6", "thas_version": "2"})
     ["layer: 'fc7' and 'fc6'"]
     """
-    lines = []
+    lines: list[str] = []
     for key in sorted({*mine, *other}):
         if not versions and key.endswith(_INFORMATIVE):
             continue
@@ -50,18 +55,22 @@ def attributes_sum(values: Recipe) -> int:
     return zlib.crc32(json.dumps({key: _plain(values[key]) for key in sorted(values)}, default=str).encode())
 
 
-def _plain(value: Any) -> Any:
+def _is_numpy(value: object) -> TypeGuard[np.ndarray | np.generic]:
+    return isinstance(value, np.ndarray | np.generic)
+
+
+def _plain(value: object) -> object:
     """Numpy values as Python's, tuples as lists, so that what was read compares with what was written."""
-    if isinstance(value, np.ndarray | np.generic):
+    if _is_numpy(value):
         value = value.tolist()
     if isinstance(value, bytes):
         return value.decode()
-    if isinstance(value, list | tuple):
+    if is_row(value):
         return [_plain(item) for item in value]
     return value
 
 
-def write_attributes(group: Any, values: Recipe) -> None:
+def write_attributes(group: h5py.Group, values: Recipe) -> None:
     """Write plain values as attributes of an HDF5 group; None as an empty attribute, a list as an array."""
     import h5py
 
@@ -69,12 +78,12 @@ def write_attributes(group: Any, values: Recipe) -> None:
         value = _plain(value)
         if value is None:
             value = h5py.Empty("f4")
-        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+        elif is_row(value) and all(isinstance(item, str) for item in value):
             value = np.array(value, dtype=h5py.string_dtype())
         group.attrs[key] = value
 
 
-def read_attributes(group: Any) -> dict[str, Any]:
+def read_attributes(group: h5py.HLObject | None) -> dict[str, object]:
     """The inverse of `write_attributes`; an absent group gives an empty table."""
     import h5py
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import pickle
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+
+from .python_values import is_array, is_dict, is_row, is_tuple
 
 # Kinds and sizes that an array's numbers or texts may have; "O" holds other values of the pickle.
 _DTYPE = re.compile(r"[<>|=]?(?:b1|i[1248]|u[1248]|f[248]|c8|c16|S\d{1,6}|U\d{1,6}|O8?|\?|[bhilqBHILQefd])")
@@ -26,10 +27,17 @@ def refused(why: str) -> pickle.UnpicklingError:
     return pickle.UnpicklingError(why)
 
 
-def shaped(raw: np.ndarray, shape: Any, *, fortran: bool = False) -> np.ndarray:
+def _sizes(claimed: object) -> tuple[int, ...] | None:
+    """The whole numbers that a file claims of an array's axes; None if they cannot be any array's."""
+    given = claimed if is_row(claimed) else (claimed,)
+    sizes = tuple(n for n in given if type(n) is int and 0 <= n < 1 << 48)
+    return sizes if len(sizes) == len(given) <= _MOST_DIMENSIONS else None
+
+
+def shaped(raw: np.ndarray, shape: object, *, fortran: bool = False) -> np.ndarray:
     """A flat array in a shape that a file claims, once the shape is seen to hold as many values."""
-    sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
-    if len(sizes) > _MOST_DIMENSIONS or not all(type(n) is int and 0 <= n < 1 << 48 for n in sizes):
+    sizes = _sizes(shape)
+    if sizes is None:
         raise refused(f"it claims an array of shape {str(shape)[:80]}")
     if math.prod(sizes) != raw.size:
         raise refused(f"it claims {'x'.join(map(str, sizes))} values and holds {raw.size}")
@@ -39,42 +47,49 @@ def shaped(raw: np.ndarray, shape: Any, *, fortran: bool = False) -> np.ndarray:
 class TypeParts:
     """A dtype being unpickled: its text, then its byte order."""
 
-    def __init__(self, text: Any = "", align: Any = False, copy: Any = False) -> None:
+    def __init__(self, text: object = "", align: object = False, copy: object = False) -> None:
         text = text.decode("latin1") if isinstance(text, bytes) else text
         if not isinstance(text, str) or not _DTYPE.fullmatch(text):
             raise refused(f"it asks for an array of {str(text)[:60]!r}, which is neither numbers nor text")
         self.dtype = np.dtype(text)
 
-    def take_state(self, state: Any) -> None:
+    def take_state(self, state: object) -> None:
         """The byte order."""
-        if not (isinstance(state, tuple) and len(state) >= 2 and state[1] in ("<", ">", "|", "=")):
+        order = state[1] if is_tuple(state) and len(state) >= 2 else None
+        if isinstance(order, str) and order in ("<", ">"):
+            self.dtype = self.dtype.newbyteorder(order)
+        elif order not in ("|", "="):
             raise refused("its type of numbers is not described as numpy does")
-        self.dtype = self.dtype.newbyteorder(state[1]) if state[1] in "<>" else self.dtype
 
 
 class ArrayParts:
     """An array being unpickled: nothing at first, then shape, type and bytes."""
 
-    def __init__(self, *_: Any) -> None:
+    def __init__(self, *_: object) -> None:
         self.value: np.ndarray | None = None
 
-    def take_state(self, state: Any) -> None:
+    def take_state(self, state: object) -> None:
         """Shape, type, order and bytes."""
-        if not (isinstance(state, tuple) and len(state) == 5 and isinstance(state[2], TypeParts)):
+        _, shape, kind, fortran, data = state if is_tuple(state) and len(state) == 5 else (None,) * 5
+        if not isinstance(kind, TypeParts):
             raise refused("its array is not described as numpy does")
-        _, shape, kind, fortran, data = state
         self.value = shaped(flat(data, kind.dtype), shape, fortran=bool(fortran))
 
 
-def flat(data: Any, dtype: np.dtype) -> np.ndarray:
+def objects_of(items: Sequence[object]) -> np.ndarray:
+    """An array of objects, (N,), whatever they are."""
+    objects = np.empty(len(items), dtype=object)
+    for i, item in enumerate(items):
+        objects[i] = item
+    return objects
+
+
+def flat(data: object, dtype: np.dtype) -> np.ndarray:
     """The values of an array in a row, from its bytes, or from a list of objects."""
     if dtype.hasobject:
-        if not isinstance(data, list):
+        if not is_row(data):
             raise refused("its array of objects holds no list")
-        objects = np.empty(len(data), dtype=object)
-        for i, item in enumerate(data):
-            objects[i] = item
-        return objects
+        return objects_of(data)
     if isinstance(data, str):
         data = data.encode("latin1")
     if not isinstance(data, bytes | bytearray) or dtype.itemsize == 0 or len(data) % dtype.itemsize:
@@ -82,40 +97,46 @@ def flat(data: Any, dtype: np.dtype) -> np.ndarray:
     return np.frombuffer(bytes(data), dtype)
 
 
-def _from_buffer(data: Any, kind: Any, shape: Any, order: Any = "C") -> np.ndarray:
+def _from_buffer(data: object, kind: object, shape: object, order: object = "C") -> np.ndarray:
     if not isinstance(kind, TypeParts) or kind.dtype.hasobject:
         raise refused("its array is not described as numpy does")
     return shaped(flat(data, kind.dtype), shape, fortran=order == "F")
 
 
-def _scalar(kind: Any, data: Any = b"") -> Any:
+def _scalar(kind: object, data: object = b"") -> object:
     if not isinstance(kind, TypeParts) or kind.dtype.hasobject:
         raise refused("its number is not described as numpy does")
     return shaped(flat(data, kind.dtype), (1,))[0].item()
 
 
-def _latin1(text: Any, encoding: Any = "latin1") -> bytes:
+def _latin1(text: object, encoding: object = "latin1") -> bytes:
     """How protocol 2 writes bytes; nothing else that codecs could do."""
     if encoding not in ("latin1", "latin-1") or not isinstance(text, str):
         raise refused(f"it asks for the codec {str(encoding)[:40]}")
     return text.encode("latin1")
 
 
-def _bytes(data: Any = b"", encoding: Any = "latin1") -> bytes:
+def _bytes(data: object = b"", encoding: object = "latin1") -> bytes:
     if isinstance(data, str):
         return _latin1(data, encoding)
-    if isinstance(data, bytes | bytearray) or data == []:
+    if isinstance(data, bytes | bytearray):
         return bytes(data)
+    if data == []:
+        return b""
     raise refused("it makes bytes out of something else")  # bytes(10**12) would take that much memory
 
 
-def _ordered(pairs: Any = ()) -> dict[Any, Any]:
-    return put({}, ((pair[0], pair[1]) for pair in pairs))
+def _ordered(pairs: object = ()) -> dict[object, object]:
+    given = pairs if is_row(pairs) else (None,)
+    found = [(pair[0], pair[1]) for pair in given if is_row(pair)]
+    if len(found) < len(given):
+        raise refused("its table is no list of pairs")
+    return put({}, found)
 
 
-def put(table: Any, pairs: Any) -> Any:
+def put(table: object, pairs: Iterable[tuple[object, object]]) -> dict[object, object]:
     """Add to a table; a key is a plain value, since hashing nested ones has no end that Python would notice."""
-    if not isinstance(table, dict):
+    if not is_dict(table):
         raise refused("it puts something into what is no table")
     for key, value in pairs:
         if not isinstance(key, str | bytes | int | float | type(None)):
@@ -124,18 +145,15 @@ def put(table: Any, pairs: Any) -> Any:
     return table
 
 
-def _storage(storage: Any, offset: Any, size: Any, stride: Any) -> np.ndarray:
+def _tensor(
+    storage: object = None, offset: object = 0, size: object = (), stride: object = (), *_: object
+) -> np.ndarray:
     """A tensor: places in a storage, all of which must exist, in no more memory than the storage takes."""
-    if not isinstance(storage, np.ndarray) or storage.ndim != 1:
+    if not is_array(storage) or storage.ndim != 1:
         raise refused("its tensor has no storage")
-    sizes, strides = tuple(size), tuple(stride)
-    numbers = (offset, *sizes, *strides)
-    if (
-        len(sizes) != len(strides)
-        or len(sizes) > _MOST_DIMENSIONS
-        or not all(type(n) is int and n >= 0 for n in numbers)
-    ):
-        raise refused(f"it claims a tensor of shape {str(sizes)[:80]}")
+    sizes, strides = _sizes(size), _sizes(stride)
+    if type(offset) is not int or offset < 0 or sizes is None or strides is None or len(sizes) != len(strides):
+        raise refused(f"it claims a tensor of shape {str(size)[:80]}")
     count = math.prod(sizes)
     last = offset + sum((n - 1) * step for n, step in zip(sizes, strides, strict=True)) if count else 0
     if count > storage.size or last >= max(storage.size, 1):
@@ -147,20 +165,16 @@ def _storage(storage: Any, offset: Any, size: Any, stride: Any) -> np.ndarray:
     return np.ascontiguousarray(view)
 
 
-def _tensor(storage: Any = None, offset: Any = 0, size: Any = (), stride: Any = (), *_: Any) -> np.ndarray:
-    return _storage(storage, offset, size, stride)
-
-
-def _parameter(data: Any = None, *_: Any) -> Any:
+def _parameter(data: object = None, *_: object) -> object:
     return data
 
 
-def _tuple(items: Any = ()) -> tuple[Any, ...]:
-    return tuple(items) if isinstance(items, tuple | list) else ()
+def _tuple(items: object = ()) -> tuple[object, ...]:
+    return tuple(items) if is_row(items) else ()
 
 
 _NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric", "numpy")
-STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
+STAND_INS: dict[tuple[str, str], Callable[..., object]] = {
     ("_codecs", "encode"): _latin1,
     ("builtins", "bytes"): _bytes,
     ("builtins", "bytearray"): _bytes,

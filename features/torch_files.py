@@ -9,30 +9,25 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
 from ..core.bounds import check_expansion
 from .pickles import Restricted
+from .python_values import is_row, is_tuple
 from .stand_ins import StorageType, refused
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _NESTING = 3
 
 
-def read_torch(path: Path) -> Any:
+def read_torch_bytes(content: object, *, nesting: int = 0) -> object:
     """The contents of a .pt or .pth file: arrays, or lists and tables of them.
 
     Raises:
         Exception: Of many kinds, where the file is damaged or asks for anything but numbers.
     """
-    return read_torch_bytes(path.read_bytes())
-
-
-def read_torch_bytes(content: Any, *, nesting: int = 0) -> Any:
-    """As `read_torch`, from bytes."""
     if not isinstance(content, bytes) or nesting > _NESTING:
         raise refused("it is no file of torch.save")
     if content[:2] == b"PK":
@@ -51,14 +46,14 @@ def _width(dtype: str) -> int:
     return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
 
 
-def _reader(content: bytes, persistent: Any, nesting: int) -> Restricted:
-    def inside(inner: Any = b"") -> Any:
+def _value(content: bytes, persistent: Callable[[object], np.ndarray], nesting: int) -> object:
+    def inside(inner: object = b"") -> object:
         return read_torch_bytes(inner, nesting=nesting + 1)
 
-    return Restricted(io.BytesIO(content), persistent=persistent, load_bytes=inside)
+    return Restricted(io.BytesIO(content), persistent=persistent, load_bytes=inside).read_value()
 
 
-def _read_archive(content: bytes, nesting: int) -> Any:
+def _read_archive(content: bytes, nesting: int) -> object:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {member.filename: member for member in archive.infolist()}
         check_expansion(len(content), sum(member.file_size for member in members.values()))
@@ -70,22 +65,24 @@ def _read_archive(content: bytes, nesting: int) -> Any:
             raise refused("its numbers are big-endian")
         storages: dict[str, np.ndarray] = {}
 
-        def persistent(pid: Any) -> np.ndarray:
-            kind, key = _storage_of(pid)
+        def persistent(pid: object) -> np.ndarray:
+            kind, key, _ = _storage_of(pid)
             if key not in storages:
                 storages[key] = numbers(archive.read(f"{folder}data/{key}"), kind.dtype)
             return storages[key]
 
-        return _reader(archive.read(pickles[0]), persistent, nesting).read_value()
+        return _value(archive.read(pickles[0]), persistent, nesting)
 
 
-def _storage_of(pid: Any) -> tuple[StorageType, str]:
-    if not (isinstance(pid, tuple) and len(pid) >= 3 and pid[0] == "storage" and isinstance(pid[1], StorageType)):
+def _storage_of(pid: object) -> tuple[StorageType, str, int]:
+    """Kind, key and number of numbers of what a pickle keeps outside itself; -1 if it does not say how many."""
+    what, kind, key, _, count = (*pid, None, None, None, None, None)[:5] if is_tuple(pid) else (None,) * 5
+    if what != "storage" or not isinstance(kind, StorageType):
         raise refused("its tensors are not kept as torch keeps them")
-    return pid[1], str(pid[2])[:200]
+    return kind, str(key)[:200], count if type(count) is int else -1
 
 
-def _read_legacy(content: bytes, nesting: int) -> Any:
+def _read_legacy(content: bytes, nesting: int) -> object:
     """Pickles of a magic number, a version, the machine's sizes, the contents and the storages' keys; then bytes."""
     file = io.BytesIO(content)
     if Restricted(file).read_value() != _LEGACY_MAGIC:
@@ -95,9 +92,8 @@ def _read_legacy(content: bytes, nesting: int) -> Any:
     start = file.tell()
     kinds: dict[str, tuple[str, int]] = {}
 
-    def note(pid: Any) -> np.ndarray:
-        kind, key = _storage_of(pid)
-        count = pid[4] if len(pid) > 4 and type(pid[4]) is int else -1
+    def note(pid: object) -> np.ndarray:
+        kind, key, count = _storage_of(pid)
         if not 0 <= count * _width(kind.dtype) <= len(content):
             raise refused(f"it claims a storage of {count} numbers")
         kinds[key] = kind.dtype, count
@@ -107,6 +103,8 @@ def _read_legacy(content: bytes, nesting: int) -> Any:
     first = Restricted(file, persistent=note)
     first.load()
     keys = Restricted(file).read_value()
+    if not is_row(keys):
+        raise refused("it does not say in which order its storages lie")
     storages: dict[str, np.ndarray] = {}
     for key in keys:
         (count,) = struct.unpack("<q", file.read(8))
@@ -115,4 +113,4 @@ def _read_legacy(content: bytes, nesting: int) -> Any:
         if len(raw) != claimed * _width(dtype):
             raise refused(f"storage {str(key)[:40]} is cut off")
         storages[str(key)] = numbers(raw, dtype)
-    return _reader(content[start:], lambda pid: storages[_storage_of(pid)[1]], nesting).read_value()
+    return _value(content[start:], lambda pid: storages[_storage_of(pid)[1]], nesting)
