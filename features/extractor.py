@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict, cast
 
 from ..core.errors import FeatureError, VideoError
 from ..core.progress import Progress
@@ -15,6 +15,22 @@ from .extract import ExtractionResult, ExtractionSettings, Machines, extract_dat
 from .extraction_job import recipe_of
 from .recipe import Recipe, difference
 from .video_features import Features
+
+
+class _Told(TypedDict, total=False):
+    """Of a recipe what settings are made of."""
+
+    backbone: str
+    layer: str
+    snippets: int
+    stride_frames: int
+    stride_seconds: float
+    length_frames: int
+    frame_step: int
+    fps: float
+    precision: Literal["fp32", "tf32", "bf16"]
+    decoder: Literal["auto", "decord", "pyav", "torchcodec", "torchcodec-cuda"]
+    stored: Literal["float32", "float16"]
 
 
 def settings_of_recipe(recipe: Recipe) -> ExtractionSettings:
@@ -29,24 +45,9 @@ def settings_of_recipe(recipe: Recipe) -> ExtractionSettings:
             why="an imported cache does not say how to make features of another video",
             next="make them as the others were, thas import-features, then thas localize --features FOLDER",
         )
-    values: dict[str, Any] = {
-        name: recipe[name]
-        for name in (
-            "backbone",
-            "layer",
-            "frame_step",
-            "stride_frames",
-            "stride_seconds",
-            "fps",
-            "precision",
-            "decoder",
-            "stored",
-        )
-        if recipe.get(name) is not None
-    }
-    if recipe.get("snippets") is not None:
-        values["snippets"] = int(recipe["snippets"])
-    return ExtractionSettings(length_frames=int(recipe["clip_frames"]), **values)
+    keys = {name: name for name in _Told.__annotations__} | {"length_frames": "clip_frames"}
+    told = {name: recipe[key] for name, key in keys.items() if recipe.get(key) is not None}
+    return ExtractionSettings(**cast("_Told", told))
 
 
 class Extractor:
