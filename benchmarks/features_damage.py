@@ -35,7 +35,8 @@ from thas.tests.video_files import FRAMES_OPTIONS, number_of, write_video
 
 FRAMES, FPS = 60, 25
 FILES = [
-    *("h264:mp4", "h264:mkv", "h264:ts", "hevc:mp4", "hevc:mkv", "hevc:ts", "mpeg2:mpg", "mpeg2:ts", "mpeg2:mkv"),
+    *("h264:mp4", "h264:mkv", "h264:ts", "hevc:mp4", "hevc:mkv", "hevc:ts", "hevc-md5:mp4", "hevc-md5:ts"),
+    *("mpeg2:mpg", "mpeg2:ts", "mpeg2:mkv"),
     *("mpeg4:avi", "mpeg4:mp4", "mpeg4:mkv", "vp9:webm", "vp9:mkv", "av1:mp4", "av1:mkv", "av1:webm"),
 ]
 

@@ -63,8 +63,8 @@ def opened(path: Path | str, *, strict: bool = False) -> Iterator[tuple[InputCon
         # One thread a worker: workers are the parallelism, and frame threads decode ahead without limit.
         best.codec_context.thread_type = "NONE"
         best.codec_context.thread_count = 1
-        if strict:
-            best.codec_context.options = {"err_detect": "explode"}
+        # Some streams of HEVC carry a checksum of each picture, and are decoded without looking at it unless asked to.
+        best.codec_context.options = {"err_detect": "crccheck+explode" if strict else "crccheck"}
         yield container, best
 
 

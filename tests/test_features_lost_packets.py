@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thas.features.decode import decode_frames
+from thas.features.decord_frames import open_decord
 from thas.features.extraction_job import refuse_damaged
 from thas.features.frame_table import OtherFrames, UnreadableVideo
 from thas.features.matroska import spoilt_parts
@@ -96,6 +97,20 @@ def test_a_flipped_bit_in_matroska_is_told_by_its_checksum(tmp_path, whole, code
     assert "the checksum of its cluster" in why
     assert not (wrong & ~marked).any()
     assert list(spoilt_parts(made[0])) == []
+
+
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.9])
+def test_a_flipped_bit_of_hevc_is_told_by_the_checksums_of_its_pictures(tmp_path, whole, place):
+    made = whole("hevc-md5", "mp4")
+    data = bytearray(made[0].read_bytes())
+    begin = data.index(b"mdat")
+    data[begin + round(int.from_bytes(data[begin - 4 : begin], "big") * place)] ^= 4
+    path = tmp_path / "v.mp4"
+    path.write_bytes(data)
+    wrong, marked, why = _wrong_and_marked(path, made)
+    assert why
+    assert not (wrong & ~marked).any()
+    assert open_decord(path, made[1])[0] is None  # which looks at none
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("mpeg4", "avi"), ("mpeg4", "mp4"), ("vp9", "webm")])

@@ -15,6 +15,7 @@ SIZE = (96, 160)  # height, width: ten blocks of 16 pixels in a row
 FRAMES_OPTIONS = {
     "h264": ("libx264", {"g": "20", "bf": "2", "preset": "fast"}),
     "hevc": ("libx265", {"preset": "fast", "x265-params": "log-level=none:keyint=20:bframes=2"}),
+    "hevc-md5": ("libx265", {"preset": "fast", "x265-params": "log-level=none:keyint=20:bframes=2:hash=1"}),
     "mpeg2": ("mpeg2video", {"g": "12", "bf": "2", "q": "4"}),
     "mpeg4": ("mpeg4", {"g": "12", "q": "4"}),
     "vp9": ("libvpx-vp9", {"g": "20", "deadline": "realtime", "cpu-used": "6"}),
