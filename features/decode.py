@@ -18,12 +18,15 @@ from .frame_folder import FOLDER
 from .frame_table import FrameTable, OtherFrames, UnreadableVideo
 from .listening import listening
 from .opening import opened, reason
-from .orientation import display_matrix, upright
+from .orientation import display_matrix, first_matrix, upright
 from .verdict import NOISE
 from .video import Watch, scan_video
+from .vp9 import libvpx
 
 if TYPE_CHECKING:
+    from av.container import InputContainer
     from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
     from .decord_frames import Reader
 
@@ -188,7 +191,7 @@ def _strict_frames(path: Path, table: FrameTable, wanted: np.ndarray, watch: Wat
         return UnreadableVideo(path.name, stage="decode", why=why, frames=decoded)
 
     with opened(path, strict=True) as (container, stream), listening() as heard:
-        frames = iter(container.decode(stream))
+        frames = _checked(path, container, stream, convert)
         while True:
             try:
                 frame = next(frames, None)
@@ -212,6 +215,17 @@ def _strict_frames(path: Path, table: FrameTable, wanted: np.ndarray, watch: Wat
             if at == len(wanted):
                 return
     raise failed(f"it ends before frame {wanted[at]} of {len(table)}")
+
+
+def _checked(path: Path, container: InputContainer, stream: VideoStream, convert: _Converter) -> Iterator[VideoFrame]:
+    """Frames by the decoder that notices most."""
+    decoder = libvpx(stream)
+    if decoder is None:
+        yield from container.decode(stream)
+        return
+    convert.matrix = first_matrix(path)  # a decoder beside the container's is not told of it
+    for packet in container.demux(stream):
+        yield from decoder.decode(packet if packet.size else None)
 
 
 def _counted_frames(path: Path, table: FrameTable, wanted: np.ndarray) -> Iterator[np.ndarray]:
@@ -238,16 +252,21 @@ def _counted_frames(path: Path, table: FrameTable, wanted: np.ndarray) -> Iterat
 
 
 class _Converter:
-    """Turns decoded frames into pictures. One for all frames: making it costs as much as using it."""
+    """Turns decoded frames into pictures. One for all frames: making it costs as much as using it.
+
+    Attributes:
+        matrix: How frames that do not say so themselves are turned.
+    """
 
     def __init__(self) -> None:
         from av.video.reformatter import VideoReformatter
 
         self._reformatter = VideoReformatter()
+        self.matrix: tuple[int, int, int, int] | None = None
 
     def __call__(self, frame: VideoFrame) -> np.ndarray:
         rgb = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
-        return upright(rgb, display_matrix(frame))
+        return upright(rgb, display_matrix(frame) or self.matrix)
 
 
 def _number(stamps: np.ndarray, stamp: int | None) -> int | None:

@@ -73,8 +73,8 @@ def open_decord(path: Path, table: FrameTable, *, insist: bool = False) -> tuple
         return None, f"the file is damaged: {table.damage}"
     if not table.jumpable:
         return None, f"{table.container} with {table.codec} gives other frames after a jump"
-    if table.codec == "hevc":
-        return None, "it does not look at the checksums that pictures of hevc may have"
+    if table.codec in ("hevc", "vp9"):
+        return None, f"it lets damage of {table.codec} pass that PyAV can be made to see"
     if mirrored_or_tilted(path):
         return None, "the picture is mirrored or tilted, which it does not heed"
     try:

@@ -73,6 +73,16 @@ def matrix_is_odd(matrix: tuple[int, int, int, int] | None) -> bool:
     return not (a and d and not b and not c) and not (b and c and not a and not d)
 
 
+def first_matrix(path: Path) -> tuple[int, int, int, int] | None:
+    """The display matrix of a video's first frame.
+
+    Raises:
+        FFmpegError: That frame cannot be decoded.
+    """
+    with opened(path) as (container, stream):
+        return display_matrix(next(container.decode(stream), None))
+
+
 def mirrored_or_tilted(path: Path) -> bool:
     """Whether the display matrix of a video's first frame asks for more than turning by a multiple of 90 degrees.
 
@@ -80,9 +90,8 @@ def mirrored_or_tilted(path: Path) -> bool:
     """
     from av.error import FFmpegError
 
-    with opened(path) as (container, stream):
-        try:
-            matrix = display_matrix(next(container.decode(stream), None))
-        except FFmpegError:
-            return True
+    try:
+        matrix = first_matrix(path)
+    except FFmpegError:
+        return True
     return mirrors(matrix) or matrix_is_odd(matrix)

@@ -3,7 +3,8 @@
 A picture that others refer to may be lost between encoder and file: its packet is simply not there, and decoders
 predict from an older one, most of them without a word. H.264 counts reference pictures (frame_num: ITU-T H.264,
 7.4.3), MPEG-1 and MPEG-2 all pictures of a group (temporal_reference: ITU-T H.262, 6.3.9). HEVC lists what it refers
-to, so that its decoder tells by itself; MPEG-4, VP8 and VP9 count nothing, so that nobody can tell.
+to, so that its decoder tells by itself; MPEG-4, VP8 and VP9 count nothing: of VP9 the room `vp9` tells most losses, of
+the others nobody can.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def uncounted_gaps(codec: str, start_seconds: np.ndarray) -> tuple[str, ...]:
     if not len(gaps) or float(np.mean(np.abs(steps - usual) < 0.1 * usual)) < 0.9:
         return ()
     first = float(start_seconds[int(gaps[0])])
-    why = f"if packets were lost there, the pictures up to the next key frame are wrong: {codec} does not tell"
+    why = f"if packets were lost there, the pictures up to the next key frame are wrong: {codec} need not tell"
     return (f"it leaves out a frame {len(gaps)} times, first after {first:.2f} s; {why}",)
 
 

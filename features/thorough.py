@@ -12,14 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
 from .containers import INDEXED
 from .listening import Heard, listening
 from .opening import reason
-from .picture_counts import PictureCounts, picture_counts
+from .picture_counts import picture_counts
+from .vp9 import Vp9Check, libvpx
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
 _NOTES = 8
 # FFmpeg's number of the picture type I.
 _INTRA = 1
+
+
+class Follower(Protocol):
+    """Looks at each packet of a stream, in the order of decoding."""
+
+    def add(self, packet: int, data: bytes) -> None:
+        """Look at a packet: its number, and what it holds."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +147,7 @@ def every_frame(
     container: InputContainer,
     stream: VideoStream,
     account: Account | None = None,
-    counts: PictureCounts | None = None,
+    followers: Sequence[Follower] = (),
 ) -> Iterator[tuple[int, VideoFrame]]:
     """Decode a stream to its end, going on after errors: each frame with the number of its packet.
 
@@ -149,7 +157,7 @@ def every_frame(
         container: Opened by `video.opened`, not strict.
         stream: Its video stream.
         account: Filled on the way; its frames are left to the caller.
-        counts: Given each packet of the stream.
+        followers: Given each packet of the stream.
     """
     from av.error import FFmpegError
 
@@ -174,8 +182,8 @@ def every_frame(
             if packet.stream is stream and packet.size:
                 number += 1
                 packet.opaque = number
-                if counts is not None:
-                    counts.add(number, bytes(packet))
+                for follower in followers:
+                    follower.add(number, bytes(packet))
             if account is not None:
                 _note_packet(account, packet, packet.stream is stream)
             if packet.stream is not stream:
@@ -198,7 +206,10 @@ def account_of(container: InputContainer, stream: VideoStream) -> Account:
     account = Account(indexed=container.format.name in INDEXED)
     codec = stream.codec_context
     counts = picture_counts(codec.name, codec.extradata)
-    for packet, frame in every_frame(container, stream, account, counts):
+    decoder = libvpx(stream)
+    check = Vp9Check(decoder) if decoder is not None else None
+    followers = [follower for follower in (counts, check) if follower is not None]
+    for packet, frame in every_frame(container, stream, account, followers):
         account.frames.append(
             Frame(
                 packet,
@@ -210,6 +221,7 @@ def account_of(container: InputContainer, stream: VideoStream) -> Account:
             )
         )
     account.events += [Event(packet, "reference", why) for packet, why in (counts.gaps() if counts else {}).items()]
+    account.events += [Event(packet, "error", why) for packet, why in (check.faults() if check else {}).items()]
     return account
 
 
