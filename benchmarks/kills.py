@@ -6,230 +6,33 @@ Each command runs in a forked process on tiny data (nothing is imported anew) an
 times at a random moment, else just before one of its file operations (opening to write, renaming, removing, making a
 folder), drawn at random. Then it is typed again as its message says (`--resume` where it trains), and what it made is
 compared with an undisturbed run: the same bytes of what is named under `keeps`, and no file that an undisturbed run
-does not leave. With FULL=1 each command instead meets a disk that is full (no file may grow beyond some bytes) and a
-folder that is read-only, as a user that is not root. Prints a row a command; the exit code is 1 if anything was lost.
+does not leave. With FULL=1 (for root, on Linux) each command instead meets, as a user that is not root, a folder that
+is read-only and a disk with room for another 8 KB: it must say so in three lines, leave no unfinished file, and make
+the same when it is typed again with room. Prints a row a command; the exit code is 1 if anything was lost.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import re
-import resource
 import shutil
 import signal
+import subprocess
 import sys
-import tarfile
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from kill_cases import COMMANDS, MAKERS, TYPED, Command
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT))
 _NOBODY = 65534
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command that writes.
-
-    Attributes:
-        types: What is typed.
-        keeps: Files whose bytes must be the same, as patterns below the working folder.
-        again: What is typed after a kill, in place of the same.
-        needs: What must be made before, by name in `MAKERS`.
-    """
-
-    types: list[str]
-    keeps: tuple[str, ...]
-    again: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
-
-
-_FAST = ["--device", "cpu", "--set", "network.channels=8", "train.epochs=3", "train.checkpoint_epochs=1"]
-_SMALL = ["--clips-per-video", "1", "--batch", "4", "--input-size", "16", "--width", "2", "--device", "cpu"]
-_SPARSE = ["--weights", "small.safetensors", "--stride-frames", "8", "--workers", "1", "--device", "cpu"]
-_ONCE = ["--seeds", "1", "--workers", "1", "--draws", "20"]
-_IMAGES = [
-    "--device",
-    "cpu",
-    "--set",
-    "network.name=small",
-    "network.width=0.1",
-    "input.size=32",
-    "input.resize=40",
-    "train.epochs=2",
-]
-_IMAGES += ["train.workers=0", "train.batch_size=4", "hide.size=8"]
-_PLANTED = ["--dataset", "planted", "--runs", "new"]
-COMMANDS = {
-    "train": Command(
-        ["train", *_PLANTED, *_FAST],
-        ("new/planted/*/checkpoint.safetensors", "new/planted/*/sequences.h5"),
-        ("--resume",),
-        ("planted",),
-    ),
-    "image train": Command(
-        ["image", "train", "--dataset", "creatures", "--runs", "new", *_IMAGES],
-        ("new/creatures/*/weights.safetensors",),
-        ("--resume",),
-        ("creatures",),
-    ),
-    "train-backbone": Command(
-        ["train-backbone", "--dataset", "mine", "--out", "new/b.safetensors", "--epochs", "2", *_SMALL],
-        ("new/b.safetensors",),
-        ("--resume",),
-        ("mine",),
-    ),
-    "extract-features": Command(
-        ["extract-features", "--dataset", "mine", *_SPARSE, "--out", "new"],
-        ("new/*.h5",),
-        (),
-        ("mine",),
-    ),
-    "import-features": Command(
-        ["import-features", "arrays", "--fps", "25", "--length-frames", "16", "--stride-frames", "8", "--out", "new"],
-        ("new/*.h5",),
-        (),
-        ("arrays",),
-    ),
-    "sweep": Command(
-        ["sweep", *_PLANTED, *_FAST, "hide.probability=0,0.5", *_ONCE],
-        ("new/planted/**/sweep.csv",),
-        (),
-        ("planted",),
-    ),
-    "image sweep": Command(
-        ["image", "sweep", "--dataset", "creatures", "--runs", "new", *_IMAGES, "hide.probability=0,0.5", *_ONCE],
-        ("new/**/sweep.csv",),
-        (),
-        ("creatures",),
-    ),
-    "localize": Command(
-        ["localize", "--run", "runs/latest", "--pictures", "--device", "cpu"],
-        ("runs/planted/*/detections.json", "runs/planted/*/detections.csv", "runs/planted/*/sequences.h5"),
-        (),
-        ("run",),
-    ),
-    "watch": Command(
-        ["localize", "--watch", "incoming", "--once", "--run", "runs-mine/latest", "--device", "cpu"],
-        ("detections/*.json", "detections/*.csv"),
-        (),
-        ("run of videos",),
-    ),
-    "image localize": Command(
-        ["image", "localize", "photos", "--run", "runs/image/latest", "--output", "new", "--device", "cpu"],
-        ("new/*.json", "new/*.png"),
-        (),
-        ("image run",),
-    ),
-    "convert": Command(["convert", "planted/annotations.json", "new/truth.csv"], ("new/truth.csv",), (), ("planted",)),
-    "clips": Command(["clips", "runs-mine/latest", "--out", "new"], ("new/**/*.mp4",), (), ("run of videos",)),
-    "report": Command(["report", "runs/latest", "--out", "new/page.html"], ("new/page.html",), (), ("run",)),
-    "run": Command(["run", "planted", *_FAST], ("planted/intervals.csv",), (), ("planted",)),
-    "weights fetch": Command(["weights", "fetch", "tiny"], ("kept/*.ckpt",), (), ("shop",)),
-}
-
-
-def _planted(work: Path) -> None:
-    from tests.sweep_data import planted_dataset
-
-    planted_dataset(work / "planted", videos=9)
-
-
-def _creatures(work: Path) -> None:
-    from PIL import Image
-
-    draw = np.random.default_rng(0)
-    rows = ["image,label,x0,y0,x1,y1"]
-    for subset, count in (("train", 4), ("val", 2)):
-        for label, colour in (("red", (200, 30, 30)), ("blue", (30, 30, 200))):
-            folder = work / "creatures" / subset / label
-            folder.mkdir(parents=True)
-            for i in range(count):
-                pixels = draw.integers(90, 110, (40, 40, 3), np.uint8)
-                pixels[10:30, 10:30] = colour
-                Image.fromarray(pixels).save(folder / f"{i}.png")
-                if subset == "val":
-                    rows.append(f"{subset}/{label}/{i}.png,{label},10,10,30,30")
-    (work / "creatures" / "boxes.csv").write_text("\n".join(rows) + "\n")
-    shutil.copytree(work / "creatures" / "val" / "red", work / "photos")
-
-
-def _mine(work: Path) -> None:
-    from tests.test_temporal_has_videos import save_backbone
-    from tests.video_files import write_video
-
-    (work / "mine/videos").mkdir(parents=True)
-    rows = ["video,label,subset"]
-    for i in range(4):
-        write_video(work / f"mine/videos/v{i}.mp4", frames=40, size=(32, 40))
-        rows.append(f"v{i},{'Run' if i % 2 else 'Jump'},{'test' if i == 3 else 'training'}")
-    (work / "mine/labels.csv").write_text("\n".join(rows) + "\n")
-    save_backbone(work / "small.safetensors")
-    (work / "incoming").mkdir()
-    for i in range(2):
-        shutil.copy(work / f"mine/videos/v{i}.mp4", work / f"incoming/w{i}.mp4")
-
-
-def _arrays(work: Path) -> None:
-    (work / "arrays").mkdir()
-    for i in range(4):
-        np.save(work / f"arrays/v{i}.npy", np.random.default_rng(i).normal(size=(20, 6)).astype(np.float32))
-
-
-def _shop(work: Path) -> None:
-    from thas.core.weight_catalogue import CATALOGUE, Published
-
-    page = work / "simple" / "tiny-net"
-    page.mkdir(parents=True)
-    content = np.random.default_rng(0).bytes(5_000_000)
-    with tarfile.open(page / "tiny-1.0.tar.gz", "w:gz") as archive:
-        info = tarfile.TarInfo("tiny-1.0/tiny/net.ckpt")
-        info.size, info.mtime = len(content), 0
-        archive.addfile(info, io.BytesIO(content))
-    (page / "index.html").write_text("<!DOCTYPE html><a href='tiny-1.0.tar.gz'>tiny-1.0.tar.gz</a>")
-    os.environ |= {"PIP_INDEX_URL": (work / "simple").as_uri(), "THAS_WEIGHTS": str(work / "kept")}
-    digest = hashlib.sha256((page / "tiny-1.0.tar.gz").read_bytes()).hexdigest()
-    address = "tiny-net/tiny-1.0.tar.gz/tiny-1.0/tiny/net.ckpt"
-    CATALOGUE["tiny"] = Published(
-        "tiny", "videos", "x", "MIT", address, hashlib.sha256(content).hexdigest(), len(content), digest
-    )
-
-
-def _typed(*tokens: list[str]) -> Callable[[Path], None]:
-    def make(work: Path) -> None:
-        for one in tokens:
-            code, said, _ = finished(one, work)
-            assert code == 0, f"{one}: {code}\n{said}"
-
-    return make
-
-
-_MINE = ["--dataset", "mine", "--device", "cpu"]
-MAKERS: dict[str, tuple[tuple[str, ...], Callable[[Path], None]]] = {
-    "planted": ((), _planted),
-    "creatures": ((), _creatures),
-    "mine": ((), _mine),
-    "arrays": ((), _arrays),
-    "shop": ((), _shop),
-    "run": (("planted",), _typed(["train", "--dataset", "planted", "--runs", "runs", *_FAST])),
-    "run of videos": (
-        ("mine",),
-        _typed(
-            ["extract-features", "--dataset", "mine", *_SPARSE],
-            ["train", "--dataset", "mine", "--runs", "runs-mine", *_FAST],
-        ),
-    ),
-    "image run": (("creatures",), _typed(["image", "train", "--dataset", "creatures", *_IMAGES])),
-}
-"""What commands need: what that needs in turn, and how it is made."""
 
 
 def prepare(needs: tuple[str, ...], work: Path, made: set[str]) -> None:
@@ -237,9 +40,26 @@ def prepare(needs: tuple[str, ...], work: Path, made: set[str]) -> None:
     for name in needs:
         if name not in made:
             made.add(name)
-            before, make = MAKERS[name]
-            prepare(before, work, made)
-            make(work)
+            if name in MAKERS:
+                MAKERS[name](work)
+                continue
+            before, commands = TYPED[name]
+            prepare((before,), work, made)
+            for tokens in commands:
+                code, said, _ = finished(tokens, work)
+                assert code == 0, f"{tokens}: {code}\n{said}"
+
+
+def made(command: Command, root: Path) -> Path:
+    """A folder with what a command needs, made once for all commands that need the same."""
+    base = root / "made" / "-".join(command.needs)
+    if not base.exists():
+        work = root / "work"
+        work.mkdir()
+        prepare(command.needs, work, set())
+        shutil.copytree(work, base, symlinks=True)
+        shutil.rmtree(work)
+    return base
 
 
 def _child(tokens: list[str], work: Path, output: int, limit: Callable[[], None]) -> None:
@@ -335,6 +155,10 @@ def kept(command: Command, work: Path) -> dict[str, str]:
 
 def _digest(path: Path) -> str:
     """Of a file's bytes; of HDF5, results and pages without the times and places that they note."""
+    if path.suffix == ".xlsx":  # the workbook says when it was made
+        with zipfile.ZipFile(path) as archive:
+            members = [archive.read(one) for one in archive.namelist() if one != "docProps/core.xml"]
+        return hashlib.sha256(b"".join(members)).hexdigest()
     if path.suffix == ".h5":
         import h5py
 
@@ -356,24 +180,26 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def undisturbed(name: str, work: Path) -> tuple[dict[str, str], set[str], float]:
+    """What a command leaves that nobody kills: the hashes, the names of all files, and how long it took."""
+    code, said, seconds = finished(COMMANDS[name].types, work)
+    assert code == 0, f"{name} ends with {code}:\n{said}"
+    expected = kept(COMMANDS[name], work)
+    assert expected, f"{name} made nothing of {COMMANDS[name].keeps}"
+    return expected, listing(work), seconds
+
+
 def kill(name: str, count: int, seed: int, root: Path) -> bool:
     """One command's row; returns whether everything came back."""
-    command, base, work = COMMANDS[name], root / "base", root / "work"
-    for folder in (base, work):
-        shutil.rmtree(folder, ignore_errors=True)
-    work.mkdir()
-    prepare(command.needs, work, set())
-    shutil.copytree(work, base, symlinks=True)
-    (root / "steps").touch()
+    command, base, work = COMMANDS[name], made(COMMANDS[name], root), root / "work"
+    (root / "steps").write_bytes(b"")
 
     def fresh() -> None:
-        shutil.rmtree(work)
+        shutil.rmtree(work, ignore_errors=True)
         shutil.copytree(base, work, symlinks=True)
 
-    code, said, seconds = finished(command.types, work)
-    assert code == 0, f"{name} ends with {code}:\n{said}"
-    expected, usual = kept(command, work), listing(work)
-    assert expected, f"{name} made nothing of {command.keeps}"
+    fresh()
+    expected, usual, seconds = undisturbed(name, work)
     fresh()
     steps = steps_of(command.types, work)
     draw = np.random.default_rng([seed, len(name)])
@@ -411,7 +237,7 @@ def kill(name: str, count: int, seed: int, root: Path) -> bool:
         for orphan in sorted(listing(work) - usual):
             orphans[_general(orphan)] = orphans.get(_general(orphan), 0) + 1
     left = ", ".join(f"{key} {value}x" for key, value in orphans.items()) or "none"
-    print(f"{name:18} kills {killed:3} of {count}, steps {steps:4}, same {same:3}, left over: {left}", flush=True)
+    print(f"{name:22} kills {killed:3} of {count}, steps {steps:4}, same {same:3}, left over: {left}", flush=True)
     for line in wrong[:5]:
         print(f"    {line}", flush=True)
     return same == count
@@ -428,47 +254,71 @@ def _die(step: int, at: int) -> None:
 
 
 def refuse(name: str, root: Path) -> bool:
-    """A full disk and a read-only folder for one command, as nobody; returns whether each was told in three lines."""
-    command, base, work = COMMANDS[name], root / "base", root / "work"
-    for folder in (base, work):
-        shutil.rmtree(folder, ignore_errors=True)
-    work.mkdir()
-    prepare(command.needs, work, set())
-    for path in (work, *work.rglob("*")):
-        os.chown(path, _NOBODY, _NOBODY, follow_symlinks=False)
-    shutil.copytree(work, base, symlinks=True)
-    held = True
-    for what in ("full disk", "read-only"):
-        shutil.rmtree(work)
-        shutil.copytree(base, work, symlinks=True)
+    """A read-only folder and a full disk for one command, as nobody: whether each was told and all came back."""
+    command, base, work = COMMANDS[name], made(COMMANDS[name], root), root / "work"
+    work.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", work], check=True)
+    try:
+        shutil.copytree(base, work, symlinks=True, dirs_exist_ok=True)
+        expected, usual, _ = undisturbed(name, work)
+        for path in list(work.iterdir()):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        shutil.copytree(base, work, symlinks=True, dirs_exist_ok=True)
+        before = listing(work)
         for path in (work, *work.rglob("*")):
             os.chown(path, _NOBODY, _NOBODY, follow_symlinks=False)
-            if what == "read-only" and path.is_dir():
-                path.chmod(0o555)
+        _closed(work, to=0o555)
+        closed = _told(name, "read-only", command.types, work, before)
+        _closed(work, to=0o755)
+        disk = os.statvfs(work)
+        used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+        subprocess.run(["mount", "-o", f"remount,size={used + 8192}", work], check=True)
+        full = _told(name, "full disk", command.types, work, usual)
+        subprocess.run(["mount", "-o", "remount,size=2G", work], check=True)
+        tokens = command.types
+        if command.again and any(work.glob("new/**/settings.toml")):
+            tokens = [*command.types, *command.again]
+        code, said, _ = finished(tokens, work, lambda: _as_nobody(work))
+        same = code == 0 and kept(command, work) == expected
+        if not same:
+            print(f"{name:22} not the same with room again: exit {code}: {said.strip()[-300:]!r}", flush=True)
+        return closed and full and same
+    finally:
+        subprocess.run(["umount", work], check=True)
 
-        def limit(what: str = what) -> None:
-            os.setgid(_NOBODY)
-            os.setuid(_NOBODY)
-            os.environ["HOME"] = str(work)
-            if what == "full disk":
-                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-                resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
 
-        child, output = start(command.types, work, limit)
-        # The output is a file, too, and may grow no further than others: it is read as far as it came.
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        said = output.read_text(errors="replace")
-        output.unlink()
-        told = code in (1, 3) and "Traceback" not in said and "did not foresee" not in said
-        held = held and told
-        print(f"{name:18} {what:10} exit {code} {'told' if told else 'NOT TOLD'}: {said.strip()[-160:]!r}", flush=True)
+def _closed(work: Path, *, to: int) -> None:
     for path in (work, *work.rglob("*")):
-        if path.is_dir():
-            path.chmod(0o755)
-    return held
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(to)
+
+
+def _as_nobody(work: Path) -> None:
+    os.setgid(_NOBODY)
+    os.setuid(_NOBODY)
+    os.environ |= {"HOME": str(work), "TMPDIR": str(work)}
+    tempfile.tempdir = None
+
+
+def _told(name: str, what: str, tokens: list[str], work: Path, usual: set[str]) -> bool:
+    """Whether a command that cannot write ends with a message of its own and leaves nothing unfinished."""
+    code, said, _ = finished(tokens, work, lambda: _as_nobody(work))
+    told = code in (1, 3) and "Traceback" not in said and "did not foresee" not in said
+    left = sorted(listing(work) - usual)
+    verdict = "told" if told else "NOT TOLD"
+    print(
+        f"{name:22} {what:10} exit {code} {verdict}, left over: {left[:3] or 'none'}: {said.strip()[-200:]!r}",
+        flush=True,
+    )
+    return told and not left
 
 
 def main(count: int = 30, seed: int = 0, *names: str) -> int:
+    import av  # noqa: F401
+    import matplotlib.backends.backend_agg  # noqa: F401
+    import openpyxl  # noqa: F401
+    import torch.export  # noqa: F401
+
     import thas.cli  # once, before the forks
     import thas.features.extract
     import thas.image_has.session
@@ -479,9 +329,14 @@ def main(count: int = 30, seed: int = 0, *names: str) -> int:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         root.chmod(0o755)
-        if os.environ.get("FULL"):
-            return 0 if {refuse(name, root) for name in names or COMMANDS} == {True} else 1
-        return 0 if {kill(name, count, seed, root) for name in names or COMMANDS} == {True} else 1
+        full, held = os.environ.get("FULL"), True
+        for name in names or COMMANDS:
+            try:
+                held = (refuse(name, root) if full else kill(name, count, seed, root)) and held
+            except AssertionError as error:  # the others are tried all the same
+                held = False
+                print(f"{name:22} {error}", flush=True)
+        return 0 if held else 1
 
 
 if __name__ == "__main__":
