@@ -78,9 +78,12 @@ def _times(
                 return float(element.get("time", "")), None
             return float(element.get("start", "")), float(element.get("end", ""))
         if element.get("ref") is not None:
-            return other[int(element.get("ref", ""))]
-        first, last = other[int(element.get("start", ""))], other[int(element.get("end", ""))]
-        return first[0], last[1]
+            first = last = int(element.get("ref", ""))
+        else:
+            first, last = int(element.get("start", "")), int(element.get("end", ""))
+        if min(first, last) < 0:
+            raise IndexError
+        return other[first][0], other[last][1]
     except (ValueError, IndexError):
         raise found.fail(
             "its times are not known",

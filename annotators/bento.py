@@ -35,7 +35,7 @@ def read(path: Path, options: ReadingOptions) -> Found:
         raise found.fail("it is no annotation file of BENTO", next="give an .annot file")
     head = dict(line.split(":", 1) for line in lines if ":" in line and not line[:1].isdigit())
     rate = head.get("Annotation framerate", "").strip()
-    fps = number(rate, place=str(path), name="framerate") if rate else found.rate()
+    fps = found.checked_rate(rate, place=str(path)) if rate else found.rate()
     movies = re.split(r"(?<=\.\w{3})\s+(?=\S)", head.get("Movie file(s)", "").strip())
     if movies[0]:
         video = found.video(movies[0])

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ..core.segments import Segments
+from ..core.tables import whole
 from .events import Found, ReadingOptions
 from .texts import xml_of, xml_text
 
@@ -80,10 +81,10 @@ class _Tasks:
             if source.strip():
                 self.sources[key] = source.strip()
             step = re.search(r"step\s*=\s*(\d+)", task.findtext("frame_filter") or "")
-            self.steps[key] = int(step.group(1)) if step and int(step.group(1)) > 0 else 1
+            self.steps[key] = whole(step.group(1), place=str(found.path), name="step") or 1 if step else 1
             size = task.findtext("size") or ""
             if task.tag == "task" and size.isdecimal() and self.steps[key] == 1:
-                self.sizes[key] = int(size)
+                self.sizes[key] = whole(size, place=str(found.path), name="size")
         if None not in self.sources and not many and meta is not None and meta.findtext("source"):
             self.sources[None] = str(meta.findtext("source")).strip()
         self.many = bool(many)
@@ -114,10 +115,10 @@ class _Tasks:
 
 
 def _frame(found: Found, element: ElementTree.Element, place: str) -> int:
-    text = element.get("frame") or element.get("id") or ""
-    if not text.isdecimal():
-        raise found.fail(f"{text!r} is no frame", place=place, next="export the annotations anew")
-    return int(text)
+    frame = whole(element.get("frame") or element.get("id") or "", place=place, name="frame")
+    if frame < 0:
+        raise found.fail(f"{frame} is no frame", place=place, next="export the annotations anew")
+    return frame
 
 
 def _attributes(element: ElementTree.Element) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from urllib.parse import unquote
 from ..core.errors import DataError, UsageError, listing, plural, suggestion
 from ..core.file_names import name_fault
 from ..core.segments import Segments
+from ..core.tables import number
 from ..datasets.video_files import VIDEO_SUFFIXES
 from ..eval.annotations import Annotations
 
@@ -155,6 +157,17 @@ class Found:
             raise self.fail("the frame rate is not known", why=why, next="give --fps N, the rate of the video")
         return self.options.fps
 
+    def checked_rate(self, fps: object, *, place: str) -> float:
+        """A rate that the file gives, if there can be one.
+
+        Raises:
+            DataError: It is no number, or none of a camera.
+        """
+        value = number(fps, place=place, name="frame rate")
+        if not 1e-3 <= value <= 1e6:
+            raise self.fail(f"there is no rate of {value:g} frames a second", next="give --fps N", place=place)
+        return value
+
     def known_rate(self, fps: float, source: str) -> float:
         """The rate typed, else one that is known from elsewhere and said in a note."""
         if self.options.fps is not None:
@@ -168,6 +181,8 @@ class Found:
         Raises:
             DataError: It ends before it starts.
         """
+        if not math.isfinite(start) or not math.isfinite(start if end is None else end):
+            raise self.fail(f"{_shown(fields)} has no time", why=f"it is from {start} s to {end} s", place=place)
         if end is not None and end < start:
             raise self.fail(f"{_shown(fields)} ends before it starts", why=f"at {start:g} s and {end:g} s", place=place)
         self.videos.setdefault(video, "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -151,7 +150,7 @@ def read(path: Path, options: ReadingOptions = NOTHING_SAID, *, form: str | None
 
     Raises:
         UsageError: There is no such form.
-        DataError: The file is in none of the forms, or malformed, or a number in it is beyond any time.
+        DataError: The file is in none of the forms, or malformed.
     """
     name = form or options.form or form_of(path)
     if name is None:
@@ -164,19 +163,7 @@ def read(path: Path, options: ReadingOptions = NOTHING_SAID, *, form: str | None
     if name not in FORMS:
         raise UsageError(f"there is no form {name!r} to read", why=suggestion(name, FORMS), next="give --from FORM")
     reader: Reader = getattr(import_module(f".{FORMS[name].module}", __package__), FORMS[name].function)
-    try:
-        return reader(path, options)
-    except (
-        ArithmeticError,
-        ValueError,
-        csv.Error,
-    ) as error:  # digits by the thousand, a rate of 0, a cell of megabytes
-        raise DataError(
-            f"{path}: a number or a cell in it is beyond what its form can hold",
-            why=str(error),
-            next="export the annotations anew",
-            subject=str(path),
-        ) from None
+    return reader(path, options)
 
 
 def read_file(

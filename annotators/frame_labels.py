@@ -5,15 +5,14 @@ None of them holds the frame rate; where the data set is published with one, tha
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from ..core.tables import whole
 from .events import Found, ReadingOptions
-from .texts import text_of
+from .texts import csv_rows, text_of
 
 LABEL = ("label",)
 BREAKFAST_FPS = 15.0
@@ -62,10 +61,10 @@ def read_deepethogram(path: Path, options: ReadingOptions) -> Found:
         )
     fps = found.rate("a row is a frame, and it does not say how many there are in a second")
     video = found.video_of_the_file_name(path.stem.removesuffix("_labels"))
-    rows = csv.reader(io.StringIO(text))
-    names = [name.strip() for name in next(rows)]
+    (_, heading), *rows = csv_rows(text, str(path))
+    names = [name.strip() for name in heading]
     columns: list[list[bool]] = [[] for _ in names]
-    for i, cells in enumerate(rows):
+    for i, (_, cells) in enumerate(rows):
         place = f"{path}, line {i + 2}"
         if not any(map(str.strip, cells)):
             continue
@@ -147,7 +146,8 @@ def _ranges(found: Found, other: str, why: str) -> Iterator[tuple[str, int, int,
         held = _RANGE.fullmatch(text)
         if held is None:
             raise found.fail(f"{text[:60]!r} {other}", why=why, place=place, next="correct the line")
-        yield place, int(held[1]), int(held[2]), held[3]
+        first, last = (whole(held[k], place=place, name=name) for k, name in ((1, "start"), (2, "end")))
+        yield place, first, last, held[3]
 
 
 def read_jigsaws(path: Path, options: ReadingOptions, *, fps: float = JIGSAWS_FPS, name: str = "JIGSAWS") -> Found:

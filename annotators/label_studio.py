@@ -7,8 +7,6 @@ Source: the pages of the tags TimelineLabels and Video, and the maker's own exam
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,8 +20,10 @@ from ..core.errors import DataError, listing, plural
 from ..core.json_files import parse_json
 from ..core.segments import Segments
 from ..core.tables import number as finite
+from ..core.tables import whole
+from ..core.xml_files import parse_xml
 from .events import Found, ReadingOptions
-from .texts import json_of, list_in, long_cells, table_in, text_in, text_of, xml_text
+from .texts import csv_rows, json_of, list_in, table_in, text_in, text_of, xml_text
 
 LABEL = ("label",)
 #: What Label Studio takes a video's frame rate to be unless its Video tag says otherwise.
@@ -97,9 +97,13 @@ class _Rate:
         for _, value, _ in self.results:  # a rectangle says how many frames there are, and for how long
             frames, seconds = value.get("framesCount"), value.get("duration")
             if isinstance(frames, int | float) and isinstance(seconds, int | float) and seconds > 0 and frames > 0:
-                return round(frames / seconds, 3)
+                place = str(self.found.path)
+                count = finite(frames, place=place, name="number of frames")
+                length = finite(seconds, place=place, name="duration")
+                return self.found.checked_rate(round(count / length, 3), place=place)
         if self.config:
-            return config_rate(self.config, self.task, str(self.found.path))
+            name = str(self.found.path)
+            return self.found.checked_rate(config_rate(self.config, self.task, name), place=name)
         return self.found.rate(
             "ranges are frames, and the export does not hold the configuration, whose Video tag says frameRate "
             f"({DEFAULT_FPS:g} where it does not)"
@@ -112,12 +116,7 @@ def config_rate(config: str, task: Mapping[str, object], name: str) -> float:
     >>> config_rate('<View><Video name="v" value="$video" frameRate="$fps"/></View>', {"fps": 30}, "")
     30.0
     """
-    try:
-        root = ElementTree.fromstring(config.strip())
-    except ElementTree.ParseError as error:
-        raise DataError(
-            f"{name}: its configuration is not whole XML", why=str(error), next="give --fps N", subject=name
-        ) from None
+    root = parse_xml(config.strip().encode(errors="replace"), f"{name}, its configuration")
     for video in root.iter("Video"):
         text = next((value for key, value in video.attrib.items() if key.lower() == "framerate"), "")
         if text.startswith("$"):
@@ -174,17 +173,16 @@ def _tasks(found: Found, content: object) -> Iterator[_Task]:
 
 
 def _csv_tasks(path: Path) -> Iterator[_Task]:
-    with long_cells():
-        rows = list(csv.DictReader(io.StringIO(text_of(path))))
-    for number, row in enumerate(rows, 1):
+    rows = [cells for _, cells in csv_rows(text_of(path), str(path)) if cells]
+    for number, cells in enumerate(rows[1:], 1):
         place = f"{path}, row {number}"
+        row = dict(zip(rows[0], cells, strict=False))  # without cells beyond the heading's
         results: list[tuple[str, Mapping[str, object], str]] = []
         for cell in row.values():
-            if isinstance(cell, str) and "timelinelabels" in cell:
+            if "timelinelabels" in cell:
                 parts = list_in(parse_json(cell, place), place)
                 results += [("timelinelabels", table_in(part, place), place) for part in parts]
-        row.pop(None, None)  # cells beyond the heading's
-        yield dict(row), results, _fields(row, row, number), ""
+        yield dict[str, object](row), results, _fields(row, row, number), ""
 
 
 def _data(task: Mapping[str, object], place: str) -> dict[str, object]:
@@ -265,11 +263,11 @@ def _add(
 
 
 def _frame(found: Found, value: object, place: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    if isinstance(value, str):
         raise found.fail(
-            f"{value!r} is no frame", why="ranges are whole frames, from 1", place=place, next="export anew"
+            f"{value!r:.60} is no frame", why="ranges are whole frames, from 1", place=place, next="export anew"
         )
-    return int(value)
+    return whole(value, place=place, name="frame")
 
 
 def refuse_config(path: Path, root: ElementTree.Element) -> DataError:

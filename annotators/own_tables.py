@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from ..core.errors import DataError, listing, suggestion
+from ..core.errors import listing, suggestion
 from ..core.spreadsheets import is_spreadsheet, plain_rows
-from ..core.tables import as_written, seconds, split_heading
+from ..core.tables import as_written, seconds, split_heading, whole
 from ..eval.parsing import HEADINGS
 from .events import Found, ReadingOptions
-from .texts import text_of
+from .texts import csv_rows, text_of
 
 _RATERS = frozenset({"rater", "experimenter", "coder", "annotator", "observer", "scorer"})
 _RANGE = re.compile(r"(\d+)\s*[-:\u2013]\s*(\d+)")
@@ -32,7 +29,7 @@ def read(path: Path, options: ReadingOptions) -> Found:
         DataError: A column is missing, or a cell is no time.
     """
     found = Found(path, options, ("label",))
-    rows = plain_rows(path) if is_spreadsheet(path) else _text_rows(text_of(path))
+    rows = plain_rows(path) if is_spreadsheet(path) else _text_rows(text_of(path), str(path))
     heading: list[str] | None = None
     for line, cells in rows:
         if not any(map(str.strip, cells)):
@@ -53,16 +50,9 @@ def read(path: Path, options: ReadingOptions) -> Found:
     return found
 
 
-def _text_rows(text: str) -> Iterator[tuple[int, list[str]]]:
+def _text_rows(text: str, name: str) -> list[tuple[int, list[str]]]:
     first = next((line for line in text.split("\n") if line.strip()), "")
-    reader = csv.reader(io.StringIO(text), delimiter=split_heading(first)[1], skipinitialspace=True)
-    try:
-        for cells in reader:
-            yield reader.line_num, cells
-    except csv.Error as error:
-        raise DataError(
-            f"line {reader.line_num} is no row of a table", why=str(error), next="correct the row"
-        ) from None
+    return csv_rows(text, name, separator=split_heading(first)[1], spaces=False)
 
 
 def _column(found: Found, own: dict[str, str], what: str, *, place: str, needed: bool = True) -> str | None:
@@ -105,8 +95,8 @@ def _add(found: Found, own: dict[str, str], place: str) -> None:
                     place=place,
                     next="correct the row",
                 )
-            fields = own | {"label": key}
-            found.add(video, (int(held[1]) - 1) / fps, int(held[2]) / fps, fields, place=place)
+            first, last = (whole(one, place=place, name="frame") for one in held.groups())
+            found.add(video, (first - 1) / fps, last / fps, own | {"label": key}, place=place)
         return
     label = _column(found, own, "label", place=place, needed=not found.options.label)
     fields = own | ({"label": label} if label is not None else {})

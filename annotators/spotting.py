@@ -9,6 +9,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import cast
 
+from ..core.tables import whole
 from .events import Found, ReadingOptions
 from .texts import json_of, list_in, table_in, text_in
 
@@ -64,11 +65,10 @@ def read_soccernet(path: Path, options: ReadingOptions) -> Found:
             )
         position = row.get("position")
         if position is None or position == "":
-            time, short = int(clock[2]) * 60.0 + int(clock[3]), short + 1
-        elif text_in(position, place).strip().isdecimal():
-            time = int(text_in(position, place)) / 1000
+            minutes = whole(clock[2], place=place, name="minute")
+            time, short = minutes * 60.0 + int(clock[3]), short + 1
         else:
-            raise found.fail(f"the position {position!r} is no number of milliseconds", place=place, next="correct it")
+            time = whole(text_in(position, place), place=place, name="position in milliseconds") / 1000
         fields = {name: str(row.get(name, "")) for name in ("label", "team", "visibility")} | {"half": clock[1]}
         video = f"{named} - {clock[1]}"
         found.videos.setdefault(video, "")
@@ -96,16 +96,14 @@ def read_spot(path: Path, options: ReadingOptions) -> Found:
         row = table_in(entry, place)
         video = found.video(text_in(row.get("video"), place), place=place)
         given = row.get("fps")
-        fps = float(given) if isinstance(given, int | float) and given > 0 and options.fps is None else found.rate()
-        frames = row.get("num_frames")
-        if isinstance(frames, int) and frames > 0:
-            found.durations[video] = frames / fps
+        own = options.fps is None and isinstance(given, int | float) and given > 0
+        fps = found.checked_rate(given, place=place) if own else found.rate()
+        if row.get("num_frames"):
+            found.durations[video] = whole(row["num_frames"], place=place, name="number of frames") / fps
         for k, item in enumerate(list_in(row.get("events", []), place), 1):
             where = f"{place}, event {k}"
             event = table_in(item, where)
-            frame = event.get("frame")
-            if not isinstance(frame, int) or isinstance(frame, bool):
-                raise found.fail(f"{frame!r} is no frame", place=where, next="correct it")
+            frame = whole(event.get("frame"), place=where, name="frame")
             fields = {"label": text_in(event.get("label"), where), "comment": str(event.get("comment", ""))}
             found.add(video, frame / fps, None, fields, place=where)
     return found

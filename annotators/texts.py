@@ -14,12 +14,11 @@ from xml.etree import ElementTree
 from ..core.errors import DataError
 from ..core.json_files import parse_json
 from ..core.tables import not_text
+from ..core.xml_files import parse_xml
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MOST_BYTES = 1 << 29
-# An entity that a file declares can unfold to gigabytes; no annotation tool writes one.
-_DECLARATIONS = tuple("<!ENTITY".encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be"))
 
 
 def bytes_of(path: Path) -> bytes:
@@ -63,29 +62,38 @@ def text_of(path: Path) -> str:
         raise not_text(path, error) from None
 
 
+def csv_rows(text: str, name: str, *, separator: str = ",", spaces: bool = True) -> list[tuple[int, list[str]]]:
+    """The rows of a CSV text, each with the number of its last line.
+
+    Args:
+        text: It.
+        name: The file's, for the message.
+        separator: Between cells.
+        spaces: Those behind a separator belong to the cell.
+
+    Raises:
+        DataError: A line is no row, as with a cell of 16 MB.
+    """
+    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=not spaces)
+    try:
+        with long_cells():
+            return [(reader.line_num, cells) for cells in reader]
+    except csv.Error as error:
+        raise DataError(
+            f"{name}, line {reader.line_num} is no row of a table",
+            why=str(error),
+            next="correct the row",
+            subject=name,
+        ) from None
+
+
 def xml_of(path: Path) -> ElementTree.Element:
     """The root of an XML file.
 
     Raises:
         DataError: It is not well-formed, cut short, or declares entities.
     """
-    raw = bytes_of(path)
-    if any(one in raw for one in _DECLARATIONS):
-        raise DataError(
-            f"{path} declares entities of its own",
-            why="they could unfold to any size, and no annotation tool writes them",
-            next="export the annotations anew",
-            subject=str(path),
-        )
-    try:
-        return ElementTree.fromstring(raw)
-    except (ElementTree.ParseError, LookupError, ValueError) as error:
-        raise DataError(
-            f"{path} is not whole XML",
-            why=f"{error}; is it cut short?",
-            next="export the annotations anew",
-            subject=str(path),
-        ) from None
+    return parse_xml(bytes_of(path), str(path))
 
 
 def xml_text(text: str) -> str:

@@ -6,8 +6,6 @@ Source: the project's own description of its metadata (z, xy, av).
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from ..core.errors import plural
 from ..core.json_files import parse_json
 from ..core.tables import number
 from .events import Found, ReadingOptions
-from .texts import json_of, list_in, table_in, text_in, text_of
+from .texts import csv_rows, json_of, list_in, table_in, text_in, text_of
 
 LABEL = ("value",)
 
@@ -144,9 +142,9 @@ def _read_csv(found: Found, text: str) -> None:
                 attributes = _attributes(table_in(parse_json(value, str(found.path)), str(found.path)))
     if not {"file_list", "temporal_coordinates", "metadata"} <= set(names):
         raise found.fail("it is no export of VIA 3", why="no line begins with # CSV_HEADER", next="export it anew")
-    rows = csv.reader(io.StringIO("\n".join(line for line in lines if line.strip() and not line.startswith("#"))))
+    rows = csv_rows("\n".join(line for line in lines if line.strip() and not line.startswith("#")), str(found.path))
     regions = 0
-    for row_number, cells in enumerate(rows, 1):
+    for row_number, (_, cells) in enumerate(rows, 1):
         place = f"{found.path}, row {row_number}"
         if len(cells) != len(names):
             raise found.fail(f"{len(cells)} cells instead of {len(names)}", place=place, next="export it anew")

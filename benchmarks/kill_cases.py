@@ -23,14 +23,28 @@ class Command:
         keeps: Files whose bytes must be the same, as patterns below the working folder.
         again: What is typed after a kill, in place of the same.
         needs: What must be made before, by name in `MAKERS` or `TYPED`.
+        heavy: Whether it is worth importing torch and what else is slow before it is forked.
     """
 
     types: list[str]
     keeps: tuple[str, ...]
     again: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    heavy: bool = True
 
 
+MODULES = (
+    "thas.cli",
+    "av",
+    "matplotlib.backends.backend_agg",
+    "openpyxl",
+    "thas.features.extract",
+    "thas.image_has.session",
+    "thas.report.page",
+    "thas.sweep.run",
+    "thas.temporal_has.session",
+)
+"""What is imported once, before the forks; the first alone where no command of those named is heavy."""
 _CPU = ["--device", "cpu"]
 _FAST = [*_CPU, "--set", "network.channels=8", "train.epochs=3", "train.checkpoint_epochs=1"]
 _SMALL = ["--clips-per-video", "1", "--batch", "4", "--input-size", "16", "--width", "2", "--device", "cpu"]
@@ -142,11 +156,17 @@ COMMANDS = {
     "export to ONNX": Command(
         ["export", "runs/latest", "--format", "onnx", "--out", "new"], ("new/export.json", "new/*.onnx"), (), ("run",)
     ),
-    "features pack": Command(["features", "pack", "planted/features", "new.h5"], ("new.h5",), (), ("planted",)),
-    "convert": Command(["convert", "planted/annotations.json", "new/truth.csv"], ("new/truth.csv",), (), ("planted",)),
+    "features pack": Command(["features", "pack", "planted/features", "new.h5"], ("new.h5",), (), ("planted",), False),
+    "convert": Command(
+        ["convert", "planted/annotations.json", "new/truth.csv"], ("new/truth.csv",), (), ("planted",), False
+    ),
     **{
         f"convert to {form}": Command(
-            ["convert", "planted/annotations.json", target, "--to", form], ("new/**/*.*", "new.*"), (), ("planted",)
+            ["convert", "planted/annotations.json", target, "--to", form],
+            ("new/**/*.*", "new.*"),
+            (),
+            ("planted",),
+            False,
         )
         for form, target in {
             "thumos": "new",

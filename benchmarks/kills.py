@@ -14,6 +14,7 @@ the same when it is typed again with room. Prints a row a command; the exit code
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import re
@@ -28,7 +29,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from kill_cases import COMMANDS, MAKERS, TYPED, Command
+from kill_cases import COMMANDS, MAKERS, MODULES, TYPED, Command
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT))
@@ -314,23 +315,14 @@ def _told(name: str, what: str, tokens: list[str], work: Path, usual: set[str]) 
 
 
 def main(count: int = 30, seed: int = 0, *names: str) -> int:
-    import av  # noqa: F401
-    import matplotlib.backends.backend_agg  # noqa: F401
-    import openpyxl  # noqa: F401
-    import torch.export  # noqa: F401
-
-    import thas.cli  # once, before the forks
-    import thas.features.extract
-    import thas.image_has.session
-    import thas.report.page
-    import thas.sweep.run
-    import thas.temporal_has.session  # noqa: F401
-
+    names = names or tuple(COMMANDS)
+    for module in MODULES if any(COMMANDS[name].heavy for name in names) else MODULES[:1]:
+        importlib.import_module(module)  # once, before the forks
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         root.chmod(0o755)
         full, held = os.environ.get("FULL"), True
-        for name in names or COMMANDS:
+        for name in names:
             try:
                 held = (refuse(name, root) if full else kill(name, count, seed, root)) and held
             except AssertionError as error:  # the others are tried all the same

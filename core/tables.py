@@ -118,6 +118,28 @@ def number(text: Any, *, place: str, name: str) -> float:
     return value
 
 
+def whole(text: object, *, place: str, name: str) -> int:
+    """A whole number of at most 15 digits, as text or of JSON, or a DataError that names the place.
+
+    More digits than that no frame has, a float holds them no longer, and Python reads no more than 4,300.
+
+    >>> whole("25", place="a.txt, line 3", name="first frame"), whole(7.0, place="a.json, event 1", name="frame")
+    (25, 7)
+    """
+    digits = text.strip().removeprefix("-") if isinstance(text, str) else ""
+    if digits.isdecimal() and len(digits) < 16:
+        return int(str(text))
+    if isinstance(text, int | float) and not isinstance(text, bool) and abs(text) < 1e15 and text == int(text):
+        return int(text)
+    shown = text if isinstance(text, str) else type(text).__name__ if isinstance(text, int) else text
+    raise DataError(
+        f"{place}: the {name} is not a whole number of at most 15 digits",
+        why=f"it is {shown!r:.60}",
+        next="correct it",
+        subject=place.split(",")[0],
+    )
+
+
 def seconds(text: Any, *, place: str, name: str) -> float:
     """A time in seconds: a number of them, or mm:ss or h:mm:ss with or without decimals; or a DataError.
 

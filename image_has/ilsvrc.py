@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from ..core.errors import DataError
 from ..core.failures import Failure
 from ..core.reading import reading
 from ..core.tables import opened
+from ..core.xml_files import parse_xml
 from .images import IMAGE_SUFFIXES, NO_IMAGES, ImageTable, clean_boxes
 
 Boxes = dict[str, list[tuple[float, float, float, float]]]
@@ -180,7 +180,7 @@ def read_annotation(path: Path) -> tuple[list[tuple[str, tuple[float, float, flo
         DataError: The file is no such annotation.
     """
     with reading(path, "is not a CLS-LOC annotation", next="take it as published"):
-        tree = ElementTree.parse(path).getroot()
+        tree = parse_xml(path.read_bytes(), str(path), next="take it as published")
         objects = []
         for one in tree.iter("object"):
             x0, y0, x1, y1 = (float(one.findtext(f"bndbox/{name}", "")) for name in ("xmin", "ymin", "xmax", "ymax"))
