@@ -5,7 +5,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 from .errors import UsageError, suggestion
@@ -82,15 +84,9 @@ class SettingsTable:
         return cls().updated({**cls.earlier, **values}, origin=origin)
 
     @classmethod
-    def descriptions(cls) -> dict[str, Description]:
+    def descriptions(cls) -> Mapping[str, Description]:
         """Every setting by dotted key, in the order of the sections."""
-        found: dict[str, Description] = {}
-        hints = get_type_hints(cls)
-        for section in fields(cls):
-            kinds = get_type_hints(hints[section.name])
-            for one in fields(hints[section.name]):
-                found[f"{section.name}.{one.name}"] = Description(kinds[one.name], **one.metadata)
-        return found
+        return _described(cls)
 
     def updated(self, values: Mapping[str, Any], *, origin: str = "settings") -> Self:
         """A copy with dotted keys replaced; values are checked and may be text, as typed.
@@ -159,6 +155,17 @@ class SettingsTable:
         for key, facts in parts.items():
             lines.append(f'"{key}" = {{ ' + ", ".join(f"{name} = {_toml(text)}" for name, text in facts.items()) + " }")
         return "\n".join(lines) + "\n"
+
+
+@cache  # each checkpoint asks, and evaluating annotations took longer than an epoch of a small set
+def _described(table: type[SettingsTable]) -> Mapping[str, Description]:
+    found: dict[str, Description] = {}
+    hints = get_type_hints(table)
+    for section in fields(table):
+        kinds = get_type_hints(hints[section.name])
+        for one in fields(hints[section.name]):
+            found[f"{section.name}.{one.name}"] = Description(kinds[one.name], **one.metadata)
+    return MappingProxyType(found)
 
 
 _LEGEND = (
