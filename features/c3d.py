@@ -8,13 +8,26 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from math import ceil, floor
-from typing import Any, Literal, get_args
+from typing import Literal, TypedDict, get_args
 
 import torch
 from torch import nn
 
 Layer = Literal["fc7", "fc6"]
 Pool5 = Literal["caffe", "port"]
+
+
+class Architecture(TypedDict):
+    """What a network's shape follows from; see `C3D`."""
+
+    width: int
+    input_size: int
+    clip_frames: int
+    depth: int
+    fc_width: int
+    classes: int
+    pool5: Pool5
+
 
 # Convolutions of each block and their width as a multiple of the first one's (paper, figure 3).
 _BLOCKS: tuple[tuple[tuple[str, int], ...], ...] = (
@@ -77,7 +90,7 @@ class C3D(nn.Module):
             raise ValueError(f"classes must not be negative, but is {classes}")
         if pool5 not in get_args(Pool5):
             raise ValueError(f"pool5 must be one of {', '.join(get_args(Pool5))}, but is {pool5!r}")
-        self.architecture: dict[str, Any] = {
+        self.architecture: Architecture = {
             "width": width,
             "input_size": input_size,
             "clip_frames": clip_frames,

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, cast
 
 from ..core.errors import CheckpointError, listing
 from .backbones import C3D_ORIGINAL, Backbone
 from .checkpoints import load_state
 from .preprocessing import Preprocessing
+from .python_values import is_dict
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Pool5 = Literal["caffe", "port"]
+    from .c3d import Architecture, Pool5
 
 _CONVOLUTIONS = ("conv1a", "conv2a", "conv3a", "conv3b", "conv4a", "conv4b", "conv5a", "conv5b")
 
@@ -122,7 +123,7 @@ def _renamed(key: str, names: Mapping[str, str]) -> str:
 
 
 def load_own(
-    path: Path, backbone: Backbone, layer: str, state: Mapping[str, Tensor], about: Mapping[str, Any]
+    path: Path, backbone: Backbone, layer: str, state: Mapping[str, Tensor], about: Mapping[str, object]
 ) -> tuple[Backbone, nn.Module]:
     """A file of `thas train-backbone`: the architecture and the preprocessing come from the file."""
     import torch
@@ -133,10 +134,14 @@ def load_own(
     try:
         if about["backbone"] != "c3d":
             raise ValueError(f"it is a {about['backbone']!r}, and only c3d is built from such files")
-        architecture: dict[str, Any] = dict(about["architecture"]) | {"classes": 0}
         preprocessing = Preprocessing.from_dict(about["preprocessing"])
+        frame_step = about.get("frame_step", 1)
+        if not isinstance(frame_step, int):
+            raise TypeError("its frame_step is no whole number")
+        if not is_dict(about["architecture"]):
+            raise TypeError("its architecture is no table")
         with torch.device("meta"):
-            network = C3D(**architecture)
+            network = C3D(**cast("Architecture", about["architecture"] | {"classes": 0}))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} does not describe its network",
@@ -148,8 +153,8 @@ def load_own(
     described = replace(
         backbone,
         dimension=network.dimension,
-        clip_frames=int(architecture.get("clip_frames", 16)),
-        frame_step=int(about.get("frame_step", 1)),
+        clip_frames=network.architecture["clip_frames"],
+        frame_step=frame_step,
         preprocessing=preprocessing,
         licence="your own, of your videos' labels",
     )

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.bounds import check_archive, check_expansion
 from ..core.errors import CheckpointError, FeatureError, listing
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any] | None]:
+def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, object] | None]:
     """The weights in a file, and the description that a file of our own carries.
 
     Pickled files are read with torch's restricted loader, plain pickles of arrays with ours: they can hold weights and
@@ -75,7 +75,9 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
 HEADS = re.compile(r"^(fc8|fc|classifier|head|logits|cls_head.*|blocks\.\d+\.proj|(network\.)?blocks\.\d+\.proj)\.")
 
 
-def load_state(path: Path, network: nn.Module, state: Mapping[str, Any], *, drop: re.Pattern[str] = HEADS) -> None:
+def load_state(
+    path: Path, network: nn.Module, state: Mapping[str, torch.Tensor], *, drop: re.Pattern[str] = HEADS
+) -> None:
     """Put weights into a network.
 
     Args:

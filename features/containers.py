@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+MATROSKA = "matroska,webm"
+# A container may claim a little more than its last packet's end without anything being lost.
+TOLERATED_SECONDS = 0.5
 # Containers whose index a decoder may jump by: an exact position for every frame. MPEG-TS and programme streams have
 # none: a jump lands somewhere near, and what is decoded from there is counted wrongly.
-INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
+INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", MATROSKA})
 # Streams without a container: no time stamps. A rate stands in some of the streams themselves.
 _BARE = frozenset(
     {
@@ -75,7 +83,7 @@ def ends_whole(path: Path, name: str) -> bool:
         if name == "avi":
             head = file.read(8)
             return head[:4] == b"RIFF" and size >= int.from_bytes(head[4:], "little") + 8 > 8
-        if name == "matroska,webm":
+        if name == MATROSKA:
             return _segment_end(file.read(4096)) == size
     return False
 
@@ -95,3 +103,26 @@ def _segment_end(head: bytes) -> int:
         if wanted[0] == 0x18:
             return at + 4 + length + number
     return 0
+
+
+def missing_seconds(
+    path: Path, container: InputContainer, stream: VideoStream, last_second: float, count: int, *, sound: bool = True
+) -> tuple[float, tuple[str, ...]]:
+    """How much less there is than the header says, as far as it is to be believed; and what to say of a wrong one.
+
+    A file that is not `sound` may be whole in length alone.
+    """
+    name = container.format.name
+    if not states_duration(name):
+        return 0.0, ()
+    # Matroska counts its duration from zero, the others from the first packet.
+    begin = 0.0 if name.startswith("matroska") else (container.start_time or 0) / 1e6
+    claimed = (container.duration or 0) / 1e6
+    missing = max(0.0, claimed - (last_second - begin))
+    if missing <= TOLERATED_SECONDS:
+        return missing, ()
+    indexed = name in INDEXED and stream.frames and count >= stream.frames
+    if sound and (indexed or ends_whole(path, name)):
+        said = f"the header says {claimed:.1f} s, but the file is whole and ends at {last_second - begin:.1f} s"
+        return 0.0, (said,)
+    return missing, ()

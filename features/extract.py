@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.errors import FeatureError, UsageError
 from ..core.failures import Failure
@@ -120,7 +120,7 @@ def extract_dataset(
     return ExtractionResult(done, skipped, (*failures(), *missing), tuple(sorted(run.partial)), run.clips, guessed)
 
 
-def check_cache(out: Path, recipe: Mapping[str, Any], videos: Mapping[str, Path]) -> set[str]:
+def check_cache(out: Path, recipe: Mapping[str, object], videos: Mapping[str, Path]) -> set[str]:
     """Which of the videos the cache holds already, each with this recipe.
 
     Raises:

@@ -6,14 +6,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._version import __version__
 from .clips import ClipPlan, plan_clips
+from .containers import TOLERATED_SECONDS
 from .estimate import Estimate, estimate_job
 from .extraction_settings import ExtractionSettings, clipping_of
 from .frame_table import KEEP, FrameTable, UnreadableVideo
-from .video import TOLERATED_SECONDS
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -55,7 +55,7 @@ class Job:
     patience_seconds: float = 120.0
 
     @property
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> dict[str, object]:
         """What a cache writes down about how its features were made on this machine."""
         return recipe_of(self.settings, self.loaded)
 
@@ -96,7 +96,7 @@ class Job:
         return self.workers or min(cores or os.cpu_count() or 1, 16)
 
 
-def recipe_of(settings: ExtractionSettings, loaded: LoadedBackbone) -> dict[str, Any]:
+def recipe_of(settings: ExtractionSettings, loaded: LoadedBackbone) -> dict[str, object]:
     """What a cache writes down about how its features were made."""
     from importlib.metadata import version
 

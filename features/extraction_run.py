@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,10 +22,10 @@ from ..core.files import cannot_write
 from ..core.progress import Progress
 from .cache_writer import FeatureWriter
 from .clips import ClipPlan
+from .containers import TOLERATED_SECONDS
 from .extraction_job import Job
 from .frame_table import REPLACE, FrameTable, UnreadableVideo
 from .pool import Clips, Closed, Decoding, Event, Opened
-from .video import TOLERATED_SECONDS
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -260,11 +260,11 @@ def _committed(writer: FeatureWriter, commit: Callable[[], Path]) -> Path:
         return commit()
 
 
-def _source(video: _Open, lost: np.ndarray, *, partly: bool) -> dict[str, Any]:
+def _source(video: _Open, lost: np.ndarray, *, partly: bool) -> dict[str, object]:
     """What a file says about its video alone."""
     assert video.closed is not None
     table, plan, rows = video.table, video.plan, video.rows
-    source: dict[str, Any] = {
+    source: dict[str, object] = {
         "frames": len(table),
         "average_fps": table.fps,
         "container": table.container,

@@ -15,14 +15,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 
 from .clips import ClipPlan
+from .decode import Decoder
 from .frame_table import FrameTable, OtherFrames, UnreadableVideo
 from .preprocessing import Preprocessing
-from .worker import command, receive, send
+from .python_values import is_array
+from .worker import Decode, Finished, Scan, command, receive, send
 
 # Clips put into the queue at a time; with the queue's length this bounds the memory of what waits.
 _PORTION_BYTES = 4 << 20
@@ -52,7 +54,7 @@ class Closed:
     """A video came to its end, with what the worker says about it, or to an error."""
 
     video: str
-    details: dict[str, Any]
+    details: dict[str, str]
     error: Exception | None = None
 
 
@@ -82,7 +84,7 @@ class Decoding:
         *,
         plan: Callable[[str, FrameTable], ClipPlan],
         preparation: Preprocessing,
-        decoder: str = "auto",
+        decoder: Decoder = "auto",
         workers: int = 1,
         patience_seconds: float = 120.0,
         fps: float | None = None,
@@ -132,18 +134,15 @@ class Decoding:
                     break
                 worker = worker or _Worker(self._settings[3], self._stop)
                 try:
-                    details = self._decode(worker, video, path)
-                    self._put(Closed(video, details))
-                except (UnreadableVideo, _Lost) as error:
-                    details = {}
-                    if isinstance(error, _Lost):
-                        worker.end()
-                        worker = None
-                        how = {"stage": error.stage, "frames": error.frames, "next": _AGAIN}
-                        error = UnreadableVideo(path.name, why=str(error), **how)
-                    else:
-                        details = worker.details
-                    self._put(Closed(video, details, error))
+                    self._decode(worker, video, path)
+                    self._put(Closed(video, worker.details))
+                except UnreadableVideo as error:
+                    self._put(Closed(video, worker.details, error))
+                except _Lost as lost:
+                    worker.end()
+                    worker = None
+                    error = UnreadableVideo(path.name, stage=lost.stage, why=str(lost), frames=lost.frames, next=_AGAIN)
+                    self._put(Closed(video, {}, error))
         except _Stopped:
             pass
         except BaseException as error:  # a fault of ours: the consumer must hear of it, or it would wait for ever
@@ -154,10 +153,11 @@ class Decoding:
             if not self._stop.is_set():
                 self._events.put(None)
 
-    def _decode(self, worker: _Worker, video: str, path: Path) -> dict[str, Any]:
+    def _decode(self, worker: _Worker, video: str, path: Path) -> None:
         worker.details = {}
-        worker.ask("scan", str(path), self._fps)
-        table = worker.answer("table")
+        worker.ask(Scan(str(path), self._fps))
+        table = worker.answer()
+        assert isinstance(table, FrameTable)
         while True:
             plan = self._settings[0](video, table)
             self._put(Opened(video, table, plan))
@@ -169,19 +169,13 @@ class Decoding:
                     raise
                 table = error.table
 
-    def _clips(self, worker: _Worker, video: str, path: Path, table: FrameTable, plan: ClipPlan) -> dict[str, Any]:
+    def _clips(self, worker: _Worker, video: str, path: Path, table: FrameTable, plan: ClipPlan) -> None:
         _, preparation, decoder, _ = self._settings
-        worker.ask("decode", str(path), table, plan.wanted, decoder, preparation)
+        worker.ask(Decode(str(path), table, plan.wanted, decoder, preparation))
         window = _Window(np.searchsorted(plan.wanted, plan.frames))
-        while True:
-            message = worker.answer("frames", "end", "details")
-            if message[0] == "details":
-                worker.details = message[1]
-            elif message[0] == "end":
-                return message[1]
-            else:
-                for row, clips in window.add(message[1]):
-                    self._put(Clips(video, row, clips))
+        while is_array(frames := worker.answer()):
+            for row, clips in window.add(frames):
+                self._put(Clips(video, row, clips))
 
 
 class _Window:
@@ -237,31 +231,32 @@ class _Worker:
         self._process = subprocess.Popen(
             command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._requests, self._answers = io.BufferedWriter(self._process.stdin), self._process.stdout  # type: ignore[type-var]
+        self._requests = io.BufferedWriter(cast("io.FileIO", self._process.stdin))
+        self._answers = cast("io.FileIO", self._process.stdout)
         self._patience, self._stop = patience_seconds, stop
         self._stage, self._frames = "open", 0
-        self.details: dict[str, Any] = {}
+        self.details: dict[str, str] = {}
 
-    def ask(self, kind: str, *arguments: Any) -> None:
-        self._stage, self._frames = ("scan" if kind == "scan" else "decode"), 0
+    def ask(self, request: Scan | Decode) -> None:
+        self._stage, self._frames = ("scan" if isinstance(request, Scan) else "decode"), 0
         try:
-            send(self._requests, (kind, *arguments))
+            send(self._requests, request)
         except OSError:
             raise _Lost(self._epitaph(), self._stage, 0) from None
 
-    def answer(self, *kinds: str) -> Any:
-        """The next message; of a single kind, its content. An error it carries is raised."""
+    def answer(self) -> object:
+        """The next message; an error it carries is raised."""
         try:
             message = receive(self._answers, self._wait)
         except EOFError:
             raise _Lost(self._epitaph(), self._stage, self._frames) from None
-        if message[0] == "error":
-            raise message[1]
-        if message[0] == "frames":
-            self._frames += len(message[1])
-        return message[1] if len(kinds) == 1 else message
+        if is_array(message):
+            self._frames += len(message)
+        elif isinstance(message, Finished):
+            self.details = message.used
+            if message.error is not None:
+                raise message.error
+        return message
 
     def _wait(self) -> None:
         """Return when something has arrived."""

@@ -6,12 +6,14 @@ kernel is our own and exact, because another library's kernel, or the next versi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Literal, NotRequired, TypedDict, Unpack, cast
 
 import numpy as np
+
+from .python_values import is_dict, is_tuple
 
 # Two taps a direction at half-pixel centres, weights of 11 bits, rounded to bytes: what OpenCV and torch call bilinear
 # without antialiasing, computed in integers so that every machine agrees.
@@ -106,16 +108,17 @@ class Preprocessing:
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, for a recipe or a weights file."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {name: list(value) if is_tuple(value) else value for name, value in asdict(self).items()}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
+    def from_dict(cls, values: object) -> Preprocessing:
         """The inverse of `to_dict`; ValueError names an unknown or missing entry."""
-        unknown = set(values) - {field.name for field in fields(cls)}
+        table = values if is_dict(values) else {}
+        unknown = {str(name) for name in table} - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(f"unknown entries of a preprocessing: {', '.join(sorted(unknown))}")
         try:
-            return cls(**values)
+            return cls(**cast("_Described", table))
         except TypeError as error:
             raise ValueError(f"not a preprocessing: {error}") from None
 
@@ -127,6 +130,19 @@ class Values(TypedDict, total=False):
     value_range: float
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+
+class _Described(Values):
+    """All that a weights file says of a preprocessing; as its attributes."""
+
+    resize_height: int
+    resize_width: int | None
+    crop_height: int
+    crop_width: int
+    crop_top: NotRequired[int | None]
+    crop_left: NotRequired[int | None]
+    mean_cube: NotRequired[str | None]
+    kernel: NotRequired[str]
 
 
 def square(size: int, **others: Unpack[Values]) -> Preprocessing:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
@@ -65,7 +64,7 @@ class RowTimes:
                 next="--fps 25 --length-frames 16 --stride-frames 16, say; or --rescaled if rows span the whole video",
             )
 
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> dict[str, object]:
         """What the cache keeps of it."""
         if self.rescaled:
             return {"backbone": "imported", "rescaled": True}

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -59,10 +58,9 @@ class BackboneResult:
     clips: int
     parameters: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values."""
-        failed = [asdict(failure) for failure in self.failed]
-        return asdict(self) | {"path": str(self.path), "failed": failed}
+        return {**asdict(self), "path": str(self.path), "failed": [asdict(failure) for failure in self.failed]}
 
 
 def train_backbone(
@@ -114,7 +112,7 @@ def train_backbone(
     network = network.to(runner.device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     mean, deviation = clips.mean_and_deviation()
     preparation = replace(clips.preparation, mean=tuple(mean.tolist()), std=tuple(deviation.tolist()))
-    about: dict[str, Any] = {
+    about: dict[str, object] = {
         "backbone": "c3d",
         "architecture": network.architecture,
         "preprocessing": preparation.to_dict(),
@@ -255,7 +253,7 @@ def _targets(
             subject=bare[0],
         )
     column = {label: i for i, label in enumerate(classes)}
-    targets = {}
+    targets: dict[str, np.ndarray] = {}
     for video in videos:
         unknown = [label for label in labels[video] if label not in column]
         if unknown:

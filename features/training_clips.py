@@ -14,6 +14,7 @@ import numpy as np
 from ..core.failures import Failure
 from ..core.progress import Progress, silent
 from .clips import ClipPlan
+from .decode import Decoder
 from .extraction_job import refuse_damaged
 from .pool import Clips, Closed, Decoding, Opened
 from .preprocessing import Preprocessing
@@ -47,12 +48,12 @@ class TrainingClips:
     clip_frames: int
     frame_step: int = 1
     memory_bytes: int = 2 << 30
-    decoder: str = "auto"
+    decoder: Decoder = "auto"
     workers: int = 1
-    frames: dict[str, np.ndarray] = field(default_factory=dict)
-    lengths: dict[str, int] = field(default_factory=dict)
-    failed: list[Failure] = field(default_factory=list)
-    _sample: dict[str, np.ndarray] = field(default_factory=dict)
+    frames: dict[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
+    lengths: dict[str, int] = field(default_factory=dict[str, int])
+    failed: list[Failure] = field(default_factory=list[Failure])
+    _sample: dict[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
 
     def read(self, progress: Progress = silent) -> None:
         """Decode every video once. One that cannot be read joins `failed`; the others stay.
@@ -81,7 +82,7 @@ class TrainingClips:
                 parts.pop(event.video, None)  # opened a second time, it holds other frames
             elif isinstance(event, Clips):
                 parts.setdefault(event.video, []).append(event.clips[:, 0])
-            elif isinstance(event, Closed):
+            else:
                 frames = parts.pop(event.video, [])
                 if event.error is not None:
                     self._fail(event.video, event.error)
@@ -129,7 +130,7 @@ class TrainingClips:
             generator: Draws the order and each clip's start.
         """
         names = [video for video in self.files if video in self.lengths]
-        names = [names[i] for i in generator.permutation(len(names))]
+        names = [names[int(i)] for i in generator.permutation(len(names))]
         for shard in self._shards(names, clips_per_video, videos):
             picked = {video: self._pick(self.lengths[video], clips_per_video, generator) for video in shard}
             decoded = self._decoded({video: picked[video] for video in shard if video not in self.frames})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,8 +17,6 @@ import numpy as np
 _SYNC = 0x47
 # Bytes from one packet to the next, and where in it the packet itself begins.
 _LAYOUTS = ((188, 0), (192, 4), (204, 0))
-# Bytes by which the layout is told.
-_TRIED = 1 << 16
 # Bytes by which the layout is told.
 _TRIED = 1 << 16
 # Packets read at a time: about 47 MB.
@@ -43,14 +42,9 @@ class Break:
     seam: bool = False
 
 
-def transport_stream_breaks(path: Path, *, most: int = 1000) -> list[Break]:
-    """The first places at which a transport stream is not whole; none if its packets have no known length."""
-    breaks: list[Break] = []
-    for found in _breaks(path):
-        breaks.append(found)
-        if len(breaks) == most:
-            break
-    return breaks
+def transport_stream_breaks(path: Path) -> list[Break]:
+    """The first thousand places at which a transport stream is not whole; none if its packets have no known length."""
+    return list(islice(_breaks(path), 1000))
 
 
 def transport_stream_damage(path: Path) -> str:

@@ -16,13 +16,15 @@ from ..core.reading import reading
 from ..core.weight_catalogue import CATALOGUE
 from ..core.weight_store import find_weights, not_fetched, sha256, stored, stored_by_hash
 from .backbones import Backbone, get_backbone
-from .c3d_weights import Pool5, build_c3d, load_c3d, load_own
+from .c3d_weights import build_c3d, load_c3d, load_own
 from .checkpoints import load_state, read_checkpoint
 from .library_backbone import LIBRARIES, LibraryBackbone
 from .pickled_arrays import load_array
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from .c3d import Pool5
 
 
 @dataclass(frozen=True, eq=False)

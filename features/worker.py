@@ -6,9 +6,8 @@ of a second and is small. It is started as `python -c`, not by multiprocessing, 
 
 Requests arrive on stdin and answers leave on what was stdout, each a pickle behind its length:
 
-    ("scan", path, fps)                                  -> ("table", FrameTable)
-    ("decode", path, table, wanted, decoder, preparation) -> ("frames", uint8 array)*, then ("end", details)
-                                                           or ("error", UnreadableVideo) instead of any of these
+    Scan   -> its FrameTable, or Finished with an error
+    Decode -> arrays of frames, uint8, then Finished
 """
 
 from __future__ import annotations
@@ -19,8 +18,16 @@ import struct
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .decode import Decoder
+    from .frame_table import FrameTable
+    from .preprocessing import Preprocessing
 
 # Bytes of prepared frames sent at a time. Together with the queue that receives them, this bounds memory.
 BLOCK_BYTES = 2 << 20
@@ -28,7 +35,60 @@ BLOCK_BYTES = 2 << 20
 _LENGTH = struct.Struct("<Q")
 
 
-def send(pipe: BinaryIO, message: Any) -> None:
+@dataclass(frozen=True)
+class Scan:
+    """Asks for a video's frame table.
+
+    Attributes:
+        path: The video.
+        fps: The rate of frames that carry no times.
+    """
+
+    path: str
+    fps: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Decode:
+    """Asks for frames of a video.
+
+    Attributes:
+        path: The video.
+        table: Its frame table.
+        wanted: (M,) int64, numbers of frames in it, rising.
+        decoder: One of `decode.DECODERS`.
+        preparation: What is done to each.
+    """
+
+    path: str
+    table: FrameTable
+    wanted: np.ndarray
+    decoder: Decoder
+    preparation: Preprocessing
+
+
+@dataclass(frozen=True)
+class Finished:
+    """No more frames come.
+
+    Attributes:
+        used: Which decoder gave them, and why.
+        error: What ended it, if anything did.
+    """
+
+    used: dict[str, str]
+    error: Exception | None = None
+
+
+class Source(Protocol):
+    """Where bytes come from."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Fill a buffer as far as there are bytes; returns how many."""
+        ...
+
+
+def send(pipe: BinaryIO, message: object) -> None:
     """Write one message; arrays go out of band, without a copy."""
     buffers: list[pickle.PickleBuffer] = []
     body = pickle.dumps(message, protocol=5, buffer_callback=buffers.append)
@@ -39,11 +99,11 @@ def send(pipe: BinaryIO, message: Any) -> None:
     pipe.flush()
 
 
-def receive(pipe: Any, wait: Callable[[], None] = lambda: None) -> Any:
+def receive(pipe: Source, wait: Callable[[], None] = lambda: None) -> object:
     """Read one message.
 
     Args:
-        pipe: Has `readinto`.
+        pipe: Where from.
         wait: Called before each read, to return when something has arrived.
 
     Raises:
@@ -55,7 +115,7 @@ def receive(pipe: Any, wait: Callable[[], None] = lambda: None) -> Any:
     return pickle.loads(body, buffers=buffers)
 
 
-def _exactly(pipe: Any, size: int, wait: Callable[[], None]) -> bytearray:
+def _exactly(pipe: Source, size: int, wait: Callable[[], None]) -> bytearray:
     data = bytearray(size)
     view, at = memoryview(data), 0
     while at < size:
@@ -88,60 +148,56 @@ class StderrWatch:
         return added.decode(errors="replace")
 
 
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+def serve(requests: Source, answers: BinaryIO) -> None:
     """Answer requests until the other side closes."""
     watch = StderrWatch()
     while True:
         try:
-            kind, *arguments = receive(requests)
+            request = receive(requests)
         except EOFError:
             return
         try:
-            if kind == "scan":
-                _scan(answers, watch, *arguments)
-            else:
-                _decode(answers, watch, *arguments)
+            if isinstance(request, Scan):
+                _scan(answers, watch, request)
+            elif isinstance(request, Decode):
+                _decode(answers, watch, request)
         except BrokenPipeError:
             return
-        except Exception as error:
-            send(answers, ("error", _portable(error, str(arguments[0]), "open" if kind == "scan" else "decode")))
         watch()
 
 
-def _scan(answers: BinaryIO, watch: StderrWatch, path: str, fps: float | None = None) -> None:
+def _scan(answers: BinaryIO, watch: StderrWatch, request: Scan) -> None:
     from .video import scan_video
 
     watch()
-    send(answers, ("table", scan_video(path, watch=watch, fps=fps)))
+    try:
+        send(answers, scan_video(request.path, watch=watch, fps=request.fps))
+    except Exception as error:
+        send(answers, Finished({}, _portable(error, request.path, "open")))
 
 
-def _decode(
-    answers: BinaryIO, watch: StderrWatch, path: str, table: Any, wanted: Any, decoder: str, preparation: Any
-) -> None:
+def _decode(answers: BinaryIO, watch: StderrWatch, request: Decode) -> None:
     import numpy as np
 
     from .decode import decode_frames
 
+    table, wanted = request.table, request.wanted
     used: dict[str, str] = {}
+    ended: Exception | None = None
     watch()
-    # The first frame is sent alone, so that what cannot be decoded at all is known at once.
     block: list[np.ndarray] = []
     try:
-        decoded = decode_frames(path, table, wanted, decoder=decoder, watch=watch, used=used)  # type: ignore[arg-type]
-        for frame in preparation.frames(decoded, table.start_seconds[wanted]):
+        decoded = decode_frames(request.path, table, wanted, decoder=request.decoder, watch=watch, used=used)
+        for frame in request.preparation.frames(decoded, table.start_seconds[wanted]):
             block.append(frame)
             if len(block) * block[0].nbytes >= BLOCK_BYTES:
-                send(answers, ("frames", np.stack(block)))
+                send(answers, np.stack(block))
                 block = []
     except Exception as error:
-        if block:
-            send(answers, ("frames", np.stack(block)))
-        send(answers, ("details", used))
-        send(answers, ("error", _portable(error, path, "decode")))
-        return
+        ended = _portable(error, request.path, "decode")
     if block:
-        send(answers, ("frames", np.stack(block)))
-    send(answers, ("end", used))
+        send(answers, np.stack(block))
+    send(answers, Finished(used, ended))
 
 
 def _portable(error: Exception, path: str, stage: str) -> Exception:
@@ -162,13 +218,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not get between the answers
-    serve(sys.stdin.buffer, answers)
+    serve(os.fdopen(os.dup(0), "rb"), answers)
 
 
 def command() -> list[str]:
     """What to start a worker with; it finds this package the way the starting process did."""
     import json
 
-    paths = json.dumps([entry for entry in sys.path if isinstance(entry, str)])
+    paths = json.dumps(list(map(str, sys.path)))
     package = __name__.rpartition(".")[0]
     return [sys.executable, "-c", f"import sys; sys.path[:] = {paths}; from {package}.worker import main; main()"]

@@ -23,6 +23,7 @@ from thas.features.preprocessing import square
 from thas.features.temporary_names import remove_unfinished
 from thas.features.transport_stream import transport_stream_damage
 from thas.features.video import UnreadableVideo, scan_video
+from thas.features.worker import Decode, Finished, Scan
 
 from .video_files import write_video
 
@@ -36,14 +37,13 @@ class _Reader:
         self.worker = pool._Worker(30, threading.Event())
 
     def frames(self, path: Path) -> np.ndarray:
-        self.worker.ask("scan", str(path))
-        table = self.worker.answer("table")
+        self.worker.ask(Scan(str(path)))
+        table = self.worker.answer()
         refuse_damaged(path.name, table)
-        self.worker.ask("decode", str(path), table, np.arange(len(table)), "auto", HOW)
+        self.worker.ask(Decode(str(path), table, np.arange(len(table)), "auto", HOW))
         frames = []
-        while (message := self.worker.answer("frames", "end", "details"))[0] != "end":
-            if message[0] == "frames":
-                frames.extend(message[1])
+        while not isinstance(some := self.worker.answer(), Finished):
+            frames.extend(some)
         return np.stack(frames)
 
 
@@ -118,16 +118,16 @@ _ODD_WORKER = """
 import os, signal, sys, time
 from thas.features import worker
 scan, decode = worker._scan, worker._decode
-def odd_scan(answers, watch, path, *others):
-    if "crash" in path:
+def odd_scan(answers, watch, request):
+    if "crash" in request.path:
         os.kill(os.getpid(), signal.SIGSEGV)
-    if "hang" in path:
+    if "hang" in request.path:
         time.sleep(600)
-    scan(answers, watch, path, *others)
-def odd_decode(answers, watch, path, *others):
-    if "exit" in path:
+    scan(answers, watch, request)
+def odd_decode(answers, watch, request):
+    if "exit" in request.path:
         os._exit(7)
-    decode(answers, watch, path, *others)
+    decode(answers, watch, request)
 worker._scan, worker._decode = odd_scan, odd_decode
 worker.main()
 """
