@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.reading import refuse_pipe
+from ..core.pictures import open_picture, size_fault
 from .frame_table import FrameTable, UnreadableVideo
 from .stamps import times_of_rate
 
@@ -17,6 +17,7 @@ from .stamps import times_of_rate
 FOLDER = "folder"
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 _USUAL_FPS = 25
+_MOST_FRAMES = 10_000_000  # a week of them; two pictures whose numbers lie further apart are no video
 _LAST_NUMBER = re.compile(r"(\d+)(?=\D*$)")
 
 
@@ -63,6 +64,13 @@ def scan_folder(folder: Path, *, fps: float | None = None) -> FrameTable:
     if len(twice):
         pair = " and ".join(pictures[int(twice[0]) + i][1].name for i in (0, 1))
         raise UnreadableVideo(folder.name, stage="scan", why=f"{pair} have one number", next="remove one of them")
+    if int(numbers[-1]) - int(numbers[0]) >= _MOST_FRAMES:
+        raise UnreadableVideo(
+            folder.name,
+            stage="scan",
+            why=f"{pictures[0][1].name} and {pictures[-1][1].name} are more than {_MOST_FRAMES:,} frames apart",
+            next="number its pictures by their frame",
+        )
     with _opened(folder, pictures[0][1]) as picture:
         width, height, codec = *picture.size, str(picture.format or "").lower()
     rate = Fraction(fps or _USUAL_FPS).limit_denominator(1_000_000)
@@ -102,11 +110,12 @@ def folder_frames(folder: Path, wanted: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _opened(folder: Path, path: Path, frames: int = 0):
-    from PIL import Image
-
     try:
-        refuse_pipe(path)
-        return Image.open(path)
+        picture = open_picture(path)
+        if fault := size_fault(*picture.size):
+            picture.close()
+            raise ValueError(fault)
+        return picture
     except Exception as error:  # a damaged picture makes its decoder raise almost anything
         raise _unreadable(folder, path, error, frames) from error
 

@@ -13,10 +13,8 @@ import PIL.Image
 import PIL.ImageOps
 
 from ..core.errors import DataError
-from ..core.reading import refuse_pipe, said
-
-MOST_PIXELS = 100_000_000
-"""Larger images are refused before they are decoded (300 MB as RGB): such a file may be a decompression bomb."""
+from ..core.pictures import open_picture, size_fault
+from ..core.reading import said
 
 _LARGE_PIXELS = 20_000_000
 _large = threading.Lock()  # for the memory: one of 100 million pixels takes gigabytes while it is decoded
@@ -57,13 +55,13 @@ def read_image(path: Path, *, upright: bool = True, short_side: int | None = Non
         An image of mode RGB.
 
     Raises:
-        DataError: The file is missing, is no image, is damaged, or has more than `MOST_PIXELS`.
+        DataError: The file is missing, is no image, is damaged, or has more than `core.pictures.MOST_PIXELS`.
     """
     with _opened(path) as image:
-        if image.width * image.height > MOST_PIXELS:
+        if fault := size_fault(image.width, image.height):
             raise DataError(
                 f"{path} is not decoded",
-                why=f"its {image.width} x {image.height} pixels are more than {MOST_PIXELS:,}",
+                why=fault,
                 next="make a smaller copy of it",
                 subject=str(path),
             )
@@ -129,8 +127,7 @@ _silence = _Silence()
 @contextmanager
 def _opened(path: Path) -> Iterator[PIL.Image.Image]:
     try:
-        refuse_pipe(path)
-        with _silence, PIL.Image.open(path) as image:
+        with _silence, open_picture(path) as image:
             yield image
     except FileNotFoundError:
         raise DataError(f"there is no image {path}", next="check the path", subject=str(path)) from None

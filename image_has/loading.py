@@ -16,7 +16,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..core.errors import DataError
 from ..core.failures import Failure
-from .decode import MOST_PIXELS, read_image
+from ..core.pictures import MOST_PIXELS
+from .decode import read_image
 from .images import ImageTable
 from .settings import InputSettings, TrainSettings
 
