@@ -12,7 +12,8 @@ from .core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .core.errors import ThasError
-    from .core.plugins import register, trust
+    from .core.plugin_imports import trust
+    from .core.plugins import register
     from .core.segments import Segments
     from .datasets.dataset import Dataset, open_dataset
     from .eval.annotation_files import read_annotations
@@ -40,7 +41,7 @@ _HOME = {
     "read_annotations": "eval.annotation_files",
     "register": "core.plugins",
     "train": "temporal_has.train",
-    "trust": "core.plugins",
+    "trust": "core.plugin_imports",
 }
 
 __all__ = [

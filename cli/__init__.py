@@ -78,7 +78,7 @@ def _show_messages() -> None:
 
 def _trusting(tokens: Sequence[str]) -> list[str]:
     """What was typed, without --plugin; what it names as MODULE:ATTRIBUTE, there or anywhere, may be imported."""
-    from ..core.plugins import trust, trust_typed
+    from ..core.plugin_imports import trust, trust_typed
 
     trust_typed(tokens)
     rest: list[str] = []

@@ -147,7 +147,7 @@ def list_datasets(*, printed: Printed = Printed()) -> None:
         return
     for name, data in presets.items():
         out.print(f"{name}: learns from {data['train_subset']}, scored on {data['test_subset']}", markup=False)
-        out.print(f"    {data['note'].format(folder='data/' + name)}", markup=False)
+        out.print(f"    {str(data['note']).format(folder='data/' + name)}", markup=False)
     for name, whose in brought.items():
         out.print(f"{name}: {whose}", markup=False)
     out.print("or a folder with videos/ and labels.csv (video,label,subset)", markup=False)

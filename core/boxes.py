@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from .errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from .table_text import BoxRow
 
 _CORNERS = ("x0", "y0", "x1", "y1")
 
@@ -137,7 +139,7 @@ class Boxes:
     def __len__(self) -> int:
         return len(self.image)
 
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+    def __iter__(self) -> Iterator[BoxRow]:
         return zip(*(column.tolist() for column in self._columns().values()), strict=True)
 
     def __getitem__(self, rows: np.ndarray | slice) -> Boxes:

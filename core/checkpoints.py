@@ -12,7 +12,7 @@ import json
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .errors import CheckpointError
 from .reading import refuse_pipe, said
@@ -32,7 +32,7 @@ CHECKSUM = "crc32"
 """The entry of the description that tells whether anything has changed since."""
 
 
-def packed(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> bytes:
+def packed(tensors: Mapping[str, Tensor], description: Mapping[str, object]) -> bytes:
     """Tensors and their description as the content of a file."""
     from safetensors.torch import save
 
@@ -44,7 +44,7 @@ def packed(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> byt
     return save(ready, metadata={"thas": json.dumps(told, sort_keys=True)})
 
 
-def unpacked(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def unpacked(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
     """The tensors of a file, on the CPU, and its description.
 
     Raises:
@@ -63,7 +63,7 @@ def unpacked(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, description
 
 
-def check_unchanged(tensors: Mapping[str, Tensor], description: dict[str, Any], path: Path) -> None:
+def check_unchanged(tensors: Mapping[str, Tensor], description: dict[str, object], path: Path) -> None:
     """Compare a file with its checksum, which is taken out of the description; files of older versions have none.
 
     Raises:
@@ -90,7 +90,7 @@ def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
             )
 
 
-def _checksum(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> int:
+def _checksum(tensors: Mapping[str, Tensor], description: Mapping[str, object]) -> int:
     """CRC-32 of the description and of all tensors by name."""
     import torch
 
@@ -138,7 +138,7 @@ def check_shapes(build: Callable[[], nn.Module], tensors: Mapping[str, Tensor]) 
             raise ValueError(f"{name} is {given.get(name, 'absent')}, and {wanted.get(name, 'absent')} by its settings")
 
 
-def read_header(path: Path) -> dict[str, Any]:
+def read_header(path: Path) -> dict[str, object]:
     """What a file says of itself; neither its tensors nor torch are loaded.
 
     Raises:

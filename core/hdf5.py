@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +36,7 @@ def opened(
     next: str = "make it again",
     what: str = "features",
     kind: type[ThasError] = FeatureError,
-) -> Iterator[h5py.File]:
+) -> Generator[h5py.File]:
     """An HDF5 file open for reading within a `with` block.
 
     Args:

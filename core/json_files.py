@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from .errors import DataError
 from .tables import opened
 
 
-def load_json(path: Path, *, next: str = "give a JSON file") -> Any:
+def load_json(path: Path, *, next: str = "give a JSON file") -> object:
     """The contents of a JSON file.
 
     Raises:
@@ -21,7 +20,7 @@ def load_json(path: Path, *, next: str = "give a JSON file") -> Any:
     return parse_json(text, str(path), next=next)
 
 
-def parse_json(text: str, name: str, *, next: str = "give a JSON file") -> Any:
+def parse_json(text: str, name: str, *, next: str = "give a JSON file") -> object:
     """The contents of JSON text; `name` is what messages call it.
 
     Raises:
@@ -40,7 +39,7 @@ def parse_json(text: str, name: str, *, next: str = "give a JSON file") -> Any:
         raise DataError(f"{name} is not valid JSON", why=str(error)[:200], next=next, subject=name) from None
 
 
-def _without_repeats(pairs: list[tuple[str, Any]], name: str) -> dict[str, Any]:
+def _without_repeats(pairs: list[tuple[str, object]], name: str) -> dict[str, object]:
     """A table whose keys are all different: JSON readers keep the last of two without a word."""
     table = dict(pairs)
     if len(table) < len(pairs):

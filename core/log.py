@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 
 from .files import cannot_write, write_atomically
+from .narrowing import is_table
 
 LOG = "log.jsonl"
 
@@ -41,7 +41,7 @@ class Epoch:
     validation_map: float | None = None
     validation_loss: float | None = None
 
-    def known(self) -> dict[str, Any]:
+    def known(self) -> dict[str, float]:
         """Without what was not measured."""
         names = {"per_second": f"{self.things}_per_second"}
         return {names.get(k, k): value for k, value in vars(self).items() if value is not None and k != "things"}
@@ -125,42 +125,43 @@ def cut_log(path: Path, epochs: int) -> None:
         DataError: The file cannot be written.
     """
     if path.exists():
-        kept = [line for line in read_log(path) if line["number"] <= epochs]
-        write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept))
+        before = [line for line in read_log(path) if line["number"] <= epochs]
+        write_atomically(path, "".join(json.dumps(line) + "\n" for line in before))
 
 
-def read_log(path: Path) -> list[dict[str, Any]]:
+def read_log(path: Path) -> list[dict[str, float]]:
     """The epochs of a run; after a resumption the last word on each counts, and lines cut off count for nothing."""
     if not path.is_file():
         return []
-    epochs: dict[int, dict[str, Any]] = {}
+    epochs: dict[int, dict[str, float]] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            epoch = json.loads(line)
-            if not isinstance(epoch, dict):
+            told: object = json.loads(line)
+            if not is_table(told):
                 continue
-            epoch = cast(dict[str, Any], epoch)
-            if "epoch" in epoch:  # runs of images called it so
-                epoch["number"] = epoch.pop("epoch")
+            # Runs of images called the number so.
+            epoch = {"number" if name == "epoch" else name: value for name, value in told.items()}
             if _is_epoch(epoch):
-                epochs[epoch["number"]] = epoch
+                kept: dict[str, float] = {k: value for k, value in epoch.items() if isinstance(value, int | float)}
+                epochs[int(kept["number"])] = kept
         except (ValueError, RecursionError):
             continue
     return [epochs[number] for number in sorted(epochs)]
 
 
-def _is_epoch(epoch: Mapping[str, Any]) -> bool:
+def _is_epoch(epoch: Mapping[str, object]) -> bool:
     """Whether a line tells an epoch: a number from 1, a loss and an accuracy, and nothing that is no finite number."""
     if not {"number", "loss", "accuracy"} <= set(epoch):
         return False
     told = [epoch[name] for name in Epoch.__dataclass_fields__ if epoch.get(name) is not None]
-    if not all(type(value) in (int, float) and -1e300 < value < 1e300 for value in told):
+    if not all(isinstance(value, int | float) and type(value) is not bool and -1e300 < value < 1e300 for value in told):
         return False
     judged = [epoch.get(name) is not None for name in ("validation_map", "validation_loss")]
-    return type(epoch["number"]) is int and epoch["number"] >= 1 and judged[0] == judged[1]
+    number = epoch["number"]
+    return type(number) is int and number >= 1 and judged[0] == judged[1]
 
 
-def best_epoch(log: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def best_epoch(log: Sequence[Mapping[str, float]]) -> Mapping[str, float] | None:
     """The epoch of the best validation: the highest mean average precision, the lowest loss among equals; None if none.
 
     >>> best_epoch([{"number": n, "validation_map": 1.0, "validation_loss": 1 / n} for n in (1, 2)])["number"]
@@ -170,13 +171,13 @@ def best_epoch(log: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     return max(judged, key=lambda epoch: (epoch["validation_map"], -epoch["validation_loss"]), default=None)
 
 
-def stopped_early(log: Sequence[Mapping[str, Any]], patience: int) -> bool:
+def stopped_early(log: Sequence[Mapping[str, float]], patience: int) -> bool:
     """Whether training had no reason to go on: the best epoch was `patience` epochs ago; 0 never stops."""
     best = best_epoch(log)
     return best is not None and 0 < patience <= log[-1]["number"] - best["number"]
 
 
-def convergence(log: Sequence[Mapping[str, Any]], *, window: int = 10) -> float:
+def convergence(log: Sequence[Mapping[str, float]], *, window: int = 10) -> float:
     """How far the loss still fell: its mean over the last `window` epochs against the `window` before, as a fraction.
 
     >>> convergence([{"loss": 2.0}] * 10 + [{"loss": 1.0}] * 10)

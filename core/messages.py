@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 logger = logging.getLogger("thas")
@@ -44,7 +44,7 @@ class _Sieve(logging.Filter):
 
 
 @contextmanager
-def without(words: str) -> Iterator[None]:
+def without(words: str) -> Generator[None]:
     """Drop the messages that contain these words: for a caller who knows better.
 
     >>> with without("same videos"):
@@ -59,7 +59,7 @@ def without(words: str) -> Iterator[None]:
 
 
 @contextmanager
-def collected() -> Iterator[list[str]]:
+def collected() -> Generator[list[str]]:
     """Keep the warnings instead of showing them: for a process that works for another one, which shows them.
 
     >>> with collected() as warnings:

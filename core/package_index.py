@@ -16,13 +16,14 @@ import tarfile
 import urllib.request
 import zipfile
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.response import addinfourl
 
 _JSON = "application/vnd.pypi.simple.v1+json"
 _TIMEOUT_SECONDS = 60
@@ -41,7 +42,7 @@ def index_addresses() -> list[str]:
         try:
             from pip._internal.models.index import PyPI
 
-            first = cast(Any, PyPI).simple_url
+            first = str(PyPI.simple_url)
         except ImportError:
             pass
     return [address for address in (first, *setting("extra-index-url").split()) if address]
@@ -131,7 +132,7 @@ def without_password(address: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def opened(address: str, *, accept: str = "*/*") -> Any:
+def opened(address: str, *, accept: str = "*/*") -> addinfourl | HTTPResponse:
     """An open answer to a request, with what the address says of user and password, and with pip's certificates."""
     parts = urlsplit(address)
     request = urllib.request.Request(without_password(address), headers={"Accept": accept, "User-Agent": "thas"})
@@ -144,7 +145,7 @@ def opened(address: str, *, accept: str = "*/*") -> Any:
 
 
 @contextmanager
-def member(archive: Path, name: str) -> Iterator[IO[bytes]]:
+def member(archive: Path, name: str) -> Generator[IO[bytes]]:
     """One file of a wheel or a source archive, open for reading.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 # After matplotlib's own, those that come with the usual systems and hold Chinese, Japanese and Korean.
@@ -27,7 +27,7 @@ _FONTS = (
 
 
 @contextmanager
-def drawing() -> Iterator[None]:
+def drawing() -> Generator[None]:
     """Draw and save a figure inside: letters come from any installed font that has them, and $ is a dollar.
 
     Where no font has a letter, a box stands for it; matplotlib's warning about that is left out, all others are not.

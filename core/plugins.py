@@ -2,11 +2,7 @@
 
 A name is one that thas brings along, one that a program registered, one that an installed package declares as an entry
 point (`thas.heads`, `thas.networks`, `thas.losses`, `thas.backbones`, `thas.datasets`), or MODULE:ATTRIBUTE.
-
-The rule of what may be imported: a module of MODULE:ATTRIBUTE is imported only where somebody named it here and now, on
-the command line, in a preset or an experiment named there, by `trust` from Python, or in THAS_PLUGINS. What a file says
-that may come from a stranger (a checkpoint, a run's settings.toml, any `--config`) names parts, but makes nobody import
-them.
+What of the latter may be imported says `plugin_imports`.
 """
 
 from __future__ import annotations
@@ -14,32 +10,30 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Literal, TypeVar, get_args, overload
+from typing import Literal, TypeVar, overload
 
 from .errors import CheckpointError, ThasError, UsageError, suggestion
+from .narrowing import is_table
+from .plugin_imports import attribute_of, import_trusted, is_path, trusted
 
 PartKind = Literal["heads", "networks", "losses", "backbones", "datasets"]
-ENVIRONMENT = "THAS_PLUGINS"
-"""What was named, separated by spaces; processes that are started from here inherit it."""
 
-_ONE = {
+_ONE: dict[PartKind, str] = {
     "heads": "head",
     "networks": "network",
     "losses": "loss",
     "backbones": "backbone",
     "datasets": "reader of data sets",
 }
-_TYPED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_built_in: dict[str, dict[str, str | None]] = {kind: {} for kind in get_args(PartKind)}
-_prefixes: dict[str, tuple[str, ...]] = dict.fromkeys(get_args(PartKind), ())
-_registered: dict[str, dict[str, object]] = {kind: {} for kind in get_args(PartKind)}
+_built_in: dict[PartKind, dict[str, str | None]] = {kind: {} for kind in _ONE}
+_prefixes: dict[PartKind, tuple[str, ...]] = dict.fromkeys(_ONE, ())
+_registered: dict[PartKind, dict[str, object]] = {kind: {} for kind in _ONE}
 
 Part = TypeVar("Part")
 
@@ -55,7 +49,7 @@ class Origin:
         package: The installed package that declares it, with its version; empty if none does.
     """
 
-    kind: str
+    kind: PartKind
     name: str
     module: str = ""
     package: str = ""
@@ -106,51 +100,8 @@ def register(kind: PartKind, name: str, part: object = None) -> object:
     return add if part is None else add(part)
 
 
-def trust(name: str) -> None:
-    """Let files name MODULE:ATTRIBUTE, which is imported once it is used; or import a MODULE that registers its parts.
-
-    Raises:
-        UsageError: It is neither, or the module cannot be imported.
-    """
-    if not (is_path(name) or re.fullmatch(r"[A-Za-z_][\w.]*", name)):
-        raise UsageError(f"{name!r} is no plug-in", next="name it MODULE:ATTRIBUTE, or MODULE", subject=name)
-    if name not in _trusted():
-        os.environ[ENVIRONMENT] = " ".join([*_trusted(), name])
-    if not is_path(name):
-        _import(name, name)
-
-
-def trust_typed(texts: Iterable[object]) -> None:
-    """Trust each MODULE:ATTRIBUTE among what somebody typed, also as a value, `network.head=MODULE:ATTRIBUTE`."""
-    for text in texts:
-        if isinstance(text, str):
-            for name in re.split(r"[=,\s\[\]]+", text):
-                if is_path(name):
-                    trust(name)
-
-
-def is_path(name: str) -> bool:
-    """Whether a name is of the form MODULE:ATTRIBUTE.
-
-    >>> is_path("mine.heads:Wide"), is_path("attention"), is_path("cuda:1")
-    (True, False, False)
-    """
-    return _TYPED.fullmatch(name) is not None
-
-
-def _trusted() -> list[str]:
-    return os.environ.get(ENVIRONMENT, "").split()
-
-
-def _import_trusted() -> None:
-    """Import the modules named without an attribute, so that they register what they hold; once each."""
-    for name in _trusted():
-        if not is_path(name):
-            _import(name, name)
-
-
 @lru_cache(maxsize=1)
-def _entry_points() -> dict[str, dict[str, metadata.EntryPoint]]:
+def _entry_points() -> dict[PartKind, dict[str, metadata.EntryPoint]]:
     return {kind: {one.name: one for one in metadata.entry_points(group=f"thas.{kind}")} for kind in _registered}
 
 
@@ -161,7 +112,7 @@ def registered(kind: PartKind) -> list[str]:
 
 def names(kind: PartKind) -> list[str]:
     """The names of a kind: of thas itself, registered, of installed packages."""
-    _import_trusted()
+    import_trusted()
     return list(dict.fromkeys([*_built_in[kind], *_registered[kind], *_entry_points()[kind]]))
 
 
@@ -208,66 +159,19 @@ def load(kind: PartKind, name: str) -> object:
         return getattr(import_module(f"..{module}", __package__), attribute)
     if not is_path(name):
         point = _entry_points()[kind][name]
-        return _attribute(point.value, name, package=_package(point))
-    if name not in _trusted():
+        return attribute_of(point.value, name, package=_package(point))
+    if name not in trusted():
         raise _untrusted(kind, name)
-    return _attribute(name, name)
+    return attribute_of(name, name)
 
 
-def typed_attribute(name: str) -> object:
-    """What a MODULE:ATTRIBUTE names that somebody typed here and now and that is no part of a network, imported.
-
-    Raises:
-        UsageError: It is of another form, or cannot be imported.
-    """
-    if not is_path(name):
-        why = "it must name a module that Python finds and what to take from it"
-        raise UsageError(f"{name!r} is no MODULE:ATTRIBUTE", why=why, next="name it as in mine:track", subject=name)
-    return _attribute(name, name)
-
-
-def _untrusted(kind: str, name: str) -> UsageError:
+def _untrusted(kind: PartKind, name: str) -> UsageError:
     return UsageError(
         f"the {_ONE[kind]} {name} does not come with thas",
         why="a file names it, and files do not get modules imported that nobody named here",
         next=f"if you trust it: the same command with --plugin {name}; from Python, thas.trust({name!r})",
         subject=name,
     )
-
-
-def _import(module: str, name: str, package: str = "") -> object:
-    try:
-        return import_module(module)
-    except ThasError:
-        raise
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        absent = isinstance(error, ModuleNotFoundError) and error.name in (module, module.split(".")[0])
-        what = str(error) if absent else f"it raises on import: {type(error).__name__}: {error}"
-        advice = f"pip install --force-reinstall {package.split()[0]}" if package else ""
-        advice = advice or (
-            f"put the folder of {module.replace('.', '/')}.py on PYTHONPATH"
-            if absent
-            else f"python -c 'import {module}' shows where; correct it"
-        )
-        raise UsageError(f"plug-in {name} cannot be loaded", why=what, next=advice, subject=name) from error
-
-
-def _attribute(path: str, name: str, package: str = "") -> object:
-    module, _, attribute = path.partition(":")
-    found = _import(module, name, package)
-    for one in attribute.split("."):
-        if not hasattr(found, one):
-            known = [key for key in vars(found) if not key.startswith("_")] if hasattr(found, "__dict__") else []
-            raise UsageError(
-                f"plug-in {name} cannot be loaded",
-                why=f"module {module} has no {attribute}; {suggestion(attribute, known)}",
-                next="name it MODULE:ATTRIBUTE",
-                subject=name,
-            )
-        found = getattr(found, one)
-    return found
 
 
 def _package(point: metadata.EntryPoint) -> str:
@@ -347,7 +251,7 @@ def code_digest(kind: PartKind, name: str) -> str:
         return ""
 
 
-def require(origins: Mapping[str, Mapping[str, str]], *, path: str) -> None:
+def require(origins: object, *, path: str) -> None:
     """Refuse a file that needs parts which are not there, and say what to install or to name.
 
     Args:
@@ -357,11 +261,12 @@ def require(origins: Mapping[str, Mapping[str, str]], *, path: str) -> None:
     Raises:
         CheckpointError: A part is missing; nothing is imported to find out.
     """
-    absent = [
-        Origin(one["kind"], one["name"], one.get("module", ""), one.get("package", ""))
-        for one in origins.values()
-        if one["kind"] in _registered and one["name"] not in {*names(one["kind"]), *filter(is_path, _trusted())}  # type: ignore[arg-type]
-    ]
+    absent: list[Origin] = []
+    for one in filter(is_table, origins.values() if is_table(origins) else ()):
+        kind: PartKind | None = next((kind for kind in _ONE if kind == one.get("kind")), None)
+        name, module, package = (str(one.get(fact, "")) for fact in ("name", "module", "package"))
+        if kind is not None and name not in {*names(kind), *filter(is_path, trusted())}:
+            absent.append(Origin(kind, name, module, package))
     paths = list(dict.fromkeys(one.name for one in absent if is_path(one.name) and not one.package))
     for came in absent:
         kind, name = came.kind, came.name

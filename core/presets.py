@@ -13,14 +13,16 @@ A preset is called by its name, or by the path of a file of one's own. Besides t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from .errors import UsageError, listing, suggestion
-from .plugins import require, trust_typed
+from .narrowing import is_table, is_texts
+from .plugin_imports import trust_typed
+from .plugins import require
 from .settings_table import Kind, SettingsTable, flatten, read_toml
 
 PRESETS_FOLDER = Path(__file__).parents[1] / "presets"
@@ -30,6 +32,7 @@ _OF = {"temporal": "videos", "image": "images"}
 _COMMANDS = {"temporal": "thas train, or thas sweep", "image": "thas image train, or thas image sweep"}
 
 Table = TypeVar("Table", bound=SettingsTable)
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Preset:
 
     name: str
     kind: Kind | None
-    tables: Mapping[str, Mapping[str, Any]]
+    tables: Mapping[str, Mapping[str, object]]
     settings: Mapping[str, object]
     sources: Mapping[str, str]
 
@@ -146,32 +149,34 @@ def _check_kind(found: Preset, kind: Kind | None) -> None:
 def _read(path: Path, name: str, *, ours: bool, above: tuple[Path, ...] = ()) -> Preset:
     """A preset's file; `above` are the files that extend it."""
     content = read_toml(path)
-
     kind, base_name, sources = content.get("kind"), content.get("extends"), content.get("sources", {})
-    if kind not in (None, "temporal", "image"):
+    half: Kind | None = "temporal" if kind == "temporal" else "image" if kind == "image" else None
+    if kind is not None and half is None:
         raise _refusal(path, f'kind must be "temporal" or "image", not {kind!r}')
-    lists = sources.values() if isinstance(sources, Mapping) else [None]
-    if not all(isinstance(keys, list) and all(isinstance(key, str) for key in keys) for keys in lists):
-        raise _refusal(path, "[sources] must list settings", 'such as paper = ["hide.probability"]')
+    whose: dict[str, str] = {}
+    for source, keys in sources.items() if is_table(sources) else [("", None)]:
+        if not is_texts(keys):
+            raise _refusal(path, "[sources] must list settings", 'such as paper = ["hide.probability"]')
+        whose |= dict.fromkeys(keys, source)
     base = None
     if base_name is not None:
         base = _extended(base_name, path, above)
-        if kind is None:
-            kind = base.kind
-        elif base.kind not in (None, kind):
-            raise _refusal(path, f"it is for {_OF[kind]} and cannot extend one for {_OF[str(base.kind)]}")
-    tables = {key: table for key, table in content.items() if key in _OTHER_TABLES}
-    for key, table in tables.items():
-        if not isinstance(table, Mapping):
+        if half is None:
+            half = base.kind
+        elif base.kind not in (None, half):
+            raise _refusal(path, f"it is for {_OF[half]} and cannot extend one for {_OF[str(base.kind)]}")
+    tables: dict[str, Mapping[str, object]] = {}
+    for key in (key for key in content if key in _OTHER_TABLES):
+        if not is_table(table := content[key]):
             raise _refusal(path, f"{key} must be a table")
+        tables[key] = table
     settings = flatten(settings_of(content))
-    whose = {key: source for source, keys in sources.items() for key in keys}
     said = {key: whose.get(key, "ours") for key in settings} if ours else {k: whose[k] for k in settings if k in whose}
     if base is not None:
         tables = {key: {**base.tables.get(key, {}), **tables.get(key, {})} for key in {**base.tables, **tables}}
         said = {key: source for key, source in base.sources.items() if key not in settings} | said
         settings = {**base.settings, **settings}
-    return Preset(name, kind, tables, settings, said)
+    return Preset(name, half, tables, settings, said)
 
 
 def _refusal(path: Path, what: str, why: str = "") -> UsageError:
@@ -201,7 +206,7 @@ def settings_of(tables: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in tables.items() if key not in _OTHER_TABLES | _OTHER_KEYS}
 
 
-def table_of(table: type[Table], tables: Mapping[str, Any], *, path: Path) -> Table:
+def table_of(table: type[Table], tables: Mapping[str, object], *, path: Path) -> Table:
     """The settings in a run's settings.toml; what it says to others is passed over.
 
     Raises:
@@ -214,13 +219,18 @@ def table_of(table: type[Table], tables: Mapping[str, Any], *, path: Path) -> Ta
     return table.kept(flatten(settings_of(tables) | own), origin=str(path))
 
 
-def preset_table(name: str, table: str) -> dict[str, Any]:
+def preset_table(name: str, table: str) -> dict[str, object]:
     """A preset's table for another command than train, `features` or `backbone`; empty where it has none.
 
     >>> preset_table("has2017", "features")
     {}
     """
     return dict(read_preset(name).tables.get(table, {})) if name in preset_names() else {}
+
+
+def made_of_preset(make: Callable[..., Made], name: str, table: str) -> Made:
+    """What `make` gives for a preset's table, whose keys are its parameters."""
+    return make(**preset_table(name, table))
 
 
 def preset_layer(name: str, kind: Kind, *, folder: Path | None = None) -> Layer:

@@ -7,12 +7,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Generic, Literal, TypeVar
 
 from .errors import Terminated, ThasError, UsageError
 from .failures import Failure
@@ -24,8 +24,11 @@ try:
 except ImportError:  # not on Windows
     fcntl = None
 
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
 # Called with a job, the device it is to use ("" for any) and a function that reports one more step done.
-Work = Callable[[Any, str, Callable[[], None]], Any]
+Work = Callable[[Job, str, Callable[[], None]], Result]
 
 
 def cores() -> int:
@@ -34,13 +37,13 @@ def cores() -> int:
 
 
 def run_jobs(
-    work: Work,
-    jobs: Sequence[Any],
+    work: Work[Job, Result],
+    jobs: Sequence[Job],
     *,
     workers: int = 1,
     devices: Sequence[str] = (),
     on_step: Callable[[int], None] = lambda job: None,
-) -> Generator[tuple[int, Any], None, None]:
+) -> Generator[tuple[int, Result | Failure], None, None]:
     """Do jobs in any order, in this process or in several others.
 
     Args:
@@ -67,28 +70,28 @@ def run_jobs(
         while busy := {worker.pipe: worker for worker in pool if worker.job is not None}:
             for pipe in wait(list(busy)):
                 worker = busy[pipe]  # type: ignore[index]
-                done, result = worker.answer()
+                answer = worker.answer()
                 job = worker.job
                 assert job is not None
-                if not done:
-                    if result is None:
+                if answer[0] is False:
+                    if answer[1] is None:
                         on_step(job)
                     else:
-                        logger.log(*result)
+                        logger.log(*answer[1])
                     continue
                 worker.job = None
                 if left:
                     worker.give(*left.pop())
-                yield job, result
+                yield job, answer[1]
     finally:
         for worker in pool:
             worker.end()
 
 
-class _Worker:
+class _Worker(Generic[Job, Result]):
     """A process that does one job after the other, and is replaced when it dies."""
 
-    def __init__(self, work: Work, device: str, threads: int) -> None:
+    def __init__(self, work: Work[Job, Result], device: str, threads: int) -> None:
         self.work, self.device, self.threads = work, device, threads
         self.job: int | None = None
         self._begin()
@@ -101,13 +104,13 @@ class _Worker:
         self.process.start()
         theirs.close()
 
-    def give(self, number: int, job: Any) -> None:
+    def give(self, number: int, job: Job) -> None:
         self.job = number
         if not self.process.is_alive():
             self._begin()
         self.pipe.send(job)
 
-    def answer(self) -> tuple[bool, Any]:
+    def answer(self) -> tuple[Literal[True], Result | Failure] | tuple[Literal[False], tuple[int, str] | None]:
         """Whether the job is done, and its result; else None for a step, or level and text of a message."""
         try:
             return self.pipe.recv()
@@ -124,7 +127,7 @@ class _Worker:
         self.pipe.close()
 
 
-def _serve(pipe: Connection, work: Work, device: str, threads: int, parent: int, level: int) -> None:
+def _serve(pipe: Connection, work: Work[Job, Result], device: str, threads: int, parent: int, level: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a typed Ctrl-C reaches all; the parent ends the others
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads it when it is imported, by the first job
@@ -140,7 +143,7 @@ def _serve(pipe: Connection, work: Work, device: str, threads: int, parent: int,
     logger.addHandler(Forwarded(lambda rank, text: send(False, (rank, text)), level=level))
     while True:
         try:
-            job = pipe.recv()
+            job: Job = pipe.recv()
         except (EOFError, ConnectionError):
             return
         try:
@@ -156,7 +159,7 @@ def _leave_with(parent: int) -> None:
     os._exit(1)
 
 
-def attempt(work: Work, job: Any, device: str, step: Callable[[], None]) -> Any:
+def attempt(work: Work[Job, Result], job: Job, device: str, step: Callable[[], None]) -> Result | Failure:
     """What a job returns, or a `Failure`."""
     try:
         return work(job, device, step)
@@ -168,7 +171,7 @@ def attempt(work: Work, job: Any, device: str, step: Callable[[], None]) -> Any:
 
 
 @contextmanager
-def only_one(folder: Path, *, wait: bool = True) -> Iterator[None]:
+def only_one(folder: Path, *, wait: bool = True) -> Generator[None]:
     """Hold a folder, which is made, against other processes that would hold it.
 
     Args:

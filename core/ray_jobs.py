@@ -12,13 +12,13 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from .._version import __version__
 from .errors import UsageError
 from .failures import Failure
 from .messages import collected, logger
-from .processes import Work, attempt
+from .processes import Job, Result, Work, attempt
 from .ray_session import ray_session
 
 # A job that was in work on so many processes that died is given up.
@@ -26,13 +26,13 @@ _MOST_DEATHS = 3
 
 
 def run_jobs_on_ray(
-    work: Work,
-    jobs: Sequence[Any],
+    work: Work[Job, Result],
+    jobs: Sequence[Job],
     *,
     address: str | None = None,
     gpus: bool = False,
     on_step: Callable[[int], None] = lambda job: None,
-) -> Generator[tuple[int, Any], None, None]:
+) -> Generator[tuple[int, Result | Failure], None, None]:
     """Do jobs in any order, one a core of the cluster, or one a GPU.
 
     Args:
@@ -67,26 +67,24 @@ def run_jobs_on_ray(
                         for _ in range(count):
                             on_step(number)
                     for one in ready:
-                        yield _answer(ray, one, waiting.pop(one))
+                        number = waiting.pop(one)
+                        try:
+                            result, messages = ray.get(one)
+                        except ray.exceptions.RayTaskError as error:
+                            raise error.cause from None
+                        except ray.exceptions.RayError as error:
+                            what = f"its process died {_MOST_DEATHS} times"
+                            why = str(error).strip().splitlines()[0]
+                            yield number, Failure("", what, why, next="run it again; with --engine local it says more")
+                            continue
+                        for message in messages:
+                            logger.warning(message)
+                        yield number, result
             finally:
                 for one in waiting:
                     ray.cancel(one, force=True)
     finally:
         proof.unlink(missing_ok=True)
-
-
-def _answer(ray: Any, one: Any, number: int) -> tuple[int, Any]:
-    try:
-        result, messages = ray.get(one)
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause from None
-    except ray.exceptions.RayError as error:
-        what = f"its process died {_MOST_DEATHS} times"
-        why = str(error).strip().splitlines()[0]
-        return number, Failure("", what, why, next="run it again; with --engine local it says more")
-    for message in messages:
-        logger.warning(message)
-    return number, result
 
 
 class _Steps:
@@ -104,9 +102,19 @@ class _Steps:
         return dict(steps)
 
 
+class _RemoteTell(Protocol):
+    def remote(self, number: int) -> None: ...
+
+
+class _Desk(Protocol):
+    """`_Steps` as other processes see it."""
+
+    tell: _RemoteTell
+
+
 def _do(
-    work: Work, job: Any, device: str, number: int, desk: Any, proof: Path, version: str
-) -> tuple[object, list[str]]:
+    work: Work[Job, Result], job: Job, device: str, number: int, desk: _Desk, proof: Path, version: str
+) -> tuple[Result | Failure, list[str]]:
     """A job on a machine of the cluster, with one thread as in one of several processes."""
     os.environ["OMP_NUM_THREADS"] = "1"
     if "torch" in sys.modules:

@@ -6,9 +6,10 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, redirect_stdout
-from typing import Any
+from types import ModuleType
+from typing import TextIO
 
 from .errors import FeatureError, UsageError
 from .messages import logger
@@ -16,7 +17,7 @@ from .messages import logger
 _RESET = "\x1b[0m"
 
 
-def check_ray(address: str | None = None, device: str | None = None) -> Any:
+def check_ray(address: str | None = None, device: str | None = None) -> ModuleType:
     """The module `ray`.
 
     Raises:
@@ -48,7 +49,7 @@ def check_ray(address: str | None = None, device: str | None = None) -> Any:
 class _Stdout:
     """Stdout without what Ray prints there about machines, thirty lines each time; stderr gets the first of them."""
 
-    def __init__(self, stdout: Any) -> None:
+    def __init__(self, stdout: TextIO) -> None:
         self._stdout = stdout
         self._dropped = False
 
@@ -60,7 +61,7 @@ class _Stdout:
         self._dropped = "(raylet)" in text[:40]
         return len(text)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._stdout, name)
 
 
@@ -74,7 +75,7 @@ def is_here(address: str) -> bool:
 
 
 @contextmanager
-def ray_session(address: str | None) -> Iterator[Any]:
+def ray_session(address: str | None) -> Generator[ModuleType]:
     """Ray, connected; one that the caller has connected already is left as it is."""
     ray = check_ray(address)
     with redirect_stdout(_Stdout(sys.stdout)):  # type: ignore[type-var]
@@ -82,7 +83,7 @@ def ray_session(address: str | None) -> Iterator[Any]:
             yield ray
             return
         address = address or os.environ.get("RAY_ADDRESS") or "local"
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
+        options: dict[str, object] = {"log_to_driver": False, "logging_level": logging.WARNING}
         if address == "local":
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             options["include_dashboard"] = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from .errors import DataError, ThasError
 
 
 @contextmanager
-def reading(path: Path, what: str, *, next: str, kind: type[ThasError] = DataError) -> Iterator[None]:
+def reading(path: Path, what: str, *, next: str, kind: type[ThasError] = DataError) -> Generator[None]:
     """Within the `with` block, anything but an error of ours is one of the file.
 
     A damaged or hostile file makes parsers raise almost anything: text that is no UTF-8, numbers of thousands of

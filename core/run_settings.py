@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .errors import CheckpointError
 from .files import write_atomically
+from .narrowing import as_table
 from .presets import Table, table_of
 from .runs import ENVIRONMENT, SETTINGS, environment
 from .settings_table import SettingsTable, read_toml
@@ -77,12 +78,14 @@ def read_settings(run: Path, table: type[Table]) -> tuple[Table, RunData]:
     tables = read_toml(run / SETTINGS)
     try:
         known = {field.name for field in fields(RunData)}
-        values = {key: value for key, value in tables.pop("data").items() if key in known}
-        for key, value in values.items():
-            if not isinstance(value, str):
-                raise TypeError(f"data.{key} must be text, and is {str(value)[:60]}")
+        values: dict[str, str] = {}
+        for key, value in as_table(tables.pop("data")).items():
+            if key in known:
+                if not isinstance(value, str):
+                    raise TypeError(f"data.{key} must be text, and is {str(value)[:60]}")
+                values[key] = value
         data = RunData(**values)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError) as error:
         raise CheckpointError(
             f"{run / SETTINGS} does not say what data the run is of",
             why=str(error),

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from .devices import choose_device
 from .errors import UsageError
 
-PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # type: ignore[import-not-found]
+
+Value = TypeVar("Value")
+_OfFabric = Literal["32-true", "bf16-mixed", "16-mixed"]
+PRECISIONS: dict[str, _OfFabric] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
 class Runner(Protocol):
@@ -22,15 +28,15 @@ class Runner(Protocol):
     rank: int
     world: int
 
-    def set_up(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Any, Any]:
+    def set_up(self, network: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
         """The network and the optimizer, ready to train here."""
         ...
 
-    def autocast(self) -> AbstractContextManager[Any]:
+    def autocast(self) -> AbstractContextManager[object]:
         """The arithmetic's precision."""
         ...
 
-    def step(self, loss: Tensor, optimizer: Any, *, clip_norm: float = 0.0) -> None:
+    def step(self, loss: Tensor, optimizer: Optimizer, *, clip_norm: float = 0.0) -> None:
         """Backpropagate and change the weights, by gradients no longer than `clip_norm` all together; 0 for any."""
         ...
 
@@ -38,15 +44,15 @@ class Runner(Protocol):
         """The sum over all processes."""
         ...
 
-    def gathered(self, values: list[Any]) -> list[Any]:
+    def gathered(self, values: list[Value]) -> list[Value]:
         """The values of all processes, each of which waits here for the others."""
         ...
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """What a checkpoint must keep of it: the scale of 16-bit gradients."""
         ...
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, object]) -> None:
         """Continue from such a state."""
         ...
 
@@ -66,15 +72,15 @@ class OneDevice:
         self._kind = {"bf16": torch.bfloat16, "16": torch.float16}.get(precision)
         self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "16")
 
-    def set_up(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Any, Any]:
+    def set_up(self, network: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
         """As they are: the network was moved before the optimizer was made."""
         return network, optimizer
 
-    def autocast(self) -> AbstractContextManager[Any]:
+    def autocast(self) -> AbstractContextManager[object]:
         """Mixed precision, if asked for."""
         return torch.autocast(self.device.type, dtype=self._kind) if self._kind else nullcontext()
 
-    def step(self, loss: Tensor, optimizer: Any, *, clip_norm: float = 0.0) -> None:
+    def step(self, loss: Tensor, optimizer: Optimizer, *, clip_norm: float = 0.0) -> None:
         """Backpropagate and change the weights."""
         self._scaler.scale(loss).backward()
         if clip_norm:
@@ -87,15 +93,15 @@ class OneDevice:
         """The values themselves."""
         return values
 
-    def gathered(self, values: list[Any]) -> list[Any]:
+    def gathered(self, values: list[Value]) -> list[Value]:
         """The values themselves."""
         return values
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """The scale of 16-bit gradients; empty for other precisions."""
         return self._scaler.state_dict()
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, object]) -> None:
         """Continue with that scale."""
         if state:
             self._scaler.load_state_dict(state)
@@ -110,10 +116,9 @@ class SeveralDevices:
     """
 
     def __init__(self, accelerator: str, precision: str) -> None:
-        fabric_class = _fabric()
         local = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
-        self._network: Any = None
-        self.fabric: Any = fabric_class(
+        self._network = nn.Module()
+        self.fabric = _fabric()(
             accelerator=accelerator,
             devices=local,
             num_nodes=int(os.environ["WORLD_SIZE"]) // local,
@@ -125,16 +130,16 @@ class SeveralDevices:
         self.rank: int = self.fabric.global_rank
         self.world: int = self.fabric.world_size
 
-    def set_up(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Any, Any]:
+    def set_up(self, network: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
         """Wrapped by Fabric, which averages the gradients and sets the precision."""
         self._network, wrapped = self.fabric.setup(network, optimizer)
         return self._network, wrapped
 
-    def autocast(self) -> AbstractContextManager[Any]:
+    def autocast(self) -> AbstractContextManager[object]:
         """Nothing more to do: Fabric's network does it."""
         return nullcontext()
 
-    def step(self, loss: Tensor, optimizer: Any, *, clip_norm: float = 0.0) -> None:
+    def step(self, loss: Tensor, optimizer: Optimizer, *, clip_norm: float = 0.0) -> None:
         """Backpropagate, average over the processes and change the weights."""
         self.fabric.backward(loss)
         if clip_norm:  # of 16-bit gradients some are infinite, and the scaler leaves such a step out
@@ -143,25 +148,25 @@ class SeveralDevices:
 
     def total(self, values: Tensor) -> Tensor:
         """The sum over all processes."""
-        return self.fabric.all_reduce(values, reduce_op="sum")
+        return cast(Tensor, self.fabric.all_reduce(values, reduce_op="sum"))
 
-    def gathered(self, values: list[Any]) -> list[Any]:
+    def gathered(self, values: list[Value]) -> list[Value]:
         """The values of all processes, in the order of their ranks."""
-        everyone: list[Any] = [None] * self.world
+        everyone: list[list[Value]] = [[]] * self.world
         torch.distributed.all_gather_object(everyone, values)
         return [value for several in everyone for value in several]
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """The scale of 16-bit gradients; empty for other precisions."""
         return self.fabric.strategy.precision.state_dict()
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, object]) -> None:
         """Continue with that scale."""
         if state:
             self.fabric.strategy.precision.load_state_dict(state)
 
 
-def _fabric() -> Any:
+def _fabric() -> type[Fabric]:
     try:
         from lightning_fabric import Fabric  # type: ignore[import-not-found]
     except ImportError:

@@ -14,13 +14,13 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from .._version import __version__
 from .checkpoints import BEST, CHECKPOINT, read_header
 from .errors import CheckpointError, DataError, UsageError
 from .files import cannot_write, sync_folder
 from .messages import logger
+from .narrowing import as_int, as_table, is_table
 from .processes import is_held
 from .settings_table import Kind, read_toml
 
@@ -78,10 +78,11 @@ def is_finished(run: Path) -> bool:
     if (run / WEIGHTS).exists():
         return True
     try:
-        header, train = read_header(run / CHECKPOINT), read_toml(run / SETTINGS).get("train", {})
-        best, patience = header.get("best", {}).get("epoch"), train.get("patience", 0)
-        stalled = best is not None and 0 < patience <= header["epoch"] - best
-        return stalled or header["epoch"] >= train["epochs"]
+        header, train = read_header(run / CHECKPOINT), as_table(read_toml(run / SETTINGS).get("train", {}))
+        epoch, patience = as_int(header["epoch"]), as_int(train.get("patience", 0))
+        best = as_table(header.get("best", {})).get("epoch")
+        stalled = best is not None and 0 < patience <= epoch - as_int(best)
+        return stalled or epoch >= as_int(train["epochs"])
     except (CheckpointError, UsageError, KeyError, TypeError):
         return False
 
@@ -89,13 +90,16 @@ def is_finished(run: Path) -> bool:
 def kind_of(run: Path) -> Kind:
     """The half a run is of; those made before it was written down are told apart by their settings."""
     tables = read_toml(run / SETTINGS)
+    told, sizes = tables.get("kind"), tables.get("input")
     # The sections are the same in both halves; only images have a size.
-    return tables.get("kind") or ("image" if "size" in tables.get("input", {}) else "temporal")
+    older: Kind = "image" if is_table(sizes) and "size" in sizes else "temporal"
+    return next((kind for kind in _COMMANDS if kind == told), older)
 
 
 def resume_command(run: Path, kind: Kind) -> str:
     """What goes on with an interrupted training."""
-    dataset = str(read_toml(run / SETTINGS).get("data", {}).get("dataset", "NAME"))
+    data = read_toml(run / SETTINGS).get("data")
+    dataset = str(data.get("dataset", "NAME")) if is_table(data) else "NAME"
     return f"{_COMMANDS[kind]} --dataset {shlex.quote(dataset)} --resume --run {shlex.quote(str(run))}"
 
 
@@ -198,7 +202,7 @@ def _check_kind(run: Path, kind: Kind) -> None:
         )
 
 
-def environment() -> dict[str, Any]:
+def environment() -> dict[str, object]:
     """Versions and the machine's make, so that a run can be repeated."""
     from importlib.metadata import PackageNotFoundError, version
 

@@ -7,20 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import numpy as np
 
 from .errors import DataError
+from .narrowing import as_list, to_float
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .table_text import SegmentRow
 
-def _text_column(values: Any) -> np.ndarray:
+
+def _text_column(values: Sequence[object] | np.ndarray) -> np.ndarray:
     column = np.empty(len(values), dtype=object)
     column[:] = [str(value) for value in values]
     return column
+
+
+class ActivityNetRow(TypedDict):
+    """A segment in ActivityNet's JSON; of detections with its score and, where it is known, its label's probability."""
+
+    label: str
+    segment: list[float]
+    score: NotRequired[float]
+    probability: NotRequired[float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +63,7 @@ class Segments:
     def __init__(
         self,
         video: Sequence[str] | np.ndarray,
-        label: Sequence[str] | np.ndarray,
+        label: Sequence[object] | np.ndarray,
         start_seconds: Sequence[float] | np.ndarray,
         end_seconds: Sequence[float] | np.ndarray,
         score: Sequence[float] | np.ndarray | None = None,
@@ -123,7 +135,7 @@ class Segments:
     def __len__(self) -> int:
         return len(self.video)
 
-    def __getitem__(self, rows: Any) -> Segments:
+    def __getitem__(self, rows: int | np.integer | slice | np.ndarray | Sequence[int]) -> Segments:
         """The rows a mask, an index array or a slice selects, in that order."""
         if isinstance(rows, int | np.integer):
             rows = slice(int(rows), int(rows) + 1) if rows != -1 else slice(-1, None)
@@ -137,7 +149,7 @@ class Segments:
         mine, theirs = self._columns(), other._columns()
         return mine.keys() == theirs.keys() and all(np.array_equal(mine[name], theirs[name]) for name in mine)
 
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+    def __iter__(self) -> Iterator[SegmentRow]:
         """Rows as tuples, in the order of the columns."""
         return iter(zip(*(column.tolist() for column in self._columns().values()), strict=True))
 
@@ -150,7 +162,7 @@ class Segments:
         from .table_text import table_html, timeline_svg
 
         heading = list(self._columns())
-        rows = [[f"{cell:.3f}" if isinstance(cell, float) else cell for cell in row] for row in self[:10]]
+        rows = [[f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row] for row in self[:10]]
         note = f"{self!r}" + (f", {len(self) - 10} more rows" if len(self) > 10 else "")
         return table_html(heading, rows, note=note) + timeline_svg(self)
 
@@ -194,33 +206,34 @@ class Segments:
         video, label, start_seconds, end_seconds = (frame[name].to_numpy() for name in names)
         return cls(video, label, start_seconds, end_seconds, score)
 
-    def to_activitynet(self) -> dict[str, list[dict[str, Any]]]:
+    def to_activitynet(self) -> dict[str, list[ActivityNetRow]]:
         """{video: [{"label", "segment": [start, end], "score"?}]}, the inner part of ActivityNet's JSON files."""
-        videos: dict[str, list[dict[str, Any]]] = {}
+        videos: dict[str, list[ActivityNetRow]] = {}
         for video, label, start, end, *score in self:
-            row: dict[str, Any] = {"label": label, "segment": [start, end]}
+            row: ActivityNetRow = {"label": label, "segment": [start, end]}
             if score:
                 row["score"] = score[0]
             videos.setdefault(video, []).append(row)
         return videos
 
     @classmethod
-    def from_activitynet(cls, videos: Mapping[str, Sequence[Mapping[str, Any]]], *, scored: bool) -> Segments:
+    def from_activitynet(cls, videos: Mapping[str, Sequence[Mapping[str, object]]], *, scored: bool) -> Segments:
         """From the inner part of ActivityNet's JSON: {video: [{"label", "segment": [start, end], "score"?}]}.
 
         Raises:
             DataError: A row lacks a key or has one of another form; the video and the row are named.
         """
-        names, labels, starts, ends, scores = [], [], [], [], []
+        names, labels = list[str](), list[object]()
+        starts, ends, scores = list[float](), list[float](), list[float]()
         for video, rows in videos.items():
             for i, row in enumerate(rows):
                 try:
-                    start, end = row["segment"]
-                    starts.append(float(start))
-                    ends.append(float(end))
+                    start, end = as_list(row["segment"])
+                    starts.append(to_float(start))
+                    ends.append(to_float(end))
                     labels.append(row["label"])
                     if scored:
-                        scores.append(float(row["score"]))
+                        scores.append(to_float(row["score"]))
                 except (KeyError, TypeError, ValueError) as error:
                     raise DataError(
                         f"row {i} of video {video} is not a segment",

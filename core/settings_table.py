@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
+from typing import (
+    ClassVar,
+    Literal,
+    Self,
+    SupportsFloat,
+    SupportsInt,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from .errors import UsageError, suggestion
+from .narrowing import is_table
 from .plugins import PartKind, check_name, code_digest, is_built_in
 from .plugins import origin as origin_of_part
 from .reading import refuse_pipe, said
@@ -21,9 +33,11 @@ Kind = Literal["temporal", "image", "backbone"]
 AUTO = "auto"
 """What a setting says that rules are to decide."""
 
+Value = TypeVar("Value")
+
 
 def setting(
-    default: Any,
+    default: Value,
     doc: str,
     source: str = "ours",
     *,
@@ -31,7 +45,7 @@ def setting(
     high: float | None = None,
     part: PartKind | None = None,
     auto: bool = False,
-) -> Any:
+) -> Value:
     """A field of a section.
 
     Args:
@@ -51,7 +65,7 @@ def setting(
 class Description:
     """What is known of a setting: its type, meaning, source, bounds, the part it names, whether rules may decide."""
 
-    kind: Any
+    kind: object
     doc: str
     source: str
     low: float | None
@@ -75,7 +89,7 @@ class SettingsTable:
     """Of settings that came later than the first runs, what those runs did, if it is not what is usual now."""
 
     @classmethod
-    def kept(cls, values: Mapping[str, Any], *, origin: str = "settings") -> Self:
+    def kept(cls, values: Mapping[str, object], *, origin: str = "settings") -> Self:
         """The settings that a run or a checkpoint keeps by dotted key: what it does not say was as in earlier runs.
 
         Raises:
@@ -88,7 +102,7 @@ class SettingsTable:
         """Every setting by dotted key, in the order of the sections."""
         return _described(cls)
 
-    def updated(self, values: Mapping[str, Any], *, origin: str = "settings") -> Self:
+    def updated(self, values: Mapping[str, object], *, origin: str = "settings") -> Self:
         """A copy with dotted keys replaced; values are checked and may be text, as typed.
 
         Raises:
@@ -96,7 +110,7 @@ class SettingsTable:
                 values contradict each other.
         """
         known = self.descriptions()
-        changes: dict[str, dict[str, Any]] = {}
+        changes: dict[str, dict[str, object]] = {}
         for key, value in values.items():
             if key not in known:
                 raise UsageError(
@@ -116,28 +130,28 @@ class SettingsTable:
     def check(self, origin: str) -> None:
         """Raise a UsageError where values contradict each other."""
 
-    def flat(self) -> dict[str, Any]:
+    def flat(self) -> dict[str, object]:
         """{"hide.probability": 0.5, ...}, in the order of the sections."""
         return {key: getattr(getattr(self, key.split(".")[0]), key.split(".")[1]) for key in self.descriptions()}
 
     def origins_of_parts(self) -> dict[str, dict[str, str]]:
         """Of each setting that names a plug-in, where that comes from; what comes with thas is left out."""
         found: dict[str, dict[str, str]] = {}
-        for key, value in self.flat().items():
-            known = self.descriptions()[key]
-            part = known.part
-            if part is not None and not is_built_in(part, value) and not (known.auto and value == AUTO):
-                found[key] = {name: text for name, text in vars(origin_of_part(part, value)).items() if text}
+        for key, part, name in self._plug_ins():
+            found[key] = {fact: text for fact, text in vars(origin_of_part(part, name)).items() if text}
         return found
 
     def code_of_parts(self) -> dict[str, str]:
         """Of each setting that names a plug-in, the SHA-256 of its code."""
-        found: dict[str, str] = {}
-        for key in self.origins_of_parts():
-            part = self.descriptions()[key].part
-            assert part is not None
-            found[key] = code_digest(part, self.flat()[key])
-        return found
+        return {key: code_digest(part, name) for key, part, name in self._plug_ins()}
+
+    def _plug_ins(self) -> Iterator[tuple[str, PartKind, str]]:
+        """Of each setting that names a plug-in its key, the sort of part and the name."""
+        values = self.flat()
+        for key, known in self.descriptions().items():
+            name = str(values[key])
+            if known.part is not None and not is_built_in(known.part, name) and not (known.auto and name == AUTO):
+                yield key, known.part, name
 
     def to_toml(self, origins: Mapping[str, str] | None = None) -> str:
         """TOML that can be fed back, each line with what it means and where its value came from."""
@@ -174,15 +188,15 @@ _LEGEND = (
 )
 
 
-def _toml(value: Any) -> str:
+def _toml(value: object) -> str:
     if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(v) for v in value) + "]"
+        return "[" + ", ".join(_toml(v) for v in cast("tuple[object, ...]", value)) + "]"
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
-def _parsed(key: str, value: Any, description: Description, origin: str) -> Any:
+def _parsed(key: str, value: object, description: Description, origin: str) -> object:
     """`value`, as TOML or the command line gave it, as the setting's own type."""
 
     def refuse(must: str) -> UsageError:
@@ -205,7 +219,7 @@ def _parsed(key: str, value: Any, description: Description, origin: str) -> Any:
         return choices[str(value)]
     if get_origin(kind) is tuple:
         parts = value.replace(",", " ").split() if isinstance(value, str) else value
-        parts = parts if isinstance(parts, Iterable) else [parts]
+        parts = cast("Iterable[object]", parts) if isinstance(parts, Iterable) else [parts]
         one = replace(description, kind=get_args(kind)[0])
         return tuple(_parsed(key, part, one, origin) for part in parts)
     if kind is str:
@@ -213,8 +227,10 @@ def _parsed(key: str, value: Any, description: Description, origin: str) -> Any:
             check_name(description.part, str(value), what=f"{origin}: {key}", subject=key)
         return str(value)
     try:
-        number = kind(value)
-        if isinstance(value, bool) or float(number) != float(value) or abs(float(number)) == float("inf"):
+        if isinstance(value, bool) or not isinstance(value, str | SupportsFloat):
+            raise TypeError
+        number = int(cast("str | SupportsInt", value)) if kind is int else float(value)
+        if float(number) != float(value) or abs(float(number)) == float("inf"):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
         raise refuse("a whole number" if kind is int else "a number") from None
@@ -224,15 +240,15 @@ def _parsed(key: str, value: Any, description: Description, origin: str) -> Any:
     return number
 
 
-def flatten(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(tables: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """{"hide": {"probability": 0}} -> {"hide.probability": 0}."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, object] = {}
     for key, value in tables.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        flat |= flatten(value, f"{prefix}{key}.") if is_table(value) else {f"{prefix}{key}": value}
     return flat
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, object]:
     """A TOML file as nested tables.
 
     Raises:

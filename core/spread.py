@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from .errors import UsageError
-from .processes import Work, cores, run_jobs
+from .failures import Failure
+from .processes import Job, Result, Work, cores, run_jobs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +44,12 @@ class Spread:
 
     def run(
         self,
-        work: Work,
-        jobs: Sequence[Any],
+        work: Work[Job, Result],
+        jobs: Sequence[Job],
         *,
         devices: Sequence[str] | None = None,
         on_step: Callable[[int], None] = lambda job: None,
-    ) -> Generator[tuple[int, Any], None, None]:
+    ) -> Generator[tuple[int, Result | Failure], None, None]:
         """Do jobs, in any order; see `run_jobs`.
 
         Args:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 Form = Literal["markdown", "latex"]
+SegmentRow = tuple[str, str, float, float, *tuple[float, ...]]
+"""A row of `Segments`: video, label, start and end in seconds and, of detections, the score."""
+BoxRow = tuple[str, str, float, float, float, float, *tuple[float, ...]]
+"""A row of `Boxes`: image, label, x0, y0, x1, y1 and, of detections, the score."""
 
 _LATEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$",
@@ -70,7 +74,7 @@ def table_html(heading: Sequence[str], rows: Iterable[Sequence[str]], *, note: s
     return table + (f"<p>{escape(_readable(note))}</p>" if note else "")
 
 
-def timeline_svg(rows: Iterable[tuple[Any, ...]], *, most_videos: int = 5) -> str:
+def timeline_svg(rows: Iterable[SegmentRow], *, most_videos: int = 5) -> str:
     """Segments of the first few videos as bars over time, a row a video and label, for a notebook.
 
     Args:
@@ -78,7 +82,7 @@ def timeline_svg(rows: Iterable[tuple[Any, ...]], *, most_videos: int = 5) -> st
         most_videos: That are drawn.
     """
     colours = ("#2468b2", "#c65a00", "#1b7a4b", "#7a4fa0", "#8a6d00", "#a02c4b")
-    videos: dict[str, dict[str, list[tuple[Any, ...]]]] = {}
+    videos: dict[str, dict[str, list[tuple[float, ...]]]] = {}
     for video, label, *rest in rows:
         videos.setdefault(video, {}).setdefault(label, []).append(tuple(rest))
     labels = sorted({label for own in videos.values() for label in own})
@@ -107,25 +111,25 @@ def timeline_svg(rows: Iterable[tuple[Any, ...]], *, most_videos: int = 5) -> st
     )
 
 
-def boxes_svg(rows: Iterable[tuple[Any, ...]], *, most_images: int = 4) -> str:
+def boxes_svg(rows: Iterable[BoxRow], *, most_images: int = 4) -> str:
     """Boxes of the first few images, drawn to scale on a sheet as far as they reach, for a notebook.
 
     Args:
         rows: Image, label, x0, y0, x1, y1 and, of detections, score, as `Boxes` iterates.
         most_images: That are drawn.
     """
-    images: dict[str, list[tuple[Any, ...]]] = {}
-    for image, *rest in rows:
-        images.setdefault(image, []).append(tuple(rest))
+    images: dict[str, list[BoxRow]] = {}
+    for row in rows:
+        images.setdefault(row[0], []).append(row)
     parts: list[str] = []
     for i, (image, own) in enumerate(list(images.items())[:most_images]):
-        scale = 140 / max(1e-9, *(max(row[3], row[4]) for row in own))
+        scale = 140 / max(1e-9, *(max(row[4], row[5]) for row in own))
         left = 160 * i
         parts.append(f'<text x="{left}" y="12">{escape(_readable(image[-22:]))}</text>')
         parts.append(
             f'<rect x="{left}" y="18" width="142" height="142" fill="none" stroke="currentColor" opacity="0.3"/>'
         )
-        for label, x0, y0, x1, y1, *score in own:
+        for _, label, x0, y0, x1, y1, *score in own:
             said = escape(_readable(label)) + (f", score {score[0]:.3g}" if score else "")
             place = f'x="{left + x0 * scale:.1f}" y="{18 + y0 * scale:.1f}"'
             size = f'width="{(x1 - x0) * scale:.1f}" height="{(y1 - y0) * scale:.1f}"'

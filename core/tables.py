@@ -10,12 +10,13 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from .errors import DataError, listing, plural
+from .narrowing import to_float
 from .reading import refuse_pipe
 from .spreadsheets import OTHER_SUFFIXES, SUFFIXES, is_spreadsheet, read_sheet
 
@@ -26,7 +27,7 @@ _FORMULA = re.compile(r"[\s']*[=+\-@]")
 _COMMA = re.compile(r"[+-]?(\d+,(\d{1,2}|\d{4,})|0+,\d+)")
 
 
-def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
     r"""Rows as CSV text; a text that a spreadsheet would run as a formula gets an apostrophe before it.
 
     `table_rows` takes the apostrophe away again, so that a name written here is read as it was.
@@ -57,7 +58,7 @@ def not_text(path: Path, error: UnicodeDecodeError) -> DataError:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[TextIO]:
+def opened(path: Path) -> Generator[TextIO]:
     """The file as UTF-8 text, less the mark that Windows puts before it; what the system says becomes a DataError."""
     try:
         refuse_pipe(path)
@@ -84,16 +85,16 @@ def is_number(text: str) -> bool:
     return True
 
 
-def decimal(text: Any) -> float:
+def decimal(text: object) -> float:
     """A number with a point or a comma before its decimals; a ValueError or TypeError where it is none.
 
     >>> decimal("61,25"), decimal("-3")
     (61.25, -3.0)
     """
-    return float(text.replace(",", ".") if isinstance(text, str) and _COMMA.fullmatch(text.strip()) else text)
+    return to_float(text.replace(",", ".") if isinstance(text, str) and _COMMA.fullmatch(text.strip()) else text)
 
 
-def number(text: Any, *, place: str, name: str) -> float:
+def number(text: object, *, place: str, name: str) -> float:
     """A finite number, with a point or a comma before its decimals, or a DataError that names the place.
 
     >>> number("2.5", place="truth.csv, line 3", name="start"), number("61,25", place="truth.csv, line 4", name="end")
@@ -140,7 +141,7 @@ def whole(text: object, *, place: str, name: str) -> int:
     )
 
 
-def seconds(text: Any, *, place: str, name: str) -> float:
+def seconds(text: object, *, place: str, name: str) -> float:
     """A time in seconds: a number of them, or mm:ss or h:mm:ss with or without decimals; or a DataError.
 
     >>> [seconds(text, place="truth.csv, line 3", name="start") for text in ("83.5", "1:23,5", "1:02:03")]

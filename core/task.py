@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True, order=True)
@@ -40,8 +42,8 @@ class Step(NamedTuple):
     items: int
 
 
-class Task(Protocol):
-    """All that differs between the trainings of heads, networks of images and backbones."""
+class Learner(Protocol):
+    """What a checkpoint keeps of a training, and what the held-out data says of it."""
 
     kind: str
     """`temporal`, `image` or `backbone`."""
@@ -49,40 +51,45 @@ class Task(Protocol):
     """What is learned from: `videos`, `images` or `clips`."""
     network: nn.Module
     """Whose weights are kept."""
-    trained: nn.Module
-    """What devices share: the network, or the network with its loss."""
     optimiser: torch.optim.Optimizer
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     """By dotted key; a checkpoint of others is not gone on from, but for those that may change."""
-    usual: Mapping[str, Any]
+    usual: Mapping[str, object]
     """The defaults, for what an older checkpoint does not say."""
-    identity: Mapping[str, Any]
+    identity: Mapping[str, object]
     """What else a checkpoint must agree in, plain values by their names: the classes, a digest of the labels."""
     constants: Mapping[str, Tensor]
     """What is measured of the training data, and kept beside the weights; a checkpoint must agree in it."""
-    cure: str
-    """What helps where the loss becomes infinite."""
-
-    def epoch(self, number: int) -> AbstractContextManager[Iterable[Any]]:
-        """The batches of an epoch, counted from 0, and whatever must hold while they are learned from."""
-        ...
-
-    def step(self, trained: nn.Module, batch: Any) -> Step:
-        """The loss of a batch, by `trained` as the devices made it ready."""
-        ...
 
     def judge(self) -> Verdict | None:
         """How well held-out data is told, the same in all processes; None where none is held out."""
         ...
 
-    def packed(self, extra: Mapping[str, Tensor], facts: Mapping[str, Any], weights: Mapping[str, Tensor]) -> bytes:
+    def packed(self, extra: Mapping[str, Tensor], facts: Mapping[str, object], weights: Mapping[str, Tensor]) -> bytes:
         """A file's content: these weights and all that is needed to use them, with more tensors and facts."""
         ...
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
         """What chance has come to, and whatever else the epochs to come depend on: tensors, and plain values."""
         ...
 
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
         """Go on from such a state; a KeyError says what an older file lacks."""
+        ...
+
+
+class Task(Learner, Protocol[Batch]):
+    """All that differs between the trainings of heads, networks of images and backbones."""
+
+    trained: nn.Module
+    """What devices share: the network, or the network with its loss."""
+    cure: str
+    """What helps where the loss becomes infinite."""
+
+    def epoch(self, number: int) -> AbstractContextManager[Iterable[Batch]]:
+        """The batches of an epoch, counted from 0, and whatever must hold while they are learned from."""
+        ...
+
+    def step(self, trained: nn.Module, batch: Batch) -> Step:
+        """The loss of a batch, by `trained` as the devices made it ready."""
         ...

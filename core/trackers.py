@@ -12,7 +12,7 @@ from typing import cast
 from .errors import UsageError
 from .log import Event, OnEvent
 from .messages import logger
-from .plugins import typed_attribute
+from .plugin_imports import typed_attribute
 from .runs import first_process
 
 

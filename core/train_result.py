@@ -48,7 +48,7 @@ class TrainResult(Generic[FoundThen]):
     things: str
     items: int
     classes: int
-    last: Mapping[str, int | float]
+    last: Mapping[str, float]
     new_epochs: int
     failed: tuple[Failure, ...] = ()
     best_epoch: int | None = None
@@ -84,8 +84,8 @@ class TrainResult(Generic[FoundThen]):
         return f"{self.run}: {'; '.join(parts)}"
 
 
-def epochs_of(folder: Path) -> tuple[Mapping[str, int | float], int | None, float | None]:
+def epochs_of(folder: Path) -> tuple[Mapping[str, float], int | None, float | None]:
     """What a run's log says: the last epoch, the best one's number, and its mean average precision."""
     log = read_log(folder / LOG)
-    best = best_epoch(log) or {}
-    return (log[-1] if log else {}), best.get("number"), best.get("validation_map")
+    last, best = log[-1] if log else {}, best_epoch(log)
+    return (last, None, None) if best is None else (last, int(best["number"]), best["validation_map"])

@@ -15,7 +15,7 @@ from .errors import ThasError
 from .interruptions import raising_on_sigterm
 from .log import Epoch
 from .runners import Runner
-from .task import Task
+from .task import Batch, Task
 from .training_state import Keeper, State
 
 
@@ -42,7 +42,7 @@ class Schedule:
 
 
 def fit(
-    task: Task,
+    task: Task[Batch],
     schedule: Schedule,
     *,
     runner: Runner,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -15,10 +15,11 @@ from .checkpoints import BEST, CHECKPOINT, FORMATS, unpacked
 from .errors import CheckpointError
 from .files import write_atomically
 from .log import LOG, Epoch, append_log, cut_log
+from .narrowing import as_float, as_int, as_table
 from .resume import MAY_CHANGE
 from .runners import Runner
 from .scalars import Scalars
-from .task import Task, Verdict
+from .task import Learner, Verdict
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Best:
     weights: dict[str, Tensor]
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         """Plain values, as a file's header holds them."""
         return {"epoch": self.epoch, **vars(self.verdict)}
 
@@ -43,7 +44,7 @@ class State:
         runner: On which devices.
     """
 
-    def __init__(self, task: Task, runner: Runner) -> None:
+    def __init__(self, task: Learner, runner: Runner) -> None:
         self.task, self.runner = task, runner
         self.epochs_done = 0
         self.best: Best | None = None
@@ -81,18 +82,19 @@ class State:
         """
         task = self.task
         tensors, description = unpacked(path)
-        self._check_same_training(path, tensors, description)
         try:
+            self._check_same_training(path, tensors, description)
             task.network.load_state_dict({name[8:]: value for name, value in tensors.items() if name[:8] == "network."})
             self._restore_optimiser(tensors)
             task.restore(tensors, description)
-            self.runner.restore(description["runner"])
-            self.epochs_done = int(description["epoch"])
+            self.runner.restore(dict(as_table(description["runner"])))
+            self.epochs_done = as_int(description["epoch"])
             if "best" in description:
                 device = next(task.network.parameters()).device
                 weights = {name[5:]: value.to(device) for name, value in tensors.items() if name[:5] == "best."}
-                best = dict(description["best"])
-                self.best = Best(best.pop("epoch"), Verdict(**best), weights)
+                best = as_table(description["best"])
+                verdict = Verdict(as_float(best["map"]), as_float(best["minus_loss"]))
+                self.best = Best(as_int(best["epoch"]), verdict, weights)
         except KeyError as error:
             raise CheckpointError(
                 f"{path} was written by an older thas, whose training cannot be continued",
@@ -116,7 +118,7 @@ class State:
                 state.setdefault(int(index), {})[key] = value
         self.task.optimiser.load_state_dict(self.task.optimiser.state_dict() | {"state": state})
 
-    def _check_same_training(self, path: Path, tensors: Mapping[str, Tensor], saved: Mapping[str, Any]) -> None:
+    def _check_same_training(self, path: Path, tensors: Mapping[str, Tensor], saved: Mapping[str, object]) -> None:
         task = self.task
         if saved.get("format") not in FORMATS or saved.get("kind", "temporal") != task.kind:
             raise CheckpointError(
@@ -127,7 +129,7 @@ class State:
                 subject=str(path),
             )
         usual, mine = _plain(task.usual), _plain(task.settings)
-        theirs = usual | dict(saved.get("settings", {}))
+        theirs = {**usual, **as_table(saved.get("settings", {}))}
         differ = [key for key in mine if key not in MAY_CHANGE and mine[key] != theirs[key]]
         other, why = "", ""
         if differ:
@@ -163,7 +165,7 @@ class State:
             )
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(values: Mapping[str, object]) -> dict[str, object]:
     """As JSON gives them back."""
     return json.loads(json.dumps(dict(values)))
 

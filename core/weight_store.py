@@ -12,7 +12,7 @@ import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -267,7 +267,7 @@ def _remove_unfinished() -> None:
 
 
 @contextmanager
-def _workspace() -> Iterator[Path]:
+def _workspace() -> Generator[Path]:
     """A folder beside the kept files, gone afterwards: a file is renamed into its place when it is whole."""
     folder = weights_folder()
     try:

@@ -13,14 +13,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..core.file_names import file_name
 from ..core.files import write_atomically
 from ..core.messages import logger
-from ..core.presets import preset_table, resolve_settings
+from ..core.presets import made_of_preset, resolve_settings
 from ..core.progress import Stage
 from ..datasets.dataset import Dataset, open_dataset
 from ..temporal_has.settings import Settings
@@ -50,7 +49,7 @@ class DemoResult:
     seconds: Mapping[str, float]
     folder: Path
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values."""
         return {
             "iou": list(self.iou),
@@ -98,7 +97,7 @@ def prepare_backbone(dataset: Dataset, *, stage: Stage) -> Path:
 
     path = dataset.folder / "backbone.safetensors"
     if not path.exists():
-        settings = BackboneSettings(**preset_table(NAME, "backbone"))
+        settings = made_of_preset(BackboneSettings, NAME, "backbone")
         videos = dataset.videos_of(dataset.train_subset)
         with stage("training the backbone", settings.epochs, "epochs") as advance:
             train_backbone(
@@ -174,7 +173,7 @@ def _extract(dataset: Dataset, weights: Path, *, stage: Stage) -> None:
         result = extract_dataset(
             videos,
             dataset.features_folder,
-            settings=ExtractionSettings(**preset_table(NAME, "features")),
+            settings=made_of_preset(ExtractionSettings, NAME, "features"),
             weights=weights,
             progress=advance,
         )

@@ -5,7 +5,7 @@ boxes them at a hundred thresholds. Imports no torch, so that those processes st
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ def box_maps(
 
 
 @contextmanager
-def boxer(processes: int, store: Callable[[np.ndarray, Boxed], None]) -> Iterator[Callable[..., None]]:
+def boxer(processes: int, store: Callable[[np.ndarray, Boxed], None]) -> Generator[Callable[..., None]]:
     """Box batches here or in other processes; all are stored when the block ends.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -125,7 +125,7 @@ _silence = _Silence()
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[PIL.Image.Image]:
+def _opened(path: Path) -> Generator[PIL.Image.Image]:
     try:
         with _silence, open_picture(path) as image:
             yield image

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class _Read:
 
 
 @contextmanager
-def _cancelled_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+def _cancelled_pool(threads: int) -> Generator[ThreadPoolExecutor]:
     """Threads whose work is not waited for where the block ends with an error."""
     pool = ThreadPoolExecutor(threads)
     try:

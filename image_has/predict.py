@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from ..core.errors import DataError
 from ..core.failures import Failure
 from ..core.files import write_atomically
 from ..core.json_files import load_json
+from ..core.narrowing import as_list, as_table, to_float
 from ..core.progress import Progress, silent
 from ..core.reading import refuse_pipe, said
 from ..core.tables import decimal, table_rows
@@ -228,16 +228,20 @@ Rows = dict[str, list[tuple[str, float, tuple[float, ...]]]]
 
 def _json_rows(path: Path) -> Rows:
     try:
-        images = load_json(path)["images"]
-        if not all(isinstance(image["image"], str) for image in images):
-            raise TypeError("an image's name is no text")
-        return {image["image"]: [_row(one) for one in image["boxes"]] for image in images if image["boxes"]}
+        rows: Rows = {}
+        for image in map(as_table, as_list(as_table(load_json(path))["images"])):
+            name, boxes = image["image"], as_list(image["boxes"])
+            if not isinstance(name, str):
+                raise TypeError("an image's name is no text")
+            if boxes:
+                rows[name] = [_row(as_table(one)) for one in boxes]
+        return rows
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise _malformed(path, f"{type(error).__name__}: {error}"[:200]) from None
 
 
-def _row(one: Mapping[str, Any]) -> tuple[str, float, tuple[float, ...]]:
-    x0, y0, x1, y1, score = (float(value) for value in (*one["box"], one.get("score", 1.0)))
+def _row(one: Mapping[str, object]) -> tuple[str, float, tuple[float, ...]]:
+    x0, y0, x1, y1, score = map(to_float, (*as_list(one["box"]), one.get("score", 1.0)))
     if not np.isfinite([x0, y0, x1, y1, score]).all():
         raise ValueError(f"a box is {one['box']}, with score {score}")
     return str(one["label"]), score, (x0, y0, x1, y1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,7 +61,7 @@ class ImageTask:
         self._generator = torch.Generator()
 
     @contextmanager
-    def epoch(self, number: int) -> Iterator[Iterator[Batch]]:
+    def epoch(self, number: int) -> Generator[Iterator[Batch]]:
         """Random crops of the images; all that chance decides starts from the epoch's number."""
         rate, decay = self._own.at_epoch(number)
         for group in self.optimiser.param_groups:

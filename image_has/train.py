@@ -12,6 +12,7 @@ from ..core.checkpoints import CHECKPOINT, OLD_CHECKPOINT, read_header
 from ..core.errors import CheckpointError, DataError, UsageError
 from ..core.failures import Failure
 from ..core.log import Epoch
+from ..core.narrowing import as_int
 from ..core.runners import choose_runner
 from ..core.runs import WEIGHTS
 from ..core.training import Schedule, fit
@@ -111,7 +112,7 @@ def _check_checkpoint(folder: Path, settings: ImageSettings) -> None:
                 next="use its weights.safetensors, if it came to its end, or train anew without --resume",
                 subject=str(folder),
             )
-    elif int(read_header(folder / CHECKPOINT).get("epoch", 0)) < settings.train.epochs:
+    elif as_int(read_header(folder / CHECKPOINT).get("epoch", 0)) < settings.train.epochs:
         (folder / WEIGHTS).unlink(missing_ok=True)
 
 

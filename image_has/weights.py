@@ -16,6 +16,7 @@ from ..core.bounds import check_archive, check_expansion
 from ..core.checkpoints import FORMATS, check_finite, check_shapes, class_names, packed, read_header
 from ..core.errors import CheckpointError, listing
 from ..core.files import write_atomically
+from ..core.narrowing import as_int, as_table, is_table
 from ..core.plugins import require
 from ..core.reading import refuse_pipe, said
 from ..core.settings_table import flatten
@@ -109,8 +110,8 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
         )
     require(facts.get("plugins", {}), path=str(path))
     try:
-        shape = dict(facts["architecture"])
-        kernel5 = int(shape.pop("kernel5", 5))
+        shape = dict(as_table(facts["architecture"]))
+        kernel5 = as_int(shape.pop("kernel5", 5))
         tables = {"network": shape, "input": facts["preprocessing"], "localize": facts["localize"]}
         tables["hide"] = facts.get("hide", {})  # older files say nothing of it
         settings = ImageSettings().updated(flatten(tables), origin=str(path))
@@ -140,9 +141,9 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
 
 
 def _titles(value: object) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(title, str) for title in value.values()):
+    if not is_table(value) or not all(isinstance(title, str) for title in value.values()):
         raise ValueError("its titles are no table of names")
-    return {str(name): str(title) for name, title in value.items()}
+    return {name: str(title) for name, title in value.items()}
 
 
 def fresh_network(
@@ -210,7 +211,7 @@ def start_from(
     kernel5 = int(branch.shape[-1]) if branch is not None else 5
     network = build_network(settings, classes=len(classes), seed=seed, kernel5=kernel5)
     ours = network.state_dict()
-    if path.suffix == ".safetensors" and tuple(read_header(path)["classes"]) != classes:
+    if path.suffix == ".safetensors" and read_header(path).get("classes") != list(classes):
         theirs = {name: tensor for name, tensor in theirs.items() if name not in CLASSIFIER}
     theirs = {name: tensor for name, tensor in theirs.items() if name in ours}
     wrong = [name for name, tensor in theirs.items() if tensor.shape != ours[name].shape]

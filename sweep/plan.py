@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
+from typing import cast
 
 from ..core.errors import UsageError, listing, suggestion
+from ..core.narrowing import as_list, is_table, is_texts
 from ..core.presets import Layer, Table, config_layer, layered, preset_layer, read_preset
 from ..core.settings_table import Kind, flatten, read_toml
 
@@ -206,15 +208,17 @@ def read_experiment(path: Path) -> Experiment:
     for key in tables:
         if key not in _KEYS:
             raise refuse(f"an experiment has no {key!r}", suggestion(key, _KEYS))
+    below: dict[str, Mapping[str, object]] = {}
     for key in ("settings", "grid", "arms"):
-        if not isinstance(tables.get(key, {}), Mapping):
+        if not is_table(table := tables.get(key, {})):
             raise refuse(f"{key} must be a table")
+        below[key] = table
     half, seeds = tables.get("half", "temporal"), tables.get("seeds", 3)
-    if half not in ("temporal", "image"):
+    if half != "temporal" and half != "image":
         raise refuse(f"half must be temporal or image, not {half!r}")
     if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
         raise refuse(f"seeds must be a whole number from 1, not {seeds!r}")
-    arms = tuple(_arm(label, table, half, path.parent, refuse) for label, table in tables.get("arms", {}).items())
+    arms = tuple(_arm(label, table, half, path.parent, refuse) for label, table in below["arms"].items())
     labels = [arm.label for arm in arms]
     for arm in arms:
         for member in (*arm.ensemble, *arm.map_members):
@@ -224,21 +228,22 @@ def read_experiment(path: Path) -> Experiment:
                     f"arm {arm.label!r} is made of {member!r}, which is no arm with networks of its own",
                     f"the arms are {listing(labels, 20)}",
                 )
-    grid = flatten(tables.get("grid", {}))
-    for key, values in grid.items():
+    grid: dict[str, tuple[object, ...]] = {}
+    for key, values in flatten(below["grid"]).items():
         if not isinstance(values, list) or not values:
             raise refuse(f"grid.{key} must be a list of values, not {values!r}")
+        grid[key] = tuple(as_list(cast("object", values)))
     if not arms and not grid:
         raise refuse("it compares nothing", "it has neither arms nor a grid")
-    presets = tables.get("preset", [])
-    if not _are_names(presets):
-        raise refuse(f"preset must be a name or a list of names, not {presets!r}")
+    presets = _names(tables.get("preset", []))
+    if presets is None:
+        raise refuse(f"preset must be a name or a list of names, not {tables['preset']!r}")
     return Experiment(
         name=path.stem,
         arms=arms or (Arm(""),),
-        grid={key: tuple(values) for key, values in grid.items()},
-        settings=flatten(tables.get("settings", {})),
-        presets=tuple(_names(presets)),
+        grid=grid,
+        settings=flatten(below["settings"]),
+        presets=tuple(presets),
         folder=path.parent,
         half=half,
         seeds=seeds,
@@ -248,13 +253,9 @@ def read_experiment(path: Path) -> Experiment:
     )
 
 
-def _are_names(value: object) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
-
-
-def _names(value: str | Sequence[str]) -> list[str]:
-    """One name, or several."""
-    return [value] if isinstance(value, str) else list(value)
+def _names(value: object) -> list[str] | None:
+    """One name, or several; None where it is something else."""
+    return [value] if isinstance(value, str) else value if is_texts(value) else None
 
 
 def settings_below(
@@ -276,18 +277,20 @@ def settings_below(
 
 
 def _arm(label: str, table: object, half: Kind, folder: Path, refuse: Callable[..., UsageError]) -> Arm:
-    if not isinstance(table, Mapping):
+    if not is_table(table):
         raise refuse(f"arm {label!r} must be a table of settings, not {table!r}")
     values = flatten({key: value for key, value in table.items() if key not in _NOT_SETTINGS})
     if "preset" in table:
-        if not _are_names(table["preset"]):
+        presets = _names(table["preset"])
+        if presets is None:
             raise refuse(f"preset of arm {label!r} must be a name or a list of names, not {table['preset']!r}")
-        for name in reversed(_names(table["preset"])):
+        for name in reversed(presets):
             values = {**read_preset(name, kind=half, folder=folder).settings, **values}
-    members = {key: table.get(key, []) for key in _ARM_KEYS}
-    for key, names in members.items():
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    members: dict[str, list[str]] = {}
+    for key in _ARM_KEYS:
+        if not is_texts(names := table.get(key, [])):
             raise refuse(f"{key} of arm {label!r} must be a list of arms' names, not {names!r}")
+        members[key] = names
     if set(members["map_members"]) - set(members["ensemble"]):
         raise refuse(f"map_members of arm {label!r} must be among its ensemble")
     return Arm(label, values, tuple(members["ensemble"]), tuple(members["map_members"]))

@@ -19,7 +19,8 @@ from ..core.errors import CheckpointError, UsageError, listing
 from ..core.failures import Failure
 from ..core.files import write_atomically
 from ..core.messages import logger
-from ..core.plugins import trust_typed
+from ..core.narrowing import as_int, as_list
+from ..core.plugin_imports import trust_typed
 from ..core.processes import cores, only_one
 from ..core.progress import Stage
 from ..core.resume import TRACELESS
@@ -56,7 +57,7 @@ class Training:
     @property
     def epochs(self) -> int:
         """How many it is to have."""
-        return int(self.settings.flat()["train.epochs"])
+        return as_int(self.settings.flat()["train.epochs"])
 
     @property
     def done(self) -> bool:
@@ -165,7 +166,7 @@ def make_plan(
             if arm.ensemble:
                 continue
             own = settings[arm.label]
-            own = _as_trained(own.updated({"train.seed": own.flat()["train.seed"] + number}))
+            own = _as_trained(own.updated({"train.seed": as_int(own.flat()["train.seed"]) + number}))
             taught = {name: value for name, value in own.flat().items() if _teaches(name)}
             code = own.code_of_parts()  # a plug-in that was edited is another
             key = digest([data, taught, code] if code else [data, taught])
@@ -295,9 +296,10 @@ def _train(plan: Plan, spread: Spread, devices: Sequence[str] | None, *, stage: 
                     failed[one.folder] = str(result)
                     logger.warning("%s failed: %s", _who(one), result)
                 else:
-                    for text in set(result.get("warnings", ())) - said:
+                    warned = {str(text) for text in as_list(result.get("warnings", []))}
+                    for text in warned - said:
                         logger.warning(text)
-                    said |= set(result.get("warnings", ()))
+                    said |= warned
                 advance(left[i], _who(one))
     return failed
 

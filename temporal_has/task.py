@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -80,7 +80,7 @@ class HeadTask:
         }
 
     @contextmanager
-    def epoch(self, number: int) -> Iterator[Iterable[Tensor]]:
+    def epoch(self, number: int) -> Generator[Iterable[Tensor]]:
         """Each video once, in an order of its own: the rows of each batch."""
         self._number = number + 1
         self.network.train()  # also where it only follows

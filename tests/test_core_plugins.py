@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from thas.cli import run
-from thas.core import plugins
+from thas.core import plugin_imports, plugins
 from thas.core.errors import CheckpointError, UsageError
 from thas.core.settings_table import read_toml
 from thas.datasets.dataset import open_dataset
@@ -32,7 +32,7 @@ FAST = ["--set", "network.channels=16", "train.epochs=3", "train.learning_rate=0
 @pytest.fixture
 def outside(tmp_path, monkeypatch) -> Path:
     """A working folder, and another folder on the path with modules of one's own, which nobody has named yet."""
-    monkeypatch.setenv(plugins.ENVIRONMENT, "")
+    monkeypatch.setenv(plugin_imports.ENVIRONMENT, "")
     modules = tmp_path / "modules"
     modules.mkdir()
     texts = {"own_head": HEAD, "own_loss": LOSS, "own_network": NETWORK, "own_reader": READER}
@@ -49,7 +49,7 @@ def outside(tmp_path, monkeypatch) -> Path:
 
 def fresh(*arguments: str, modules: Path) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(Path(__file__).parents[2]), str(modules)])
-    environment = {**os.environ, "PYTHONPATH": path, "NO_COLOR": "1", plugins.ENVIRONMENT: ""}
+    environment = {**os.environ, "PYTHONPATH": path, "NO_COLOR": "1", plugin_imports.ENVIRONMENT: ""}
     command = [sys.executable, "-m", "thas", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
@@ -62,7 +62,7 @@ def test_a_head_and_a_loss_of_ones_own_go_the_whole_way(outside, capsys):
     assert kept["network"]["head"] == "own_head:Wide"
     assert kept["plugins"]["train.loss"] == {"kind": "losses", "name": "own_loss:focal", "module": "own_loss:focal"}
     # From here on, files name the parts: nobody is to get them imported unless somebody names them.
-    os.environ[plugins.ENVIRONMENT] = ""
+    os.environ[plugin_imports.ENVIRONMENT] = ""
     capsys.readouterr()
     assert run(["train", "--dataset", "mine", "--resume", "--epochs", "3"]) == 1
     told = capsys.readouterr().err
@@ -88,7 +88,7 @@ def test_a_network_of_ones_own_for_images_goes_the_whole_way(outside, capsys):
     make_demo_images(Path("creatures"), training=4, testing=2)
     train = ["image", "train", "--dataset", "creatures", "--preset", "image-demo", "--device", "cpu"]
     assert run([*train, "--epochs", "1", "--network", "own_network:tiny", "--set", "network.width=0.5"]) == 0
-    os.environ[plugins.ENVIRONMENT] = ""
+    os.environ[plugin_imports.ENVIRONMENT] = ""
     capsys.readouterr()
     assert run(["image", "eval"]) == 1
     assert "needs the network own_network:tiny" in capsys.readouterr().err
@@ -113,13 +113,13 @@ def test_a_reader_of_ones_own_opens_a_data_set(outside, capsys):
     own = ["--dataset", "own_reader:planted"]
     assert run(["train", *own, *FAST]) == 0
     assert read_toml(Path("runs/latest/settings.toml"))["data"]["dataset"] == "own_reader:planted"
-    os.environ[plugins.ENVIRONMENT] = ""
+    os.environ[plugin_imports.ENVIRONMENT] = ""
     capsys.readouterr()
     assert run(["localize", "--out", "found"]) == 2
     assert "the reader of data sets own_reader:planted does not come with thas" in capsys.readouterr().err
     assert run(["localize", "--out", "found", "--plugin", "own_reader:planted"]) == 0
     assert run(["eval", "--iou", "0.1", "--plugin", "own_reader:planted"]) == 0
-    os.environ[plugins.ENVIRONMENT] = "math:sqrt json:dumps"
+    os.environ[plugin_imports.ENVIRONMENT] = "math:sqrt json:dumps"
     for name in ("math:sqrt", "json:dumps"):
         with pytest.raises(UsageError, match=f"{name} is no reader of data sets"):
             open_dataset(name)
@@ -128,7 +128,7 @@ def test_a_reader_of_ones_own_opens_a_data_set(outside, capsys):
 
 
 def test_a_network_that_gives_no_maps_is_named(outside):
-    os.environ[plugins.ENVIRONMENT] = "own_network:flat own_network:torn math:pi"
+    os.environ[plugin_imports.ENVIRONMENT] = "own_network:flat own_network:torn math:pi"
     for name, says in (("own_network:flat", "must give maps"), ("own_network:torn", "torn"), ("math:pi", "be called")):
         with pytest.raises(UsageError, match=f"{name} is no network") as caught:
             build_network(ImageNetworkSettings(name=name), classes=3, seed=0)
@@ -138,7 +138,7 @@ def test_a_network_that_gives_no_maps_is_named(outside):
 def test_training_with_a_plain_head_repeats_itself(outside):
     import torch
 
-    plugins.trust("own_head:Wide")
+    plugin_imports.trust("own_head:Wide")
     settings = NetworkSettings(head="own_head:Wide", channels=8)
     head = temporal_heads.build_head(4, 3, settings, seed=5)
     other = temporal_heads.build_head(4, 3, settings, seed=5)
@@ -191,7 +191,7 @@ def test_a_part_that_cannot_be_imported_is_named_with_the_cause(outside, capsys,
 def test_what_is_no_head_or_loss_is_named(outside):
     import torch
 
-    os.environ[plugins.ENVIRONMENT] = "math:pi math:sqrt math:hypot json:dumps own_head:nn own_head:Wide"
+    os.environ[plugin_imports.ENVIRONMENT] = "math:pi math:sqrt math:hypot json:dumps own_head:nn own_head:Wide"
     for name in ("math:pi", "math:sqrt", "own_head:nn"):
         with pytest.raises(UsageError, match=f"{name} is no head"):
             temporal_heads.build_head(4, 3, NetworkSettings(head=name))
@@ -235,7 +235,7 @@ def test_a_module_named_whole_registers_what_it_holds(outside, capsys):
     kept = read_toml(Path("runs/latest/settings.toml"))["plugins"]["network.head"]
     assert kept == {"kind": "heads", "name": "own", "module": "own_registered:Wide"}
     plugins._registered["heads"].pop("own")
-    os.environ[plugins.ENVIRONMENT] = ""
+    os.environ[plugin_imports.ENVIRONMENT] = ""
     capsys.readouterr()
     assert run(["eval"]) == 1
     told = capsys.readouterr().err

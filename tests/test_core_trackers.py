@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from thas.cli import run
-from thas.core import plugins
+from thas.core import plugin_imports
 from thas.core.checkpoints import CHECKPOINT
 from thas.core.errors import UsageError
 from thas.core.trackers import Trackers
@@ -69,7 +69,7 @@ TRAIN = ["train", "--dataset", "mine", "--set", "network.channels=16", "train.ep
 @pytest.fixture
 def own(tmp_path, monkeypatch) -> Path:
     """A working folder with a data set of videos, and modules of one's own on the path."""
-    monkeypatch.setenv(plugins.ENVIRONMENT, "")
+    monkeypatch.setenv(plugin_imports.ENVIRONMENT, "")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
     modules = tmp_path / "modules"
