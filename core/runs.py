@@ -93,7 +93,8 @@ def kind_of(run: Path) -> Kind:
     told, sizes = tables.get("kind"), tables.get("input")
     # The sections are the same in both halves; only images have a size.
     older: Kind = "image" if is_table(sizes) and "size" in sizes else "temporal"
-    return next((kind for kind in _COMMANDS if kind == told), older)
+    known: Kind | None = next((kind for kind in _COMMANDS if kind == told), None)
+    return known or older
 
 
 def resume_command(run: Path, kind: Kind) -> str:

@@ -213,9 +213,10 @@ def read_experiment(path: Path) -> Experiment:
         if not is_table(table := tables.get(key, {})):
             raise refuse(f"{key} must be a table")
         below[key] = table
-    half, seeds = tables.get("half", "temporal"), tables.get("seeds", 3)
-    if half != "temporal" and half != "image":
-        raise refuse(f"half must be temporal or image, not {half!r}")
+    named, seeds = tables.get("half", "temporal"), tables.get("seeds", 3)
+    if named not in ("temporal", "image"):
+        raise refuse(f"half must be temporal or image, not {named!r}")
+    half: Kind = "image" if named == "image" else "temporal"
     if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
         raise refuse(f"seeds must be a whole number from 1, not {seeds!r}")
     arms = tuple(_arm(label, table, half, path.parent, refuse) for label, table in below["arms"].items())
