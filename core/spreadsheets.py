@@ -7,6 +7,7 @@ the cell is named, for a guess would put an action into another minute.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from .reading import refuse_pipe, said
 SUFFIXES = frozenset({".xlsx", ".xlsm"})
 OTHER_SUFFIXES = frozenset({".xls", ".ods", ".numbers", ".xlsb"})
 _MOST_CELLS = 5_000_000  # a few seconds
+_ENDS = re.compile(r"^[\s\u200b\u200e\u200f\u2060\ufeff]+|[\s\u200b\u200e\u200f\u2060\ufeff]+$")
 _HEADING_WITHIN = 20  # filled rows: a title, a date, who wrote it
 
 
@@ -31,6 +33,15 @@ class Sheet(NamedTuple):
 
     names: list[str]
     rows: Iterator[tuple[int, list[str]]]
+
+
+def trimmed(text: str) -> str:
+    r"""A cell without what nobody sees at its ends: blanks, and marks of no width that are copied along with a text.
+
+    >>> trimmed("\u200bRun\xa0 ")
+    'Run'
+    """
+    return _ENDS.sub("", text)
 
 
 def is_spreadsheet(path: Path) -> bool:
@@ -79,7 +90,7 @@ def read_sheet(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequenc
     for sheet in sheets:
         filled = 0
         for row in sheet.iter_rows():
-            names = [str(cell.value).strip().lower() if cell.value is not None else "" for cell in row]
+            names = [trimmed(str(cell.value)).lower() if cell.value is not None else "" for cell in row]
             if not any(names):
                 continue
             first = first or ",".join(names).strip(",")
@@ -178,12 +189,14 @@ def _text(path: Path, cell: Any) -> str:
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+        value = int(value)
+    if isinstance(value, int) and re.fullmatch("0+", str(cell.number_format)):
+        return str(value).zfill(len(cell.number_format))  # 007, a camera's or a person's number
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
         return _time(path, cell, value)
-    return str(value).strip()
+    return trimmed(str(value))
 
 
 def _time(path: Path, cell: Any, value: datetime.date | datetime.time | datetime.timedelta) -> str:

@@ -18,7 +18,7 @@ from typing import TextIO
 from .errors import DataError, listing, plural
 from .narrowing import to_float
 from .reading import refuse_pipe
-from .spreadsheets import OTHER_SUFFIXES, SUFFIXES, is_spreadsheet, read_sheet
+from .spreadsheets import OTHER_SUFFIXES, SUFFIXES, is_spreadsheet, read_sheet, trimmed
 
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 SEPARATORS = "".join(_NAMES)  # a spreadsheet takes the semicolon where numbers have a comma
@@ -198,13 +198,15 @@ def split_heading(line: str) -> tuple[list[str], str]:
         names = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
     except csv.Error:  # such as a field of a megabyte: no heading, whatever it is
         names = line.split(separator)
-    return [name.strip().lower() for name in names], separator
+    return [trimmed(name).lower() for name in names], separator
 
 
 def table_rows(
     path: Path, columns: Mapping[str, Sequence[str]] | Sequence[str], *, needed: Sequence[str] | None = None
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a table with a heading, as (line, {column: text}); blank rows and unknown columns are left out.
+
+    So are rows that repeat the heading, as of several tables put behind one another.
 
     Args:
         path: CSV with commas, semicolons or tabs; the heading says which. Or .xlsx, as `spreadsheets` reads it.
@@ -223,7 +225,8 @@ def table_rows(
         sheet = read_sheet(path, known, needed)
         where = _places(path, sheet.names, known, needed, ",".join(sheet.names))
         for line, fields in sheet.rows:
-            yield line, {column: as_written(fields[i]) for column, i in where.items()}
+            if any(fields[i].lower() != sheet.names[i] for i in where.values()):
+                yield line, {column: as_written(fields[i]) for column, i in where.items()}
         return
     with opened(path) as file:
         skipped = 0
@@ -251,7 +254,9 @@ def table_rows(
                             subject=str(path),
                         )
                     fields += [""] * len(names)
-                yield line, {column: as_written(fields[i].strip()) for column, i in where.items()}
+                fields = [trimmed(field) for field in fields]
+                if any(fields[i].lower() != names[i] for i in where.values()):
+                    yield line, {column: as_written(fields[i]) for column, i in where.items()}
         except csv.Error as error:
             raise DataError(
                 f"{path}, line {reader.line_num + 1 + skipped} is not a row of a CSV table",
@@ -270,7 +275,7 @@ def _places(
         if len(same) > 1:
             raise DataError(
                 f"{path} has {len(same)} columns for the {column}: {listing(same)}",
-                next="keep one of them",
+                next="keep one of them" + "; what has several labels takes a row for each" * (column == "label"),
                 subject=str(path),
             )
     where = {column: i for column, possible in known.items() for i, name in enumerate(names) if name in possible}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -232,6 +233,12 @@ def _check_writing(what: str, found: Iterable[str], problems: list[str]) -> None
             problems.append(f"these {what} differ only in writing: {listing(map(repr, names))}")
 
 
+def _is_several(label: str, classes: Sequence[str]) -> bool:
+    """Whether a label is a list of labels: by what no label holds, or because its parts are labels themselves."""
+    parts = [part.strip() for part in re.split(r"[,/+&]", label)]
+    return bool(re.search(r"\S\s*[;|\n]\s*\S", label)) or (len(parts) > 1 and set(parts) <= set(classes))
+
+
 def _check_labels(
     dataset: Dataset, counts: Mapping[str, Counter[str]], problems: list[str], remarks: list[str]
 ) -> None:
@@ -253,6 +260,9 @@ def _check_labels(
     if sizes and max(sizes) > 10 * min(sizes):
         remarks.append(f"classes are uneven: from {min(sizes)} to {max(sizes)} training videos")
     _check_writing("labels", dataset.classes, problems)
+    if several := [repr(label) for label in dataset.classes if _is_several(label, dataset.classes)]:
+        what = counted(several, "label looks like several in one cell", "labels look like several in one cell")
+        problems.append(f"{what}: write a row for each")
     for video, reason in dataset.bad_videos.items():
         if video in dataset.labels:
             remarks.append(f"{video} is known to be faulty: {reason}")

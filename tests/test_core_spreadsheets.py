@@ -59,6 +59,27 @@ def test_a_title_empty_rows_other_columns_and_numbers_as_names(path):
     ]
 
 
+def test_what_nobody_sees_is_no_part_of_a_name_and_what_is_shown_is(path):
+    written(
+        path,
+        ["video\xa0", "\ufefflabel"],
+        [7, "Run"],
+        [8.0, "\u200bLong jump\xa0"],
+        [9, "Run"],
+        ["Video", "LABEL"],
+        ["x\u200e", "Run"],
+        A2="000",
+        A3="0000",
+        A4="0.0",
+    )
+    assert [tuple(row.values()) for _, row in rows(path)] == [
+        ("007", "Run"),
+        ("0008", "Long jump"),
+        ("9", "Run"),
+        ("x", "Run"),
+    ], "numbers with their noughts; no marks without width; the heading, once more, is no row"
+
+
 def test_a_cell_merged_over_rows_counts_in_each(path):
     book = openpyxl.Workbook()
     for row in (["video", "label"], ["a", "Run"], [None, "Jump"], ["b", "Run"]):

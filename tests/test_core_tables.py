@@ -29,6 +29,11 @@ def test_rows_come_with_their_lines(path):
     assert rows(path, text) == [(4, {"video": "a", "label": "Run"}), (6, {"video": "b", "label": "Jump"})]
 
 
+def test_tables_put_behind_one_another_and_marks_that_nobody_sees(path):
+    found = rows(path, "video,label\na,Run\n\u200bvideo\u200b,label\nb,\u2060Jump \ufeff\nvideo,Run\n")
+    assert [tuple(row.values()) for _, row in found] == [("a", "Run"), ("b", "Jump"), ("video", "Run")]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("mark", [",", ";", "\t"])
 def test_the_heading_says_what_separates(path, mark, end):
@@ -55,6 +60,7 @@ def test_a_row_may_end_early_or_late_where_that_loses_nothing(path):
         ("name,label\n", "has no column 'video'"),
         ("video,clip,label\n", "has 2 columns for the video: video, clip"),
         ("video,label\na\n", "line 2: 1 field where the heading has 2"),
+        ("video,label,label\n", "has 2 columns for the label"),
         ("video;label\na,Run\n", "line 2: 1 field where the heading has 2"),
         ("video,label\na,Run,fast\n", "line 2: 3 fields where the heading has 2"),
         ("video,label\n\n" + "a" * 200_000 + ",Run\n", "line 3 is not a row"),

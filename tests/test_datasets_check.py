@@ -53,6 +53,27 @@ def test_a_sound_data_set(folder):
     json.dumps(report.to_json())
 
 
+@pytest.mark.parametrize(
+    ("label", "several"),
+    [
+        ("Run; Jump", True),
+        ("Run\nSwim", True),
+        ("Run|Jump", True),
+        ("Run, Jump", True),
+        ("Run & Jump", True),
+        ("Run, then swim", False),
+        ("Push-up", False),
+        ("Swim;", False),
+    ],
+)
+def test_several_labels_in_one_cell_are_told(folder, label, several):
+    with (folder / "labels.csv").open("a") as file:
+        file.write(f'c,"{label}",test\n')
+    told = [problem for problem in check_dataset(open_dataset(folder)).problems if "a row for each" in problem]
+    assert bool(told) == several
+    assert not several or repr(label) in told[0]
+
+
 def test_everything_wrong_is_named(folder):
     rows = [
         "a,Run,training",
