@@ -113,6 +113,7 @@ def train_backbone(
         Processes; one a core by default.
     """
     from ..core.presets import preset_table
+    from ..core.weight_catalogue import WITHOUT_THEM
     from ..datasets.dataset import dataset_presets
     from ..datasets.present_videos import present_videos
     from ..demo.run import open_with_videos
@@ -152,7 +153,7 @@ def train_backbone(
         )
         warn(
             "a network learned from so few videos may know them by heart: trust it only as far as `thas train` then "
-            "tells labels of held-out videos right; on films of people, --weights i3d localized far better"
+            f"tells labels of held-out videos right; {WITHOUT_THEM} (thas weights fetch i3d)"
         )
         note(f"next: thas extract-features --dataset {dataset}" + (f" --weights {target}" if out_ else ""))
         note(f"then: thas train --dataset {dataset} --preset has   (the head for features that have seen the labels)")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..core.errors import CheckpointError, DataError, plural
 from ..core.failures import Failure
-from ..core.weight_catalogue import CATALOGUE
+from ..core.weight_catalogue import CATALOGUE, WITHOUT_THEM
 from ..core.weight_store import stored
 from ..datasets.dataset import Dataset, open_dataset
 from ..features.cache import FeatureCache
@@ -51,7 +51,7 @@ class Plan:
         """The steps for a person."""
         steps = []
         if self.train_backbone:
-            steps.append("train a small backbone from your labels (pretrained weights would tell far more)")
+            steps.append(f"train a small backbone from your labels, not to be trusted on films: {WITHOUT_THEM}")
         have = len(self.videos) - len(self.waiting)
         if self.waiting:
             by = "that backbone" if self.train_backbone else f"{self.weights}"
