@@ -93,6 +93,15 @@ class TrainSettings:
     batch_size: int = setting(128, "images, over all devices together", "paper", low=1)
     momentum: float = setting(0.9, "of SGD", "paper", low=0, high=1)
     learning_rate: tuple[float, ...] = setting((1e-2, 5e-3, 1e-3, 5e-4, 1e-4), "of SGD, one a stage", "paper", low=0)
+    trunk_rate: tuple[float, ...] = setting(
+        (1.0,),
+        "times the learning rate, of all but the classifier, one a stage; 0: they stay",
+        "ours",
+        low=0,
+    )
+    freeze_statistics: bool = setting(
+        False, "batch normalization keeps the means and variances of the weights that were begun from", "ours"
+    )
     weight_decay: tuple[float, ...] = setting((5e-4, 5e-4, 0.0, 0.0, 0.0), "of SGD, one a stage", "paper", low=0)
     stages: tuple[int, ...] = setting((18, 29, 43, 52), "the epochs after which a new stage begins", "paper", low=1)
     checkpoint_epochs: int = setting(1, "a checkpoint to resume from every so many epochs", "ours", low=1)
@@ -184,6 +193,7 @@ class ImageSettings(SettingsTable):
         problems = {
             "train.learning_rate needs one value a stage": len(train.learning_rate) not in (1, stages),
             "train.weight_decay needs one value a stage": len(train.weight_decay) not in (1, stages),
+            "train.trunk_rate needs one value a stage": len(train.trunk_rate) not in (1, stages),
             "train.stages must rise": list(train.stages) != sorted(set(train.stages)),
             "input.mean and input.std need three values, or none both to be measured": (
                 len(self.input.mean) != len(self.input.std) or len(self.input.mean) not in (0, 3)
@@ -209,12 +219,15 @@ class ImageSettings(SettingsTable):
                 why = f"there are {stages} stages" if "stage" in problem else ""
                 raise UsageError(f"{origin}: {problem}", why=why, next=f"--set {problem.split()[0]}=...")
 
-    def at_epoch(self, epoch: int) -> tuple[float, float]:
-        """Learning rate and weight decay of an epoch, counted from 0.
+    def at_epoch(self, epoch: int) -> tuple[float, float, float]:
+        """Learning rate, weight decay and the trunk's part of the rate in an epoch, counted from 0.
 
         >>> ImageSettings().at_epoch(17), ImageSettings().at_epoch(29)
-        ((0.01, 0.0005), (0.001, 0.0))
+        ((0.01, 0.0005, 1.0), (0.001, 0.0, 1.0))
         """
-        stage = sum(epoch >= end for end in self.train.stages)
-        rates, decays = self.train.learning_rate, self.train.weight_decay
-        return rates[min(stage, len(rates) - 1)], decays[min(stage, len(decays) - 1)]
+        stage, train = sum(epoch >= end for end in self.train.stages), self.train
+        rate, decay, trunk = (
+            values[min(stage, len(values) - 1)]
+            for values in (train.learning_rate, train.weight_decay, train.trunk_rate)
+        )
+        return rate, decay, trunk

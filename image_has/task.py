@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..core.task import Step, Verdict
 from .hide import hide
 from .images import ImageTable
 from .loading import Batch, TrainingLoader, flipped, normalised, seed_of
-from .network import Hiding
+from .network import CamNetwork, Hiding, OwnNetwork
 from .settings import ImageSettings, InputSettings
 from .weights import TrainedNetwork
 
@@ -42,8 +42,13 @@ class ImageTask:
         self._own = trained.settings
         self.network: nn.Module = trained.network
         self.trained: nn.Module = trained.network
+        self._trunk = trunk_of(trained.network)
+        groups = [list(self.network.parameters())]
+        if set(self._own.train.trunk_rate) != {1.0}:  # one group otherwise, in the order of earlier checkpoints
+            trunk = {id(one) for one in self._trunk}
+            groups = [[one for one in groups[0] if id(one) not in trunk], self._trunk]
         self.optimiser: torch.optim.Optimizer = torch.optim.SGD(
-            self.network.parameters(), lr=1.0, momentum=self._own.train.momentum
+            [{"params": group} for group in groups], lr=1.0, momentum=self._own.train.momentum
         )
         self.settings: Mapping[str, Any] = self._own.flat()
         self.usual: Mapping[str, Any] = ImageSettings().flat()
@@ -63,9 +68,13 @@ class ImageTask:
     @contextmanager
     def epoch(self, number: int) -> Generator[Iterator[Batch]]:
         """Random crops of the images; all that chance decides starts from the epoch's number."""
-        rate, decay = self._own.at_epoch(number)
-        for group in self.optimiser.param_groups:
-            group["lr"], group["weight_decay"] = rate, decay
+        rate, decay, trunk = self._own.at_epoch(number)
+        for group, part in zip(self.optimiser.param_groups, (1.0, trunk), strict=False):
+            group["lr"], group["weight_decay"] = rate * part, decay
+        if self._own.train.freeze_statistics:
+            for module in self.network.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
         seed, rank, seen = self._own.train.seed, self.runner.rank, 0
 
         def batches() -> Iterator[Batch]:
@@ -78,7 +87,9 @@ class ImageTask:
         self._generator = torch.Generator().manual_seed(seed_of(seed, number, rank, 4))
         with torch.random.fork_rng(devices=[self.runner.device] if self.runner.device.type == "cuda" else []):
             torch.manual_seed(seed_of(seed, number, rank, 5))  # dropout knows no other source
-            yield batches()
+            # Gradients that nothing follows are not worth computing; several processes expect one of every weight.
+            with self._at_rest(self._trunk if trunk == 0 and self.runner.world == 1 else ()):
+                yield batches()
         if not seen:
             first = next(iter(self.failed.values()), None)
             raise DataError(
@@ -86,6 +97,18 @@ class ImageTask:
                 why=f"{first.subject}: {first.why}" if first else "there are none",
                 next="check the files",
             )
+
+    @staticmethod
+    @contextmanager
+    def _at_rest(weights: Sequence[nn.Parameter]) -> Generator[None]:
+        """No gradients of these in the block."""
+        for one in weights:
+            one.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for one in weights:
+                one.requires_grad_(True)
 
     def step(self, trained: nn.Module, batch: Batch) -> Step:
         """The mean loss of a batch of images."""
@@ -120,6 +143,16 @@ class ImageTask:
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """These images."""
         self.failed = {subject: Failure(subject, what, why) for subject, what, why in facts["failed"]}
+
+
+def trunk_of(network: CamNetwork | OwnNetwork) -> list[nn.Parameter]:
+    """The weights of all but the classifier."""
+    if isinstance(network, OwnNetwork):
+        classifier = network.model.get_submodule(network.classifier_name)
+    else:
+        classifier = network.classifier
+    last = {id(one) for one in classifier.parameters()}
+    return [one for one in network.parameters() if id(one) not in last]
 
 
 def hidden_input(x: Tensor, *, settings: ImageSettings, generator: torch.Generator) -> tuple[Tensor, Hiding | None]:

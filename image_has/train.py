@@ -134,4 +134,10 @@ def _fresh(classes: tuple[str, ...], settings: ImageSettings) -> CamNetwork | Li
     if settings.network.weights:
         path = find_weights(settings.network.weights)
         return start_from(path, settings.network, classes=classes, seed=seed_of(settings.train.seed, 3))
+    if settings.train.freeze_statistics or 0 in settings.train.trunk_rate:
+        raise UsageError(
+            "these settings train a network further, but name no weights to begin from",
+            why="train.freeze_statistics or train.trunk_rate keeps what fresh weights do not have yet",
+            next="--set network.weights=efficientnet_lite0, or a file",
+        )
     return fresh_network(settings.network, classes=len(classes), seed=seed_of(settings.train.seed, 3))

@@ -313,6 +313,57 @@ def test_every_variant_of_the_paper_trains(colours: ImageTable, changes: dict):
     assert np.isfinite(losses).all()
 
 
+def test_trained_further_the_classifier_comes_first_and_the_statistics_stay(colours: ImageTable, tmp_path: Path):
+    train(colours, settings=SETTINGS.updated({"train.epochs": 1}), folder=tmp_path / "first")
+    begun = load_weights(tmp_path / "first" / WEIGHTS).network.state_dict()
+    further = SETTINGS.updated(
+        {
+            "network.weights": str(tmp_path / "first" / WEIGHTS),
+            "train.epochs": 3,
+            "train.stages": (1,),
+            "train.trunk_rate": (0, 0.1),
+            "train.freeze_statistics": True,
+        }
+    )
+
+    def changed(after: dict[str, torch.Tensor]) -> set[str]:
+        return {name for name, value in after.items() if not torch.equal(value, begun[name])}
+
+    head, _ = train(colours, settings=further.updated({"train.epochs": 1}))
+    assert changed(head.state_dict()) == {"classifier.weight", "classifier.bias"}
+    whole, _ = train(colours, settings=further)
+    kept = {name for name in begun if name.endswith(("running_mean", "running_var", "num_batches_tracked"))}
+    assert kept
+    assert changed(whole.state_dict()) == begun.keys() - kept
+    assert all(one.requires_grad for one in whole.parameters())
+
+    def interrupt(epoch: Epoch) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(colours, settings=further, folder=tmp_path / "resumed", on_epoch=interrupt)
+    resumed, _ = train(colours, settings=further, folder=tmp_path / "resumed", resume=True)
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
+
+
+def test_nothing_can_be_trained_further_that_was_not_trained(colours: ImageTable):
+    with pytest.raises(UsageError, match="name no weights to begin from"):
+        train(colours, settings=SETTINGS.updated({"train.freeze_statistics": True}))
+
+
+def test_a_smaller_rate_of_the_trunk_moves_it_less(colours: ImageTable, tmp_path: Path):
+    first, _ = train(colours, settings=SETTINGS.updated({"train.epochs": 1}), folder=tmp_path)
+    once = SETTINGS.updated({"network.weights": str(tmp_path / WEIGHTS), "train.epochs": 1, "train.momentum": 0})
+
+    def moved(rate: float) -> float:
+        network, _ = train(colours, settings=once.updated({"train.trunk_rate": (rate,), "train.batch_size": 24}))
+        begun = dict(first.named_parameters())
+        trunk = [name for name in begun if not name.startswith("classifier")]
+        return sum(float((dict(network.named_parameters())[name] - begun[name]).detach().norm()) for name in trunk)
+
+    assert moved(0.1) == pytest.approx(0.1 * moved(1.0), rel=1e-3)
+
+
 def test_hidden_pixels_are_the_mean_or_black():
     x, everything = torch.randn(2, 3, 8, 8), {"hide.probability": 1, "hide.size": 4}
     mean, _ = hidden_input(x, settings=ImageSettings().updated(everything), generator=torch.Generator())
