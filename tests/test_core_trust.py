@@ -125,8 +125,8 @@ def slow(tokens=(), *, debug=False):
                 print("ready", flush=True)  # inside: the signal may come before the next line
                 time.sleep(20)
             except KeyboardInterrupt as error:
-                print(type(error).__name__, flush=True)
                 try:
+                    print(type(error).__name__, flush=True)
                     time.sleep(20 * (how == "twice"))
                 except KeyboardInterrupt:
                     print("not at once", flush=True)
