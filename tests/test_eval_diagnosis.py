@@ -75,6 +75,33 @@ def test_a_wrong_label_put_right_finds_the_action():
     assert found.corrected["wrong label"] == pytest.approx(0.5)
 
 
+def test_an_overlap_of_just_the_threshold_is_enough_for_a_wrong_label():
+    ranking, prepared = ranked(Segments(["w"], ["a"], [0], [5], [0.9]), TRUTH)  # IoU 5 of 10
+    assert list(KINDS)[diagnose(ranking, prepared, k=0).kind[0]] == "wrong label"
+
+
+def test_of_several_for_one_action_the_surest_is_put_right():
+    # Of class a: too short 0.9, background 0.8, too short 0.7, both of one action; b has nothing.
+    detections = Segments(["v"] * 3, ["a"] * 3, [4, 45, 3], [7, 50, 6], [0.9, 0.8, 0.7])
+    ranking, prepared = ranked(detections, TRUTH)
+    assert diagnose(ranking, prepared, k=0).corrected["too short"] == pytest.approx((0.5 + 0) / 2)
+
+
+def test_the_detections_that_matter_are_the_surest_of_each_class():
+    # Of a, with two actions, a hit and a miss, then a miss; of b, with one, a miss, then a hit.
+    detections = Segments(
+        ["v", "v", "v", "w", "w"],
+        ["a", "a", "a", "b", "b"],
+        [0, 50, 51, 15, 0],
+        [10, 55, 56, 20, 10],
+        [0.9, 0.5, 0.4, 0.8, 0.7],
+    )
+    ranking, prepared = ranked(detections, TRUTH)
+    found = diagnose(ranking, prepared, k=0)
+    assert {name: n for name, n in found.first_counts.items() if n} == {"correct": 1, "background": 2}
+    assert {name: n for name, n in found.counts.items() if n} == {"correct": 2, "background": 3}
+
+
 def test_merged_and_split():
     detections = Segments(["v"] * 3, ["a"] * 3, [0, 31, 36], [40, 34, 39], [0.9, 0.8, 0.7])
     ranking, prepared = ranked(detections, TRUTH)
@@ -134,6 +161,27 @@ def test_average_recall():
     annotations = Annotations(Segments(["v", "v"], ["a", "a"], [0, 30], [10, 40]), ("a", "b"))
     recall = average_recall(*ranked(detections, annotations), proposals=[1, 2], thresholds=np.array([0.3, 0.5]))
     assert recall.tolist() == [[0.5, 0.5], [1.0, 0.5]]
+
+
+def test_average_recall_counts_each_videos_own_detections_at_activitynets_thresholds():
+    # Of each video the surest is off by a third (IoU 0.5), the second right; the surest of all are those of w.
+    detections = Segments(["v", "v", "w", "w"], ["a"] * 4, [0, 30, 5, 30], [20, 40, 25, 40], [0.2, 0.1, 0.9, 0.8])
+    annotations = Annotations(Segments(["v", "v", "w", "w"], ["a"] * 4, [0, 30, 5, 30], [10, 40, 15, 40]), ("a",))
+    recall = average_recall(*ranked(detections, annotations))
+    assert recall.shape == (6, 10)  # 1, 5, 10, 20, 50 and 100 proposals a video; IoU 0.5 to 0.95
+    assert recall[0].tolist() == [0.5, *[0.0] * 9]
+    for row in recall[1:]:
+        assert row.tolist() == [1.0, *[0.5] * 9]
+
+
+def test_the_number_of_proposals_is_that_of_activitynet():
+    # 110 detections, each of an action of its own, the surest first: N of them find N actions.
+    starts = np.arange(110) * 10.0
+    videos, labels = ["v"] * 110, ["a"] * 110
+    annotations = Annotations(Segments(videos, labels, starts, starts + 8), ("a",))
+    detections = Segments(videos, labels, starts, starts + 8, 1 - starts / 2000)
+    recall = average_recall(*ranked(detections, annotations))
+    assert (recall * 110).round(9).tolist() == [[number] * 10 for number in (1, 5, 10, 20, 50, 100)]
 
 
 def test_video_level_ap():

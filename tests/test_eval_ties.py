@@ -65,3 +65,24 @@ def test_no_order_of_the_ties_leaves_the_interval(drawn, protocol):
         ranking = rank(prepared, thresholds=thresholds, protocol=chosen, ties=np.array(order, float))
         value = average_precision(ranking)[0, 0]
         assert found.low[0] - 1e-12 <= value <= found.high[0] + 1e-12
+
+
+# The first detection fits both actions, the other only the first action; taken in turn, the first may leave it nothing.
+BOTH, ONLY_ONE = (1, 11), (0, 9)
+
+
+@pytest.mark.parametrize("first", [BOTH, ONLY_ONE])
+def test_orders_that_change_the_matches_are_searched(first):
+    second = ONLY_ONE if first is BOTH else BOTH
+    truth = Annotations(Segments(["v", "v"], ["a", "a"], [0, 3], [10, 13], None), ("a",))
+    detections = Segments(["v", "v"], ["a", "a"], [first[0], second[0]], [first[1], second[1]], [0.5, 0.5])
+    chosen = PROTOCOLS["activitynet"]
+    prepared = prepare(detections, truth, protocol=chosen)
+    thresholds = np.array([0.6, 0.65, 0.99])
+    found = tie_interval(prepared, thresholds=thresholds, protocol=chosen, orders=0)
+    # Both hit at 0.6 if the second is matched first; else the one takes the action that fits it best, 9 of 11.
+    assert found.high.tolist() == [1.0, 1.0, 0.0]
+    assert found.low.tolist() == [0.25, 0.25, 0.0]
+    assert found.usual_low.shape == found.usual_high.shape == (3,)
+    assert (found.usual_low <= found.usual_high).all()
+    assert found.ap_low.shape == found.ap_high.shape == (3, 1)
