@@ -144,7 +144,7 @@ def test_pixel_precision():
     assert counts.average_precision() == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
 
 
-@pytest.mark.parametrize(("scores", "value"), [([1.0, 0.0], 1.0), ([1.0, 1.0], 0.5), ([0.0, 1.0], 0.5), ([0.0, 0.0], 0.5)])
+@pytest.mark.parametrize(("scores", "value"), [([1, 0], 1.0), ([1, 1], 0.5), ([0, 1], 0.5), ([0, 0], 0.5)])
 def test_the_surest_and_the_least_sure_pixel_count(scores, value):
     counts = PixelCounts(steps=10)
     counts.add(np.array([scores]), np.array([[1, 0]]))
