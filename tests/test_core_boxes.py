@@ -31,6 +31,7 @@ def test_a_table_by_hand():
         ({"x1": [4, 1]}, "corners 1 2 1 5 hold nothing"),
         ({"y1": [2, 1]}, "corners 1 2 3 1 hold nothing"),
         ({"y0": [np.nan, 2]}, "its y0 is nan"),
+        ({"y0": [np.inf, np.nan]}, "its y0 is inf"),
         ({"score": [0.5, np.inf]}, "its score is inf"),
         ({"label": ["cat"]}, "label has 1"),
     ],

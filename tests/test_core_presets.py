@@ -11,6 +11,7 @@ from thas.core.errors import UsageError
 from thas.core.presets import (
     PRESETS_FOLDER,
     preset_names,
+    preset_table,
     read_preset,
     resolve_settings,
 )
@@ -37,6 +38,13 @@ def test_the_preset_auto_is_the_default():
     over, _ = resolve_settings(Settings, data_preset="demo", presets=["auto"])
     assert (over.network, over.train) == (Settings().network, Settings().train)
     assert replace(over.localize, gap_seconds=0.0) == Settings().localize, "the gap is the demo's"
+
+
+def test_a_data_sets_preset_holds_tables_for_other_commands():
+    assert preset_table("demo", "backbone")["epochs"] > 0
+    assert preset_table("thumos14", "features")
+    assert preset_table("demo", "nothing") == {}
+    assert preset_table("my_videos", "features") == {}, "a folder of one's own has no preset"
 
 
 def test_presets_of_methods_do_not_move_with_the_defaults():

@@ -33,6 +33,16 @@ def test_columns_and_rows():
     assert repr(segments) == "<Segments: 2 detections, 2 videos, 2 labels>"
 
 
+def test_tables_are_equal_if_all_their_columns_are():
+    plain, scored = Segments(["v"], ["a"], [0], [2]), Segments(["v"], ["a"], [0], [2], [0.9])
+    assert plain == Segments(["v"], ["a"], [0], [2])
+    assert scored == Segments(["v"], ["a"], [0], [2], [0.9])
+    assert plain != scored
+    assert scored != plain
+    assert scored != Segments(["v"], ["a"], [0], [2], [0.8])
+    assert plain != Segments(["v"], ["b"], [0], [2])
+
+
 def test_it_cannot_be_written_to():
     start = np.array([0.0])
     segments = Segments(["v"], ["a"], start, [1.0])

@@ -56,7 +56,11 @@ def test_segments_in_a_notebook(segments):
 
 def test_many_segments_are_cut_short():
     many = Segments([f"v{i}" for i in range(99)], ["Run"] * 99, np.zeros(99), np.ones(99))
-    assert "89 more" in many._repr_html_()
+    assert "89 more rows" in many._repr_html_()
+    assert many._repr_html_().count("<tr>") == 1 + 10
+    ten = many[np.arange(10)]._repr_html_()
+    assert ten.count("<tr>") == 1 + 10
+    assert "more rows" not in ten
     assert timeline_svg(many).count("<rect") == 5
 
 

@@ -14,7 +14,7 @@ from thas.eval.explanation import action_table, error_table, explain, recall_tab
 from thas.eval.pictures import draw
 from thas.eval.preparation import prepare
 from thas.eval.ranking import rank
-from thas.eval.recall import average_recall
+from thas.eval.recall import RECALL_IOU, average_recall
 from thas.eval.slices import slices
 
 
@@ -168,6 +168,7 @@ def test_average_recall_counts_each_videos_own_detections_at_activitynets_thresh
     detections = Segments(["v", "v", "w", "w"], ["a"] * 4, [0, 30, 5, 30], [20, 40, 25, 40], [0.2, 0.1, 0.9, 0.8])
     annotations = Annotations(Segments(["v", "v", "w", "w"], ["a"] * 4, [0, 30, 5, 30], [10, 40, 15, 40]), ("a",))
     recall = average_recall(*ranked(detections, annotations))
+    assert RECALL_IOU.tolist() == pytest.approx([0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])
     assert recall.shape == (6, 10)  # 1, 5, 10, 20, 50 and 100 proposals a video; IoU 0.5 to 0.95
     assert recall[0].tolist() == [0.5, *[0.0] * 9]
     for row in recall[1:]:

@@ -42,6 +42,12 @@ def test_a_weight_that_does_not_fit_is_refused():
         activation_map(torch.ones(2, 6, 4, 4), torch.ones(3, 5))
 
 
+@pytest.mark.parametrize(("maps", "weight"), [((6, 4, 4), (3, 6)), ((2, 6, 4, 4, 1), (3, 6)), ((2, 6, 4, 4), (6,))])
+def test_maps_and_weights_of_other_axes_are_refused(maps, weight):
+    with pytest.raises(ValueError, match="do not fit"):
+        activation_map(torch.ones(maps), torch.ones(weight))
+
+
 def test_upsampling_keeps_a_flat_map_flat_and_the_leading_axes():
     large = upsampled(torch.full((2, 3, 1, 1), 5.0), (7, 9))
     torch.testing.assert_close(large, torch.full((2, 3, 7, 9), 5.0))

@@ -23,6 +23,14 @@ def test_the_grid_starts_at_the_top_left_and_is_truncated_at_the_other_edges():
     assert torch.equal(mask, drawn)
 
 
+def test_of_a_single_size_every_random_number_is_a_cells():
+    # So that a run with one size draws the same whether it is written as a number or as a list.
+    cells = torch.rand(2, 2, 3, generator=seeded(1)) < 0.5
+    for size in (3, (3,)):
+        mask = hide_mask((2, 5, 7), size=size, probability=0.5, generator=seeded(1))
+        assert torch.equal(mask[:, ::3, ::3], cells)
+
+
 def test_a_picture_drawn_by_hand():
     x = torch.arange(1.0, 13.0).reshape(1, 1, 3, 4)
     mask = torch.tensor([[[True, True, False, False], [True, True, False, False], [False, False, True, True]]])

@@ -69,6 +69,12 @@ def test_what_is_given_by_hand_is_left_alone():
     assert decided(Settings().updated({"input.normalise": "standard"}), probabilities=True)["network.kernel_size"] == 3
 
 
+@pytest.mark.parametrize("key", ["train.loss", "input.normalise", "network.kernel_size", "network.smoothing"])
+def test_what_is_given_by_hand_leaves_the_rest_to_the_rules(key):
+    value = decided()[key]
+    assert decided(Settings().updated({key: value})) == {other: v for other, v in decided().items() if other != key}
+
+
 def test_probabilities_stay_as_they_are_and_are_not_mixed_over_time():
     found = decided(probabilities=True)
     assert (found["input.normalise"], found["network.kernel_size"]) == ("none", 1)
