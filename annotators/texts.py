@@ -111,7 +111,7 @@ def json_of(path: Path) -> object:
     Raises:
         DataError: As `core.json_files.load_json`.
     """
-    return cast("object", parse_json(text_of(path), str(path), next="export the annotations anew"))
+    return parse_json(text_of(path), str(path), next="export the annotations anew")
 
 
 def table_in(value: object, place: str) -> dict[str, object]:
