@@ -79,7 +79,7 @@ def data_set(folder: Path, videos: int, snippets: int, dimension: int) -> Path:
 def settings_of(head: str, changes: dict[str, object]) -> Settings:
     """The settings of a head's preset, with changes."""
     settings = resolve_settings(Settings, presets=[head])[0]
-    known = Known(several=0, probabilities=False, length_seconds=16 / 30, stride_seconds=8 / 30, most=100)
+    known = Known(several=0, probabilities=False, length_seconds=16 / 30, stride_seconds=8 / 30, most=100, labels=1)
     return settings.updated({one.key: one.value for one in decide(settings, known)} | changes)
 
 

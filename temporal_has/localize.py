@@ -15,7 +15,7 @@ from ..core.errors import UsageError, suggestion
 from ..core.segments import Segments
 from .activation import ClassActivationSequence
 from .settings import LocalizeSettings, Settings
-from .suppress import suppress
+from .suppress import suppress, surest
 
 ScoreRule = Literal["max", "mean", "outer-inner"]
 ThresholdRule = Literal["max", "range", "fixed"]
@@ -148,14 +148,22 @@ def squashed(sequences: np.ndarray, spread: float) -> np.ndarray:
     return ((1 + np.tanh(sequences / (2 * spread))) / 2).astype(sequences.dtype)
 
 
-def predicted_labels(probabilities: np.ndarray, classes: Sequence[str], *, class_threshold: float) -> tuple[str, ...]:
+def predicted_labels(
+    probabilities: np.ndarray, classes: Sequence[str], *, class_threshold: float, most: int = 0
+) -> tuple[str, ...]:
     """The classes a video probably shows: the likeliest one, and all others of at least `class_threshold`.
 
-    >>> predicted_labels(np.array([0.7, 0.2, 0.1]), ["a", "b", "c"], class_threshold=0.2)
-    ('a', 'b')
+    Of more than `most` (0: no bound) the likeliest are taken, in the order of the classes.
+
+    >>> predicted_labels(np.array([0.3, 0.1, 0.7]), ["a", "b", "c"], class_threshold=0.2)
+    ('a', 'c')
+    >>> predicted_labels(np.array([0.3, 0.1, 0.7]), ["a", "b", "c"], class_threshold=0.2, most=1)
+    ('c',)
     """
     chosen = probabilities >= class_threshold
     chosen[int(probabilities.argmax())] = True
+    if most:
+        chosen &= surest(probabilities, most)
     return tuple(classes[i] for i in np.flatnonzero(chosen).tolist())
 
 
@@ -198,8 +206,10 @@ def localize(
         known = replace(Settings(), localize=rules)
         rules = known.updated({f"localize.{key}": value for key, value in changes.items()}, origin="localize").localize
     if labels is None:
-        labels = predicted_labels(sequence.probabilities, sequence.classes, class_threshold=rules.class_threshold)
-    columns = _columns(sequence, labels)
+        labels = predicted_labels(
+            sequence.probabilities, sequence.classes, class_threshold=rules.class_threshold, most=rules.classes
+        )
+    columns, snippets = _columns(sequence, labels), len(sequence.logits)
     sequence = sequence.of_classes(columns).upsampled(rules.upsample)
     edges, activation = sequence.edges_seconds, np.ascontiguousarray(sequence.logits.T)
     level = levels(activation, rules.threshold, rule=rules.threshold_rule)
@@ -216,6 +226,9 @@ def localize(
     scores = np.where(scores >= 0, scores * probability, scores * (2 - probability))
     if rules.nms != "none":
         kept, scores = suppress(start, end, scores, group=row, rule=rules.nms, iou=rules.nms_iou, sigma=rules.nms_sigma)
+        row, start, end, scores = row[kept], start[kept], end[kept], scores[kept]
+    if rules.detections:
+        kept = surest(scores, max(rules.detections, snippets))
         row, start, end, scores = row[kept], start[kept], end[kept], scores[kept]
     names = np.array(sequence.classes, dtype=object)[row]
     return Segments([sequence.video] * len(row), names, start, end, scores)

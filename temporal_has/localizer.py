@@ -20,7 +20,7 @@ from .ensemble import check_members, mean_sequence
 from .localize import localize
 from .model import Model, checkpoint_path, load_model
 from .settings import LocalizeSettings, Settings
-from .suppress import suppress_segments
+from .suppress import suppress_segments, surest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from ..features.cache import Features
     from ..features.extractor import Extractor
     from .activation import ClassActivationSequence
+
+_AT_ONCE = 128
+"""Videos whose overlapping detections are thinned out together: many are faster, all may not fit in memory."""
 
 
 class Localizer:
@@ -193,38 +196,38 @@ def localize_videos(
     Returns:
         Detections, sequences, and the videos that could not be localized, each with the reason.
     """
-    found, sequences, failed = unsuppressed(localizer, features, videos, labels=labels, progress=progress)
-    return suppressed(found, localizer.settings), sequences, failed
-
-
-def suppressed(found: Sequence[Segments], rules: LocalizeSettings) -> Segments:
-    """Detections of several videos, of which the overlapping ones are thinned out as the rules say.
-
-    Suppression works on all videos at once: as many rounds as the longest list needs, not their sum.
-    """
-    detections = Segments.concat(found) if found else Segments.empty(scored=True)
-    return suppress_segments(detections, rule=rules.nms, iou=rules.nms_iou, sigma=rules.nms_sigma)
-
-
-def unsuppressed(
-    localizer: Localizer,
-    features: Mapping[str, Features],
-    videos: Sequence[str],
-    *,
-    labels: Mapping[str, Sequence[str]] | None = None,
-    progress: Progress = silent,
-) -> tuple[list[Segments], list[ClassActivationSequence], list[Failure]]:
-    """As `localize_videos`, a table a video, before any suppression."""
     sequences: list[ClassActivationSequence] = []
-    found: list[Segments] = []
+    found: list[Segments] = [Segments.empty(scored=True)]
     failed: list[Failure] = []
-    plain = localizer.with_settings(replace(localizer.settings, nms="none"))
-    for video in videos:
-        try:
-            sequence = plain.sequence(features[video])
-            found.append(plain.segments(sequence, (labels or {}).get(video) or None))
-            sequences.append(sequence)
-        except (FeatureError, UsageError) as error:
-            failed.append(Failure(video, "localize", " ".join(filter(None, (error.what, error.why))), next=error.next))
-        progress(1)
-    return found, sequences, failed
+    plain = localizer.with_settings(replace(localizer.settings, nms="none", detections=0))
+    for first in range(0, len(videos), _AT_ONCE):
+        tables: list[Segments] = []
+        for video in videos[first : first + _AT_ONCE]:
+            try:
+                sequence = plain.sequence(features[video])
+                tables.append(plain.segments(sequence, (labels or {}).get(video) or None))
+                sequences.append(sequence)
+            except (FeatureError, UsageError) as error:
+                what = " ".join(filter(None, (error.what, error.why)))
+                failed.append(Failure(video, "localize", what, next=error.next))
+            progress(1)
+        found += _thinned(tables, sequences[len(sequences) - len(tables) :], localizer.settings)
+    return Segments.concat(found), sequences, failed
+
+
+def _thinned(
+    found: Sequence[Segments], sequences: Sequence[ClassActivationSequence], rules: LocalizeSettings
+) -> list[Segments]:
+    """Detections, a table a video, without those that the rules do not keep.
+
+    Suppression works on several videos at once: as many rounds as the longest list needs, not their sum.
+    """
+    if not found:
+        return []
+    kept = suppress_segments(Segments.concat(found), rule=rules.nms, iou=rules.nms_iou, sigma=rules.nms_sigma)
+    if not rules.detections:
+        return [kept]
+    bound = {one.video: max(rules.detections, len(one.logits)) for one in sequences}
+    return [
+        table[surest(table.score, bound[video])] for video, table in kept.by_video().items() if table.score is not None
+    ]

@@ -14,7 +14,7 @@ from ..core.progress import Progress, silent
 from ..core.segments import Segments
 from ..core.spread import Spread
 from ..features.cache import FeatureCache
-from .localizer import Localizer, suppressed, unsuppressed
+from .localizer import Localizer, localize_videos
 from .settings import LocalizeSettings
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class _Job:
     labels: Mapping[str, Sequence[str]] | None
 
 
-_Found = tuple[list[Segments], list["ClassActivationSequence"], list[Failure]]
+_Found = tuple[Segments, list["ClassActivationSequence"], list[Failure]]
 
 
 def localize_parts(
@@ -96,12 +96,13 @@ def localize_parts(
     with closing(spread.run(_localize, jobs, devices=devices, on_step=seen)) as results:
         for i, result in results:
             if isinstance(result, Failure):
-                found[i] = [], [], [Failure(one, "localize", str(result), next=result.next) for one in groups[i]]
+                lost = [Failure(one, "localize", str(result), next=result.next) for one in groups[i]]
+                found[i] = Segments.empty(scored=True), [], lost
             else:
                 found[i] = result
     ordered = [found[i] for i in range(len(groups))]
     return (
-        suppressed([one for tables, _, _ in ordered for one in tables], parts.settings),
+        Segments.concat([Segments.empty(scored=True), *(detections for detections, _, _ in ordered)]),
         [one for _, sequences, _ in ordered for one in sequences],
         [one for _, _, failed in ordered for one in failed],
     )
@@ -109,7 +110,7 @@ def localize_parts(
 
 def _localize(job: _Job, device: str, step: Callable[[], None]) -> _Found:
     localizer = _loaded(job.parts, device)
-    return unsuppressed(
+    return localize_videos(
         localizer,
         FeatureCache(job.parts.features),
         job.videos,

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, plural
 from .settings import NetworkSettings, Settings
+
+FEWEST_CLASSES = 5
+"""That may be predicted of a video, however few labels the training videos have: the likeliest is not always right."""
 
 HARDLY = 0.8
 """Of the loss by the labels' frequencies alone: above it a network has learned its videos by heart."""
@@ -31,6 +34,7 @@ class Known:
         length_seconds: Of a snippet, in the median video.
         stride_seconds: From one snippet to the next, in the median video.
         most: Snippets of the longest video.
+        labels: Of the training video that has the most.
     """
 
     several: float
@@ -38,6 +42,7 @@ class Known:
     length_seconds: float
     stride_seconds: float
     most: int
+    labels: int
 
 
 @dataclass(frozen=True)
@@ -83,13 +88,14 @@ def decide(settings: Settings, known: Known) -> list[Decision]:
     Raises:
         UsageError: A number of snippets is to be found from seconds, but the features' times do not move on.
 
-    >>> known = Known(several=0.62, probabilities=True, length_seconds=0.2, stride_seconds=0.2, most=33)
+    >>> known = Known(several=0.62, probabilities=True, length_seconds=0.2, stride_seconds=0.2, most=33, labels=4)
     >>> for one in decide(Settings(), known):
     ...     print(one.line())
     train.loss = sigmoid: 62 % of the training videos have several labels
     input.normalise = none: the features are probabilities of classes, and mean what they say
     network.kernel_size = 1: the features are probabilities of classes, and mean what they say
     network.smoothing = 5: of 0.20 s each, for 0.8 s
+    localize.classes = 8: no training video has more than 4 labels
     """
     found: list[Decision] = []
     if settings.train.loss == "auto":
@@ -103,7 +109,8 @@ def decide(settings: Settings, known: Known) -> list[Decision]:
             )
         )
     as_is = settings.input.normalise == "auto" and known.probabilities
-    return found + _snippets(settings.network, known, as_is=as_is)
+    found += _snippets(settings.network, known, as_is=as_is)
+    return found if settings.localize.classes else [*found, _classes(known)]
 
 
 def hiding(loss: float | None, why: str = "") -> Decision:
@@ -132,6 +139,12 @@ def _loss(known: Known) -> Decision:
     if known.several:
         return Decision("train.loss", "sigmoid", f"{share} of the training videos have several labels")
     return Decision("train.loss", "sigmoid", "it localized as well as softmax where each video has one label")
+
+
+def _classes(known: Known) -> Decision:
+    """How many labels may be predicted of a video: of hundreds of classes a network that learned little finds all likely."""
+    why = f"no training video has more than {plural(known.labels, 'label')}"
+    return Decision("localize.classes", max(2 * known.labels, FEWEST_CLASSES), why)
 
 
 def _snippets(network: NetworkSettings, known: Known, *, as_is: bool) -> list[Decision]:

@@ -122,6 +122,8 @@ def train_run(
         folder, settings = kept.folder, kept.settings
 
         def ruled(became: Settings, decisions: Sequence[Decision]) -> None:
+            nonlocal settings
+            settings = became  # localization has rules, too
             if first_process() and decisions:
                 reasons = {one.key: f"rule: {one.why}" for one in decisions}
                 write_settings(folder, became, data, {**origins, **reasons})

@@ -152,6 +152,9 @@ class LocalizeSettings:
         "predicted", "look for a video's true labels (the paper; it flatters) or for those predicted", "ours"
     )
     class_threshold: float = setting(0.05, "probability from which a class counts as predicted", "ours", low=0, high=1)
+    classes: int = setting(
+        0, "predict no more labels a video than these, the likeliest; 0: by rules, and all where none spoke", "ours", low=0
+    )
     threshold: tuple[float, ...] = setting(
         (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "by threshold_rule; the runs at several are pooled", "ours"
     )
@@ -181,6 +184,9 @@ class LocalizeSettings:
         0.5, "overlap from which they are dropped (nms) or lowered (soft-linear)", "ours", low=0, high=1
     )
     nms_sigma: float = setting(0.4, "of soft's Gaussian decay, smaller is stricter", "ours", low=1e-6)
+    detections: int = setting(
+        200, "keep so many of a video, the surest, or one a snippet where that is more; 0 keeps all", "ours", low=0
+    )
 
 
 @dataclass(frozen=True)
@@ -208,6 +214,7 @@ class Settings(SettingsTable):
         "network.kernel_most": 0,
         "localize.squash": False,
         "localize.probability_power": 1.0,
+        "localize.detections": 0,
     }
 
     input: InputSettings = field(default_factory=InputSettings)

@@ -155,6 +155,7 @@ def _known(data: TrainingFeatures, labels: Mapping[str, Sequence[str]]) -> Known
         length_seconds=data.length_seconds,
         stride_seconds=data.stride_seconds,
         most=max(data.lengths),
+        labels=max(len(set(names)) for names in labels.values()),
     )
 
 

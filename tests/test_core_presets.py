@@ -54,6 +54,7 @@ def test_presets_of_methods_do_not_move_with_the_defaults():
         assert (settings.train.loss, settings.localize.class_threshold) == ("softmax", 0.1)
         assert not settings.localize.squash
         assert settings.localize.probability_power == 1
+        assert settings.localize.detections == 0
         assert settings.input.normalise != "auto"
     for name in ("has", "attention"):
         rules = of[name].localize

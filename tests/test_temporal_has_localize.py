@@ -153,6 +153,25 @@ def test_labels_known_and_predicted():
     assert predicted_labels(np.array([0.1, 0.1]), ["a", "b"], class_threshold=0.5) == ("a",)
 
 
+def test_of_many_likely_labels_the_likeliest_are_looked_for():
+    drawn = sequence([1.0, 0], [0, 1.0], [1.0, 1.0], [1.0, 2.0], probabilities=[0.9, 0.5, 0.9, 0.7])
+    assert [set(papers(drawn, classes=most).label) for most in (1, 2, 3, 4, 0)] == [
+        {"a"}, {"a", "c"}, {"a", "c", "d"}, {"a", "b", "c", "d"}, {"a", "b", "c", "d"}
+    ]  # fmt: skip
+    assert set(papers(drawn, labels=["b", "d"], classes=1).label) == {"b", "d"}, "known labels are not bounded"
+
+
+def test_no_more_detections_are_kept_than_asked_for_or_than_there_are_snippets():
+    """Of one class and level a video of 40 snippets cannot have more than 20; three classes at eight levels can."""
+    draw = np.random.default_rng(0)
+    many = sequence(*draw.normal(size=(3, 40)), probabilities=[0.9, 0.5, 0.9])
+    everything, bounded = localize(many, detections=0), localize(many, detections=7)
+    assert len(everything) > 100
+    assert sorted(bounded.score, reverse=True) == sorted(everything.score, reverse=True)[:40]
+    assert set(bounded) <= set(everything)
+    assert len(localize(many, detections=60)) == 60
+
+
 def test_the_video_level_probability_weighs_the_score():
     drawn = sequence([2.0, 0], [2.0, 0], probabilities=[0.75, 0.25])
     assert papers(drawn, labels=["a", "b"], score="max").score.tolist() == pytest.approx([1.5, 0.5])

@@ -20,8 +20,8 @@ QUICK = Settings().updated({"train.epochs": 2, "network.channels": 8})
 
 
 def known(**changes) -> Known:
-    facts = {"several": 0.0, "probabilities": False, "length_seconds": 0.5, "stride_seconds": 0.25, "most": 100}
-    return Known(**{**facts, **changes})
+    facts = {"several": 0.0, "probabilities": False, "length_seconds": 0.5, "stride_seconds": 0.25}
+    return Known(**{**facts, "most": 100, "labels": 1, **changes})
 
 
 def decided(settings=None, **changes):
@@ -41,7 +41,7 @@ def test_whatever_is_known_every_decision_is_a_setting_with_a_reason(several, su
     asked = Settings().updated({"network.kernel_most": bound})
     decisions = decide(asked, facts)
     assert {one.key for one in decisions} == {
-        "train.loss", "input.normalise", "network.kernel_size", "network.smoothing"
+        "train.loss", "input.normalise", "network.kernel_size", "network.smoothing", "localize.classes"
     }  # fmt: skip
     became = asked.updated({one.key: one.value for one in decisions})
     assert all(one.why and one.key in one.line() for one in decisions)
@@ -63,8 +63,11 @@ def test_a_kernel_in_seconds_is_odd_and_the_nearest_there_is(length: float, stri
 
 def test_what_is_given_by_hand_is_left_alone():
     given = Settings().updated(
-        {"train.loss": "softmax", "input.normalise": "standard", "network.kernel_size": 7, "network.smoothing": 9}
-    )
+        {
+            "train.loss": "softmax", "input.normalise": "standard", "network.kernel_size": 7, "network.smoothing": 9,
+            "localize.classes": 3,
+        }
+    )  # fmt: skip
     assert decided(given, several=0.6, probabilities=True) == {}
     assert decided(Settings().updated({"input.normalise": "standard"}), probabilities=True)["network.kernel_size"] == 3
 
@@ -80,6 +83,10 @@ def test_probabilities_stay_as_they_are_and_are_not_mixed_over_time():
     assert (found["input.normalise"], found["network.kernel_size"]) == ("none", 1)
     assert decided()["input.normalise"] == "standard"
     assert decided()["network.kernel_size"] == 3
+
+
+def test_of_many_classes_no_more_are_predicted_than_twice_what_a_video_was_seen_to_have():
+    assert [decided(labels=count)["localize.classes"] for count in (1, 2, 4, 15)] == [5, 5, 8, 30]
 
 
 def test_the_share_of_videos_with_several_labels_counts_each_label_once():
