@@ -20,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
+from thas.core.log import Epoch, Event
+from thas.core.resume import Begin
 from thas.features.cache import Features, write_features
 from thas.temporal_has.session import train_run
 from thas.temporal_has.settings import Settings
@@ -65,18 +67,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="such as localize.classes=200")
     given = parser.parse_args()
+    changes = {"train.epochs": given.epochs, "train.device": "cpu"} | dict(one.split("=") for one in given.set)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "set"
         folder.mkdir()
         make(folder, given.videos, given.videos // 2)
         before, marks = peak_gigabytes(), []
+
+        def told(event: Event) -> None:
+            if isinstance(event, Epoch):
+                marks.append((time.process_time(), peak_gigabytes()))
+
         began = time.process_time()
         result = train_run(
             str(folder),
-            settings=Settings().updated({"train.epochs": given.epochs, "train.device": "cpu"}),
-            runs=Path(scratch) / "runs",
-            on_epoch=lambda epoch: marks.append((time.process_time(), peak_gigabytes())),
+            settings=Settings().updated(changes),
+            begin=Begin(Path(scratch) / "runs"),
+            on_event=told,
         )
         ended = time.process_time()
         times = np.diff([began, *(mark for mark, _ in marks)])
@@ -90,7 +99,8 @@ def main() -> None:
         "before_gigabytes": before,
         "localized": given.videos // 2,
         "localization_scoring_and_writing_seconds": round(ended - marks[-1][0], 1),
-        "detections": result.detections,
+        "detections": result.found.detections if result.found else None,
+        "mean_ap": result.found.standing.average if result.found and result.found.standing else None,
         "peak_gigabytes": peak_gigabytes(),
         "megabytes": files,
     }

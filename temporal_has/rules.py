@@ -142,7 +142,7 @@ def _loss(known: Known) -> Decision:
 
 
 def _classes(known: Known) -> Decision:
-    """How many labels may be predicted of a video: of hundreds of classes a network that learned little finds all likely."""
+    """How many labels may be predicted of a video: a network that learned little finds hundreds of classes likely."""
     why = f"no training video has more than {plural(known.labels, 'label')}"
     return Decision("localize.classes", max(2 * known.labels, FEWEST_CLASSES), why)
 
