@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
+
+from .two_processes import run_by_two
 
 FABRIC = any(importlib.util.find_spec(name) for name in ("lightning_fabric", "lightning"))
 
@@ -49,19 +48,7 @@ def test_two_processes_train_one_network(tmp_path: Path):
             PIL.Image.fromarray(pixels).save(tmp_path / "data" / name / f"{i}.png")
     script = tmp_path / "two.py"
     script.write_text(SCRIPT)
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node=2",
-        str(script),
-        str(tmp_path),
-    ]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    run_by_two(script, str(tmp_path), imports="thas.image_has.train")
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["number"] for line in lines] == [1, 2, 3], "one process writes"
     losses = [line["loss"] for line in lines]

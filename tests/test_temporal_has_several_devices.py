@@ -19,6 +19,7 @@ from thas.temporal_has.model import load_model
 from thas.temporal_has.train import train
 
 from .conftest import make_features, papers_settings, planted_videos
+from .two_processes import run_by_two
 
 FABRIC = any(importlib.util.find_spec(name) for name in ("lightning_fabric", "lightning"))
 CLASSES = ("class_0", "class_1", "class_2")
@@ -70,15 +71,7 @@ def test_two_processes_give_what_one_gives(tmp_path: Path):
     two.mkdir()
     (two / "given.pickle").write_bytes(pickle.dumps((features, labels, CLASSES, variants)))
     (two / "script.py").write_text(SCRIPT)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [*command, str(two / "script.py"), str(two)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_by_two(two / "script.py", str(two), imports="thas.temporal_has.train")
     for name, settings in variants.items():
         train(features, labels, classes=CLASSES, settings=settings, folder=tmp_path / "one" / name)
         close = {"atol": 6e-3, "rtol": 0} if name == "bf16" else {"atol": 2e-6, "rtol": 1e-5}
