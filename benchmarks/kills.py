@@ -56,6 +56,7 @@ def made(command: Command, root: Path) -> Path:
     base = root / "made" / "-".join(command.needs)
     if not base.exists():
         work = root / "work"
+        shutil.rmtree(work, ignore_errors=True)  # what the command before was killed in
         work.mkdir()
         prepare(command.needs, work, set())
         shutil.copytree(work, base, symlinks=True)
