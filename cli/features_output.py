@@ -49,6 +49,6 @@ def report_features(result: ExtractionResult, folder: Path, verb: str, *, json: 
         raise PartialFailure(
             f"{plural(len(result.failed), 'video')} failed: {listing(failure.subject for failure in result.failed)}",
             why=f"{first.subject}: {first.why}" + (f"; all reasons in {folder}/failed.csv" if folder.is_dir() else ""),
-            next=next or first.next or "mend or remove these, and run the same command again; what is done stays done",
+            next=first.next or next or "mend or remove these, and run the same command again; what is done stays done",
         )
     return 0

@@ -77,15 +77,17 @@ def plain_shape(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def crop_axis(shape: Sequence[int]) -> int | None:
-    """Which of three axes holds ten crops, or five; None if none does, or time itself may be as long.
+    """Which of three axes holds ten crops, or five; None if none does.
 
-    >>> crop_axis((20, 10, 16)), crop_axis((10, 20, 16)), crop_axis((20, 30, 16))
-    (1, 0, None)
+    The last one does where (10, D, T) was turned to (T, D, 10).
+
+    >>> crop_axis((20, 10, 16)), crop_axis((10, 20, 16)), crop_axis((20, 16, 10)), crop_axis((20, 30, 16))
+    (1, 0, 2, None)
     """
     if len(shape) != 3:
         return None
     for count in _CROPS:
-        axes = [axis for axis in (1, 0) if shape[axis] == count]
+        axes = [axis for axis in (1, 0, 2) if shape[axis] == count]
         if axes:
             return axes[0]
     return None
@@ -95,7 +97,8 @@ def width_of(shape: Sequence[int], *, transposed: bool = False, crops: Crops | N
     """The width D that `rows` gives an array of this shape."""
     plain = plain_shape(shape[::-1] if transposed else shape)
     axis = crop_axis(plain)
-    return (plain[-1] if plain else 0) * (plain[axis] if crops == "all" and axis is not None else 1)
+    flat = _without_crops(plain)
+    return (flat[-1] if flat else 0) * (plain[axis] if crops == "all" and axis is not None else 1)
 
 
 def check_arrangement(
@@ -135,6 +138,7 @@ def check_arrangement(
         said = "with --transposed the arrays look" if transposed else "the arrays look"
         option = "leave --transposed out" if transposed else "--transposed"
         raise UsageError(f"{said} as if they were (D, T), not (T, D)", why=turned, next=option)
+    _refuse_both_ways(flat)
     return _odd_lengths(flat, expected_rows or {})
 
 
@@ -166,6 +170,20 @@ def _looks_turned(shapes: Mapping[str, tuple[int, ...]], expected: Mapping[str, 
         have = plural(as_rows, "has", "have")
         return f"{have} {rows_of_most} rows of {width} numbers, and {rows_of_most} is a width of networks in use"
     return ""
+
+
+def _refuse_both_ways(shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise a UsageError if some arrays are (T, D) and at least as many (D, T): which are right is not known."""
+    common = set.intersection(*(set(shape) for shape in shapes.values())) if len(shapes) > 1 else set[int]()
+    for size in common:
+        rows, turned = ([video for video in shapes if shapes[video][i] == size] for i in (1, 0))
+        if len(common) == 1 and rows and 2 * len(rows) <= len(shapes):
+            raise UsageError(
+                "some arrays are (T, D) and some (D, T)",
+                why=f"{size} is the width of {listing(rows, 3)} and the number of rows of {listing(turned, 3)}",
+                next="turn those of one kind, by numpy.save(path, array.T), and run the same command again",
+                subject=rows[0],
+            )
 
 
 def _near(count: int, rows: float) -> bool:

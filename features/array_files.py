@@ -137,7 +137,7 @@ def _tree(value: object, held_bytes: int, depth: int = 0) -> Tree | None:
         rows = _rows(value, held_bytes)
         if rows is not None:
             return _stored(rows)
-        value = dict(enumerate(value))
+        value = {f"[{i}]": item for i, item in enumerate(value)}
     if is_dict(value):
         inner = {_text(key): _tree(item, held_bytes, depth + 1) for key, item in value.items()}
         return {key: item for key, item in inner.items() if item is not None}
@@ -245,17 +245,22 @@ def _rows_of_text(path: Path) -> Tree:
     """Rows of numbers with commas, semicolons, tabs or spaces between them, perhaps below a heading."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         first, second = (file.readline(1 << 20) for _ in range(2))
-        separator = max(",;\t ", key=(second if second.strip() else first).count)
+        sample = second if second.strip() else first
+        # Beside semicolons or tabs, a comma is a decimal one.
+        separator = next((sign for sign in ";\t," if sign in sample), " ")
         file.seek(0)
         lines = csv.reader(file, delimiter=separator, skipinitialspace=True)
         rows: list[np.ndarray] = []
         indexed = False
         for i, fields in enumerate(lines):
             fields = [field for field in fields if field.strip()] if separator == " " else fields
+            fields = [field.replace(",", ".") for field in fields] if separator in ";\t" else fields
             if not any(map(str.strip, fields)):
                 continue
             if i == 0 and (_is_heading(fields) or not fields[0].strip()):
                 indexed = not fields[0].strip()  # a data frame's rows are written behind their numbers
+                if (named := [field for field in fields if field.strip().lower() in _NO_FEATURES]) and not indexed:
+                    raise ValueError(f"column {named[0]!r} is no feature: leave out what only says where a row is")
                 continue
             try:
                 rows.append(np.array(fields[1:] if indexed else fields, dtype=np.float64))
@@ -266,6 +271,13 @@ def _rows_of_text(path: Path) -> Tree:
     if not rows:
         raise ValueError("it holds no row of numbers")
     return _stored(np.stack(rows))
+
+
+# Columns that say where a row is, and are not part of what it is.
+_NO_FEATURES = {
+    *("time", "timestamp", "timestamps", "second", "seconds", "start", "end", "frame", "frames", "frame_id"),
+    *("index", "idx", "row", "id", "video", "video_id", "t"),
+}
 
 
 def _is_heading(fields: list[str]) -> bool:

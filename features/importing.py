@@ -20,10 +20,11 @@ from ..core.tables import number, table_rows
 from ..datasets.near_names import near_names, near_sentence
 from .arrangement import Crops, check_arrangement, rows, width_of
 from .array_files import open_arrays, reading_arrays
+from .array_members import pick
 from .cache import Features, write_features
 from .extraction_settings import ExtractionResult
 from .failures import write_failures
-from .layouts import Source, find_sources, pick, side_by_side
+from .layouts import Source, find_sources, side_by_side
 from .python_values import is_dict
 from .row_times import RowTimes
 from .temporary_names import remove_unfinished
@@ -118,7 +119,7 @@ def import_features(
                 dtype=stored,
             )
         except ThasError as error:
-            failed.append(Failure(video, "read", " ".join((error.why or error.what).split())))
+            failed.append(Failure(video, "read", " ".join((error.why or error.what).split()), next=error.next or ""))
         except OSError as error:
             raise cannot_write(out, error) from error
         else:
@@ -241,6 +242,13 @@ def read_rates(text: str) -> float | dict[str, float]:
         return float(text)
     except ValueError:
         path = Path(text)
+    if not path.exists():
+        raise UsageError(
+            f"--fps {text} is neither a number nor a file",
+            why="no such file",
+            next="--fps 25, say, or a table video,fps",
+            subject=text,
+        )
     if path.suffix.lower() != ".json":
         return read_numbers(path, "fps")
     content: object = load_json(path)

@@ -6,24 +6,19 @@ Known are one file a video; two folders of the same names (`rgb/` and `flow/`); 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ..core.errors import FeatureError, UsageError, listing
-from .array_files import ARRAY_SUFFIXES, Stored, Tree, open_arrays
+from .array_files import ARRAY_SUFFIXES, Stored, open_arrays
+from .array_members import SIDE, STREAMS, collection, pick, words
 from .pickled_arrays import load_array
 
-# Tried in this order where a file holds several arrays and no key was named.
-_KEYS = ("features", "feature", "feats", "feat", "c3d_features", "data")
-STREAMS = ("rgb", "flow")
-# What lies beside features and is no video of its own.
-_SIDE = ("fps", "timestamps_ms")
 _TEXT = (".csv", ".txt")
-_HOLDS_SEVERAL = (".npz", ".pt", ".pth", ".pkl", ".pickle", ".h5", ".hdf5", ".mat")
 # Beyond so many files none is looked into for whether it holds several videos: each would be read twice.
 _MOST_COLLECTIONS = 12
 
@@ -80,7 +75,7 @@ def find_sources(source: Path, *, keys: Sequence[str] = (), videos: Iterable[str
     if source.is_dir() and (pair := _wtalc(source)) is not None:
         return pair
     files = _array_files(source)
-    side = {path: name for path in files for name in _SIDE if path.stem.endswith(f"_{name}")}
+    side = {path: name for path in files for name in SIDE if path.stem.endswith(f"_{name}")}
     bases = {path.stem.removesuffix(f"_{name}") for path, name in side.items()}
     features = [path for path in files if path not in side]
     suffixed = _all_suffixed(features)
@@ -88,19 +83,22 @@ def find_sources(source: Path, *, keys: Sequence[str] = (), videos: Iterable[str
     for path in features:
         folder_stream = _stream_of_folder(path, source, keys)
         video, stream = _split(path.stem, bases, suffixed)
+        if path.parent != source and path.stem.lower() in (*STREAMS, *keys):  # a folder a video
+            video, stream = path.parent.name, path.stem.lower()
         stream = folder_stream or stream
-        inside = _collection(path, keys, set(videos)) if len(features) <= _MOST_COLLECTIONS else None
+        inside = collection(path, keys, set(videos)) if len(features) <= _MOST_COLLECTIONS else None
         if inside is None:
             _put(found, video, stream, lambda path=path: pick(path, open_arrays(path), keys), path)
             continue
         for name, tree in inside.items():
-            stream = folder_stream or next((word for word in STREAMS if word in _words(path.stem)), "")
+            stream = folder_stream or next((word for word in STREAMS if word in words(path.stem)), "")
             _put(found, name, stream, lambda path=path, tree=tree: pick(path, tree, keys), path)
     for path, name in side.items():
         parts = found.get(path.stem.removesuffix(f"_{name}"))
         if parts is not None:
             parts.side[name] = lambda path=path: load_array(path)
-    return [_joined(video, parts, keys) for video, parts in sorted(found.items())]
+    usual = Counter(frozenset(parts.streams) for parts in found.values()).most_common(1)[0][0]
+    return [_joined(video, parts, keys, usual) for video, parts in sorted(found.items())]
 
 
 def _array_files(source: Path) -> list[Path]:
@@ -123,10 +121,6 @@ def _none(source: Path, kinds: list[str]) -> list[Path]:
     )
 
 
-def _words(name: str) -> list[str]:
-    return re.split(r"[^a-z0-9]+", name.lower())
-
-
 def _stream_of_folder(path: Path, source: Path, keys: Sequence[str]) -> str:
     """The folder of one stream that a file lies in, if any: one that was named, or one called after a stream."""
     folders = path.relative_to(source).parts[:-1] if source.is_dir() else ()
@@ -134,14 +128,14 @@ def _stream_of_folder(path: Path, source: Path, keys: Sequence[str]) -> str:
         if folder in keys:
             return folder
         for word in STREAMS:
-            if word in _words(folder) and not set(STREAMS) <= set(_words(folder)):
+            if word in words(folder) and not set(STREAMS) <= set(words(folder)):
                 return word
     return ""
 
 
 def _all_suffixed(files: Sequence[Path]) -> bool:
     """Whether every file's name ends with a stream's."""
-    return bool(files) and all(_words(path.stem)[-1] in STREAMS for path in files)
+    return bool(files) and all(words(path.stem)[-1] in STREAMS for path in files)
 
 
 def _split(stem: str, bases: set[str], suffixed: bool) -> tuple[str, str]:
@@ -151,94 +145,54 @@ def _split(stem: str, bases: set[str], suffixed: bool) -> tuple[str, str]:
     for i in range(len(stem) - 1, 0, -1):
         if stem[i] == "_" and stem[:i] in bases:
             return stem[:i], stem[i + 1 :]
-    if suffixed and len(_words(stem)) > 1:
-        stream = _words(stem)[-1]
+    if suffixed and len(words(stem)) > 1:
+        stream = words(stem)[-1]
         return stem[: -len(stream) - 1], stream
     return stem, ""
-
-
-def _collection(path: Path, keys: Sequence[str], videos: set[str]) -> Mapping[str, Tree] | None:
-    """A file's members by video, if it holds several: two or more alike, of which none is called as arrays are."""
-    if path.suffix.lower() not in _HOLDS_SEVERAL:
-        return None
-    try:
-        tree = open_arrays(path)
-    except FeatureError:
-        return None  # named when it is read
-    if isinstance(tree, Stored) or any(name in keys or name.lower() in _KEYS for name in tree):
-        return None
-    if any(set(_words(name)) & {*STREAMS, *_SIDE, "times", "labels", "label"} for name in tree):
-        return None
-    if len(tree) == 1:
-        return tree if set(tree) <= videos else None
-    kinds = {tuple(sorted(_flat(member))) for member in tree.values()}
-    widths = {stored.shape[-1:] for member in tree.values() for stored in _flat(member).values() if stored.shape}
-    inside = len(kinds) == 1 and kinds != {("",)}  # a group a video, of the same arrays each
-    rows = all(len(stored.shape) > 1 for member in tree.values() for stored in _flat(member).values())
-    return tree if inside or set(tree) & videos or (len(kinds) == 1 and rows and len(widths) == 1) else None
-
-
-def _flat(tree: Tree, place: str = "") -> dict[str, Stored]:
-    """All arrays of a tree by their whole names; "" for a single one."""
-    if isinstance(tree, Stored):
-        return {place: tree}
-    return {
-        name: stored
-        for key, inner in tree.items()
-        for name, stored in _flat(inner, f"{place}/{key}".strip("/")).items()
-    }
 
 
 def _put(found: dict[str, _Parts], video: str, stream: str, read: _Read, path: Path) -> None:
     other = found.setdefault(video, _Parts()).streams.setdefault(stream, (read, path))
     if other[0] is not read:
-        raise UsageError(f"video {video} has two files", why=f"{other[1]} and {path}", next="keep one", subject=video)
+        folders = [one for one, two in zip(other[1].parts, path.parts, strict=False) if one != two][:1]
+        folders += [two for one, two in zip(other[1].parts, path.parts, strict=False) if one != two][:1]
+        join = f", or join them side by side with --key {' '.join(folders)}" if other[1].name == path.name else ""
+        why = f"{other[1]} and {path}"
+        raise UsageError(f"video {video} has two files", why=why, next=f"keep one{join}", subject=video)
 
 
-def _joined(video: str, parts: _Parts, keys: Sequence[str]) -> Source:
+def _joined(video: str, parts: _Parts, keys: Sequence[str], usual: frozenset[str]) -> Source:
     names = list(parts.streams)
     named = [key for key in keys if key in parts.streams]
     chosen = named or [name for name in STREAMS if name in names] or names
-    fault = ""
-    if not named and len(names) > 1 and set(names) != set(STREAMS):
-        fault = f"it has {listing(sorted(name or 'one without a name' for name in names), 8)}"
     reads = tuple(parts.streams[name][0] for name in chosen)
     path = parts.streams[chosen[0]][1]
-    if fault:
-        reads = (lambda: _several(path, video, fault),)
+    if not named and len(names) > 1 and set(names) != set(STREAMS):
+        known = sorted(name or parts.streams[name][1].parent.name for name in names)
+        reads = (lambda: _several(path, video, known),)
+    elif not named and frozenset(names) != usual:
+        reads = (lambda: _other_streams(path, video, names, usual),)
     return Source(video, reads, path, parts.side.get("fps"), parts.side.get("timestamps_ms"))
 
 
-def _several(path: Path, video: str, why: str) -> list[Stored]:
-    raise FeatureError(f"{path}: video {video} has several arrays", why=why, next="name them with --key", subject=video)
+def _several(path: Path, video: str, names: list[str]) -> list[Stored]:
+    raise FeatureError(
+        f"{path}: video {video} has several arrays",
+        why=f"it has {listing(names, 8)}",
+        next=f"name them with --key, such as --key {' '.join(names[:2])}, which joins two side by side",
+        subject=video,
+    )
 
 
-def pick(path: Path, tree: Tree, keys: Sequence[str]) -> list[Stored]:
-    """The array meant of those in a file, or several in the order named.
-
-    Raises:
-        FeatureError: It holds several and none was named, or lacks a named one.
-    """
-    arrays = {name: stored for name, stored in _flat(tree).items() if stored.numeric}
-    if set(arrays) == {""}:
-        return [arrays[""]]
-    last = {key: [name for name in arrays if name == key or name.rsplit("/", 1)[-1] == key] for key in keys}
-    # A key may name a folder of streams, as `--key rgb flow` does, while files hold one array each.
-    chosen = [last[key][0] for key in keys if len(last[key]) == 1]
-    rows = [name for name, stored in arrays.items() if len(stored.shape) > 1] or list(arrays)
-    if not chosen and not (keys and len(rows) > 1):
-        usual = [name for key in _KEYS for name in rows if name.rsplit("/", 1)[-1].lower() == key]
-        chosen = usual[:1] or (rows if len(rows) == 1 else [])
-    missing = [key for key in keys if not last[key]] if chosen and len(chosen) < len(keys) and len(rows) > 1 else []
-    if missing or not chosen:
-        absent = missing or [key for key in keys if not last[key]]
-        raise FeatureError(
-            f"{path} has no array {absent[0]!r}" if absent else f"{path} holds several arrays",
-            why=f"it holds {listing(arrays, 8) or 'no array of numbers'}",
-            next=f"name it with --key, such as --key {' '.join(rows[:2])}" if rows else "give another file",
-            subject=str(path),
-        )
-    return [arrays[name] for name in chosen]
+def _other_streams(path: Path, video: str, names: list[str], usual: frozenset[str]) -> list[Stored]:
+    own, others = (listing(sorted(name or "one without a name" for name in one)) for one in (names, usual))
+    common = sorted(usual.intersection(names))
+    raise FeatureError(
+        f"{path}: video {video} has other streams than most",
+        why=f"it has {own}, others have {others}",
+        next="make what is missing" + (f", or take what all have with --key {' '.join(common)}" if common else ""),
+        subject=video,
+    )
 
 
 def side_by_side(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -58,6 +58,9 @@ class Restricted(pickle._Unpickler):
             return StorageType(name)
         if (module, name) == ("torch.storage", "_load_from_bytes") and self._load_bytes is not None:
             return self._load_bytes
+        if module == "torch._utils" and name.startswith("_rebuild_"):
+            kind = name.removeprefix("_rebuild_")
+            raise refused(f"it holds a tensor of a kind that is not read ({kind}): save tensor.to_dense().float()")
         raise refused(f"it asks for {module}.{name}, which is neither an array nor text nor bytes")
 
     def get_extension(self, code: int) -> None:

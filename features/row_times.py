@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from ..core.errors import FeatureError, UsageError, listing
+from ..datasets.near_names import near_sentence
 from .layouts import Source
 from .snippets import SnippetGrid
 
@@ -41,6 +42,15 @@ class RowTimes:
         Raises:
             UsageError: Something was not said, and the files do not say it either.
         """
+        for name, value in (
+            ("--fps", self.fps if isinstance(self.fps, int | float) else 1),
+            ("--length-frames", self.length_frames if self.length_frames is not None else 1),
+            ("--stride-frames", self.stride_frames if self.stride_frames is not None else 1),
+        ):
+            if not 0 < value < math.inf:
+                raise UsageError(f"{name} must be above 0", why=f"it is {value:g}", next=f"{name} with another number")
+        if not math.isfinite(self.offset_frames):
+            raise UsageError("--offset-frames must be a number", why=f"it is {self.offset_frames}", next="leave it out")
         if self.rescaled:
             lacking = [one.video for one in sources if names[one.video] not in self.durations]
             if lacking:
@@ -145,6 +155,8 @@ class RowTimes:
         else:
             rate = self.fps
         if rate is None or not math.isfinite(rate) or not rate > 0:
-            why = "the table of frame rates lacks it" if rate is None else f"its frame rate is {rate}"
-            raise FeatureError(f"{video} has no frame rate", why=why, subject=video)
+            near = near_sentence([*self.fps], [video, source.video]) if isinstance(self.fps, Mapping) else ""
+            why = f"the table of frame rates lacks it{near}" if rate is None else f"its frame rate is {rate}"
+            next = "name the videos in the table as the files are named, each with a rate above 0"
+            raise FeatureError(f"{video} has no frame rate", why=why, next=next, subject=video)
         return float(rate)

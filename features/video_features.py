@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.errors import FeatureError
+from ..core.errors import FeatureError, plural
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,8 @@ class Features:
         finite = np.isfinite(self.data)
         if not finite.all():
             row = int(np.argmin(finite.all(axis=1)))
-            return f"{int((~finite).sum())} numbers are NaN or infinite, the first in row {row}"
+            found = plural(int((~finite).sum()), "number is", "numbers are")
+            return f"{found} NaN or infinite, the first in row {row}"
         return ""
 
     @property

@@ -32,6 +32,10 @@ NAMES = st.lists(st.text("abAB_1", min_size=1, max_size=6), max_size=8)
         ("videos/x1.MKV", "x1"),
         ("a-b", "a_b"),
         ("a b", "a_b"),
+        ("x_1", "x1"),
+        ("x01", "x1"),
+        ("video_0000051", "video_51"),
+        ("cafe\u0301", "caf\u00e9"),  # one letter, or a letter and an accent
     ],
 )
 def test_near_misses(name, known):
@@ -44,6 +48,13 @@ def test_what_is_not_near():
     assert near_names(["v_x", "X"], ["x"]) == {}  # both would take it
     assert near_names(["x", "v_x"], ["x"]) == {}  # it is taken
     assert near_names(["v_1_1"], ["v_11"]) == {}
+
+
+def test_what_most_names_have_before_or_behind():
+    assert near_names(["i3d_a", "i3d_b", "c"], ["a", "b", "c"]) == {"i3d_a": "a", "i3d_b": "b"}
+    assert near_names(["a.mp4_feat", "b.mp4_feat"], ["a", "b"]) == {"a.mp4_feat": "a", "b.mp4_feat": "b"}
+    assert near_names(["a_0", "a_1", "b_0", "b_1"], ["a", "b"]) == {}  # pieces of a video are not the video
+    assert near_names(["a_x"], ["a", "b"]) == {}  # one alone shows no rule
 
 
 @given(NAMES, NAMES)
