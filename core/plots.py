@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .files import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # After matplotlib's own, those that come with the usual systems and hold Chinese, Japanese and Korean.
 _FONTS = (
@@ -40,3 +48,14 @@ def drawing() -> Generator[None]:
     with warnings.catch_warnings(), matplotlib.rc_context({"font.family": fonts, "text.parse_math": False}):
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
+
+
+def save_figure(figure: Figure, path: Path, *, dpi: int) -> None:
+    """Write a figure in the form that the path's suffix says; the file is whole or not there.
+
+    Raises:
+        DataError: It could not be written.
+    """
+    content = io.BytesIO()
+    figure.savefig(content, dpi=dpi, format=path.suffix[1:].lower())
+    write_atomically(path, content.getvalue())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 import os
 import platform
+import re
 import shlex
 import sys
 import time
@@ -30,6 +31,7 @@ WEIGHTS = "weights.safetensors"
 """What a finished run of images holds, too: its network alone, to be passed on."""
 
 ROOTS: dict[Kind, Path] = {"temporal": Path("runs"), "image": Path("runs/image"), "backbone": Path("runs/backbone")}
+_NAME = re.compile(r"\d{8}-\d{6}(-\d{1,6})?")
 _COMMANDS: dict[Kind, str] = {
     "temporal": "thas train",
     "image": "thas image train",
@@ -44,9 +46,21 @@ def first_process() -> bool:
 
 def new_run(root: Path, name: str) -> Path:
     """Make an empty run folder; `latest` is to point to it once it has a network."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    for attempt in range(1, 1000):
-        folder = root / name / (stamp if attempt == 1 else f"{stamp}-{attempt}")
+    return new_folder(root / name)
+
+
+def new_folder(parent: Path) -> Path:
+    """Make an empty folder that is called by the time, and comes after all that are there.
+
+    A clock may have gone back since they were made: then it is called by the time of the newest, with the next number.
+
+    Raises:
+        DataError: It cannot be made.
+    """
+    known = [path for path in parent.iterdir() if _NAME.fullmatch(path.name)] if parent.is_dir() else []
+    day, number = max([(time.strftime("%Y%m%d-%H%M%S"), 0), *map(_age, known)])
+    for attempt in range(number + 1, number + 1000):
+        folder = parent / (day if attempt == 1 else f"{day}-{attempt}")
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
@@ -54,7 +68,7 @@ def new_run(root: Path, name: str) -> Path:
         except OSError as error:
             raise cannot_write(folder, error) from error
         return folder
-    raise DataError(f"no new run could be made in {root / name}", why="a thousand were begun within a second")
+    raise DataError(f"no new folder could be made in {parent}", why="a thousand were begun within a second")
 
 
 def point_latest(root: Path, folder: Path) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import DataError
-from ..core.files import cannot_write, write_atomically
+from ..core.files import cannot_write, put_in_place, write_atomically
 from ..core.progress import Progress, silent
 from .frames import APPROACH, CLASSES, RETREAT, SIZE, STRANGE, TELLING, Event, render
 
@@ -246,7 +246,7 @@ def _write_video(script: Script, folder: Path) -> None:
             for picture in render(script.events, script.frames, FPS, draw):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             container.mux(stream.encode(None))
-        os.replace(temporary, path)
+        put_in_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 

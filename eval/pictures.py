@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from ..core.plots import drawing
+from ..core.plots import drawing, save_figure
 from .assessment import Assessment
 from .diagnosis import KINDS, TRUTH_KINDS
 from .explanation import Explanation
@@ -30,7 +30,6 @@ def draw(explanation: Explanation, assessment: Assessment, folder: Path) -> list
     Returns:
         The files.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     shown = min(_MOST_CLASSES, int((assessment.ranking.positives > 0).sum()))
     return [
         _save(folder / "errors.png", (11, 4), [_profile, _prices], explanation),
@@ -50,7 +49,7 @@ def _save(
         FigureCanvasAgg(figure)
         for i, panel in enumerate(panels, 1):
             panel(figure.add_subplot(1, len(panels), i), subject)
-        figure.savefig(path, dpi=110)
+        save_figure(figure, path, dpi=110)
     return path
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import time
+import tempfile
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -70,8 +70,11 @@ def remove_unfinished_of(folder: Path | str, tag: str) -> int:
 
 
 def _age_seconds(path: Path) -> float:
+    """By the disk's clock, which sets the times of files: that of this machine may be days off."""
+    with tempfile.TemporaryFile(dir=path.parent) as now:
+        written = os.fstat(now.fileno()).st_mtime
     try:
-        return time.time() - path.stat().st_mtime
+        return written - path.stat().st_mtime
     except FileNotFoundError:
         return 0.0
 

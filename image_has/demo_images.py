@@ -46,8 +46,7 @@ def make_demo_images(folder: Path, *, training: int = 300, testing: int = 60, se
                 path = f"{subset}/{name}/{i:04}.png"
                 content = io.BytesIO()
                 image.save(content, "PNG")
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                (folder / path).write_bytes(content.getvalue())
+                write_atomically(folder / path, content.getvalue())
                 if subset == "val":
                     rows.writerow([path, name, *(f"{corner:.2f}" for corner in box)])
         wanted = {f"{i:04}.png" for i in range(count)}

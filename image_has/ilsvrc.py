@@ -12,7 +12,8 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.failures import Failure
 from ..core.reading import reading
-from ..core.tables import opened
+from ..core.tables import number as decimal
+from ..core.tables import opened, whole
 from ..core.xml_files import parse_xml
 from .images import IMAGE_SUFFIXES, NO_IMAGES, ImageTable, clean_boxes
 
@@ -182,10 +183,15 @@ def read_annotation(path: Path) -> tuple[list[tuple[str, tuple[float, float, flo
     with reading(path, "is not a CLS-LOC annotation", next="take it as published"):
         tree = parse_xml(path.read_bytes(), str(path), next="take it as published")
         objects = []
-        for one in tree.iter("object"):
-            x0, y0, x1, y1 = (float(one.findtext(f"bndbox/{name}", "")) for name in ("xmin", "ymin", "xmax", "ymax"))
+        for number, one in enumerate(tree.iter("object"), 1):
+            x0, y0, x1, y1 = (
+                decimal(one.findtext(f"bndbox/{name}", ""), place=f"{path}, object {number}", name=name)
+                for name in ("xmin", "ymin", "xmax", "ymax")
+            )
             objects.append((one.findtext("name", "").strip(), (x0, y0, x1 + 1, y1 + 1)))
-        width, height = (int(tree.findtext(f"size/{name}", "0")) for name in ("width", "height"))
+        width, height = (
+            whole(tree.findtext(f"size/{name}", "0"), place=str(path), name=name) for name in ("width", "height")
+        )
     return objects, (width, height) if width > 0 and height > 0 else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.failures import Failure
 from ..core.files import write_atomically
+from ..core.hash_lists import read_hashes, refuse_changed
 from ..core.json_files import load_json
 from ..core.narrowing import as_list, as_table, to_float
 from ..core.progress import Progress, silent
@@ -227,17 +229,20 @@ Rows = dict[str, list[tuple[str, float, tuple[float, ...]]]]
 
 
 def _json_rows(path: Path) -> Rows:
+    rows: Rows = {}
+    place = "it has no list of images"
     try:
-        rows: Rows = {}
-        for image in map(as_table, as_list(as_table(load_json(path))["images"])):
+        for number, one in enumerate(as_list(as_table(load_json(path))["images"]), 1):
+            place = f"image {number}"
+            image = as_table(one)
             name, boxes = image["image"], as_list(image["boxes"])
             if not isinstance(name, str):
-                raise TypeError("an image's name is no text")
+                raise TypeError("its name is no text")
             if boxes:
-                rows[name] = [_row(as_table(one)) for one in boxes]
-        return rows
+                rows[name] = [_row(as_table(box)) for box in boxes]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise _malformed(path, f"{type(error).__name__}: {error}"[:200]) from None
+        raise _malformed(path, f"{place}: {said(error)}") from None
+    return rows
 
 
 def _row(one: Mapping[str, object]) -> tuple[str, float, tuple[float, ...]]:
@@ -275,16 +280,17 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
 
     Args:
         folder: Holds, for `val/cat/1.jpg`, `val/cat/1.npy` or `val/cat/1.jpg.npy`: (H, W), covering the whole image.
+            Where it holds a list of hashes, `SHA256SUMS`, each map that is listed is compared with it.
         table: The images.
         settings: Threshold and scale.
         sweep: Number of thresholds to compare with the annotated boxes.
 
     Raises:
-        DataError: There is no map at all, or one is of another form.
+        DataError: There is no map at all, or one is of another form, or not what the list of hashes says.
     """
     result = with_sizes(Predictions.nothing(table, np.arange(sweep) / sweep if sweep else None))
     failed: list[Failure] = []
-    annotated = _annotated(result.table)
+    annotated, hashes = _annotated(result.table), read_hashes(folder)
     for i, name in enumerate(table.paths):
         path = next((p for p in (folder / f"{name}.npy", (folder / name).with_suffix(".npy")) if p.exists()), None)
         if path is None:
@@ -292,7 +298,9 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
             continue
         try:
             refuse_pipe(path)
-            one = np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
+            content = path.read_bytes()
+            refuse_changed(path, content, hashes, folder=folder)
+            one = np.asarray(np.lib.format.read_array(io.BytesIO(content), allow_pickle=False), dtype=np.float64)
             if one.ndim != 2 or not np.isfinite(one).all():
                 raise ValueError(f"its shape is {one.shape}" if one.ndim != 2 else "it holds NaN or infinity")
             boxed = box_maps(
@@ -303,6 +311,8 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
                 settings=settings,
                 thresholds=result.thresholds,
             )
+        except DataError:
+            raise
         except Exception as error:  # numpy's reader of headers raises almost anything
             raise DataError(
                 f"{path} is not a map",

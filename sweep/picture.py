@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.plots import drawing
+from ..core.plots import drawing, save_figure
 from .table import ArmScores, SweepScores, estimate
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def draw_sweep(scores: SweepScores, path: Path) -> Path:
     with drawing():
         figure = _figure(scores)
         FigureCanvasAgg(figure)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=110)
+        save_figure(figure, path, dpi=110)
     return path
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import CheckpointError, UsageError, listing
+from ..core.errors import UsageError, listing
 from ..core.failures import Failure
 from ..core.files import write_atomically
 from ..core.messages import logger
@@ -24,6 +24,7 @@ from ..core.plugin_imports import trust_typed
 from ..core.processes import cores, only_one
 from ..core.progress import Stage
 from ..core.resume import TRACELESS
+from ..core.runs import new_folder
 from ..core.settings_table import SettingsTable
 from ..core.spread import Spread
 from .half import AnyHalf, Outcome, digest
@@ -239,7 +240,7 @@ def run_sweep(plan: Plan, *, spread: Spread | None = None, draws: int = 1000, st
         baselines=half.baselines(first),
         draws=draws,
         seconds=round(time.perf_counter() - started, 1),
-        folder=_new_folder(half.folder() / plan.experiment.name),
+        folder=new_folder(half.folder() / plan.experiment.name),
         left_out=left_out,
     )
     scores.write()
@@ -261,7 +262,7 @@ def run_sweeps(plans: Sequence[Plan], *, spread: Spread | None = None, draws: in
         plan.half.truth()  # without it, hours of training on the sets before could not be compared
     sweeps = tuple(run_sweep(plan, spread=spread, draws=draws, stage=stage) for plan in plans)
     first = plans[0]
-    scores = SetScores(sweeps, _new_folder(first.half.runs / "sweeps" / first.experiment.name))
+    scores = SetScores(sweeps, new_folder(first.half.runs / "sweeps" / first.experiment.name))
     scores.write()
     return scores
 
@@ -378,16 +379,3 @@ def _arm_scores(
         runs=runs,
         failed={n: reasons[arm.label, n] for n in range(plan.experiment.seeds) if (arm.label, n) in reasons},
     )
-
-
-def _new_folder(parent: Path) -> Path:
-    """A folder for the results, never one that is there."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    for attempt in range(1, 1000):
-        folder = parent / (stamp if attempt == 1 else f"{stamp}-{attempt}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return folder
-    raise CheckpointError(f"no new folder could be made in {parent}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import plural
-from ..core.files import write_atomically
-from ..core.plots import drawing
+from ..core.plots import drawing, save_figure
 from ..core.segments import Segments
 from .activation import ClassActivationSequence
 from .localize import ThresholdRule, levels
@@ -95,9 +93,7 @@ def _figure(path: Path, size: tuple[float, float]) -> Generator[Figure]:
         figure = Figure(figsize=size)
         FigureCanvasAgg(figure)
         yield figure
-        content = io.BytesIO()
-        figure.savefig(content, dpi=120, format=path.suffix[1:].lower())
-    write_atomically(path, content.getvalue())
+        save_figure(figure, path, dpi=120)
 
 
 def mean_profile(

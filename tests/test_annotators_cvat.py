@@ -100,7 +100,7 @@ def test_a_video_with_nothing_in_it_is_known(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (document(track("run", box("x"))), "'x' is no frame"),
+        (document(track("run", box("x"))), "the frame is not a whole number"),
         (document("")[:-4], "not whole XML"),
         ("<rows/>", "none of the forms"),
     ],

@@ -64,7 +64,7 @@ def test_soccernet_counts_each_half_from_its_start(tmp_path):
         (f"{game} - 2", "Goal", 123),
     ]
     assert not len(found.segments)
-    with pytest.raises(DataError, match="no number of milliseconds"):
+    with pytest.raises(DataError, match="position in milliseconds is not a whole number"):
         reading(tmp_path / "l.json", {"UrlLocal": "g", "annotations": [rows[0] | {"position": "1.2 s"}]})
     with pytest.raises(DataError, match="does not name the game"):
         reading(tmp_path / "l.json", {"annotations": rows})

@@ -7,6 +7,7 @@ import pytest
 
 from thas.core.errors import DataError
 from thas.core.files import cannot_write, write_atomically
+from thas.core.plots import save_figure
 
 
 def test_a_file_is_written_whole_with_its_folder(tmp_path):
@@ -52,3 +53,15 @@ def test_the_message_names_the_file_and_the_cause(tmp_path):
     error = cannot_write(tmp_path / "x", PermissionError(errno.EACCES, "Permission denied"))
     assert str(tmp_path / "x") in str(error)
     assert "Permission denied" in str(error)
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    figure = pytest.importorskip("matplotlib.figure").Figure(figsize=(1, 1))
+    path = tmp_path / "new" / "a.png"
+    save_figure(figure, path, dpi=20)
+    before = path.read_bytes()
+    assert before.startswith(b"\x89PNG")
+    monkeypatch.setattr("thas.core.files.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(DataError, match="could not be written"):
+        save_figure(figure, path, dpi=30)
+    assert (path.read_bytes(), list(path.parent.iterdir())) == (before, [path])

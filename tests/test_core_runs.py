@@ -199,3 +199,22 @@ def test_headers_are_read_without_torch(tmp_path):
             read_header(tmp_path / CHECKPOINT)
     with pytest.raises(CheckpointError, match="there is no weights file"):
         read_header(tmp_path / "none")
+
+
+def test_the_clock_may_go_back(tmp_path, monkeypatch):
+    """What was made last comes last all the same: in order, as the newest, and as the one to go on with."""
+    stamps = iter(["20260102-120000", "20260102-115959", "20260102-120000", "20251231-235959", "20260103-000000"])
+    monkeypatch.setattr("thas.core.runs.time.strftime", lambda _: next(stamps))
+    made = []
+    for _ in range(5):
+        made.append(new_run(tmp_path, "mine"))
+        (made[-1] / "settings.toml").write_text('kind = "temporal"\n')
+        (made[-1] / "weights.safetensors").touch()
+        assert find_run(None, root=tmp_path, dataset="mine") == made[-1]
+        assert find_interrupted(None, kind="temporal", root=tmp_path, dataset="mine") == made[-1]
+    assert [one.name for one in made[:4]] == ["20260102-120000" + end for end in ("", "-2", "-3", "-4")]
+    assert made[4].name == "20260103-000000"
+    (tmp_path / "mine" / "notes").mkdir()
+    (tmp_path / "mine" / "20990101-000000x").mkdir()  # a person's own, and no run of that time
+    stamps = iter(["20260103-000000"])
+    assert new_run(tmp_path, "mine").name == "20260103-000000-2"

@@ -239,3 +239,14 @@ def test_recipes_survive_the_file(recipe):
     with tempfile.TemporaryDirectory() as folder:
         write_features(folder, _features(), recipe=recipe)
         assert FeatureCache(folder).recipe == recipe
+
+
+def test_the_age_of_anothers_file_is_told_by_the_disks_clock(tmp_path, monkeypatch):
+    """One that another machine writes to now stays, though this machine's clock is a week ahead, or behind."""
+    fresh = tmp_path / ".unfinished-00000000.7-v.h5"
+    fresh.touch()
+    for days in (7, -7):
+        monkeypatch.setattr("time.time", lambda days=days: 1.8e9 + 86_400 * days)
+        assert remove_unfinished(tmp_path) == 0
+    os.utime(fresh, (0, 0))
+    assert remove_unfinished(tmp_path) == 1
