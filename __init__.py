@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .core.plugin_imports import trust
     from .core.plugins import register
     from .core.segments import Segments
-    from .datasets.dataset import Dataset, open_dataset
+    from .datasets.dataset import Dataset
+    from .datasets.opening import open_dataset
     from .eval.annotation_files import read_annotations
     from .eval.annotations import Annotations
     from .eval.average_precision import Scores, evaluate
@@ -37,7 +38,7 @@ _HOME = {
     "ThasError": "core.errors",
     "evaluate": "eval.average_precision",
     "localize": "temporal_has.localize",
-    "open_dataset": "datasets.dataset",
+    "open_dataset": "datasets.opening",
     "read_annotations": "eval.annotation_files",
     "register": "core.plugins",
     "train": "temporal_has.train",

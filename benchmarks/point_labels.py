@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from thas.core.segments import Segments
-from thas.datasets.dataset import Dataset, open_dataset
+from thas.datasets.dataset import Dataset
+from thas.datasets.opening import open_dataset
 from thas.eval.annotations import Annotations
 from thas.eval.assessment import assess
 from thas.eval.bootstrap import video_weights, weighted_map

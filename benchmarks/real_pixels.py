@@ -26,7 +26,7 @@ from thas.core.data_options import VideoOptions
 from thas.core.presets import resolve_settings
 from thas.core.resume import Begin
 from thas.core.runs import ROOTS, is_finished
-from thas.datasets.dataset import open_dataset
+from thas.datasets.opening import open_dataset
 from thas.eval.annotations import Annotations
 from thas.eval.assessment import assess
 from thas.eval.baselines import baselines

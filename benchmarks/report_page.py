@@ -67,7 +67,7 @@ def synthetic(videos: int) -> RunContent:
         found,
         lambda: sequences(names),
         tuple(names),
-        settings={"threshold": [0.5], "threshold_rule": "max"},
+        threshold=(0.5,),
         labels={name: (one,) for name, one in zip(names, label.tolist(), strict=True)},
         truth=truth,
         iou=(0.5,),

@@ -22,7 +22,7 @@ import numpy as np
 
 from thas.core.run_settings import read_settings
 from thas.core.segments import Segments
-from thas.datasets.dataset import open_dataset
+from thas.datasets.opening import open_dataset
 from thas.eval.annotations import Annotations
 from thas.eval.assessment import assess
 from thas.eval.baselines import baselines

@@ -114,7 +114,7 @@ def train_backbone(
     """
     from ..core.presets import preset_table
     from ..core.weight_catalogue import WITHOUT_THEM
-    from ..datasets.dataset import dataset_presets
+    from ..datasets.data_preset import dataset_presets
     from ..datasets.present_videos import present_videos
     from ..demo.run import open_with_videos
 

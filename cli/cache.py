@@ -38,7 +38,7 @@ def features_verify(
 
     expected: Sequence[str] = ()
     if dataset:
-        from ..datasets.dataset import open_dataset
+        from ..datasets.opening import open_dataset
 
         expected = open_dataset(dataset, data_root=data.data_root).videos
     with progress("verifying", len(FeatureCache(cache)), "videos") as advance:

@@ -33,7 +33,7 @@ def data_check(
         A data set's name (`thas list datasets`) or its folder.
     """
     from ..datasets.check import check_dataset
-    from ..datasets.dataset import open_dataset
+    from ..datasets.opening import open_dataset
 
     opened = open_dataset(
         dataset, data_root=data.data_root, train_subset=data.train_subset, test_subset=data.test_subset

@@ -84,7 +84,7 @@ def import_features(
     known: tuple[str, ...] = ()
     lasts: dict[str, float] = {}
     if dataset:
-        from ..datasets.dataset import open_dataset
+        from ..datasets.opening import open_dataset
 
         opened = open_dataset(dataset, data_root=data.data_root)
         out, known, lasts = opened.features_folder, opened.videos, opened.durations()

@@ -63,7 +63,7 @@ def train(
     dataset
         A data set's name (`thas list datasets`) or its folder.
     """
-    from ..datasets.dataset import dataset_presets
+    from ..datasets.data_preset import dataset_presets
     from ..temporal_has.settings import Settings
 
     settings, origins = chosen_settings(
@@ -137,7 +137,7 @@ def list_datasets(*, printed: Printed = Printed()) -> None:
     """
     from ..core.plugins import names, origin
     from ..core.presets import read_preset
-    from ..datasets.dataset import dataset_presets
+    from ..datasets.data_preset import dataset_presets
 
     presets = {name: dict(read_preset(name).tables["data"]) for name in dataset_presets()}
     brought = {name: str(origin("datasets", name)) for name in names("datasets")}

@@ -92,7 +92,8 @@ def member(group: object, name: str) -> h5py.HLObject | None:
     if not isinstance(link, h5py.HardLink):
         place = f"another file, {link.filename[:80]!r}" if isinstance(link, h5py.ExternalLink) else "another place"
         raise ValueError(f"{name!r} is a link to {place}; only what lies in the file itself is read")
-    return group.get(name)
+    found = group.get(name)
+    return found if isinstance(found, h5py.HLObject) else None
 
 
 def group(parent: object, name: str) -> h5py.Group:

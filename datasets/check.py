@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -48,10 +48,10 @@ class DataReport:
     class_videos: Mapping[str, Mapping[str, int]]
     duration_seconds: Mapping[str, float]
     segments: Mapping[str, int]
-    problems: list[str] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list[str])
+    remarks: list[str] = field(default_factory=list[str])
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values."""
         return {name: dict(value) if isinstance(value, Mapping) else value for name, value in vars(self).items()}
 

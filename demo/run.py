@@ -21,7 +21,8 @@ from ..core.files import write_atomically
 from ..core.messages import logger
 from ..core.presets import made_of_preset, resolve_settings
 from ..core.progress import Stage
-from ..datasets.dataset import Dataset, open_dataset
+from ..datasets.dataset import Dataset
+from ..datasets.opening import open_dataset
 from ..temporal_has.settings import Settings
 
 NAME = "demo"

@@ -9,6 +9,7 @@ from math import comb
 from typing import Literal, Self
 
 from ..core.errors import plural
+from ..core.narrowing import as_int, as_table
 from ..core.segments import Segments
 
 Verdict = Literal["fair", "unsure", "wrong", "learned"]
@@ -72,9 +73,11 @@ class LabelsTold:
         return {**vars(self), "verdict": self.verdict}
 
     @classmethod
-    def from_json(cls, content: Mapping[str, int]) -> Self:
+    def from_json(cls, content: object) -> Self:
         """What `to_json` gave."""
-        return cls(content["videos"], content["right"], content["commonest"], bool(content["learned"]))
+        told = as_table(content)
+        videos, right, commonest = (as_int(told[name]) for name in ("videos", "right", "commonest"))
+        return cls(videos, right, commonest, bool(told["learned"]))
 
 
 def labels_told(

@@ -45,7 +45,7 @@ class Evaluation:
     def to_json(self) -> dict[str, object]:
         """Plain values."""
         failed = {one.subject: f"{one.what}: {one.why}" for one in self.predictions.failed}
-        return self.scores.to_json() | {"of": self.of, "failed": failed, "problems": len(self.problems)}
+        return {**self.scores.to_json(), "of": self.of, "failed": failed, "problems": len(self.problems)}
 
 
 @dataclass(frozen=True, kw_only=True)

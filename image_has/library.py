@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -90,7 +91,7 @@ def input_facts(name: str) -> InputFacts:
     """
     short = name.partition(":")[2]
     if name.startswith("timm:"):
-        said: Any = _timm(short).models.get_pretrained_cfg(short)
+        said = _timm(short).models.get_pretrained_cfg(short)
         return InputFacts(
             int(said.input_size[-1]), tuple(said.mean), tuple(said.std), bool(said.fixed_input_size), said.license or ""
         )
@@ -108,7 +109,7 @@ def _built(name: str, classes: int) -> nn.Module:
     return _torchvision(short).get_model(short, weights=None, num_classes=classes, **extra)
 
 
-def _timm(name: str) -> Any:
+def _timm(name: str) -> ModuleType:
     """The library, if it knows the network."""
     try:
         import timm  # type: ignore[import-not-found]
@@ -130,7 +131,7 @@ def _timm(name: str) -> Any:
     return timm
 
 
-def _torchvision(name: str) -> Any:
+def _torchvision(name: str) -> ModuleType:
     """The library's models, if the network is one of its image classifiers."""
     from torchvision import models
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -233,7 +232,7 @@ def squashed(image: PIL.Image.Image, *, side: int) -> Tensor:
     return torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
 
 
-def _collated_tests(items: list[Any]) -> Batch:
+def _collated_tests(items: list[tuple[Tensor, int, int, tuple[int, int]] | Failure]) -> Batch:
     good = [item for item in items if not isinstance(item, Failure)]
     batch = _collated([item if isinstance(item, Failure) else item[:3] for item in items])
     sizes = torch.tensor([item[3] for item in good], dtype=torch.int64).reshape(-1, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -148,19 +148,26 @@ class OwnNetwork(nn.Module):
     @torch.no_grad()
     def keep_classes(self, places: Sequence[int]) -> None:
         """Leave the classifier these of its classes, in this order; the others are as if it had never known them."""
-        layer: Any = self.model.get_submodule(self._classifier)
-        rows = torch.as_tensor(places, device=layer.weight.device)
-        layer.weight = nn.Parameter(layer.weight[rows].clone())
-        if layer.bias is not None:
-            layer.bias = nn.Parameter(layer.bias[rows].clone())
+        layer = self.model.get_submodule(self._classifier)
+        rows = torch.as_tensor(places, device=self.weight.device)
+        for name in ("weight", "bias"):
+            kept = self._of_classifier(name)
+            if kept is not None:
+                setattr(layer, name, nn.Parameter(kept[rows].clone()))
         for size in ("out_features", "out_channels"):
             if hasattr(layer, size):
                 setattr(layer, size, len(rows))
 
+    def _of_classifier(self, name: str) -> Tensor | None:
+        """The classifier's `weight` or `bias`, if it has one."""
+        value = getattr(self.model.get_submodule(self._classifier), name, None)
+        return value if isinstance(value, Tensor) else None
+
     @property
     def weight(self) -> Tensor:
         """(C, M), the classifier's weight."""
-        weight: Any = getattr(self.model.get_submodule(self._classifier), "weight", torch.empty(0))
+        weight = self._of_classifier("weight")
+        weight = torch.empty(0) if weight is None else weight
         return weight[:, :, 0, 0] if weight.ndim == 4 and weight.shape[2:] == (1, 1) else weight
 
     def forward(self, x: Tensor) -> NetworkOutput:
@@ -187,7 +194,7 @@ class OwnNetwork(nn.Module):
 
     @torch.no_grad()
     def _check(self, logits: Tensor, maps: Tensor) -> None:
-        bias: Any = getattr(self.model.get_submodule(self._classifier), "bias", None)
+        bias = self._of_classifier("bias")
         ours = functional.linear(pool(maps.float(), pooling=self.pooling), self.weight.float())
         ours = ours if bias is None else ours + bias.float()
         if (ours - logits).abs().max() > 0.02 * logits.abs().max() + 1e-4:

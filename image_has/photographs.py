@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -48,11 +47,11 @@ class Photograph:
     boxes: tuple[FoundBox, ...]
     picture: Path | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As `thas image eval --boxes` reads it."""
         rows = [{"label": label, "score": score, "box": list(box)} for label, score, box in self.boxes]
         content = {"image": str(self.path), "width": self.width, "height": self.height, "boxes": rows}
-        return content | ({"overlay": str(self.picture)} if self.picture else {})
+        return {**content, **({"overlay": str(self.picture)} if self.picture else {})}
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +149,7 @@ def _drawn(
     return overlay(image, activation, boxes=boxes, labels=labels)
 
 
-def other_photographs(path: Path, photographs: Sequence[Path]) -> list[dict[str, Any]]:
+def other_photographs(path: Path, photographs: Sequence[Path]) -> list[dict[str, object]]:
     """What a file of boxes that is about to be written anew says of other photographs; nothing if there is no file.
 
     Raises:
@@ -164,7 +163,7 @@ def other_photographs(path: Path, photographs: Sequence[Path]) -> list[dict[str,
         return [dict(one) for one in images if Path(one["image"]).resolve() not in anew]
 
 
-def write_photographs(path: Path, found: Sequence[Photograph], others: Sequence[Mapping[str, Any]] = ()) -> None:
+def write_photographs(path: Path, found: Sequence[Photograph], others: Sequence[Mapping[str, object]] = ()) -> None:
     """Write boxes of photographs as JSON, after those of `others`."""
     content = {"images": [*others, *(one.to_json() for one in found)]}
     write_atomically(path, json.dumps(content, indent=1) + "\n")
@@ -221,7 +220,7 @@ def box_photographs(
         progress: Called after each photograph.
     """
     others = other_photographs(out / "boxes.json", files)
-    taken = {Path(one["overlay"]).name for one in others if one.get("overlay")}
+    taken = {Path(str(one["overlay"])).name for one in others if one.get("overlay")}
     kept: list[Photograph] = []
 
     def keep(photograph: Photograph | None) -> None:

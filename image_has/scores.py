@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 from ..core.errors import DataError
 from ..eval.boxes import BoxTruth, best_iou, blind_boxes, localization_hits, paired_interval, swept_from_iou
 from .predict import Predictions
+
+
+class Swept(TypedDict, total=False):
+    """What the best of many thresholds gives, chosen on the images that are scored (Choe et al. 2020)."""
+
+    max_box_acc: float
+    best_threshold: float
+    max_box_acc_v2: float
+    max_box_acc_v2_by_iou: dict[str, float]
+
+
+class Baselines(TypedDict, total=False):
+    """GT-known Loc of the whole image's box and of the best centred one, and that one's size, as fractions."""
+
+    whole_image: float
+    centred_box: float
+    centred_height: float
+    centred_width: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +52,8 @@ class ImageScores:
     right: np.ndarray | None
     top1_hits: np.ndarray | None
     known_hits: np.ndarray | None
-    swept: dict[str, Any]
-    baselines: dict[str, Any]
+    swept: Swept
+    baselines: Baselines
     centred_hits: np.ndarray | None
 
     @property
@@ -53,9 +71,9 @@ class ImageScores:
         """Fraction in which the likeliest class is right."""
         return _mean(self.right)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values; a score that cannot be given is null."""
-        content: dict[str, Any] = {
+        content: dict[str, object] = {
             "gt_known_loc": self.gt_known_loc,
             "top1_loc": self.top1_loc,
             "top1_clas": self.top1_clas,
@@ -116,7 +134,7 @@ def score(predictions: Predictions, *, iou: float = 0.5, classes: bool = True) -
     whole, centred, (tall, wide) = blind_boxes(truth, sizes, iou=iou)
     fraction = np.array([1 - wide, 1 - tall, 1 + wide, 1 + tall]) / 2
     blind = np.tile(sizes[:, ::-1], 2) * fraction
-    swept: dict[str, Any] = {}
+    swept: Swept = {}
     if len(predictions.thresholds):
         found = swept_from_iou(predictions.largest[rows], predictions.any_part[rows], predictions.thresholds, iou=iou)
         swept = {

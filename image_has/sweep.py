@@ -108,8 +108,8 @@ class ImageHalf(Half[ImageSettings]):
 
         nothing = with_sizes(Predictions.nothing(self._test()))
         found = score(nothing, iou=settings.eval.iou).baselines
-        names = {"whole_image": "blind whole image", "centred_box": "blind best centred box"}
-        return {names[key]: [None, found[key], None, None] for key in names if key in found}
+        blind = {"blind whole image": found.get("whole_image"), "blind best centred box": found.get("centred_box")}
+        return {name: [None, value, None, None] for name, value in blind.items() if value is not None}
 
     def _test(self) -> ImageTable:
         opened = _open(self)

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from torch.nn import functional
 
 from ..core.errors import DataError
 from ..core.failures import Failure
+from ..core.narrowing import as_list
 from ..core.runners import Runner
 from ..core.task import Step, Verdict
 from .hide import hide
@@ -50,10 +50,10 @@ class ImageTask:
         self.optimiser: torch.optim.Optimizer = torch.optim.SGD(
             [{"params": group} for group in groups], lr=1.0, momentum=self._own.train.momentum
         )
-        self.settings: Mapping[str, Any] = self._own.flat()
-        self.usual: Mapping[str, Any] = ImageSettings().flat()
+        self.settings: Mapping[str, object] = self._own.flat()
+        self.usual: Mapping[str, object] = ImageSettings().flat()
         rows = json.dumps([table.paths, table.labels.tolist()])
-        self.identity: Mapping[str, Any] = {
+        self.identity: Mapping[str, object] = {
             "labels": hashlib.sha256(rows.encode()).hexdigest(),
             "classes": list(table.classes),
         }
@@ -132,17 +132,18 @@ class ImageTask:
         """No images are held out."""
         return None
 
-    def packed(self, extra: Mapping[str, Tensor], facts: Mapping[str, Any], weights: Mapping[str, Tensor]) -> bytes:
+    def packed(self, extra: Mapping[str, Tensor], facts: Mapping[str, object], weights: Mapping[str, Tensor]) -> bytes:
         """The network's file."""
         return self.model.to_bytes(extra, facts, weights=weights)
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
         """The images that could not be read."""
         return {}, {"failed": [(one.subject, one.what, one.why) for one in self.failed.values()]}
 
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
         """These images."""
-        self.failed = {subject: Failure(subject, what, why) for subject, what, why in facts["failed"]}
+        rows = [[str(text) for text in as_list(row)] for row in as_list(facts["failed"])]
+        self.failed = {subject: Failure(subject, what, why) for subject, what, why in rows}
 
 
 def trunk_of(network: CamNetwork | OwnNetwork) -> list[nn.Parameter]:

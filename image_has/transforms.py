@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import PIL.Image
 import torch
+from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 from torchvision.tv_tensors import Image, Video
@@ -19,7 +19,7 @@ _PLAIN = {"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "F"}
 """PIL's modes that a tensor can stand for; images of others become RGB."""
 
 
-def _is_plain_tensor(value: Any) -> bool:
+def _is_plain_tensor(value: object) -> bool:
     return type(value) in (torch.Tensor, torch.nn.Parameter)
 
 
@@ -61,12 +61,14 @@ class HidePatches(v2.Transform):
         # Boxes and masks are tensors too: name exactly what is hidden.
         self._transformed_types = (_is_plain_tensor, Image, Video, PIL.Image.Image)
 
-    def transform(self, inpt: Any, params: dict[str, object]) -> Any:
+    def transform(self, inpt: PIL.Image.Image | Tensor, params: dict[str, object]) -> PIL.Image.Image | Tensor:
         """Called by torchvision for each image found in the sample."""
         if isinstance(inpt, PIL.Image.Image):
             inpt = inpt if inpt.mode in _PLAIN else as_rgb(inpt)  # a mean of palette entries means nothing
-            hidden = self.transform(functional.pil_to_tensor(inpt), params)
-            return functional.to_pil_image(hidden, mode=inpt.mode)
+            return functional.to_pil_image(self._hidden(functional.pil_to_tensor(inpt)), mode=inpt.mode)
+        return self._hidden(inpt)
+
+    def _hidden(self, inpt: Tensor) -> Tensor:
         if inpt.ndim < 3:
             raise ValueError(f"an image must be (..., M, H, W), but its shape is {tuple(inpt.shape)}")
         pixels = inpt.as_subclass(torch.Tensor)

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -195,11 +194,11 @@ class _Film:
             self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
         rate = Fraction(max(fps, 1.0)).limit_denominator(1001)
         options = {"crf": str(quality), "preset": "veryfast"}
-        self._video: Any = self._container.add_stream("libx264", rate=rate, options=options)
+        self._video = self._container.add_stream("libx264", rate=rate, options=options)
         self._video.height, self._video.width = self._size
         self._video.pix_fmt = "yuv420p"
         self._video.codec_context.time_base = _CLOCK
-        self._audio: Any = self._container.add_stream("aac", rate=48000, layout="stereo") if sound else None
+        self._audio = self._container.add_stream("aac", rate=48000, layout="stereo") if sound else None
         self._heard = 0
 
     def show(self, rgb: np.ndarray, seconds: float) -> None:
@@ -220,6 +219,8 @@ class _Film:
     def _write(self, samples: np.ndarray, seconds: float) -> None:
         import av
 
+        audio = self._audio
+        assert audio is not None
         missing = round(seconds * 48000) - self._heard
         if missing > 0:
             samples = np.concatenate([np.zeros((2, missing), np.float32), samples], axis=1)
@@ -230,7 +231,7 @@ class _Film:
             part.sample_rate, part.pts, part.time_base = 48000, self._heard, Fraction(1, 48000)
             self._heard += part.samples
             with self._writing():
-                self._container.mux(self._audio.encode(part))
+                self._container.mux(audio.encode(part))
 
     def close(self) -> Path:
         """Finish the file and give it its name."""

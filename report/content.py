@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.errors import DataError, ThasError
+from ..core.narrowing import is_texts
 from ..core.segments import Segments
 from ..eval.average_precision import DEFAULT_IOU
 from ..eval.labels_told import LabelsTold
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ..datasets.dataset import Dataset
     from ..eval.annotations import Annotations
     from ..temporal_has.activation import ClassActivationSequence
+    from ..temporal_has.localize import ThresholdRule
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +29,8 @@ class RunContent:
         detections: All candidates.
         sequences: Gives the class activation sequences, one video after the other; may be called again.
         videos: Names of the videos localized, with detections or without.
-        settings: The localize settings they were found with, by name.
+        threshold: The thresholds they were found with; () where they are not told.
+        threshold_rule: What these are fractions of.
         labels: The known labels of videos.
         files: The video files that are at hand.
         truth: Of these videos; None where there is none.
@@ -42,7 +45,8 @@ class RunContent:
     detections: Segments
     sequences: Callable[[], Iterator[ClassActivationSequence]]
     videos: tuple[str, ...]
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    threshold: tuple[float, ...] = ()
+    threshold_rule: ThresholdRule = "max"
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
     truth: Annotations | None = None
@@ -70,7 +74,14 @@ def read_run(folder: Path) -> RunContent:
         ThasError: The run cannot be read, or localized.
     """
     from ..core.run_settings import read_settings
-    from ..temporal_has.results import DETECTIONS, SEQUENCES, iterate_sequences, read_detections, write_result
+    from ..temporal_has.results import (
+        DETECTIONS,
+        SEQUENCES,
+        iterate_sequences,
+        read_detections,
+        told_threshold,
+        write_result,
+    )
     from ..temporal_has.runs import localize_dataset, open_data
     from ..temporal_has.settings import Settings
 
@@ -78,7 +89,9 @@ def read_run(folder: Path) -> RunContent:
     if not ((folder / DETECTIONS).exists() and (folder / SEQUENCES).exists()):
         write_result(folder, localize_dataset(folder, settings=settings.localize))
     detections, facts = read_detections(folder / DETECTIONS)
-    videos = tuple(facts.get("videos") or dict.fromkeys(detections.video))
+    named = facts.get("videos")
+    videos = tuple(named if is_texts(named) and named else dict.fromkeys(detections.video))
+    threshold, rule = told_threshold(facts.get("settings") or vars(settings.localize))
     dataset, truth, notes = _known(
         lambda: open_data(folder, data), str(facts.get("subset", data.test_subset)), set(videos)
     )
@@ -88,7 +101,8 @@ def read_run(folder: Path) -> RunContent:
         detections=detections,
         sequences=lambda: iterate_sequences(folder / SEQUENCES),
         videos=videos,
-        settings=facts.get("settings") or vars(settings.localize),
+        threshold=threshold,
+        threshold_rule=rule,
         labels={video: dataset.labels.get(video, ()) for video in videos} if dataset else {},
         files=video_files(dataset, videos) if dataset else {},
         truth=truth,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -261,6 +261,5 @@ def _embedded(picture: PIL.Image.Image, words: str) -> str:
     content = io.BytesIO()
     picture.convert("RGB").save(content, "JPEG", quality=80)
     data = base64.b64encode(content.getvalue()).decode()
-    attributes: Mapping[str, Any] = {"alt": words, "loading": "lazy"}
-    image = element("img", src=f"data:image/jpeg;base64,{data}", **attributes)
+    image = element("img", src=f"data:image/jpeg;base64,{data}", alt=words, loading="lazy")
     return image.removesuffix("</img>")

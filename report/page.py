@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from .._version import __version__
 from ..core.errors import UsageError
@@ -99,8 +98,12 @@ def page_html(
         pictures = made.pictures
         chosen[0] = replace(first, run=replace(first.run, notes=(*first.run.notes, *made.notes)))
     scorings = [scored(run, draws=draws) for run in runs]
-    data = videos_object(chosen, beside=beside)
-    data |= {
+    timelines = videos_object(chosen, beside=beside)
+    for video in timelines["videos"]:
+        if video["n"] in pictures:
+            video["i"] = pictures[video["n"]]
+    data = {
+        **timelines,
         "title": title,
         "runs": [run.name for run in runs],
         "iou": runs[0].verdict_iou,
@@ -109,14 +112,11 @@ def page_html(
         "met": list(TRUTH_KINDS),
         "version": __version__,
     }
-    for video in data["videos"]:
-        if video["n"] in pictures:
-            video["i"] = pictures[video["n"]]
-    seconds = {video["n"]: video["d"] / 100 for video in data["videos"]}
+    seconds = {video["n"]: video["d"] / 100 for video in timelines["videos"]}
     return document(title, _body(title, chosen, scorings, seconds), data=data, scripts=SCRIPTS)
 
 
-def document(title: str, body: Markup, *, data: dict[str, Any], scripts: Sequence[str]) -> str:
+def document(title: str, body: Markup, *, data: Mapping[str, object], scripts: Sequence[str]) -> str:
     """A whole page: style, body, data and scripts in one text."""
     script = "\n".join(_asset(name) for name in scripts)
     return (
@@ -137,7 +137,7 @@ def _asset(name: str) -> str:
 def _body(title: str, runs: Sequence[Judged], scorings: Sequence[Scoring | None], seconds: dict[str, float]) -> Markup:
     several = len(runs) > 1
     facts = dict(runs[0].run.facts) if not several else {}
-    sections: list[Any] = [page_header(title, [one.run.name for one in runs], facts)]
+    sections: list[object] = [page_header(title, [one.run.name for one in runs], facts)]
     for one, scoring in zip(runs, scorings, strict=True):
         facts = " · ".join(f"{name}: {value}" for name, value in one.run.facts.items())
         heading = [element("h2", one.run.name), element("p", facts, class_="note facts-line")] if several else []

@@ -84,7 +84,7 @@ def read_moments(
     if actions.score is not None and not everything:
         actions = sure_segments(actions)
     if dataset is not None:
-        from ..datasets.dataset import open_dataset
+        from ..datasets.opening import open_dataset
 
         files = video_files(open_dataset(dataset, data_root=data_root), videos)
     return Moments(actions, videos, seconds, files)
@@ -97,7 +97,7 @@ def files_named(folder: Path, videos: tuple[str, ...]) -> dict[str, Path]:
         UsageError: It is no folder.
         DataError: It holds none of them.
     """
-    from ..datasets.dataset import VIDEO_SUFFIXES
+    from ..datasets.video_files import VIDEO_SUFFIXES
 
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", next="--videos FOLDER names the folder that the videos lie in")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ..core.errors import UsageError
 from ..core.files import write_atomically
@@ -36,7 +35,7 @@ def write_time_table(path: Path, rows: Sequence[TimeSpent]) -> Path:
     return path
 
 
-def _texts(row: TimeSpent) -> list[Any]:
+def _texts(row: TimeSpent) -> list[object]:
     def number(value: float | None) -> str:
         return "" if value is None else f"{value:.3f}"
 
@@ -48,7 +47,7 @@ def _texts(row: TimeSpent) -> list[Any]:
 def _workbook(rows: Sequence[TimeSpent]) -> bytes:
     try:
         import openpyxl  # type: ignore[import-not-found]
-        from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # type: ignore[import-not-found]
+        from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, Cell  # type: ignore[import-not-found]
         from openpyxl.styles import Font  # type: ignore[import-not-found]
     except ImportError:
         raise UsageError(
@@ -57,7 +56,7 @@ def _workbook(rows: Sequence[TimeSpent]) -> bytes:
             next="pip install 'thas[excel]', or --out FILE.csv",
         ) from None
     book = openpyxl.Workbook()
-    sheet: Any = book.active
+    sheet = book.worksheets[0]
     sheet.title = "time spent"
     sheet.append(list(HEADING))
     for cell in sheet[1]:
@@ -66,7 +65,8 @@ def _workbook(rows: Sequence[TimeSpent]) -> bytes:
         day = row.total_seconds / 86400
         values = [row.video, row.label, row.count, row.total_seconds, day, row.mean_seconds, row.longest_seconds]
         for column, value in enumerate([*values, row.latency_seconds, row.share], 1):
-            cell: Any = sheet.cell(place, column)
+            cell = sheet.cell(place, column)
+            assert isinstance(cell, Cell)  # none is merged
             if isinstance(value, str):
                 # A text that begins with = would be a formula; what no spreadsheet may hold becomes a question mark.
                 clean = ILLEGAL_CHARACTERS_RE.sub("?", value.encode("utf-8", "replace").decode())

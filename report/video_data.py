@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 from urllib.parse import quote
 
 import numpy as np
@@ -24,6 +24,40 @@ MOMENTS = 800
 """Most moments of a sequence that are kept; no screen shows more beside each other."""
 _CLASSES = 5  # most classes drawn of a video
 _CANDIDATES = 60  # most candidates kept of a video beside the person's list
+
+
+class RunEntry(TypedDict):
+    """What a run says of a video.
+
+    `d` is the person's list (class, start, end, score, kind), `o` other candidates, `q` by class the bytes of its
+    sequence and its levels, `p` the likeliest class.
+    """
+
+    d: list[list[float]]
+    o: list[list[float]]
+    q: dict[int, tuple[str, list[float]]]
+    p: NotRequired[int]
+
+
+class VideoEntry(TypedDict):
+    """A video: name, duration, link, subset, labels, true segments, runs and stills; see `videos_object`."""
+
+    n: str
+    d: int
+    s: str
+    k: str
+    l: list[int]  # noqa: E741
+    t: list[list[int]]
+    r: list[RunEntry]
+    i: NotRequired[list[tuple[int, str]]]
+
+
+class Timelines(TypedDict):
+    """All timelines of a page; see `videos_object`."""
+
+    classes: list[str]
+    scale: list[list[float]]
+    videos: list[VideoEntry]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +81,7 @@ def judged(run: RunContent) -> Judged:
     return Judged(run, sure, judge(sure, run.truth, iou=run.verdict_iou) if run.truth is not None else None)
 
 
-def videos_object(runs: Sequence[Judged], *, beside: Path) -> dict[str, Any]:
+def videos_object(runs: Sequence[Judged], *, beside: Path) -> Timelines:
     """All timelines, for the page's script.
 
     Args:
@@ -70,10 +104,10 @@ def videos_object(runs: Sequence[Judged], *, beside: Path) -> dict[str, Any]:
     scale = _scale(drawn, classes)
     truth = _truth_rows(runs, number)
     parts = [_run_rows(one, own, number, scale) for one, own in zip(runs, drawn, strict=True)]
-    videos = []
+    videos: list[VideoEntry] = []
     for name in names:
         lengths = [own[name].duration_seconds for own in drawn if name in own]
-        rows = [part.get(name, {"d": [], "o": [], "q": {}}) for part in parts]
+        rows: list[RunEntry] = [part.get(name, {"d": [], "o": [], "q": {}}) for part in parts]
         ends = [row[2] for row in truth.get(name, [])] + [row[2] for part in rows for row in part["d"]]
         known = first.run.labels.get(name, ())
         videos.append(
@@ -122,7 +156,7 @@ def _drawn(run: RunContent, wanted: dict[str, list[str]]) -> dict[str, _Drawn]:
         labels = [*wanted.get(sequence.video, []), likeliest]
         labels = [label for label in dict.fromkeys(labels) if label in sequence.classes][:_CLASSES]
         rows = np.stack([sequence.of(label) for label in labels])
-        level = levels(rows, run.settings.get("threshold") or [], rule=run.settings.get("threshold_rule", "max"))
+        level = levels(rows, run.threshold, rule=run.threshold_rule)
         reduced = reduce_moments(sequence, rows)
         result[sequence.video] = _Drawn(
             sequence.duration_seconds,
@@ -192,11 +226,11 @@ def _truth_rows(runs: Sequence[Judged], number: dict[str, int]) -> dict[str, lis
 
 def _run_rows(
     one: Judged, own: dict[str, _Drawn], number: dict[str, int], scale: Sequence[tuple[float, float]]
-) -> dict[str, dict[str, Any]]:
-    """By video: `d` the person's list (class, start, end, score, kind), `o` other candidates, `q` sequences."""
-    rows: dict[str, dict[str, Any]] = {}
+) -> dict[str, RunEntry]:
+    """What a run says of each video."""
+    rows: dict[str, RunEntry] = {}
 
-    def of(video: str) -> dict[str, Any]:
+    def of(video: str) -> RunEntry:
         return rows.setdefault(video, {"d": [], "o": [], "q": {}})
 
     kinds = one.verdicts.kind if one.verdicts is not None else np.full(len(one.sure), -1)
@@ -216,7 +250,7 @@ def _run_rows(
             size = max(high - low, 1e-9)
             data = np.rint((values - low) / size * 255).clip(0, 255).astype(np.uint8)
             level = [round((value - low) / size, 3) for value in kept.levels.get(label, [])]
-            mine["q"][number[label]] = [base64.b64encode(data.tobytes()).decode(), level]
+            mine["q"][number[label]] = base64.b64encode(data.tobytes()).decode(), level
     return rows
 
 

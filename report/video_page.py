@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from ..core.narrowing import as_list
 from ..core.segments import Segments
 from ..temporal_has.activation import ClassActivationSequence
+from ..temporal_has.results import told_threshold
 from .content import RunContent
 from .page import write_page
 
 
 def write_video_page(
-    path: Path, sequence: ClassActivationSequence, detections: Segments, facts: Mapping[str, Any]
+    path: Path, sequence: ClassActivationSequence, detections: Segments, facts: Mapping[str, object]
 ) -> Path:
     """Write what was found in one video as a page.
 
@@ -26,13 +27,15 @@ def write_video_page(
     Returns:
         The file.
     """
-    runs = [Path(run).name for run in facts.get("runs", [facts.get("run", "")])]
+    runs = [Path(str(run)).name for run in as_list(facts.get("runs", [facts.get("run", "")]))]
+    threshold, rule = told_threshold(facts.get("settings"))
     content = RunContent(
         name=" and ".join(filter(None, runs)) or "a run",
         detections=detections,
         sequences=lambda: iter([sequence]),
         videos=(sequence.video,),
-        settings=facts.get("settings", {}),
-        files={sequence.video: Path(facts["source"])} if "source" in facts else {},
+        threshold=threshold,
+        threshold_rule=rule,
+        files={sequence.video: Path(str(facts["source"]))} if "source" in facts else {},
     )
     return write_page(path, [content], title=sequence.video)

@@ -47,6 +47,6 @@ def plot_video(
         detections,
         truth=truth,
         labels=tuple(labels) or None,
-        threshold=first.settings.get("threshold", (0.5,)),
-        threshold_rule=first.settings.get("threshold_rule", "max"),
+        threshold=first.threshold or (0.5,),
+        threshold_rule=first.threshold_rule,
     )

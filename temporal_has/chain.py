@@ -26,7 +26,8 @@ from ..core.resume import Begin
 from ..core.runs import ROOTS, is_finished
 from ..core.segments import Segments
 from ..core.tables import csv_text
-from ..datasets.dataset import Dataset, open_dataset
+from ..datasets.dataset import Dataset
+from ..datasets.opening import open_dataset
 from ..eval.labels_told import LabelsTold
 from ..features.backbone_settings import BackboneSettings
 from ..features.cache import FeatureCache

@@ -10,7 +10,8 @@ from ..core.errors import CheckpointError, DataError, plural
 from ..core.failures import Failure
 from ..core.weight_catalogue import CATALOGUE, WITHOUT_THEM
 from ..core.weight_store import stored
-from ..datasets.dataset import Dataset, open_dataset
+from ..datasets.dataset import Dataset
+from ..datasets.opening import open_dataset
 from ..features.cache import FeatureCache
 
 INTERVALS = "intervals.csv"

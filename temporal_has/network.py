@@ -65,6 +65,10 @@ class Head(nn.Module):
         """
         return video_loss(output.video_logits, labels, loss=loss)
 
+    def video_logits_of_visible(self, visible: Sequence[Tensor], hidden: Sequence[int], fill: Tensor) -> Tensor:
+        """What a head that `sees_single_snippets` says without computing what is hidden, as `HasNetwork` does."""
+        raise NotImplementedError
+
 
 def over_time(convolution: nn.Conv1d, x: Tensor, valid: Tensor | None = None) -> Tensor:
     """Convolve over time, padding taken for zeros as the convolution's own is.

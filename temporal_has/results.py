@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from ..core.errors import DataError, plural
 from ..core.failures import Failure
 from ..core.file_names import file_name
 from ..core.files import cannot_write, put_in_place, write_atomically
+from ..core.narrowing import as_list, is_table, to_float
 from ..core.reading import reading
 from ..core.segments import Segments
 from ..core.tables import csv_text
@@ -25,7 +26,11 @@ from ..eval.labels_told import LabelsTold
 from ..eval.reliability import Reliability
 from .activation import ClassActivationSequence
 from .calibration import Calibration
+from .localize import ThresholdRule
 from .sure_segments import sure_segments
+
+if TYPE_CHECKING:
+    import h5py
 
 DETECTIONS = "detections.json"
 DETECTIONS_TABLE = "detections.csv"
@@ -51,7 +56,7 @@ class LocalizeResult:
     detections: Segments
     sequences: list[ClassActivationSequence]
     failed: tuple[Failure, ...]
-    facts: dict[str, Any]
+    facts: dict[str, object]
     dataset: Dataset | None = None
     told: LabelsTold | None = None
     calibration: Calibration | None = None
@@ -104,7 +109,7 @@ def write_result(folder: Path, result: LocalizeResult, *, pictures: bool = False
         detections, truth = result.detections.by_video(), {}
         if result.dataset is not None and result.dataset.annotations_path is not None:
             truth = result.dataset.annotations().segments.by_video()
-        rules = result.facts["settings"]
+        threshold, rule = told_threshold(result.facts["settings"])
         for sequence in result.sequences:
             path = folder / "timelines" / file_name(sequence.video, ".png")
             draw_timeline(
@@ -112,8 +117,8 @@ def write_result(folder: Path, result: LocalizeResult, *, pictures: bool = False
                 {"": sequence},
                 {"": detections.get(sequence.video, Segments.empty(scored=True))},
                 truth=truth.get(sequence.video),
-                threshold=rules["threshold"],
-                threshold_rule=rules["threshold_rule"],
+                threshold=threshold,
+                threshold_rule=rule,
             )
             written.append(path)
     return written
@@ -166,10 +171,10 @@ def iterate_sequences(path: Path) -> Iterator[ClassActivationSequence]:
     """Read what `write_sequences` wrote, one video after the other, by name."""
     with hdf5.opened(path, str(path), next="thas localize writes them", what="sequences", kind=DataError) as file:
         for video in hdf5.members(file):
-            yield _sequence(video, hdf5.member(file, video))
+            yield _sequence(video, hdf5.group(file, video))
 
 
-def _sequence(video: str, group: Any) -> ClassActivationSequence:
+def _sequence(video: str, group: h5py.Group) -> ClassActivationSequence:
     sums = hdf5.read_checksums(group)
     arrays = {name: np.asarray(hdf5.dataset(group, name)[()]) for name in _ARRAYS}
     for name, array in arrays.items():
@@ -178,9 +183,9 @@ def _sequence(video: str, group: Any) -> ClassActivationSequence:
             raise ValueError(f"{name} of {video} is not finite")
     return ClassActivationSequence(
         video=video,
-        duration_seconds=float(group.attrs["duration_seconds"]),
-        spread=float(group.attrs.get("spread", 0.0)),
-        classes=tuple(str(name) for name in group.attrs["classes"]),
+        duration_seconds=float(np.asarray(group.attrs["duration_seconds"])),
+        spread=float(np.asarray(group.attrs.get("spread", 0.0))),
+        classes=tuple(str(name) for name in np.asarray(group.attrs["classes"]).tolist()),
         **arrays,
     )
 
@@ -188,7 +193,7 @@ def _sequence(video: str, group: Any) -> ClassActivationSequence:
 def write_detections(
     path: Path,
     detections: Segments,
-    facts: Mapping[str, Any],
+    facts: Mapping[str, object],
     *,
     likely: Mapping[tuple[str, str], float] | None = None,
 ) -> None:
@@ -214,7 +219,7 @@ def write_detections(
     write_atomically(path, head.removesuffix("\n}") + ',\n "results": {\n' + results + "\n }\n}\n")
 
 
-def read_detections(path: Path) -> tuple[Segments, dict[str, Any]]:
+def read_detections(path: Path) -> tuple[Segments, dict[str, object]]:
     """The detections of a run, and the facts beside them.
 
     Raises:
@@ -226,6 +231,13 @@ def read_detections(path: Path) -> tuple[Segments, dict[str, Any]]:
         if not isinstance(facts, dict) or not all(video for video in content["results"]):
             raise ValueError("what stands beside the detections is no table" if facts else "a video has no name")
         return Segments.from_activitynet(content["results"], scored=True), facts
+
+
+def told_threshold(settings: object) -> tuple[tuple[float, ...], ThresholdRule]:
+    """Of the settings beside detections the thresholds, () where they say none, and what these are fractions of."""
+    told = settings if is_table(settings) else {}
+    rule: ThresholdRule = next((one for one in get_args(ThresholdRule) if one == told.get("threshold_rule")), "max")
+    return tuple(map(to_float, as_list(told.get("threshold") or []))), rule
 
 
 def clock(seconds: float) -> str:

@@ -10,18 +10,20 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..core.data_options import ChosenVideos
 from ..core.errors import DataError, FeatureError, counted, plural
 from ..core.failures import Failure
 from ..core.log import LOG, read_log, stopped_early
+from ..core.narrowing import is_texts
 from ..core.progress import Progress, silent
 from ..core.run_settings import RunData, read_settings
 from ..core.runs import find_run, resume_command
 from ..core.segments import Segments
 from ..core.spread import Spread
-from ..datasets.dataset import Dataset, open_dataset
+from ..datasets.dataset import Dataset
+from ..datasets.opening import open_dataset
 from ..eval.labels_told import LabelsTold, labels_told
 from ..features.cache import FeatureCache
 from .activation import ClassActivationSequence
@@ -153,7 +155,7 @@ def result_folder(runs: Sequence[Path], result: LocalizeResult, *, map_members: 
         digest = hashlib.sha256(content.encode()).hexdigest()[:8]
         folder = run / "-".join(["with", *(one.name for one in runs[1:3]), digest])
     data = read_settings(run, Settings)[1]
-    of = (result.facts["dataset"], result.facts["subset"])
+    of = (str(result.facts["dataset"]), str(result.facts["subset"]))
     return folder if of == (Path(data.dataset).name, data.test_subset) else folder / "-".join(filter(None, of))
 
 
@@ -208,7 +210,8 @@ def prepare_evaluation(
         found = read_detections(run / DETECTIONS)
     detections, facts = found
     warnings = []
-    scored = set(facts.get("videos", truth.videos))
+    told_videos = facts.get("videos")
+    scored = set(told_videos if is_texts(told_videos) else truth.videos)
     missing = [video for video in truth.videos if video not in scored]
     if missing:
         what = "without usable features, counted as missed"
@@ -225,6 +228,6 @@ def prepare_evaluation(
     return RunScoring(detections, truth, title, settings.eval, warnings, told)
 
 
-def _are_of(facts: Mapping[str, Any], dataset: str, subset: str) -> bool:
+def _are_of(facts: Mapping[str, object], dataset: str, subset: str) -> bool:
     """Whether detections are those of a data set's subset, as far as the facts beside them tell."""
     return facts.get("dataset", dataset) == dataset and facts.get("subset", subset) == subset

@@ -45,14 +45,14 @@ class Truth:
             return read_annotations(self.annotations)
         if self.dataset is None:
             return None
-        from ..datasets.dataset import open_dataset
+        from ..datasets.opening import open_dataset
 
         found = open_dataset(self.dataset, data_root=self.data_root)
         return found.annotations(None if self.subset is not None else found.test_subset)
 
     def dataset_name(self) -> str | None:
         """The name that the runs of the data set are kept under."""
-        from ..datasets.dataset import open_dataset
+        from ..datasets.opening import open_dataset
 
         return None if self.dataset is None else open_dataset(self.dataset, data_root=self.data_root).name
 

@@ -15,7 +15,9 @@ from ..core.resume import Begin, begun
 from ..core.run_settings import RunData, write_settings
 from ..core.runs import ROOTS, first_process, point_latest
 from ..core.train_result import TrainResult, epochs_of
-from ..datasets.dataset import Dataset, dataset_presets, kept_name, open_dataset
+from ..datasets.data_preset import dataset_presets
+from ..datasets.dataset import Dataset
+from ..datasets.opening import kept_name, open_dataset
 from ..eval.labels_told import LabelsTold
 from ..eval.reliability import Reliability
 from ..features.cache import FeatureCache

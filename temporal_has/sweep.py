@@ -17,7 +17,9 @@ from ..core.resume import Begin
 from ..core.runs import ROOTS
 from ..core.segments import Segments
 from ..core.train_result import TrainResult
-from ..datasets.dataset import Dataset, dataset_presets, open_dataset
+from ..datasets.data_preset import dataset_presets
+from ..datasets.dataset import Dataset
+from ..datasets.opening import open_dataset
 from ..sweep.half import Half, Outcome
 from .settings import Settings
 

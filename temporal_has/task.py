@@ -6,11 +6,11 @@ import copy
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..core.narrowing import as_int, as_table
 from ..core.runners import Runner
 from ..core.task import Step, Verdict
 from .calibration import Calibration, calibrate
@@ -67,9 +67,9 @@ class HeadTask:
         self.optimiser: torch.optim.Optimizer = torch.optim.AdamW(
             self._learning.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
-        self.settings: Mapping[str, Any] = model.settings.flat()
+        self.settings: Mapping[str, object] = model.settings.flat()
         self.usual: Mapping[str, object] = Settings.kept({}).flat()
-        self.identity: Mapping[str, Any] = {"labels": labels, "classes": list(model.classes)}
+        self.identity: Mapping[str, object] = {"labels": labels, "classes": list(model.classes)}
         self.constants: Mapping[str, Tensor] = {"mean": model.mean}
         # A generator each, so that hiding more or less does not change the order of the videos, nor dropping what is
         # hidden. Each process draws the same from all, whichever part of a batch is its own.
@@ -147,11 +147,12 @@ class HeadTask:
         comparable = loss.comparable(logits)  # across videos
         return Verdict(label_map(comparable.numpy(), targets.numpy()), -float(losses.mean()))
 
-    def packed(self, extra: Mapping[str, Tensor], facts: Mapping[str, Any], weights: Mapping[str, Tensor]) -> bytes:
+    def packed(self, extra: Mapping[str, Tensor], facts: Mapping[str, object], weights: Mapping[str, Tensor]) -> bytes:
         """The model's file."""
-        known: dict[str, Any] = {"spread": self.spread(weights)}
-        if facts["epoch"] in self.calibrations:
-            known["calibration"] = list(self.calibrations[facts["epoch"]])
+        known: dict[str, object] = {"spread": self.spread(weights)}
+        epoch = as_int(facts["epoch"])
+        if epoch in self.calibrations:
+            known["calibration"] = list(self.calibrations[epoch])
         return self.model.to_bytes(extra, {**facts, **known}, weights=weights)
 
     def spread(self, weights: Mapping[str, Tensor]) -> float:
@@ -165,10 +166,10 @@ class HeadTask:
                 found.append(output.sequence.flatten())
         return float(torch.cat(found).std(correction=0))
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
         """The generators', what the held-out videos said, and the network that learns, where another is kept."""
         extra = {f"random.{name}": generator.get_state() for name, generator in self.random.items()}
-        facts: dict[str, Any] = {}
+        facts: dict[str, object] = {}
         if self.calibrations:
             facts["calibrations"] = {str(number): list(one) for number, one in self.calibrations.items()}
         if self._learning is not self.network:
@@ -176,13 +177,13 @@ class HeadTask:
             facts["averaged_steps"] = self._steps
         return extra, facts
 
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
         """All of it as it was."""
         for name, generator in self.random.items():
             generator.set_state(tensors[f"random.{name}"])
-        for number, one in dict(facts.get("calibrations", {})).items():
+        for number, one in as_table(facts.get("calibrations", {})).items():
             self.calibrations[int(number)] = Calibration.of(one)
         if self._learning is not self.network:
             learned = {name[9:]: value for name, value in tensors.items() if name.startswith("learning.")}
             self._learning.load_state_dict(learned)
-            self._steps = int(facts["averaged_steps"])
+            self._steps = as_int(facts["averaged_steps"])

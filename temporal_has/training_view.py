@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, TypeGuard
+from typing import NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from .data import pad
 from .hide import Hiding, dropped, hide_mask, segment_size
 from .losses import video_loss
 from .model import Model
-from .network import NetworkOutput
+from .network import Head, NetworkOutput
 from .points import point_losses
 from .seeded_dropout import Chance
 from .settings import HideSettings
@@ -147,7 +147,7 @@ class NetworkWithLoss(nn.Module):
 
     def __init__(
         self,
-        network: Any,
+        network: Head,
         *,
         loss: str,
         autocast: Callable[[], AbstractContextManager[object]],

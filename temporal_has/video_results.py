@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from .._version import __version__
 from ..core.errors import DataError, FeatureError, VideoError
@@ -24,13 +24,13 @@ from ..core.segments import Segments
 from ..core.weight_store import sha256
 from .activation import ClassActivationSequence
 from .model import checkpoint_path
-from .results import detection_lines, read_detections, write_detections, write_table
+from .results import detection_lines, read_detections, told_threshold, write_detections, write_table
 
 if TYPE_CHECKING:
     from .localizer import Localizer
     from .settings import LocalizeSettings
 
-WritePage = Callable[[Path, ClassActivationSequence, Segments, Mapping[str, Any]], object]
+WritePage = Callable[[Path, ClassActivationSequence, Segments, Mapping[str, object]], object]
 """Writes a result to an HTML file: its path, the sequence, the detections and the facts."""
 
 _DRAFT = ".part."
@@ -56,7 +56,7 @@ class VideoResult:
     failed: str = ""
     found_before: bool = False
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values."""
         return {
             "video": self.path.stem,
@@ -80,7 +80,7 @@ def run_facts(
     *,
     map_members: Sequence[int] = (),
     checkpoint: Literal["best", "last"] = "best",
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """What a result says of how it was made: the run, its network and the settings; lists where there are several."""
     networks = [sha256(checkpoint_path(run, checkpoint)) for run in runs]
     several = {"runs": [str(run) for run in runs], "checkpoint_sha256": networks, "map_members": list(map_members)}
@@ -92,13 +92,13 @@ def run_facts(
     }
 
 
-def video_facts(path: Path) -> dict[str, Any]:
+def video_facts(path: Path) -> dict[str, object]:
     """What a result says of the file it is of."""
     about = path.stat()
     return {"source": str(path.resolve()), "bytes": about.st_size, "modified_seconds": about.st_mtime}
 
 
-def find_result(folder: Path, name: str, facts: Mapping[str, Any]) -> Path | None:
+def find_result(folder: Path, name: str, facts: Mapping[str, object]) -> Path | None:
     """The JSON file of an earlier result of the same file, network and settings, if there is one."""
     pattern = re.compile(re.escape(name) + r"(-\d+)?\.json")  # no drafts
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -112,7 +112,7 @@ def find_result(folder: Path, name: str, facts: Mapping[str, Any]) -> Path | Non
     return None
 
 
-def place_for(folder: Path, name: str, facts: Mapping[str, Any]) -> Path:
+def place_for(folder: Path, name: str, facts: Mapping[str, object]) -> Path:
     """Where a result belongs, without suffix: that of the same request, else the first name that is free."""
     earlier = find_result(folder, name, facts)
     if earlier is not None:
@@ -131,7 +131,7 @@ def write_video_result(
     folder: Path,
     sequence: ClassActivationSequence,
     detections: Segments,
-    facts: Mapping[str, Any],
+    facts: Mapping[str, object],
     *,
     pictures: bool,
     page: WritePage | None = None,
@@ -158,8 +158,7 @@ def write_video_result(
         if pictures:
             from .timeline import draw_timeline
 
-            rules = facts["settings"]
-            threshold, rule = rules["threshold"], rules["threshold_rule"]
+            threshold, rule = told_threshold(facts["settings"])
             draw_timeline(picture, {"": sequence}, {"": detections}, threshold=threshold, threshold_rule=rule)
             if page is not None:
                 page(html, sequence, detections, facts)

@@ -46,7 +46,7 @@ def _spreadsheet(path: Path) -> None:
 
 
 def _read_points(path: Path) -> object:
-    from thas.datasets.dataset import open_dataset
+    from thas.datasets.opening import open_dataset
 
     (path.parent / "labels.csv").write_text("video,label,subset\na,run,training\nb,sit,training\nc,run,test\n")
     found = open_dataset(path.parent).points()

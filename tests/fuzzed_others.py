@@ -266,7 +266,7 @@ def _book(path: Path) -> None:
 
 
 def _labels(path: Path) -> Any:
-    from thas.datasets.dataset import read_labels
+    from thas.datasets.labels import read_labels
 
     return list(read_labels(path)[0])
 

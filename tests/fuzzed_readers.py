@@ -156,7 +156,7 @@ def _run_detections(path: Path) -> Any:
 
 
 def _labels(path: Path) -> Any:
-    from thas.datasets.dataset import read_labels
+    from thas.datasets.labels import read_labels
 
     return list(read_labels(path)[0])
 

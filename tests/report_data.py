@@ -72,7 +72,7 @@ def make_run(name: str = "first", *, files: Mapping[str, Path] | None = None, tr
         detections=found,
         sequences=lambda: iter(sequences.values()),
         videos=tuple(sequences),
-        settings={"threshold": [0.5], "threshold_rule": "max"},
+        threshold=(0.5,),
         labels={"good": ("Run",), "bad": ("Run",), ODD: (HEBREW,)},
         files=files or {},
         truth=true if truth else None,

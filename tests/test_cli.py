@@ -368,9 +368,9 @@ def test_an_unfinished_training_is_scored_with_a_warning(folder, capsys):
 
 
 def test_what_was_not_foreseen_is_three_lines_too(folder, capsys, monkeypatch):
-    from thas.datasets import dataset
+    from thas.datasets import opening
 
-    monkeypatch.setattr(dataset, "read_labels", lambda path: 1 / 0)
+    monkeypatch.setattr(opening, "read_labels", lambda path: 1 / 0)
     assert thas("train", "--dataset", "mine") == 1
     message = capsys.readouterr().err
     assert "ZeroDivisionError" in message

@@ -12,7 +12,8 @@ from thas.cli.console import PlainConsole
 from thas.core.errors import DataError
 from thas.core.file_names import file_name, name_fault
 from thas.core.segments import Segments
-from thas.datasets.dataset import open_dataset, read_labels
+from thas.datasets.labels import read_labels
+from thas.datasets.opening import open_dataset
 from thas.eval.annotations import Annotations
 from thas.eval.convert import write
 

@@ -14,7 +14,7 @@ from thas.cli import run
 from thas.core import plugin_imports, plugins
 from thas.core.errors import CheckpointError, UsageError
 from thas.core.settings_table import read_toml
-from thas.datasets.dataset import open_dataset
+from thas.datasets.opening import open_dataset
 from thas.image_has.datasets import open_images
 from thas.image_has.demo_images import make_demo_images
 from thas.image_has.network import build_network

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from thas.core.errors import DataError
 from thas.core.tables import find_table, number, seconds, table_rows
-from thas.datasets.dataset import open_dataset
+from thas.datasets.opening import open_dataset
 from thas.eval import read_annotations, read_detections
 from thas.eval.reading import read_any
 from thas.image_has.folder import read_boxes

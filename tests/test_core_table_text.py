@@ -7,7 +7,7 @@ import pytest
 
 from thas.core.segments import Segments
 from thas.core.table_text import of_rich, table_html, table_text, timeline_svg
-from thas.datasets.dataset import open_dataset
+from thas.datasets.opening import open_dataset
 from thas.eval import Annotations, evaluate
 from thas.eval.assessment import Beside, assess
 from thas.eval.report import score_table

@@ -9,7 +9,7 @@ import pytest
 from thas.cli import run
 from thas.core.errors import DataError
 from thas.datasets.check import check_dataset, read_duration
-from thas.datasets.dataset import open_dataset
+from thas.datasets.opening import open_dataset
 
 
 def write_video(path, seconds: float = 2.0) -> None:

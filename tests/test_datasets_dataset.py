@@ -5,7 +5,9 @@ import json
 import pytest
 
 from thas.core.errors import DataError, UsageError
-from thas.datasets.dataset import dataset_presets, open_dataset, read_labels
+from thas.datasets.data_preset import dataset_presets
+from thas.datasets.labels import read_labels
+from thas.datasets.opening import open_dataset
 
 from .conftest import shared_data
 

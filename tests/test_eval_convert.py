@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from thas.core.errors import DataError, UsageError
 from thas.core.segments import Segments
-from thas.datasets.dataset import read_labels
+from thas.datasets.labels import read_labels
 from thas.eval import Annotations
 from thas.eval.convert import select, write
 from thas.eval.reading import read_any

@@ -12,7 +12,7 @@ from thas import __version__
 from thas.cli import run as command
 from thas.core.errors import UsageError
 from thas.core.segments import Segments
-from thas.datasets.dataset import read_labels
+from thas.datasets.labels import read_labels
 from thas.eval.annotation_files import read_annotations
 from thas.eval.convert import write
 from thas.report.content import RunContent

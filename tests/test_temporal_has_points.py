@@ -9,7 +9,7 @@ import torch
 from thas.core.errors import DataError
 from thas.core.presets import resolve_settings
 from thas.core.segments import Segments
-from thas.datasets.dataset import open_dataset
+from thas.datasets.opening import open_dataset
 from thas.temporal_has.network import NetworkOutput
 from thas.temporal_has.points import PointLabels, background, point_losses, snippets_of
 from thas.temporal_has.settings import Settings
