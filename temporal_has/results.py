@@ -181,10 +181,11 @@ def _sequence(video: str, group: h5py.Group) -> ClassActivationSequence:
         hdf5.check(name, array, sums)
         if not np.isfinite(array).all():
             raise ValueError(f"{name} of {video} is not finite")
+    spread = group.attrs.get("spread")  # an older thas wrote none
     return ClassActivationSequence(
         video=video,
         duration_seconds=float(np.asarray(group.attrs["duration_seconds"])),
-        spread=float(np.asarray(group.attrs.get("spread", 0.0))),
+        spread=0.0 if spread is None else float(np.asarray(spread)),
         classes=tuple(str(name) for name in np.asarray(group.attrs["classes"]).tolist()),
         **arrays,
     )
