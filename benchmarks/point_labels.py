@@ -47,7 +47,7 @@ def found(opened: Dataset, cache: FeatureCache, points: Segments, settings: Sett
     labels, _ = training_labels(opened, cache, dataset=opened.name, skip_missing=True)
     model = train(cache, PointLabels(labels, points), classes=opened.classes, settings=settings, recipe=cache.recipe)
     test = [video for video in opened.videos_of(opened.test_subset) if video in cache]
-    return Segments.concat([localize(model.sequence(cache[video]), **settings.localize.rules) for video in test])
+    return Segments.concat([localize(model.sequence(cache[video]), rules=settings.localize) for video in test])
 
 
 def scored(detections: Segments, truth: Annotations) -> tuple[np.ndarray, np.ndarray]:
