@@ -47,7 +47,8 @@ def rows(array: np.ndarray, *, transposed: bool = False, crops: Crops | None = N
     if array.ndim == 3 and crops is not None and (axis := crop_axis(array.shape)) is not None:
         array = _reduce(np.moveaxis(array, axis, 1), crops)
     if array.ndim != 2:
-        raise FeatureError("it holds no feature rows", why=f"its array is {shape}, not (T, D)", next=_hint(array.shape))
+        hint = "--crops mean, first or all" if crop_axis(array.shape) is not None else "give arrays (T, D)"
+        raise FeatureError("it holds no feature rows", why=f"its array is {shape}, not (T, D)", next=hint)
     return array
 
 
@@ -56,10 +57,6 @@ def _reduce(array: np.ndarray, crops: Crops) -> np.ndarray:
     if crops == "mean":
         return array.mean(axis=1, dtype=np.float64).astype(np.float32)
     return array[:, 0] if crops == "first" else array.reshape(len(array), -1)
-
-
-def _hint(shape: Sequence[int]) -> str:
-    return "--crops mean, first or all" if crop_axis(shape) is not None else "give arrays (T, D)"
 
 
 def plain_shape(shape: Sequence[int]) -> tuple[int, ...]:

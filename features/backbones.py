@@ -20,7 +20,7 @@ To add one of your own, write a module with a `Backbone` in it and name it on th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..core import plugins
@@ -106,10 +106,9 @@ C3D_ORIGINAL = Preprocessing(128, 171, 112, 112, 8, 29, colour="bgr", mean=(90.0
 
 
 def _c3d(layer: str) -> nn.Module:
-    from .c3d import C3D
-    from .networks import C3DFeatures
+    from .c3d_weights import build_c3d
 
-    return C3DFeatures(C3D(classes=0), layer)
+    return build_c3d(layer, None)
 
 
 register(
@@ -157,7 +156,7 @@ def _i3d_two_stream(layer: str) -> nn.Module:
 
 # As localization papers take it: 16 frames without overlap at 25 a second, the crop of 224 from a short side of 256,
 # values from -1 to 1 (Carreira & Zisserman 2017).
-register(
+_I3D = register(
     Backbone(
         "i3d",
         dimension=1024,
@@ -172,111 +171,76 @@ register(
         adapt=_i3d_weights,
     )
 )
-
-
+_FLOW = FlowPreprocessing(256, None, 224, 224)
+register(replace(_I3D, name="i3d_flow", preprocessing=_FLOW, origin="a file: flow_imagenet.pt", build=_i3d_flow))
 register(
-    Backbone(
-        "i3d_flow",
-        dimension=1024,
-        clip_frames=16,
-        frame_step=1,
-        preprocessing=FlowPreprocessing(256, None, 224, 224),
-        licence="Apache-2.0, Kinetics-400",
-        origin="a file: flow_imagenet.pt",
-        build=_i3d_flow,
-        fps=25.0,
-        stride_seconds=0.64,
-        adapt=_i3d_weights,
-    )
-)
-register(
-    Backbone(
-        "i3d_two_stream",
+    replace(
+        _I3D,
+        name="i3d_two_stream",
         dimension=2048,
-        clip_frames=16,
-        frame_step=1,
-        preprocessing=FlowPreprocessing(
-            256, None, 224, 224, with_rgb=True, mean=(127.5,) * 3 + (128,) * 2, std=(127.5,) * 3 + (127,) * 2
-        ),
-        licence="Apache-2.0, Kinetics-400",
+        preprocessing=replace(_FLOW, with_rgb=True, mean=(127.5,) * 3 + (128,) * 2, std=(127.5,) * 3 + (127,) * 2),
         origin="two files: i3d,flow_imagenet.pt",
         build=_i3d_two_stream,
-        fps=25.0,
-        stride_seconds=0.64,
-        adapt=_i3d_weights,
         streams=("rgb", "flow"),
     )
 )
 
 
-def _torchvision(name: str, size: Preprocessing, dimension: int, frames: int, step: int) -> None:
-    def build(layer: str) -> nn.Module:
-        from .networks import torchvision_network
+def _of_kinetics(library: str, licence: str, how: Preprocessing, **networks: tuple[int, int, int]) -> None:
+    """Networks of a library that are prepared for alike: of each its dimension, its frames, and the step of these."""
+    for name, (dimension, frames, step) in networks.items():
 
-        return torchvision_network(name)
+        def build(layer: str, name: str = name) -> nn.Module:
+            from .networks import pytorchvideo_network, torchvision_network
 
-    register(
-        Backbone(
-            name,
-            dimension=dimension,
-            clip_frames=frames,
-            frame_step=step,
-            preprocessing=size,
-            licence="BSD-3-Clause, Kinetics-400",
-            origin="torchvision",
-            build=build,
-            stride_seconds=0.5,
+            return (torchvision_network if library == "torchvision" else pytorchvideo_network)(name)
+
+        register(
+            Backbone(
+                name,
+                dimension=dimension,
+                clip_frames=frames,
+                frame_step=step,
+                preprocessing=how,
+                licence=f"{licence}, Kinetics-400",
+                origin=library,
+                build=build,
+                stride_seconds=0.5,
+            )
         )
-    )
 
 
-def _pytorchvideo(name: str, dimension: int, frames: int, step: int) -> None:
-    def build(layer: str) -> nn.Module:
-        from .networks import pytorchvideo_network
-
-        return pytorchvideo_network(name)
-
-    register(
-        Backbone(
-            name,
-            dimension=dimension,
-            clip_frames=frames,
-            frame_step=step,
-            preprocessing=Preprocessing(256, None, 256, 256, value_range=1.0, mean=(0.45,) * 3, std=(0.225,) * 3),
-            licence="Apache-2.0, Kinetics-400",
-            origin="pytorchvideo",
-            build=build,
-            stride_seconds=0.5,
-        )
-    )
-
-
-def _kinetics(
+def _prepared(
     height: int, width: int | None, crop: int, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> Preprocessing:
     return Preprocessing(height, width, crop, crop, value_range=1.0, mean=mean, std=std)
 
 
 _MEAN, _STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
-_SMALL = _kinetics(128, 171, 112, _MEAN, _STD)
+_IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_EVEN = (0.45,) * 3, (0.225,) * 3
+_TORCHVISION = "torchvision", "BSD-3-Clause"
 # Frames and steps as torchvision evaluates them, at 15 (mvit: 7.5) of 30 frames a second; s3d is given 16 instead of
 # the 128 of its evaluation, which no snippet could be called.
-_torchvision("r3d_18", _SMALL, 512, 16, 2)
-_torchvision("mc3_18", _SMALL, 512, 16, 2)
-_torchvision("r2plus1d_18", _SMALL, 512, 16, 2)
-_torchvision("s3d", _kinetics(256, 256, 224, _MEAN, _STD), 1024, 16, 2)
-_torchvision("mvit_v2_s", _kinetics(256, None, 224, (0.45,) * 3, (0.225,) * 3), 768, 16, 4)
-_torchvision(
-    "swin3d_t",
-    _kinetics(256, None, 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    768,
-    32,
-    2,
+_of_kinetics(
+    *_TORCHVISION,
+    _prepared(128, 171, 112, _MEAN, _STD),
+    r3d_18=(512, 16, 2),
+    mc3_18=(512, 16, 2),
+    r2plus1d_18=(512, 16, 2),
 )
-_pytorchvideo("c2d_r50", 2048, 8, 8)
-_pytorchvideo("slow_r50", 2048, 8, 8)
-_pytorchvideo("slowfast_r50", 2304, 32, 2)
-_pytorchvideo("x3d_m", 2048, 16, 5)
-_pytorchvideo("csn_r101", 2048, 32, 2)
+_of_kinetics(*_TORCHVISION, _prepared(256, 256, 224, _MEAN, _STD), s3d=(1024, 16, 2))
+_of_kinetics(*_TORCHVISION, _prepared(256, None, 224, *_EVEN), mvit_v2_s=(768, 16, 4))
+_of_kinetics(*_TORCHVISION, _prepared(256, None, 224, *_IMAGENET), swin3d_t=(768, 32, 2))
+_of_kinetics(
+    "pytorchvideo",
+    "Apache-2.0",
+    _prepared(256, None, 256, *_EVEN),
+    c2d_r50=(2048, 8, 8),
+    slow_r50=(2048, 8, 8),
+    slowfast_r50=(2304, 32, 2),
+    x3d_m=(2048, 16, 5),
+    csn_r101=(2048, 32, 2),
+)
 
 plugins.bring("backbones", dict.fromkeys(plugins.registered("backbones")))

@@ -76,12 +76,8 @@ class C3D(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        for name, value in {
-            "width": width,
-            "input_size": input_size,
-            "clip_frames": clip_frames,
-            "fc_width": fc_width,
-        }.items():
+        counts = {"width": width, "input_size": input_size, "clip_frames": clip_frames, "fc_width": fc_width}
+        for name, value in counts.items():
             if value < 1:
                 raise ValueError(f"{name} must be 1 or more, but is {value}")
         if not 1 <= depth <= len(_BLOCKS):
@@ -90,15 +86,15 @@ class C3D(nn.Module):
             raise ValueError(f"classes must not be negative, but is {classes}")
         if pool5 not in get_args(Pool5):
             raise ValueError(f"pool5 must be one of {', '.join(get_args(Pool5))}, but is {pool5!r}")
-        self.architecture: Architecture = {
-            "width": width,
-            "input_size": input_size,
-            "clip_frames": clip_frames,
-            "depth": depth,
-            "fc_width": fc_width,
-            "classes": classes,
-            "pool5": pool5,
-        }
+        self.architecture = Architecture(
+            width=width,
+            input_size=input_size,
+            clip_frames=clip_frames,
+            depth=depth,
+            fc_width=fc_width,
+            classes=classes,
+            pool5=pool5,
+        )
         frames, size, channels = clip_frames, input_size, 3
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         for i, block in enumerate(_BLOCKS[:depth], start=1):

@@ -81,21 +81,14 @@ class FeatureCache(Mapping[str, Features]):
         elif self.path.is_dir():
             names = [video_name(e.name) for e in self.path.iterdir() if e.name.endswith(SUFFIX) and e.name[0] != "."]
         else:
-            raise FeatureError(
-                f"there is no feature cache at {self.path}",
-                why="no such file or folder",
-                next="thas extract-features --help",
-                subject=str(self.path),
-            )
+            raise self._absent(f"there is no feature cache at {self.path}", "no such file or folder")
         self._names = tuple(sorted(names))
         self._members = frozenset(names)
         if not names:
-            raise FeatureError(
-                f"the feature cache {self.path} is empty",
-                why=f"it holds no {SUFFIX} file",
-                next="thas extract-features --help",
-                subject=str(self.path),
-            )
+            raise self._absent(f"the feature cache {self.path} is empty", f"it holds no {SUFFIX} file")
+
+    def _absent(self, what: str, why: str) -> FeatureError:
+        return FeatureError(what, why=why, next="thas extract-features --help", subject=str(self.path))
 
     def __repr__(self) -> str:
         return f"<FeatureCache: {plural(len(self), 'video')} in {self.path}>"

@@ -72,19 +72,16 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, obje
 
 
 # The classifiers that features are taken before; a checkpoint may have them, the networks here have not.
-HEADS = re.compile(r"^(fc8|fc|classifier|head|logits|cls_head.*|blocks\.\d+\.proj|(network\.)?blocks\.\d+\.proj)\.")
+_HEADS = re.compile(r"^(fc8|fc|classifier|head|logits|cls_head.*|blocks\.\d+\.proj|(network\.)?blocks\.\d+\.proj)\.")
 
 
-def load_state(
-    path: Path, network: nn.Module, state: Mapping[str, torch.Tensor], *, drop: re.Pattern[str] = HEADS
-) -> None:
+def load_state(path: Path, network: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
     """Put weights into a network.
 
     Args:
         path: Where they came from, for the messages.
         network: May have been built without memory of its own (`torch.device("meta")`).
         state: The weights by name.
-        drop: Names of what the file may hold beside the network's.
 
     Raises:
         CheckpointError: Something is missing, unexpected or of another shape, or a weight is not a number.
@@ -95,7 +92,7 @@ def load_state(
     # SlowFast lies one level deeper than its checkpoint.
     if expected and all(key.startswith("network.") for key in expected):
         state = {f"network.{key}": value for key, value in state.items()}
-    state = {key: value for key, value in state.items() if key in expected or not drop.match(key)}
+    state = {key: value for key, value in state.items() if key in expected or not _HEADS.match(key)}
     # Old files lack the counters of batches, which nothing here reads.
     counters = {key: value for key, value in expected.items() if key.endswith(".num_batches_tracked")}
     state = {key: torch.zeros_like(value, device="cpu") for key, value in counters.items()} | dict(state)

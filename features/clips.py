@@ -156,7 +156,8 @@ def _by_pytorchvideo(
         # A hair more than the duration, or rounding would cost a clip that ends with the video.
         clip = sampler(last_end, end + frame / 100, {})  # type: ignore[arg-type]
         last_end, last = clip.clip_end_sec, clip.is_last_clip
-        first, past = np.searchsorted(shown, [float(clip.clip_start_sec - frame / 100), float(last_end - frame / 100)])
+        edges = [float(clip.clip_start_sec - frame / 100), float(last_end - frame / 100)]
+        first, past = np.searchsorted(shown, edges).tolist()
         inside = np.linspace(first, max(first, past - 1), length_frames).astype(np.int64)
         rows.append(times[np.minimum(inside, len(times) - 1)])
     return _plan(start_seconds, end_seconds, np.stack(rows), 0)

@@ -16,26 +16,10 @@ TOLERATED_SECONDS = 0.5
 # none: a jump lands somewhere near, and what is decoded from there is counted wrongly.
 INDEXED = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", MATROSKA})
 # Streams without a container: no time stamps. A rate stands in some of the streams themselves.
-_BARE = frozenset(
-    {
-        *(
-            "h264",
-            "hevc",
-            "vvc",
-            "evc",
-            "m4v",
-            "mpegvideo",
-            "h261",
-            "h263",
-            "vc1",
-            "dirac",
-            "cavsvideo",
-            "avs2",
-            "avs3",
-        ),
-        *("mjpeg", "mjpeg_2000", "av1", "obu", "dnxhd", "rawvideo", "image2", "ingenient"),
-    }
-)
+_BARE = frozenset({
+    "h264", "hevc", "vvc", "evc", "m4v", "mpegvideo", "h261", "h263", "vc1", "dirac", "cavsvideo", "avs2", "avs3",
+    "mjpeg", "mjpeg_2000", "av1", "obu", "dnxhd", "rawvideo", "image2", "ingenient",
+})  # fmt: skip
 # Made for broadcasting and DVD: recordings begin and end anywhere, clocks start anew.
 RESTARTING = frozenset({"mpegts", "mpeg"})
 

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
-
-    from .decord_frames import Reader
+    from decord import VideoReader
 
 # Pictures are decoded out of their order, but not further than this.
 _REORDERED = 32
@@ -127,7 +126,7 @@ def _version(package: str) -> str:
     return version(package)
 
 
-def _decord_reader(path: Path, table: FrameTable, watch: Watch, *, insist: bool) -> tuple[Reader | None, str]:
+def _decord_reader(path: Path, table: FrameTable, watch: Watch, *, insist: bool) -> tuple[VideoReader | None, str]:
     """A decord reader, or None and why it is not taken."""
     from .decord_frames import open_decord
 

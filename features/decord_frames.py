@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,50 +14,31 @@ from .frame_table import FrameTable, UnreadableVideo
 from .orientation import mirrored_or_tilted
 from .video import Watch
 
+if TYPE_CHECKING:
+    from decord import VideoReader
+
 # Frames fetched at a time: enough to spread a call's cost, few enough to bound memory.
 _BLOCK_BYTES = 4 << 20
 
 
-class Batch(Protocol):
-    """Frames as decord gives them."""
-
-    def asnumpy(self) -> np.ndarray:
-        """(N, H, W, 3) uint8."""
-        ...
-
-
-class Reader(Protocol):
-    """What is used of decord's reader of a video."""
-
-    def __len__(self) -> int: ...
-
-    def get_frame_timestamp(self, numbers: range) -> np.ndarray:
-        """(N, 2), from and to which second each frame is shown."""
-        ...
-
-    def get_batch(self, numbers: list[int]) -> Batch:
-        """Frames by their numbers."""
-        ...
-
-
-def load_decord() -> ModuleType:
-    """The library.
+def load_decord() -> type[VideoReader]:
+    """Decord's reader of videos.
 
     Raises:
         UsageError: It is not installed, or does not work here.
     """
     try:
-        import decord
+        from decord import VideoReader
     except (ImportError, OSError) as error:
         raise UsageError(
             "decord is not installed, or does not work here",
             why=str(error),
             next="leave out --decoder decord: PyAV gives the same frames",
         ) from error
-    return decord
+    return VideoReader
 
 
-def open_decord(path: Path, table: FrameTable, *, insist: bool = False) -> tuple[Reader | None, str]:
+def open_decord(path: Path, table: FrameTable, *, insist: bool = False) -> tuple[VideoReader | None, str]:
     """A decord reader, or None and why it is not to be trusted with this file.
 
     Args:
@@ -78,13 +58,13 @@ def open_decord(path: Path, table: FrameTable, *, insist: bool = False) -> tuple
     if mirrored_or_tilted(path):
         return None, "the picture is mirrored or tilted, which it does not heed"
     try:
-        decord = load_decord()
+        video_reader = load_decord()
     except UsageError as error:
         if insist:
             raise
         return None, f"it cannot be imported: {error.why}"
     try:
-        reader: Reader = decord.VideoReader(str(path), num_threads=1)
+        reader = video_reader(str(path), num_threads=1)
         shown = np.asarray(reader.get_frame_timestamp(range(len(reader))), dtype=np.float64)[:, 0]
     except Exception as error:  # decord raises its own kinds, and plain ones, from C++
         return None, f"it cannot open the file: {first_line(error)}"
@@ -99,7 +79,7 @@ def open_decord(path: Path, table: FrameTable, *, insist: bool = False) -> tuple
     return reader, ""
 
 
-def decord_frames(path: Path, reader: Reader, wanted: np.ndarray, watch: Watch) -> Iterator[np.ndarray]:
+def decord_frames(path: Path, reader: VideoReader, wanted: np.ndarray, watch: Watch) -> Iterator[np.ndarray]:
     """Frames by their numbers, in blocks.
 
     Raises:

@@ -78,7 +78,7 @@ def estimate_job(
         folder: Where the files go.
     """
     paths = list(videos.values())
-    counts = []
+    counts: list[int] = []
     for path in paths[:: max(1, len(paths) // _SAMPLE)][:_SAMPLE]:
         try:
             counts.append(len(plan(path.name, scan_video(path))))

@@ -89,7 +89,7 @@ def extract_dataset(
         loaded = load_backbone(settings.backbone, layer=settings.layer, **vars(of))
     if is_non_commercial(loaded.backbone.licence):
         logger.warning(f"{loaded.backbone.name}: licence {loaded.backbone.licence}: not for commercial use")
-    job = Job(out, settings, loaded, machines.device, machines.compile, machines.workers, machines.patience_seconds)
+    job = Job(out, settings, loaded, machines)
     present = check_cache(out, job.recipe, videos)
     todo = {video: Path(path) for video, path in videos.items() if video not in present}
     progress(float(len(present) + len(missing)))

@@ -12,7 +12,7 @@ from .._version import __version__
 from .clips import ClipPlan, plan_clips
 from .containers import TOLERATED_SECONDS
 from .estimate import Estimate, estimate_job
-from .extraction_settings import ExtractionSettings, clipping_of
+from .extraction_settings import ExtractionSettings, Machines, clipping_of
 from .frame_table import KEEP, FrameTable, UnreadableVideo
 
 if TYPE_CHECKING:
@@ -40,19 +40,13 @@ class Job:
         out: The cache.
         settings: How features are made.
         loaded: The network and its weights.
-        device: "cpu", "cuda", ...; None takes a GPU if there is one.
-        compile: Compile the network first.
-        workers: Decoding processes; None for one a core, at most 16.
-        patience_seconds: A decoder silent for so long is ended, and its video fails.
+        machines: What computes.
     """
 
     out: Path
     settings: ExtractionSettings
     loaded: LoadedBackbone
-    device: str | None = None
-    compile: bool = False
-    workers: int | None = None
-    patience_seconds: float = 120.0
+    machines: Machines
 
     @property
     def recipe(self) -> dict[str, object]:
@@ -88,12 +82,16 @@ class Job:
 
         settings = self.settings
         return Runner(
-            self.loaded, device=self.device, precision=settings.precision, compile=self.compile, batch=settings.batch
+            self.loaded,
+            device=self.machines.device,
+            precision=settings.precision,
+            compile=self.machines.compile,
+            batch=settings.batch,
         )
 
     def decoders(self, cores: int | None = None) -> int:
         """How many decoding processes go with so many cores; None for this machine's."""
-        return self.workers or min(cores or os.cpu_count() or 1, 16)
+        return self.machines.workers or min(cores or os.cpu_count() or 1, 16)
 
 
 def recipe_of(settings: ExtractionSettings, loaded: LoadedBackbone) -> dict[str, object]:

@@ -97,7 +97,7 @@ class ExtractionRun:
             preparation=job.loaded.backbone.preprocessing,
             decoder=job.settings.decoder,
             workers=decoders,
-            patience_seconds=job.patience_seconds,
+            patience_seconds=job.machines.patience_seconds,
             fps=job.settings.fps,
         )
         with decoding, self:

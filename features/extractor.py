@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, TypedDict, cast
 
 from ..core.errors import FeatureError, VideoError
 from ..core.progress import Progress
@@ -16,21 +16,11 @@ from .extraction_job import recipe_of
 from .recipe import Recipe, difference
 from .video_features import Features
 
-
-class _Told(TypedDict, total=False):
-    """Of a recipe what settings are made of."""
-
-    backbone: str
-    layer: str
-    snippets: int
-    stride_frames: int
-    stride_seconds: float
-    length_frames: int
-    frame_step: int
-    fps: float
-    precision: Literal["fp32", "tf32", "bf16"]
-    decoder: Literal["auto", "decord", "pyav", "torchcodec", "torchcodec-cuda"]
-    stored: Literal["float32", "float16"]
+# Settings that stand in a recipe under their own names.
+_TOLD = (
+    *("backbone", "layer", "snippets", "stride_frames", "stride_seconds", "frame_step", "fps"),
+    *("precision", "decoder", "stored"),
+)
 
 
 def settings_of_recipe(recipe: Recipe) -> ExtractionSettings:
@@ -45,9 +35,8 @@ def settings_of_recipe(recipe: Recipe) -> ExtractionSettings:
             why="an imported cache does not say how to make features of another video",
             next="make them as the others were, thas import-features, then thas localize --features FOLDER",
         )
-    keys = {name: name for name in _Told.__annotations__} | {"length_frames": "clip_frames"}
-    told = {name: recipe[key] for name, key in keys.items() if recipe.get(key) is not None}
-    return ExtractionSettings(**cast("_Told", told))
+    told = {name: recipe[name] for name in _TOLD if recipe.get(name) is not None}
+    return replace(ExtractionSettings(), length_frames=recipe["clip_frames"], **told)
 
 
 class Extractor:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.errors import UsageError
 from .preprocessing import Preprocessing, resize_window
+
+if TYPE_CHECKING:
+    from cv2.optflow import DualTVL1OpticalFlow
 
 # A byte of 128 is no motion, exactly; 127 steps either way. What `FlowPreprocessing.mean` and `std` take back.
 _STILL, _STEPS = 128, 127
@@ -84,16 +87,8 @@ class FlowPreprocessing(Preprocessing):
         return np.concatenate([self.frame(rgb), moved], axis=2) if self.with_rgb else moved
 
 
-class FlowOfPairs(Protocol):
-    """OpenCV's object that computes flow."""
-
-    def calc(self, before: np.ndarray, after: np.ndarray, flow: None) -> np.ndarray:
-        """(H, W, 2) float32: how far each pixel of the first of two (H, W) grey pictures moves, x then y."""
-        ...
-
-
-def tv_l1() -> FlowOfPairs:
-    """OpenCV's TV-L1.
+def tv_l1() -> DualTVL1OpticalFlow:
+    """OpenCV's TV-L1: how far each pixel of the first of two (H, W) grey pictures moves, x then y, (H, W, 2) float32.
 
     Raises:
         UsageError: This OpenCV has none, or there is none.
@@ -102,7 +97,7 @@ def tv_l1() -> FlowOfPairs:
         import cv2
 
         cv2.setNumThreads(1)  # there is a process a core already
-        return cv2.optflow.DualTVL1OpticalFlow_create()  # type: ignore[attr-defined]
+        return cv2.optflow.DualTVL1OpticalFlow_create()
     except (ImportError, AttributeError) as error:
         raise UsageError(
             "optical flow needs OpenCV with its contributed modules",

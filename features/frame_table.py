@@ -6,6 +6,7 @@ Times are seconds from the first shown frame.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -37,11 +38,8 @@ class UnreadableVideo(VideoError):
         self.frames = frames
 
     def __reduce__(self) -> tuple[object, ...]:  # errors cross from the workers
-        return _unreadable, (self.subject, self.stage, self.why, self.frames, self.next)
-
-
-def _unreadable(video: str, stage: str, why: str, frames: int, next: str) -> UnreadableVideo:
-    return UnreadableVideo(video, stage=stage, why=why, frames=frames, next=next)
+        said = {"stage": self.stage, "why": self.why, "frames": self.frames, "next": self.next}
+        return partial(UnreadableVideo, self.subject or "", **said), ()
 
 
 class OtherFrames(UnreadableVideo):
@@ -59,11 +57,7 @@ class OtherFrames(UnreadableVideo):
         self.table = table
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _other_frames, (self.subject, self.table, self.why, self.frames)
-
-
-def _other_frames(video: str, table: FrameTable, why: str, frames: int) -> OtherFrames:
-    return OtherFrames(video, table=table, why=why, frames=frames)
+        return partial(OtherFrames, self.subject or "", table=self.table, why=self.why, frames=self.frames), ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +127,7 @@ class FrameTable:
         if self.lost is not None and self.lost.any():
             first = int(np.argmax(self.lost))
         if self.holes_seconds is not None and len(self.holes_seconds):
-            first = min(first, int(np.searchsorted(self.start_seconds, self.holes_seconds[:, 0].min())))
+            first = min(first, int(np.searchsorted(self.start_seconds, np.min(self.holes_seconds[:, 0]))))
         return first
 
     def lost_seconds(self, start_seconds: np.ndarray, end_seconds: np.ndarray) -> np.ndarray:
@@ -160,9 +154,10 @@ class FrameTable:
         if self.lost is not None and self.lost.any():
             spans.append(np.stack([self.start_seconds[self.lost], self.end_seconds[self.lost]], axis=1))
         edges, covered = [0.0], [0.0]
-        for start, end in sorted(map(tuple, np.concatenate(spans))) if spans else []:
-            start = max(float(start), edges[-1])
+        rows: list[list[float]] = np.concatenate(spans).tolist() if spans else []
+        for begin, end in sorted(rows):
+            start = max(begin, edges[-1])
             if end > start:
-                edges += [start, float(end)]
-                covered += [covered[-1], covered[-1] + float(end) - start]
+                edges += [start, end]
+                covered += [covered[-1], covered[-1] + end - start]
         return np.array(edges), np.array(covered)

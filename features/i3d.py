@@ -195,15 +195,11 @@ class I3D(nn.Module):
 
 
 class TwoStreamI3D(nn.Module):
-    """RGB and flow, each through an I3D of its own: (B, 5, T, H, W) to (B, 2048), RGB first.
+    """RGB and flow, each through an I3D of its own: (B, 5, T, H, W) to (B, 2048), RGB first."""
 
-    Args:
-        width: As for `I3D`.
-    """
-
-    def __init__(self, *, width: int = 64) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.rgb, self.flow = I3D(width=width), I3D(channels=2, width=width)
+        self.rgb, self.flow = I3D(), I3D(channels=2)
 
     def forward(self, clips: torch.Tensor) -> torch.Tensor:
         """(B, 2 D) features of clips (B, 5, T, H, W): colours, then flow."""

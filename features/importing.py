@@ -109,7 +109,9 @@ def import_features(
                 raise broken[one.video]
             data = _rows_of(one, transposed, crops, cut)
             if data.shape[1] != width:
-                raise _another_width(one, data, width)
+                turned = "; it is probably (D, T)" if len(data) == width else ""
+                why = f"its rows have {data.shape[1]} numbers, those of the others {width}{turned}"
+                raise FeatureError(f"{one.path} has another width", why=why)
             start, end, duration, rate = times.of(one, video, len(data))
             write_features(
                 out,
@@ -200,14 +202,6 @@ def _rows_of(source: Source, transposed: bool, crops: Crops | None, cut: list[st
     if any(len(part) != len(joined) for part in parts):
         cut.append(source.video)
     return joined
-
-
-def _another_width(source: Source, data: np.ndarray, width: int) -> FeatureError:
-    turned = "; it is probably (D, T)" if len(data) == width else ""
-    return FeatureError(
-        f"{source.path} has another width",
-        why=f"its rows have {data.shape[1]} numbers, those of the others {width}{turned}",
-    )
 
 
 def read_array(path: Path, *, keys: tuple[str, ...] = ()) -> np.ndarray:

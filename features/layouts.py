@@ -78,7 +78,7 @@ def find_sources(source: Path, *, keys: Sequence[str] = (), videos: Iterable[str
     side = {path: name for path in files for name in SIDE if path.stem.endswith(f"_{name}")}
     bases = {path.stem.removesuffix(f"_{name}") for path, name in side.items()}
     features = [path for path in files if path not in side]
-    suffixed = _all_suffixed(features)
+    suffixed = bool(features) and all(words(path.stem)[-1] in STREAMS for path in features)
     found: dict[str, _Parts] = {}
     for path in features:
         folder_stream = _stream_of_folder(path, source, keys)
@@ -131,11 +131,6 @@ def _stream_of_folder(path: Path, source: Path, keys: Sequence[str]) -> str:
             if word in words(folder) and not set(STREAMS) <= set(words(folder)):
                 return word
     return ""
-
-
-def _all_suffixed(files: Sequence[Path]) -> bool:
-    """Whether every file's name ends with a stream's."""
-    return bool(files) and all(words(path.stem)[-1] in STREAMS for path in files)
 
 
 def _split(stem: str, bases: set[str], suffixed: bool) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
@@ -36,7 +36,7 @@ class Heard:
         """All of it."""
         from av.logging import ERROR
 
-        found = []
+        found: list[Remark] = []
         for severity, name, text in self._lines:
             lost = _LOST_REFERENCE.search(text)
             if lost or severity <= ERROR:
@@ -50,7 +50,7 @@ class Heard:
 
 
 @contextmanager
-def listening() -> Iterator[Heard]:
+def listening() -> Generator[Heard]:
     """Hear what FFmpeg says to this thread within a `with` block."""
     import av.logging as logging
 

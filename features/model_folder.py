@@ -54,10 +54,10 @@ def repository_of(model: str) -> str:
     except ImportError:
         raise needs_library("timm", f"timm:{model}") from None
     settings = get_pretrained_cfg(model, allow_unregistered=True)
-    repository = getattr(settings, "hf_hub_id", None) if settings else None
+    repository = settings.hf_hub_id if settings else None
     if not repository:
         raise UsageError(f"timm knows no published weights of {model!r}", next="--weights FILE", subject=model)
-    return str(repository)
+    return repository
 
 
 def fetch_model(name: str) -> Path:

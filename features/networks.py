@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from importlib import import_module
-from types import ModuleType
 from typing import cast
 
 import torch
@@ -38,19 +37,12 @@ def torchvision_network(name: str) -> nn.Module:
     raise AssertionError(f"{name} has no known head")
 
 
-def _hub(name: str) -> ModuleType:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pytorchvideo uses what torch has since deprecated
-        import_module("pytorchvideo.models.hub")
-        family = {"c2d_r50": "resnet", "slow_r50": "resnet", "slowfast_r50": "slowfast", "x3d_m": "x3d"}
-        return import_module(f"pytorchvideo.models.hub.{family.get(name, 'csn')}")
-
-
 def pytorchvideo_network(name: str) -> nn.Module:
     """One of pytorchvideo's networks without its last projection."""
+    family = {"c2d_r50": "resnet", "slow_r50": "resnet", "slowfast_r50": "slowfast", "x3d_m": "x3d"}.get(name, "csn")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        network = getattr(_hub(name), name)(pretrained=False)
+        warnings.simplefilter("ignore")  # pytorchvideo uses what torch has since deprecated
+        network = getattr(import_module(f"pytorchvideo.models.hub.{family}"), name)(pretrained=False)
     head = network.blocks[-1]
     head.proj, head.activation = nn.Identity(), None
     return SlowFastFeatures(network) if name.startswith("slowfast") else network

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._version import __version__
 from ..core.errors import ThasError
@@ -134,9 +134,13 @@ class ClusterExtractor:
         now = News(
             tuple(run.done), tuple(run.failed), tuple(run.partial), run.clips, self._shares, tuple(self._warnings)
         )
-        new: dict[str, Any] = {
-            name: getattr(now, name)[len(getattr(told, name)) :] for name in ("done", "failed", "partial", "warnings")
-        }
-        news = News(**new, clips=now.clips - told.clips, shares=now.shares - told.shares)
+        news = News(
+            now.done[len(told.done) :],
+            now.failed[len(told.failed) :],
+            now.partial[len(told.partial) :],
+            now.clips - told.clips,
+            now.shares - told.shares,
+            now.warnings[len(told.warnings) :],
+        )
         self._told, self._told_at = now, time.monotonic()
         self._tell(news, wait)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .._version import __version__
 from ..core.errors import FeatureError, ThasError, plural
@@ -27,6 +27,11 @@ from .estimate import Estimate
 from .extraction_job import Job
 from .ray_actor import ClusterExtractor, Terms
 from .temporary_names import remove_unfinished_of, unfinished_path
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+
+    from .weights import LoadedBackbone
 
 # Cores that work best as one group: the network's lanes on a processor are four at most.
 _GROUP_CORES = 4
@@ -54,10 +59,26 @@ def parts_of(resources: Mapping[str, float], device: str | None) -> tuple[int, i
     return 0, 0, 0
 
 
-class _Actor:
-    """An `ClusterExtractor` as Ray's actor."""
+_Found = TypeVar("_Found")
 
-    def __init__(self, who: int, job: Job, loaded: Any, terms: Terms, cores: int, desk: Any) -> None:
+
+class _Remote(Protocol[_Found]):
+    """A method of what lies on another machine."""
+
+    def remote(self, *arguments: object, **named: object) -> ObjectRef[_Found]: ...
+
+
+class _Desk(Protocol):
+    """A `Desk`, as an actor sees it."""
+
+    take: _Remote[list[tuple[str, Path]]]
+    tell: _Remote[None]
+
+
+class _Actor:
+    """A `ClusterExtractor` as Ray's actor."""
+
+    def __init__(self, who: int, job: Job, loaded: LoadedBackbone, terms: Terms, cores: int, desk: _Desk) -> None:
         import ray
 
         def take(most: int) -> list[tuple[str, Path]]:
@@ -87,9 +108,9 @@ class _Hand:
     who: int
     node: str
     host: str
-    actor: Any
+    actor: object
     task: str  # what it does now: "prepare", "estimate", "extract" or, having nothing to do, ""
-    answer: Any
+    answer: object
     tag: str = ""
     shares: float = 0.0
     finished: int = 0
@@ -185,7 +206,7 @@ class ClusterRun:
             for answer in ready:
                 self._answered(answers[answer])
 
-    def _on(self, node: str) -> dict[str, Any]:
+    def _on(self, node: str) -> dict[str, object]:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
@@ -193,9 +214,9 @@ class ClusterRun:
     def _employ(self) -> None:
         """An actor for each part of each machine that has none, machine by machine in turn."""
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
-        free = []
+        free: list[tuple[int, str, str, int, int]] = []
         for node in nodes:
-            parts, cores, gpus = parts_of(node["Resources"], self._job.device)
+            parts, cores, gpus = parts_of(node["Resources"], self._job.machines.device)
             name, host = node["NodeID"], node["NodeManagerHostname"]
             busy = sum(hand.node == name for hand in self._hands.values())
             free += [(part, name, host, cores, gpus) for part in range(busy, parts) if name not in self._refused]
@@ -208,7 +229,8 @@ class ClusterRun:
         left = len(self._videos) - len(self.done) - len(self.failed) - len(self._hands)
         for _, name, host, cores, gpus in sorted(free)[: max(0, left)]:
             self._count += 1
-            job = replace(self._job, device=self._job.device or (None if gpus else "cpu"))
+            machines = self._job.machines
+            job = replace(self._job, machines=replace(machines, device=machines.device or (None if gpus else "cpu")))
             remote = self._ray.remote(num_cpus=cores, num_gpus=gpus, max_restarts=0)(_Actor)
             actor = remote.options(**self._on(name)).remote(
                 self._count, job, self._loaded, self._terms, max(1, cores), self._desk
@@ -217,7 +239,7 @@ class ClusterRun:
             self._hands[hand.who] = hand
             self._set(hand, "prepare")
 
-    def _set(self, hand: _Hand, task: str, *arguments: Any) -> None:
+    def _set(self, hand: _Hand, task: str, *arguments: object) -> None:
         hand.task, hand.answer = task, getattr(hand.actor, task).remote(*arguments)
 
     def _answered(self, hand: _Hand) -> None:
@@ -296,7 +318,7 @@ class ClusterRun:
         self._read()
         self._past += hand.finished
         self._end(hand)
-        again = []
+        again: list[tuple[str, Path]] = []
         for video in unfinished:
             self._deaths[video] = self._deaths.get(video, 0) + 1
             if (self._job.out / file_name(video)).exists():

@@ -29,12 +29,6 @@ _GPU_BATCH = 64
 _LANE_BYTES = 128 << 20
 
 
-def _quick_batch(loaded: LoadedBackbone) -> int:
-    how, architecture = loaded.backbone.preprocessing, getattr(getattr(loaded.network, "c3d", None), "architecture", {})
-    pixels = loaded.backbone.clip_frames * how.crop_height * how.crop_width
-    return max(2, min(8, _LANE_BYTES // (4 * pixels * architecture.get("width", 64))))
-
-
 class Runner:
     """Runs a backbone on batches of clips. Close it, or use it in a `with` block, to give torch its threads back.
 
@@ -92,7 +86,10 @@ class Runner:
             self.lanes = min(4, self._threads)
             torch.set_num_threads(self._threads // self.lanes)
         if batch is None:
-            self.batch = _quick_batch(loaded) if self.device.type == "cpu" else _GPU_BATCH
+            width = getattr(getattr(loaded.network, "c3d", None), "architecture", {}).get("width", 64)
+            pixels = loaded.backbone.clip_frames * how.crop_height * how.crop_width
+            quick = max(2, min(8, _LANE_BYTES // (4 * pixels * width)))
+            self.batch = quick if self.device.type == "cpu" else _GPU_BATCH
         else:
             self.batch = max(1, batch // self.lanes) if self.device.type == "cpu" else batch
         self._executor = ThreadPoolExecutor(self.lanes, thread_name_prefix="network")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from ..core.errors import UsageError
 from .frame_table import FrameTable, UnreadableVideo
 from .orientation import mirrored_or_tilted
 from .video import Watch
+
+if TYPE_CHECKING:
+    from torchcodec.decoders import VideoDecoder
 
 # Frames fetched at a time: enough to spread a call's cost, few enough to bound memory.
 _BLOCK_BYTES = 4 << 20
@@ -70,7 +73,7 @@ def _untrusted(path: Path, why: str, frames: int = 0) -> UnreadableVideo:
     return UnreadableVideo(path.name, stage="open", why=why, frames=frames, next="leave out --decoder torchcodec")
 
 
-def _opened(path: Path, table: FrameTable, device: str) -> tuple[Any, float]:
+def _opened(path: Path, table: FrameTable, device: str) -> tuple[VideoDecoder, float]:
     """The decoder, and the time of its first frame."""
     video_decoder = load_torchcodec()
     if table.damage:
@@ -78,8 +81,9 @@ def _opened(path: Path, table: FrameTable, device: str) -> tuple[Any, float]:
     if mirrored_or_tilted(path):
         raise _untrusted(path, "the picture is mirrored or tilted, which it does not heed")
     try:
-        how = {"dimension_order": "NHWC", "num_ffmpeg_threads": 1, "seek_mode": "exact", "device": device}
-        decoder = video_decoder(str(path), **how)
+        decoder = video_decoder(
+            str(path), dimension_order="NHWC", num_ffmpeg_threads=1, seek_mode="exact", device=device
+        )
         count = len(decoder)
         first = float(decoder.get_frame_at(0).pts_seconds)
     except (RuntimeError, IndexError, ValueError) as error:
@@ -89,14 +93,14 @@ def _opened(path: Path, table: FrameTable, device: str) -> tuple[Any, float]:
     return decoder, first
 
 
-def load_torchcodec() -> Any:
+def load_torchcodec() -> type[VideoDecoder]:
     """Torchcodec's decoder of videos.
 
     Raises:
         UsageError: It is not installed, or finds no FFmpeg.
     """
     try:
-        from torchcodec.decoders import VideoDecoder  # pyright: ignore[reportPrivateImportUsage]  # type: ignore[import-not-found]
+        from torchcodec.decoders import VideoDecoder
     except ImportError as error:
         raise UsageError(
             "torchcodec is not installed", why=str(error), next="pip install 'thas[torchcodec]', or --decoder auto"

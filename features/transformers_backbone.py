@@ -9,7 +9,7 @@ class token, else the mean of all tokens. No code that comes with weights is run
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -109,7 +109,7 @@ def load_transformers(name: str, weights: str | Path | None, *, random_weights: 
     config = _read(name, place, lambda: transformers.AutoConfig.from_pretrained(str(place), local_files_only=True))
     files = weight_files(place)
     if random_weights:
-        model, missing = _read(name, place, lambda: transformers.AutoModel.from_config(config)), []
+        model, missing = _read(name, place, lambda: transformers.AutoModel.from_config(config)), list[str]()
     else:
         if not files:
             raise CheckpointError(f"{place} holds no weights", why=f"{name} needs model.safetensors", subject=name)
@@ -175,7 +175,7 @@ def _model(name: str, place: Path, config: object) -> tuple[nn.Module, list[str]
     """The model with its weights, and the names of those that the files lack; only a pooler may be missing."""
     import transformers
 
-    def load() -> tuple[nn.Module, dict[str, list[str]]]:
+    def load() -> tuple[nn.Module, Mapping[str, Sequence[str]]]:
         return transformers.AutoModel.from_pretrained(
             str(place), config=config, local_files_only=True, dtype=torch.float32, output_loading_info=True
         )
@@ -200,7 +200,7 @@ def _model(name: str, place: Path, config: object) -> tuple[nn.Module, list[str]
 
 def _probed(model: nn.Module, variants: list[Backbone], *, pooler: bool) -> tuple[Backbone, TransformersFeatures]:
     """The first way of giving the model a clip that yields a vector."""
-    errors = []
+    errors: list[str] = []
     for backbone in variants:
         for method, argument, layout in _ways(model):
             network = TransformersFeatures(model, method, argument, layout, pooler=pooler)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from ..core.errors import CheckpointError, listing
 from .preprocessing import Preprocessing, Values
+from .python_values import is_dict, is_row, is_tuple
 from .timm_backbone import TimmSettings, timm_preprocessing
+
+if TYPE_CHECKING:
+    from transformers import ProcessorMixin
 
 _FILES = ("video_preprocessor_config.json", "preprocessor_config.json", "processor_config.json")
 
@@ -20,8 +24,8 @@ _FILES = ("video_preprocessor_config.json", "preprocessor_config.json", "process
 class _Processing:
     """What a processor says about pictures; the defaults where it is silent."""
 
-    size: dict[str, int] = field(default_factory=dict)
-    crop_size: dict[str, int] = field(default_factory=dict)
+    size: dict[str, int] = field(default_factory=dict[str, int])
+    crop_size: dict[str, int] = field(default_factory=dict[str, int])
     image_mean: Sequence[float] = (0.0, 0.0, 0.0)
     image_std: Sequence[float] = (1.0, 1.0, 1.0)
     rescale_factor: float = 1 / 255
@@ -34,18 +38,12 @@ class _Processing:
     black_and_white: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
 
-class _Processor(Protocol):
-    """A processor of transformers: pictures in, a table of arrays out."""
-
-    def __call__(self, *, return_tensors: str, **inputs: object) -> Mapping[str, object]: ...
-
-
 def setting_of(config: object, *names: str) -> int | None:
     """The first of these numbers that a configuration has, itself or for its vision part; of a pair the first."""
     for part in (config, getattr(config, "vision_config", None)):
         for name in names:
-            value = getattr(part, name, None)
-            value = value[0] if isinstance(value, list | tuple) else value
+            value: object = getattr(part, name, None)
+            value = value[0] if is_row(value) else value
             if isinstance(value, int | float):
                 return int(value)
     return None
@@ -63,7 +61,7 @@ def preprocessings(name: str, place: Path, config: object) -> list[Preprocessing
         CheckpointError: Nothing says how its pictures are prepared.
     """
     if getattr(config, "model_type", "") == "timm_wrapper":  # timm's networks in the library's clothes
-        inside = getattr(config, "pretrained_cfg", None) or {}
+        inside: object = getattr(config, "pretrained_cfg", None) or {}
         return [timm_preprocessing(cast("TimmSettings", inside), name)]
     processor, errors = _processor(place, config)
     if hasattr(processor, "max_num_patches"):
@@ -153,9 +151,9 @@ def _values(said: _Processing) -> Values:
     return {"value_range": scale, "mean": mean, "std": std, "colour": colour}
 
 
-def _tried(processor: _Processor) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+def _tried(processor: ProcessorMixin) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     """What a processor makes of black and of white, a number a channel; None if it cannot be told."""
-    found = []
+    found: list[tuple[float, ...]] = []
     for value in (0, 255):
         frame = np.full((64, 64, 3), value, np.uint8)
         for inputs in ({"videos": [np.stack([frame] * 4)]}, {"images": frame}):
@@ -177,12 +175,12 @@ def _has_file(place: Path) -> bool:
     return any((place / file).is_file() for file in _FILES)
 
 
-def _processor(place: Path, config: object) -> tuple[_Processor | None, list[str]]:
+def _processor(place: Path, config: object) -> tuple[ProcessorMixin | None, list[str]]:
     """A model's processor, from its file; where it was saved without one, its family's. And what failed."""
     import transformers
 
     errors: list[str] = []
-    makers: list[Callable[[], _Processor]] = []
+    makers: list[Callable[[], ProcessorMixin]] = []
     if _has_file(place):
         for auto in (transformers.AutoVideoProcessor, transformers.AutoImageProcessor):
             makers.append(lambda auto=auto: auto.from_pretrained(str(place), local_files_only=True))
@@ -217,11 +215,11 @@ def _family_processors(config: object) -> Iterator[str]:
         names: Mapping[str, object] = getattr(module, table, {})
         for one in kinds:
             found = names.get(one)
-            values = found.values() if isinstance(found, dict) else found if isinstance(found, tuple) else (found,)
+            values = found.values() if is_dict(found) else found if is_tuple(found) else (found,)
             yield from (value for value in reversed(list(values)) if isinstance(value, str))
 
 
-def _read(processor: _Processor) -> _Processing:
+def _read(processor: ProcessorMixin) -> _Processing:
     values = {key: getattr(processor, key, None) for key in _Processing.__dataclass_fields__}
     values |= {"black_and_white": _tried(processor), "kind": type(processor).__name__}
     for key in ("size", "crop_size"):
@@ -239,5 +237,6 @@ def _edges(size: object) -> dict[str, int]:
         return {}
     if isinstance(size, int):
         return {"height": size, "width": size}
-    table = size if isinstance(size, dict) else vars(size)
-    return {key: int(table[key]) for key in ("shortest_edge", "height", "width") if table.get(key) is not None}
+    table: dict[object, object] = size if is_dict(size) else {**vars(size)}
+    edges = {key: table.get(key) for key in ("shortest_edge", "height", "width")}
+    return {key: int(edge) for key, edge in edges.items() if isinstance(edge, int | float)}

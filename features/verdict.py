@@ -107,7 +107,7 @@ class _Judge:
         seams: dict[str, None] = {}
         why = ""
         for fault in sorted(self._faults(first), key=lambda fault: fault.packet):
-            lost = self._spoilt_by(fault) if fault.more or fault.packet not in spoilt else set()
+            lost = self._spoilt_by(fault) if fault.more or fault.packet not in spoilt else set[int]()
             if lost and self._at_seam(fault):
                 at = self._key_of(fault.packet)
                 seams.setdefault(f"joined at packet {at}: pictures before it refer to absent ones ({fault.why})")

@@ -19,8 +19,9 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,14 +81,6 @@ class Finished:
     error: Exception | None = None
 
 
-class Source(Protocol):
-    """Where bytes come from."""
-
-    def readinto(self, buffer: memoryview, /) -> int | None:
-        """Fill a buffer as far as there are bytes; returns how many."""
-        ...
-
-
 def send(pipe: BinaryIO, message: object) -> None:
     """Write one message; arrays go out of band, without a copy."""
     buffers: list[pickle.PickleBuffer] = []
@@ -99,7 +92,7 @@ def send(pipe: BinaryIO, message: object) -> None:
     pipe.flush()
 
 
-def receive(pipe: Source, wait: Callable[[], None] = lambda: None) -> object:
+def receive(pipe: FileIO | BufferedReader, wait: Callable[[], None] = lambda: None) -> object:
     """Read one message.
 
     Args:
@@ -115,7 +108,7 @@ def receive(pipe: Source, wait: Callable[[], None] = lambda: None) -> object:
     return pickle.loads(body, buffers=buffers)
 
 
-def _exactly(pipe: Source, size: int, wait: Callable[[], None]) -> bytearray:
+def _exactly(pipe: FileIO | BufferedReader, size: int, wait: Callable[[], None]) -> bytearray:
     data = bytearray(size)
     view, at = memoryview(data), 0
     while at < size:
@@ -148,7 +141,7 @@ class StderrWatch:
         return added.decode(errors="replace")
 
 
-def serve(requests: Source, answers: BinaryIO) -> None:
+def serve(requests: FileIO | BufferedReader, answers: BinaryIO) -> None:
     """Answer requests until the other side closes."""
     watch = StderrWatch()
     while True:

@@ -1,0 +1,6 @@
+import numpy as np
+
+class DualTVL1OpticalFlow:
+    def calc(self, I0: np.ndarray, I1: np.ndarray, flow: None) -> np.ndarray: ...
+
+def DualTVL1OpticalFlow_create() -> DualTVL1OpticalFlow: ...
