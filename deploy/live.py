@@ -157,7 +157,7 @@ class Live:
 
     def _tell(self, found: Segments, *, now: float) -> list[SureInterval]:
         assert found.score is not None
-        new = []
+        new: list[SureInterval] = []
         for label, start, end, score in zip(
             found.label, found.start_seconds, found.end_seconds, found.score, strict=True
         ):

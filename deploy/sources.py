@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +88,7 @@ class GrowingFile:
 
 
 @contextmanager
-def open_stream(source: str, *, patience_seconds: float = 10.0) -> Iterator[InputContainer]:
+def open_stream(source: str, *, patience_seconds: float = 10.0) -> Generator[InputContainer]:
     """Open a file that may still grow, a camera (/dev/video0) or an address (rtsp://, http://, udp:// ...); use `with`.
 
     Args:

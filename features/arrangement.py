@@ -171,7 +171,8 @@ def _looks_turned(shapes: Mapping[str, tuple[int, ...]], expected: Mapping[str, 
 
 def _refuse_both_ways(shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Raise a UsageError if some arrays are (T, D) and at least as many (D, T): which are right is not known."""
-    common = set.intersection(*(set(shape) for shape in shapes.values())) if len(shapes) > 1 else set[int]()
+    sizes = [set(shape) for shape in shapes.values()]
+    common = sizes[0].intersection(*sizes) if len(sizes) > 1 else set[int]()
     for size in common:
         rows, turned = ([video for video in shapes if shapes[video][i] == size] for i in (1, 0))
         if len(common) == 1 and rows and 2 * len(rows) <= len(shapes):

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from ..core import hdf5
 from ..core.bounds import check_expansion
 from ..core.errors import FeatureError, ThasError
 from ..core.reading import refuse_pipe
 from .pickled_arrays import load_array, npy_heading, unpickle
 from .pickles import reason
 from .python_values import is_array, is_dict, is_row
+from .torch_files import read_torch_bytes
 
 if TYPE_CHECKING:
     import h5py
@@ -114,8 +116,6 @@ def _npz(path: Path) -> Tree:
 
 
 def _torch(path: Path) -> Tree:
-    from .torch_files import read_torch_bytes
-
     return _tree(read_torch_bytes(path.read_bytes()), path.stat().st_size) or {}
 
 
@@ -167,8 +167,6 @@ def _rows(items: Sequence[object], held_bytes: int) -> np.ndarray | None:
 
 def _hdf5(path: Path) -> Tree:
     import h5py
-
-    from ..core import hdf5
 
     def walk(group: h5py.Group, place: str, depth: int) -> dict[str, Tree]:
         found: dict[str, Tree] = {}

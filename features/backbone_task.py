@@ -14,13 +14,13 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..core.checkpoints import FORMATS, packed
+from ..core.narrowing import as_int, as_table
 from ..core.runners import Runner
 from ..core.task import Step, Verdict
 from .backbone_settings import BackboneSettings
@@ -52,7 +52,7 @@ class BackboneTask:
         *,
         settings: BackboneSettings,
         runner: Runner,
-        about: Mapping[str, Any],
+        about: Mapping[str, object],
     ) -> None:
         self.clips, self.targets, self.runner, self.about, self._own = clips, targets, runner, about, settings
         self.network: nn.Module = network
@@ -62,10 +62,10 @@ class BackboneTask:
         )
         self.constants: Mapping[str, Tensor] = {"mean": mean, "deviation": deviation}
         self._centre, self._scale = mean.to(runner.device), deviation.to(runner.device)
-        self.settings: Mapping[str, Any] = _flat(settings)
-        self.usual: Mapping[str, Any] = _flat(BackboneSettings())
+        self.settings: Mapping[str, object] = _flat(settings)
+        self.usual: Mapping[str, object] = _flat(BackboneSettings())
         rows = sorted((video, target.tolist()) for video, target in targets.items())
-        self.identity: Mapping[str, Any] = {"labels": hashlib.sha256(json.dumps(rows).encode()).hexdigest()}
+        self.identity: Mapping[str, object] = {"labels": hashlib.sha256(json.dumps(rows).encode()).hexdigest()}
         self._draw = np.random.default_rng(settings.seed)
         with torch.random.fork_rng(devices=self._devices):
             torch.manual_seed(settings.seed)  # of dropout, which knows no other source
@@ -131,26 +131,26 @@ class BackboneTask:
         """No videos are held out."""
         return None
 
-    def packed(self, extra: Mapping[str, Tensor], facts: Mapping[str, Any], weights: Mapping[str, Tensor]) -> bytes:
+    def packed(self, extra: Mapping[str, Tensor], facts: Mapping[str, object], weights: Mapping[str, Tensor]) -> bytes:
         """The checkpoint's content."""
         tensors = {f"network.{name}": value for name, value in weights.items()}
         description = {"kind": self.kind, "format": FORMATS[-1], "settings": self.settings, **self.about, **facts}
         return packed({**tensors, **self.constants, **extra}, description)
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
         """Of the clips' draws and of dropout, and how many steps were made."""
         return dict(self._chance), {"draw": self._draw.bit_generator.state, "steps": self.steps, "seen": self.seen}
 
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
         """The draws as they were."""
         self._chance = {"random.torch": tensors["random.torch"]}
         if self._devices:  # begun on the CPU, it goes on with what the seed would have drawn
             self._chance["random.cuda"] = tensors.get("random.cuda", self._chance_now()["random.cuda"])
-        self._draw.bit_generator.state = facts["draw"]
-        self.steps, self.seen = int(facts["steps"]), int(facts["seen"])
+        self._draw.bit_generator.state = as_table(facts["draw"])
+        self.steps, self.seen = as_int(facts["steps"]), as_int(facts["seen"])
 
 
-def _flat(settings: BackboneSettings) -> dict[str, Any]:
+def _flat(settings: BackboneSettings) -> dict[str, object]:
     return {f"backbone.{name}": value for name, value in asdict(settings).items()}
 
 

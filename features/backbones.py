@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from ..core import plugins
 from ..core.errors import UsageError
-from .flow import FlowPreprocessing
+from .flow import FlowPreprocessing, tv_l1
 from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -139,7 +139,6 @@ def _i3d_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _i3d_flow(layer: str) -> nn.Module:
-    from .flow import tv_l1
     from .i3d import I3D
 
     tv_l1()  # told now rather than by every video
@@ -147,7 +146,6 @@ def _i3d_flow(layer: str) -> nn.Module:
 
 
 def _i3d_two_stream(layer: str) -> nn.Module:
-    from .flow import tv_l1
     from .i3d import TwoStreamI3D
 
     tv_l1()

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ..core.errors import CheckpointError, listing
+from ..core.narrowing import as_int, as_table
 from .backbones import C3D_ORIGINAL, Backbone
 from .checkpoints import load_state
 from .preprocessing import Preprocessing
-from .python_values import is_dict
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -135,13 +135,10 @@ def load_own(
         if about["backbone"] != "c3d":
             raise ValueError(f"it is a {about['backbone']!r}, and only c3d is built from such files")
         preprocessing = Preprocessing.from_dict(about["preprocessing"])
-        frame_step = about.get("frame_step", 1)
-        if not isinstance(frame_step, int):
-            raise TypeError("its frame_step is no whole number")
-        if not is_dict(about["architecture"]):
-            raise TypeError("its architecture is no table")
+        frame_step = as_int(about.get("frame_step", 1))
+        architecture = {**as_table(about["architecture"]), "classes": 0}
         with torch.device("meta"):
-            network = C3D(**cast("Architecture", about["architecture"] | {"classes": 0}))
+            network = C3D(**cast("Architecture", architecture))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} does not describe its network",

@@ -157,7 +157,7 @@ def _by_pytorchvideo(
         clip = sampler(last_end, end + frame / 100, {})  # type: ignore[arg-type]
         last_end, last = clip.clip_end_sec, clip.is_last_clip
         edges = [float(clip.clip_start_sec - frame / 100), float(last_end - frame / 100)]
-        first, past = np.searchsorted(shown, edges).tolist()
+        first, past = (int(place) for place in np.searchsorted(shown, edges))
         inside = np.linspace(first, max(first, past - 1), length_frames).astype(np.int64)
         rows.append(times[np.minimum(inside, len(times) - 1)])
     return _plan(start_seconds, end_seconds, np.stack(rows), 0)

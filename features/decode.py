@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from .frame_folder import FOLDER
+from .decord_frames import decord_frames, load_decord, open_decord
+from .frame_folder import FOLDER, folder_frames
 from .frame_table import FrameTable, OtherFrames, UnreadableVideo
 from .listening import listening
 from .opening import opened, reason
 from .orientation import display_matrix, first_matrix, upright
+from .thorough import every_frame
+from .torchcodec_frames import load_torchcodec, torchcodec_frames
 from .verdict import NOISE
 from .video import Watch, scan_video
 from .vp9 import libvpx
@@ -74,8 +77,6 @@ def decode_frames(
     watch = watch or (lambda: "")
     used = {} if used is None else used
     if table.container == FOLDER:
-        from .frame_folder import folder_frames
-
         used.update(decoder="pillow", decoder_version=_version("pillow"))
         yield from folder_frames(path, wanted)
         return
@@ -83,8 +84,6 @@ def decode_frames(
     if decoder in ("auto", "decord"):
         reader, why = _decord_reader(path, table, watch, insist=decoder == "decord")
         if reader is not None:
-            from .decord_frames import decord_frames
-
             used.update(decoder="decord", decoder_version=_version("decord"))
             try:
                 for frame in decord_frames(path, reader, wanted, watch):
@@ -99,8 +98,6 @@ def decode_frames(
                 del reader
         used["decoder_reason"] = why
     elif decoder in _TORCHCODEC:
-        from .torchcodec_frames import torchcodec_frames
-
         used.update(decoder=decoder, decoder_version=_version("torchcodec"))
         yield from torchcodec_frames(path, table, wanted, watch, device=_TORCHCODEC[decoder])
         return
@@ -111,12 +108,8 @@ def decode_frames(
 def require_decoder(decoder: str) -> None:
     """Raise a UsageError if a decoder that is insisted on cannot be had here."""
     if decoder in _TORCHCODEC:
-        from .torchcodec_frames import load_torchcodec
-
         load_torchcodec()
     elif decoder == "decord":
-        from .decord_frames import load_decord
-
         load_decord()
 
 
@@ -128,8 +121,6 @@ def _version(package: str) -> str:
 
 def _decord_reader(path: Path, table: FrameTable, watch: Watch, *, insist: bool) -> tuple[VideoReader | None, str]:
     """A decord reader, or None and why it is not taken."""
-    from .decord_frames import open_decord
-
     whole = 3 * len(table) * table.width * table.height
     if not insist and whole > _DECORD_WHOLE_BYTES:
         return None, f"it reads ahead without limit, and the video has {whole >> 20} MB of frames"
@@ -232,8 +223,6 @@ def _counted_frames(path: Path, table: FrameTable, wanted: np.ndarray) -> Iterat
     if not len(wanted):
         return
     assert table.outputs is not None
-    from .thorough import every_frame
-
     convert = _Converter()
     outputs = table.outputs[wanted]
     at = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import plural
-from .clips import ClipPlan
-from .video import FrameTable, UnreadableVideo, scan_video
+from .extraction_settings import clipping_of
+from .video import UnreadableVideo, scan_video
 
 if TYPE_CHECKING:
+    from .extraction_job import Job
     from .runner import Runner
 
 _SAMPLE = 12
@@ -58,33 +59,19 @@ class Estimate:
         )
 
 
-def estimate_job(
-    videos: Mapping[str, Path],
-    *,
-    plan: Callable[[str, FrameTable], ClipPlan],
-    runner: Runner,
-    clip_shape: tuple[int, ...],
-    row_bytes: int,
-    folder: Path,
-) -> Estimate:
-    """Estimate a job from some of its videos' frame tables and one clip through the network.
-
-    Args:
-        videos: What is to be extracted.
-        plan: Chooses a video's clips.
-        runner: The network.
-        clip_shape: (F, H, W, 3) of a prepared clip.
-        row_bytes: Of one row in the file.
-        folder: Where the files go.
-    """
+def estimate_job(job: Job, videos: Mapping[str, Path], runner: Runner) -> Estimate:
+    """What videos will take here, by some of their frame tables and one clip through the network."""
+    backbone = job.loaded.backbone
+    how = backbone.preprocessing
     paths = list(videos.values())
     counts: list[int] = []
     for path in paths[:: max(1, len(paths) // _SAMPLE)][:_SAMPLE]:
         try:
-            counts.append(len(plan(path.name, scan_video(path))))
+            counts.append(len(job.plan(path.name, scan_video(path))))
         except UnreadableVideo:
             continue
-    clips = np.zeros((runner.batch, *clip_shape), np.uint8)
+    frames = clipping_of(job.settings, backbone).length_frames
+    clips = np.zeros((runner.batch, frames, how.crop_height, how.crop_width, how.channels), np.uint8)
     seconds = float("inf")
     for _ in range(3):
         begin = time.perf_counter()
@@ -94,8 +81,10 @@ def estimate_job(
             break  # the first run is slower by what would not show here
     seconds /= runner.batch * (runner.lanes if runner.device.type == "cpu" else 1)
     snippets = round(len(paths) * float(np.mean(counts))) if counts else 0
-    free = shutil.disk_usage(folder).free
-    return Estimate(len(paths), snippets, snippets * seconds, snippets * row_bytes, free, str(runner.device))
+    size = snippets * backbone.dimension * (2 if job.settings.stored == "float16" else 4)
+    free = shutil.disk_usage(job.out).free
+    network = f"{backbone.name} ({backbone.licence})"
+    return Estimate(len(paths), snippets, snippets * seconds, size, free, str(runner.device), network)
 
 
 def duration(seconds: float) -> str:

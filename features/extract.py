@@ -16,7 +16,7 @@ from ..core.weight_catalogue import is_non_commercial
 from .cache import FeatureCache
 from .cache_writer import file_name
 from .decode import require_decoder
-from .estimate import Estimate
+from .estimate import Estimate, estimate_job
 from .extraction_job import Job
 from .extraction_run import ExtractionRun
 from .extraction_settings import BackboneWeights, ExtractionResult, ExtractionSettings, Machines
@@ -112,7 +112,7 @@ def extract_dataset(
             runner = stack.enter_context(job.runner())
             run = ExtractionRun(job, runner, progress)
             if announce is not None:
-                announce(job.estimate(todo, runner))
+                announce(estimate_job(job, todo, runner))
         stack.callback(lambda: write_failures(out, [*failures(), *missing]))
         run.work(todo.items(), decoders=min(job.decoders(), len(todo)))
     done = tuple(sorted(run.done, key=order.__getitem__))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._version import __version__
 from .clips import ClipPlan, plan_clips
 from .containers import TOLERATED_SECONDS
-from .estimate import Estimate, estimate_job
 from .extraction_settings import ExtractionSettings, Machines, clipping_of
 from .frame_table import KEEP, FrameTable, UnreadableVideo
 
@@ -60,21 +58,6 @@ class Job:
             refuse_damaged(name, table)
         how = asdict(clipping_of(settings, self.loaded.backbone))
         return plan_clips(table.start_seconds, table.end_seconds, sampler=settings.sampler, **how)
-
-    def estimate(self, videos: Mapping[str, Path], runner: Runner) -> Estimate:
-        """What the videos will take with this network on this machine."""
-        backbone = self.loaded.backbone
-        how = backbone.preprocessing
-        frames = clipping_of(self.settings, backbone).length_frames
-        estimate = estimate_job(
-            videos,
-            plan=self.plan,
-            runner=runner,
-            clip_shape=(frames, how.crop_height, how.crop_width, how.channels),
-            row_bytes=backbone.dimension * (2 if self.settings.stored == "float16" else 4),
-            folder=self.out,
-        )
-        return replace(estimate, network=f"{backbone.name} ({backbone.licence})")
 
     def runner(self) -> Runner:
         """The network on its device."""

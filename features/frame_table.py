@@ -127,7 +127,8 @@ class FrameTable:
         if self.lost is not None and self.lost.any():
             first = int(np.argmax(self.lost))
         if self.holes_seconds is not None and len(self.holes_seconds):
-            first = min(first, int(np.searchsorted(self.start_seconds, np.min(self.holes_seconds[:, 0]))))
+            begin: float = self.holes_seconds[:, 0].min()
+            first = min(first, int(np.searchsorted(self.start_seconds, begin)))
         return first
 
     def lost_seconds(self, start_seconds: np.ndarray, end_seconds: np.ndarray) -> np.ndarray:

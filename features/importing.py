@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,7 @@ from ..core.failures import Failure
 from ..core.files import cannot_write
 from ..core.json_files import load_json
 from ..core.messages import logger
+from ..core.narrowing import is_table
 from ..core.progress import Progress
 from ..core.tables import number, table_rows
 from ..datasets.near_names import near_names, near_sentence
@@ -25,7 +26,6 @@ from .cache import Features, write_features
 from .extraction_settings import ExtractionResult
 from .failures import write_failures
 from .layouts import Source, find_sources, side_by_side
-from .python_values import is_dict
 from .row_times import RowTimes
 from .temporary_names import remove_unfinished
 
@@ -245,13 +245,13 @@ def read_rates(text: str) -> float | dict[str, float]:
         )
     if path.suffix.lower() != ".json":
         return read_numbers(path, "fps")
-    content: object = load_json(path)
-    table = content if is_dict(content) else {}
+    content = load_json(path)
+    table: Mapping[str, object] = content if is_table(content) else {}
     database = table.get("database")
-    entries = database.items() if is_dict(database) else ()
-    rates = {str(video): entry["fps"] for video, entry in entries if is_dict(entry) and "fps" in entry}
+    entries = database.items() if is_table(database) else ()
+    rates = {video: entry["fps"] for video, entry in entries if is_table(entry) and "fps" in entry}
     if database is None:  # as CoLA's fps_dict.json
-        rates = {str(video): rate for video, rate in table.items() if isinstance(rate, int | float)}
+        rates = {video: rate for video, rate in table.items() if isinstance(rate, int | float)}
     if not rates:
         raise UsageError(
             f"{path} holds no frame rates", why='its videos have no "fps"', next="--fps NUMBER", subject=str(path)

@@ -6,14 +6,15 @@ kernel is our own and exact, because another library's kernel, or the next versi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import Literal, NotRequired, TypedDict, Unpack, cast
 
 import numpy as np
 
-from .python_values import is_dict, is_tuple
+from ..core.narrowing import is_table
+from .python_values import is_tuple
 
 # Two taps a direction at half-pixel centres, weights of 11 bits, rounded to bytes: what OpenCV and torch call bilinear
 # without antialiasing, computed in integers so that every machine agrees.
@@ -113,8 +114,8 @@ class Preprocessing:
     @classmethod
     def from_dict(cls, values: object) -> Preprocessing:
         """The inverse of `to_dict`; ValueError names an unknown or missing entry."""
-        table = values if is_dict(values) else {}
-        unknown = {str(name) for name in table} - {field.name for field in fields(cls)}
+        table: Mapping[str, object] = values if is_table(values) else {}
+        unknown = {*table} - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(f"unknown entries of a preprocessing: {', '.join(sorted(unknown))}")
         try:

@@ -16,7 +16,7 @@ from .._version import __version__
 from ..core.errors import ThasError
 from ..core.messages import Forwarded, logger
 from .dispatch import News
-from .estimate import Estimate
+from .estimate import Estimate, estimate_job
 from .extraction_job import Job
 from .extraction_run import ExtractionRun
 from .temporary_names import process_tag, remove_unfinished
@@ -103,7 +103,7 @@ class ClusterExtractor:
     def estimate(self, videos: dict[str, Path]) -> Estimate:
         """What the videos would take here alone."""
         assert self._runner is not None, "not prepared"
-        return self._job.estimate(videos, self._runner)
+        return estimate_job(self._job, videos, self._runner)
 
     def extract(self) -> ThasError | None:
         """Extract until the desk has no more; the error that ends the work on all machines, if there is one."""

@@ -75,7 +75,7 @@ class _Desk(Protocol):
     tell: _Remote[None]
 
 
-class _Actor:
+class _Actor(ClusterExtractor):
     """A `ClusterExtractor` as Ray's actor."""
 
     def __init__(self, who: int, job: Job, loaded: LoadedBackbone, terms: Terms, cores: int, desk: _Desk) -> None:
@@ -89,16 +89,7 @@ class _Actor:
             if wait:
                 ray.get(heard)
 
-        self._extractor = ClusterExtractor(replace(job, loaded=loaded), terms=terms, cores=cores, take=take, tell=tell)
-
-    def prepare(self) -> tuple[str, str, str]:
-        return self._extractor.prepare()
-
-    def estimate(self, videos: dict[str, Path]) -> Estimate:
-        return self._extractor.estimate(videos)
-
-    def extract(self) -> ThasError | None:
-        return self._extractor.extract()
+        super().__init__(replace(job, loaded=loaded), terms=terms, cores=cores, take=take, tell=tell)
 
 
 @dataclass(eq=False)
@@ -295,14 +286,11 @@ class ClusterRun:
             if hand is not None:
                 hand.shares += one.shares
                 hand.finished += len(one.done) + len(one.failed)
-        self._advance()
-        return waiting
-
-    def _advance(self) -> None:
         level = self._past + sum(hand.shares for hand in self._hands.values())
         if level > self._told:  # it falls back where a machine is lost, but nobody likes to see that
             self._progress(level - self._told)
             self._told = level
+        return waiting
 
     def _end(self, hand: _Hand) -> None:
         """End an actor and remove what it was writing, if it was."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from .containers import INDEXED, MATROSKA, RESTARTING, missing_seconds, must_be_decoded
 from .decoded_table import table_by_decoding
+from .frame_folder import scan_folder
 from .frame_table import FrameTable, OtherFrames, UnreadableVideo
 from .listening import Heard, listening
 from .matroska import spoilt_parts
@@ -55,8 +56,6 @@ def scan_video(
     """
     path = Path(path)
     if path.is_dir():
-        from .frame_folder import scan_folder
-
         return scan_folder(path, fps=fps)
     if not thorough:
         table = _by_packets(path, watch or (lambda: ""))
