@@ -106,9 +106,10 @@ C3D_ORIGINAL = Preprocessing(128, 171, 112, 112, 8, 29, colour="bgr", mean=(90.0
 
 
 def _c3d(layer: str) -> nn.Module:
-    from .c3d_weights import build_c3d
+    from .c3d import C3D
+    from .networks import C3DFeatures
 
-    return build_c3d(layer, None)
+    return C3DFeatures(C3D(classes=0), layer)
 
 
 register(
