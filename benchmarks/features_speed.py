@@ -7,7 +7,8 @@
     python benchmarks/features_speed.py rerun      20,000 videos that are done already
     python benchmarks/features_speed.py gpu        the network on a GPU: precisions, against its bf16 matmul rate
 
-Nothing else should run beside them. `pipeline` and `lengths` take a second argument, snippets of the full C3D (128).
+Nothing else should run beside them. `pipeline` and `lengths` take a second argument, snippets of the full C3D (128),
+`memory` the long one's minutes.
 """
 
 from __future__ import annotations
@@ -210,11 +211,11 @@ def processor_seconds() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def memory() -> None:
+def memory(longest: int = 180) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = make_video(folder / "source.mp4", 1800)
-        for minutes, full in itertools.product((3, 180), (True, False)):
+        for minutes, full in itertools.product((3, longest), (True, False)):
             video = repeat_video(source, folder / f"{minutes}.mp4", minutes)
             weights = "" if full else str(small_weights(folder / "w"))
             arguments = [str(video), str(folder / f"{minutes}{full}"), weights]

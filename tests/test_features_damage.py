@@ -113,6 +113,20 @@ def test_a_transport_streams_packets_tell_of_damage(tmp_path, spoil, why):
     assert bool(damage) == bool(why)
 
 
+@pytest.mark.parametrize("options", [{}, {"movflags": "faststart"}])
+def test_a_recording_that_lost_its_index_is_no_stranger(tmp_path, options):
+    path = write_video(tmp_path / "v.mp4", 10, container_options=options)
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"moov") + 60])
+    with pytest.raises(UnreadableVideo, match="describes its streams is missing") as caught:
+        scan_video(path)
+    assert "download it again" in (caught.value.next or "")
+    path.write_bytes(b"nothing that FFmpeg knows" * 20)
+    with pytest.raises(UnreadableVideo) as caught:
+        scan_video(path)
+    assert "it is no video" in (caught.value.next or "")
+
+
 # A worker that crashes or hangs on files of certain names, and works otherwise.
 _ODD_WORKER = """
 import os, signal, sys, time
