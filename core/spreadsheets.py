@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from .bounds import check_archive
 from .errors import DataError, UsageError, listing
 from .reading import refuse_pipe, said
+from .workbook_parts import check_parts
 
 SUFFIXES = frozenset({".xlsx", ".xlsm"})
 OTHER_SUFFIXES = frozenset({".xls", ".ods", ".numbers", ".xlsb"})
@@ -136,6 +137,7 @@ def _opened(path: Path, *, formulas: bool = False) -> Any:
     try:
         refuse_pipe(path)
         check_archive(path)
+        check_parts(path)
         with warnings.catch_warnings():  # of what is lost in writing back, which nobody does
             warnings.simplefilter("ignore")
             return openpyxl.load_workbook(path, data_only=not formulas)

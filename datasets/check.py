@@ -62,12 +62,13 @@ def read_duration(path: Path) -> float:
     Raises:
         DataError: It is not a video, or has no picture.
     """
-    import av
     import av.error
+
+    from ..features.opening import open_container
 
     try:
         refuse_pipe(path)
-        with av.open(str(path)) as container:
+        with open_container(path) as container:
             stream = next(iter(container.streams.video), None)
             if stream is None:
                 raise DataError(f"{path} has no picture", why="there is no video stream in it", next="remove it")

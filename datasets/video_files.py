@@ -102,14 +102,15 @@ def named(left_out: Mapping[Path, str]) -> str:
 
 def _why_not(path: Path, suffix: str) -> str:
     """Why a file of an unknown suffix is no video; empty if it is one."""
-    import av
     import av.error
+
+    from ..features.opening import open_container
 
     if suffix in _UNFINISHED:
         return "an unfinished download"
     try:
         refuse_pipe(path)
-        with av.open(str(path)) as container:
+        with open_container(path) as container:
             name = container.format.name
             if not container.streams.video:
                 return "it holds no pictures"

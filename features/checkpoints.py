@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.bounds import check_archive, check_expansion
+from ..core.checkpoints import check_unchanged
 from ..core.errors import CheckpointError, FeatureError, listing
 from ..core.reading import refuse_pipe, said
 from .pickled_arrays import load_tree
@@ -43,7 +44,9 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, obje
                 description = json.loads(own) if own else None
                 if not isinstance(description, dict | None):
                     raise ValueError("what it says of itself is no table")
-                return tensors, description
+            if description:
+                check_unchanged(tensors, description, path)
+            return tensors, description
         if start[:1] == b"\x80" and start[1:2] >= b"\x04":  # torch itself writes protocol 2, or a zip archive
             try:
                 return {key: torch.from_numpy(value) for key, value in load_tree(path).items()}, None
@@ -57,6 +60,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, obje
         if isinstance(loaded, Mapping):
             claimed = sum(value.nbytes for value in loaded.values() if isinstance(value, torch.Tensor))
             check_expansion(path.stat().st_size, claimed)
+    except CheckpointError:
+        raise
     except Exception as error:  # each loader has its own kinds
         raise CheckpointError(
             f"{path} cannot be read as weights",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _NO_VIDEO = "it is no video that FFmpeg knows: replace it, or take it out of the folder"
+_LISTS = frozenset({"concat", "hls", "dash", "imf"})
 
 _NO_STREAMS = "it begins as a video, but what describes its streams is missing or damaged"
 # A recorder writes the index of MP4 and MOV at the end; where it is switched off before, there is none.
@@ -26,6 +27,23 @@ _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 def reason(error: Exception) -> str:
     """What an error of FFmpeg's says, with its kind."""
     return f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+
+
+def open_container(path: Path) -> InputContainer:
+    """A video file by FFmpeg, which goes by what a file holds and not by its name.
+
+    Raises:
+        ValueError: It is a list of other files: a stranger's a.mp4 would show what else lies beside it.
+        OSError: It cannot be opened.
+        av.error.FFmpegError: It is no video.
+    """
+    import av
+
+    container = av.open(str(path), "r")
+    if lists := _LISTS & set(container.format.name.split(",")):
+        container.close()
+        raise ValueError(f"it is a list of other files ({', '.join(lists)}), and no video")
+    return container
 
 
 @contextmanager
@@ -48,7 +66,7 @@ def opened(path: Path | str, *, strict: bool = False) -> Iterator[tuple[InputCon
         if not size:
             why = "the file is empty"
             raise UnreadableVideo(path.name, stage="open", why=why, next="copy or download it again, or take it out")
-        container = av.open(str(path), "r")
+        container = open_container(path)
     except UnreadableVideo:
         raise
     except (FileNotFoundError, PermissionError) as error:

@@ -8,6 +8,7 @@ import numpy as np
 import PIL.Image
 import torch
 
+from ..core.file_names import file_name
 from .decode import read_image
 from .images import ImageTable
 from .loading import squashed
@@ -33,7 +34,7 @@ def draw_predictions(found: Predictions, localizer: Localizer | None, folder: Pa
         picture = picture_of(found, localizer, i)
         if picture is not None:
             name = found.table.paths[i].replace("/", "_").rsplit(".", 1)[0]
-            written.append(save_picture(picture, folder / f"{name}.png"))
+            written.append(save_picture(picture, folder / file_name(name, ".png")))
     return written
 
 

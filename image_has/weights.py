@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .._version import __version__
 from ..core.bounds import check_archive, check_expansion
-from ..core.checkpoints import FORMATS, check_finite, check_shapes, class_names, packed, read_header
+from ..core.checkpoints import FORMATS, check_finite, check_shapes, check_unchanged, class_names, packed, read_header
 from ..core.errors import CheckpointError, listing
 from ..core.files import write_atomically
 from ..core.narrowing import as_int, as_table, is_table
@@ -173,9 +173,10 @@ def _network_in(path: Path) -> dict[str, Tensor]:
     """The network's tensors, of a file of weights or of a checkpoint, which holds others, too."""
     with safe_open(str(path), framework="pt") as file:
         ours = json.loads((file.metadata() or {}).get("thas", "{}"))
-        before = "network." if "kind" in ours else ""
-        names = [name for name in file.keys() if name.startswith(before)]  # noqa: SIM118
-        return {name.removeprefix(before): file.get_tensor(name) for name in names}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    check_unchanged(tensors, ours, path)
+    before = "network." if "kind" in ours else ""
+    return {name.removeprefix(before): tensor for name, tensor in tensors.items() if name.startswith(before)}
 
 
 def kernel5_of(network: nn.Module) -> int:
@@ -245,6 +246,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         tensors = {str(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
         check_expansion(path.stat().st_size, sum(tensor.nbytes for tensor in tensors.values()))
         return tensors
+    except CheckpointError:
+        raise
     except Exception as error:  # torch.load raises whatever the damaged bytes provoke
         raise CheckpointError(
             f"{path} holds no weights",

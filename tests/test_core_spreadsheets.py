@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import datetime
 import shutil
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +15,7 @@ from hypothesis import strategies as st
 
 from thas.core.errors import DataError
 from thas.core.tables import find_table, number, seconds, table_rows
+from thas.datasets.labels import read_labels
 from thas.datasets.opening import open_dataset
 from thas.eval import read_annotations, read_detections
 from thas.eval.reading import read_any
@@ -257,3 +262,43 @@ def test_a_comma_before_decimals_is_understood_and_thousands_are_not_guessed():
     for text in ("1,234", "1,234.5", "1.234,5"):
         with pytest.raises(DataError, match="finite number"):
             number(text, place="x", name="start")
+
+
+def _with_sheet(path: Path, change: Callable[[bytes], bytes]) -> Path:
+    """A spreadsheet of three rows, with its sheet's XML changed."""
+    book = openpyxl.Workbook()
+    for row in (["video", "label"], ["a", "Run"], ["b", "Run"]):
+        book.active.append(row)
+    book.active.merge_cells("B2:B3")
+    book.save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    sheet = next(name for name in parts if name.startswith("xl/worksheets/"))
+    assert b'ref="B2:B3"' in parts[sheet]
+    parts[sheet] = change(parts[sheet])
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda text: text.replace(b'ref="B2:B3"', b'ref="A1:XFD1048576"'), "merges millions of cells"),
+        (
+            lambda text: text.replace(b"<mergeCell ", b'<x:mergeCell xmlns:x="y" ref="A1:XFD99999"/><mergeCell '),
+            "merges",
+        ),
+        (lambda text: text.replace(b"</sheetData>", b'<row r="9"><c r="A9"/></row>' * 200 + b"</sheetData>"), "fills"),
+        (lambda text: b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]>' + text, "declares a document type"),
+    ],
+)
+def test_a_small_spreadsheet_of_millions_of_cells_is_refused_before_it_is_read(tmp_path, monkeypatch, change, why):
+    monkeypatch.setattr("thas.core.workbook_parts._MOST_CELLS", 100)
+    began = time.process_time()
+    with pytest.raises(DataError, match="cannot be read") as caught:
+        read_labels(_with_sheet(tmp_path / "labels.xlsx", change))
+    assert why in caught.value.why
+    assert time.process_time() - began < 2
+    assert list(read_labels(_with_sheet(tmp_path / "sound.xlsx", lambda text: text))[0]) == ["a", "b"]

@@ -6,6 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from thas.core.errors import DataError
+from thas.datasets.check import read_duration
 from thas.features.decode import decode_frames
 from thas.features.video import UnreadableVideo, scan_video
 
@@ -194,3 +196,15 @@ def test_the_error_survives_a_pickle():
     error = UnreadableVideo("v", stage="decode", why="broken", frames=7)
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.stage, again.frames, again.subject) == (str(error), "decode", 7, "v")
+
+
+def test_a_list_of_other_files_is_no_video_whatever_it_is_called(tmp_path):
+    """FFmpeg goes by the content, and would show what lies beside it."""
+    write_video(tmp_path / "real.mp4", 10)
+    for name in ("a.mp4", "a.mkv"):
+        (tmp_path / name).write_text("ffconcat version 1.0\nfile real.mp4\n")
+        with pytest.raises(UnreadableVideo, match="a list of other files"):
+            scan_video(tmp_path / name)
+        with pytest.raises(DataError, match="cannot be opened"):
+            read_duration(tmp_path / name)
+    assert len(scan_video(tmp_path / "real.mp4").start_seconds) == 10
