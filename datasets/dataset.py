@@ -16,13 +16,11 @@ Training sees `labels` and nothing else; segments are read by evaluation alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ..core.errors import DataError, UsageError, counted, listing, plural
 from ..core.tables import find_table
@@ -175,15 +173,6 @@ class Dataset:
             source = f"their segments in {self.annotations_path}"
             remarks.insert(0, f"there is no {self.folder / 'labels.csv'}: videos have the labels of {source}")
         return "; ".join(remarks)
-
-    def label_matrix(self, videos: Sequence[str]) -> np.ndarray:
-        """(B, C) float32, 1 where a video has a class."""
-        column = {label: i for i, label in enumerate(self.classes)}
-        matrix = np.zeros((len(videos), len(self.classes)), dtype=np.float32)
-        for row, video in enumerate(videos):
-            for label in self.labels[video]:
-                matrix[row, column[label]] = 1
-        return matrix
 
     def mismatches(self, found: Annotations) -> list[str]:
         """Where annotations and the table do not meet: labels that it lacks, videos that are called nearly as its own.

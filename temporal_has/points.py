@@ -1,15 +1,18 @@
 """Point labels: one click an action, a time and a name, as a stronger supervision than a video's labels.
 
-A click says what is at one snippet; between two clicks lies a moment that belongs to neither. From both comes a loss of
-single snippets, added to that of whole videos (Ma et al., "SF-Net", ECCV 2020; Lee & Byun, "Learning Action
-Completeness from Points", ICCV 2021): a focal loss at the clicked snippets, and one at the snippets between clicks that
-look most like background, where no class is.
+A click says what is at one snippet. That every action has its click says more: between two clicks that follow each
+other there is nothing but the actions of these two, or none, and between two of the same action there is something
+else. From this comes a loss of single snippets, added to that of whole videos. Clicked snippets, and background between
+clicks, are from Ma et al., "SF-Net" (ECCV 2020), and Lee & Byun, "Learning Action Completeness from Points" (ICCV
+2021). They find background between any two clicks, which is wrong where actions follow each other without a pause:
+benchmarks/temporal.md has both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -21,11 +24,6 @@ from ..core.segments import Segments
 
 if TYPE_CHECKING:
     from .network import NetworkOutput
-
-#: Snippets between two clicks whose likeliest class is less likely than this are background, too (LACP: 0.95 sure).
-SURE = 0.05
-#: The power of the focal loss: how much less a snippet counts that is told right already.
-FOCUS = 2.0
 
 
 class PointLabels(dict[str, tuple[str, ...]]):
@@ -89,72 +87,99 @@ def snippets_of(
     return found
 
 
-def point_losses(output: NetworkOutput, points: Sequence[Tensor]) -> Tensor:
-    """The loss of single snippets of each video; 0 where a video has no points.
+class Clicks(NamedTuple):
+    """What somebody clicked in one video.
+
+    Attributes:
+        points: (P, 2) int64, snippet and class, in the order of snippets; those that are hidden, too.
+        seen: (T,) bool, False where the snippet is hidden this time.
+    """
+
+    points: Tensor
+    seen: Tensor
+
+
+def point_losses(output: NetworkOutput, labels: Tensor, clicks: Sequence[Clicks]) -> Tensor:
+    """The loss of single snippets of each video; 0 where a video has no clicks.
 
     Args:
         output: Of the head; of several members the mean of their losses.
-        points: For each of B videos (P, 2) int64: snippet and class, in the order of snippets.
+        labels: (B, C), 1 where a video has a class.
+        clicks: Of each of B videos.
 
     Returns:
         (B,).
     """
     if output.members:
-        return torch.stack([point_losses(one, points) for one in output.members]).mean(dim=0)
-    zero = output.sequence.sum() * 0
-    losses = [
-        _one(output.sequence[i], None if output.attention is None else output.attention[i], own) if len(own) else zero
-        for i, own in enumerate(points)
-    ]
+        return torch.stack([point_losses(one, labels, clicks) for one in output.members]).mean(dim=0)
+    losses = [output.sequence.sum() * 0] * len(clicks)
+    for i, own in enumerate(clicks):
+        if len(own.points):
+            attention = None if output.attention is None else output.attention[i, : len(own.seen)]
+            losses[i] = _one(output.sequence[i, : len(own.seen)], attention, labels[i], own)
     return torch.stack(losses)
 
 
-def _one(sequence: Tensor, attention: Tensor | None, points: Tensor) -> Tensor:
-    """Of one video: (T, C) logits, (T,) attention, (P, 2) points."""
-    snippets = points[:, 0].unique()
-    target = torch.zeros_like(sequence)
-    target[points[:, 0], points[:, 1]] = 1
-    loss = focal(sequence[snippets], target[snippets]).sum(dim=1).mean()
-    nothing = background(sequence.detach(), snippets)
-    if len(nothing):
-        loss = loss + focal(sequence[nothing], target[nothing]).sum(dim=1).mean()
-    if attention is not None:
-        # The same of whether there is any action at all.
-        loss = loss - attention[snippets].clamp(min=1e-6).log().mean()
-        if len(nothing):
-            loss = loss - (1 - attention[nothing]).clamp(min=1e-6).log().mean()
+def _one(sequence: Tensor, attention: Tensor | None, labels: Tensor, clicks: Clicks) -> Tensor:
+    """Of one video: (T, C) logits, (T,) attention, (C,) labels. Each kind of snippet counts as much as another."""
+    # What attention let through was multiplied by it. Learned from that, "no class is here" would call for attention.
+    logits = sequence if attention is None else sequence / attention.clamp(min=1e-3)[:, None]
+    action = torch.sigmoid(logits.detach()).amax(dim=1)
+    known = said_by_clicks(clicks.points, labels, action if attention is None else action * attention.detach())
+    each = functional.binary_cross_entropy_with_logits(logits, known.wanted, reduction="none")
+    losses = (each * known.said).mean(dim=1)
+    loss = losses.sum() * 0
+    for kind in (CLICKED, BETWEEN, NOTHING):
+        rows = (known.kind == kind) & clicks.seen
+        loss = loss + (losses * rows).sum() / rows.sum().clamp(min=1)
     return loss
 
 
-def focal(logits: Tensor, target: Tensor) -> Tensor:
-    """Binary cross-entropy, less where the answer is right already (Lin et al., ICCV 2017).
+CLICKED, BETWEEN, NOTHING = range(3)
 
-    >>> focal(torch.tensor([0.0, 9.0]), torch.tensor([1.0, 1.0])).tolist()[0]
-    0.1732867956161499
+
+class Said(NamedTuple):
+    """What clicks say of each snippet of a video.
+
+    Attributes:
+        wanted: (T, C), 1 where a class was clicked.
+        said: (T, C) bool, whether it is known that a class is or is not there.
+        kind: (T,) int64, CLICKED, BETWEEN clicks, or NOTHING: background.
     """
-    wrong = (target - torch.sigmoid(logits)).abs()
-    return wrong.pow(FOCUS) * functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+
+    wanted: Tensor
+    said: Tensor
+    kind: Tensor
 
 
-def background(sequence: Tensor, snippets: Tensor) -> Tensor:
-    """Snippets between clicks that look like background: the likeliest one of each gap, and all that are sure.
+def said_by_clicks(points: Tensor, labels: Tensor, action: Tensor) -> Said:
+    """What follows for each snippet from the clicks, of which every action of a clicked class has one.
 
     Args:
-        sequence: (T, C) logits.
-        snippets: (P,) int64, those clicked, ascending.
+        points: (P, 2) int64, snippet and class, in the order of snippets.
+        labels: (C,), 1 where the video has a class. Where it was never clicked, nothing is known.
+        action: (T,) how much each snippet looks like any action now; the least between two of one kind is background.
 
-    Returns:
-        (Q,) int64, ascending.
-
-    >>> sequence = torch.tensor([[9.0], [1.0], [-1.0], [9.0], [-9.0], [-9.0], [9.0]])
-    >>> background(sequence, torch.tensor([0, 3, 6])).tolist()
-    [2, 4, 5]
+    >>> points = torch.tensor([[1, 0], [4, 1], [7, 1]])
+    >>> known = said_by_clicks(points, torch.tensor([1, 1, 0]), torch.tensor([9, 9, 1, 9, 9, 9, 1, 9, 9]))
+    >>> known.kind.tolist()
+    [1, 0, 1, 1, 0, 1, 2, 0, 1]
+    >>> [[c for c in range(3) if not one[c]] for one in known.said]  # which may be there, for all that is known
+    [[0], [], [0, 1], [0, 1], [], [1], [], [], [1]]
     """
-    action = torch.sigmoid(sequence).amax(dim=1)
-    found: list[Tensor] = []
-    for first, last in zip(snippets[:-1].tolist(), snippets[1:].tolist(), strict=True):
+    wanted = torch.zeros(len(action), len(labels), device=points.device)
+    wanted[points[:, 0], points[:, 1]] = 1
+    moments = points[:, 0].unique().tolist()
+    kind = torch.full((len(action),), BETWEEN, device=points.device)
+    kind[moments] = CLICKED
+    said = wanted.new_ones(wanted.shape, dtype=torch.bool)
+    nobody = wanted.new_zeros(len(labels))
+    for first, last in pairwise([-1, *moments, len(action)]):
         if last - first > 1:
-            between = action[first + 1 : last]
-            sure = (between < SURE).nonzero()[:, 0]
-            found.append(first + 1 + (sure if len(sure) else between.argmin()[None]))
-    return torch.cat(found) if found else snippets[:0]
+            before = wanted[first] if first >= 0 else nobody
+            after = wanted[last] if last < len(action) else nobody
+            said[first + 1 : last] = before + after == 0
+            if (before * after).any():
+                least = first + 1 + int(action[first + 1 : last].argmin())
+                said[least], kind[least] = True, NOTHING
+    return Said(wanted, said & (wanted.any(dim=0) | (labels == 0)), kind)

@@ -120,8 +120,9 @@ class HeadTask:
         total = None if runner.world == 1 else lambda values: runner.total(values * weight)
         shown = drawing.shown([data[rows[i]] for i in places], places, total)
         target = self.train.targets[batch[places]].to(self.model.device)
-        points = [drawing.seen(self.train.points[rows[i]], i) for i in places] if self.train.points else None
-        losses, video_logits = trained(shown, target, points)
+        points = self.train.points
+        clicks = [drawing.clicks(points[rows[i]], i, data.lengths[rows[i]]) for i in places] if points else None
+        losses, video_logits = trained(shown, target, clicks)
         # The mean over the whole batch: gradients are averaged over the processes, whose shares may be uneven.
         loss = losses.sum() / len(rows) * (weight * runner.world)
         top = video_logits.detach().argmax(dim=1, keepdim=True)

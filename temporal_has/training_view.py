@@ -14,7 +14,7 @@ from .hide import Hiding, dropped, hide_mask, segment_size
 from .losses import video_loss
 from .model import Model
 from .network import Head, NetworkOutput
-from .points import point_losses
+from .points import Clicks, point_losses
 from .seeded_dropout import Chance
 from .settings import HideSettings
 
@@ -86,11 +86,10 @@ class Drawing:
         else:
             self.hidden = hidden_snippets(lengths, settings=model.settings.hide, generator=hiding)
 
-    def seen(self, points: Tensor, place: int) -> Tensor:
-        """The points (P, 2) of one of the batch's videos that are not hidden, on the model's device."""
-        if self.hidden is not None and len(points):
-            points = points[~self.hidden[place, points[:, 0]]]
-        return points.to(self.model.device)
+    def clicks(self, points: Tensor, place: int, length: int) -> Clicks:
+        """The points (P, 2) of one of the batch's videos, and which of its snippets are not hidden."""
+        seen = torch.ones(length, dtype=torch.bool) if self.hidden is None else ~self.hidden[place, :length]
+        return Clicks(points.to(self.model.device), seen.to(self.model.device))
 
     def shown(
         self, videos: Sequence[Tensor], places: Sequence[int], total: Callable[[Tensor], Tensor] | None = None
@@ -158,9 +157,9 @@ class NetworkWithLoss(nn.Module):
         self._loss, self._autocast, self._points = loss, autocast, points
 
     def forward(
-        self, shown: Filled | Visible, target: Tensor, points: Sequence[Tensor] | None = None
+        self, shown: Filled | Visible, target: Tensor, clicks: Sequence[Clicks] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """What was shown, (B, C) labels, and (P, 2) points of each -> (B,) losses and (B, C) video-level logits."""
+        """What was shown, (B, C) labels, and clicks of each -> (B,) losses and (B, C) video-level logits."""
         target = target.float()
         with self._autocast():
             if isinstance(shown, Visible):
@@ -174,8 +173,8 @@ class NetworkWithLoss(nn.Module):
             if output is not None:
                 exact = _in_32_bits(output)
                 losses = self.network.losses(exact, target, loss=self._loss)
-                if points is not None:
-                    losses = losses + self._points * point_losses(exact, points)
+                if clicks is not None:
+                    losses = losses + self._points * point_losses(exact, target, clicks)
                 return losses, video_logits
             return video_loss(video_logits, target, loss=self._loss), video_logits
 

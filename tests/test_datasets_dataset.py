@@ -29,7 +29,6 @@ def test_a_folder_with_a_label_table(folder):
     assert dataset.labels == {"a": ("Jump, high", "Run"), "b": ("Run",), "c": ()}
     assert dataset.classes == ("Jump, high", "Run")
     assert (dataset.train_subset, dataset.test_subset) == ("training", "validation")
-    assert dataset.label_matrix(["a", "b", "c"]).tolist() == [[1, 1], [0, 1], [0, 0]]
     assert dataset.video_path("b").name == "b.MKV"
     assert dataset.features_folder == folder / "features"
 

@@ -11,7 +11,16 @@ from thas.core.presets import resolve_settings
 from thas.core.segments import Segments
 from thas.datasets.opening import open_dataset
 from thas.temporal_has.network import NetworkOutput
-from thas.temporal_has.points import PointLabels, background, point_losses, snippets_of
+from thas.temporal_has.points import (
+    BETWEEN,
+    CLICKED,
+    NOTHING,
+    Clicks,
+    PointLabels,
+    point_losses,
+    said_by_clicks,
+    snippets_of,
+)
 from thas.temporal_has.settings import Settings
 from thas.temporal_has.train import train
 
@@ -41,42 +50,81 @@ def test_points_that_fit_nowhere_are_named(row, said):
         snippets_of(points(row), ["v"], [np.array([0.5, 1.5])], ["a"])
 
 
-def test_between_two_clicks_lies_background():
-    action = torch.tensor([0.0, 3, -1, 2, 0, -9, -9, 5, 5, -9])[:, None]
-    assert background(action, torch.tensor([0, 3, 8])).tolist() == [2, 5, 6]
-    assert background(action, torch.tensor([3, 4])).tolist() == []
-    assert background(action, torch.tensor([4])).tolist() == []
+ALL = torch.tensor([1.0, 1.0, 0.0])
+
+
+def test_between_clicks_is_what_was_clicked_on_either_side_or_nothing():
+    """Two actions may follow each other without a pause; two of one kind are apart."""
+    action = torch.tensor([9.0, 9, 3, 1, 2, 9, 0, 9])
+    known = said_by_clicks(torch.tensor([[1, 0], [5, 0], [7, 1]]), ALL, action)
+    assert known.kind.tolist() == [BETWEEN, CLICKED, BETWEEN, NOTHING, BETWEEN, CLICKED, BETWEEN, CLICKED]
+    assert known.wanted.nonzero().tolist() == [[1, 0], [5, 0], [7, 1]]
+    open_to = [[c for c in range(3) if not row[c]] for row in known.said]
+    assert open_to == [[0], [], [0], [], [0], [], [0, 1], []]
+
+
+def test_of_a_label_that_nobody_clicked_nothing_is_known():
+    known = said_by_clicks(torch.tensor([[1, 0]]), ALL, torch.zeros(3))
+    assert known.said.tolist() == [[False, False, True], [True, False, True], [False, False, True]]
 
 
 def output(sequence, attention=None):
     return NetworkOutput(torch.zeros(len(sequence), sequence.shape[-1]), sequence, sequence, attention)
 
 
-def test_the_loss_is_of_clicked_snippets_and_of_background_alone():
-    sequence = torch.zeros(2, 6, 2, requires_grad=True)
-    losses = point_losses(output(sequence), [torch.tensor([[0, 1], [5, 0]]), torch.zeros(0, 2, dtype=torch.int64)])
-    assert losses.shape == (2,)
-    assert losses[1] == 0
-    (slope,) = torch.autograd.grad(losses.sum(), sequence)
-    assert slope[0, 0, 1] < 0 < slope[0, 0, 0], "towards the class that was clicked, away from the other"
-    assert slope[0, 5, 0] < 0 < slope[0, 5, 1]
-    (nothing,) = (slope[0, 1:5].abs().sum(dim=1) > 0).nonzero()[:, 0].tolist()
-    assert (slope[0, 1 + nothing] > 0).all(), "one snippet between, away from both"
-    assert not slope[1].any()
+def clicked(*rows, length, hidden=()):
+    seen = torch.ones(length, dtype=torch.bool)
+    seen[list(hidden)] = False
+    return Clicks(torch.tensor(rows, dtype=torch.int64).reshape(-1, 2), seen)
 
 
-def test_attention_learns_where_there_is_anything():
-    attention = torch.full((1, 3), 0.5, requires_grad=True)
-    losses = point_losses(output(torch.zeros(1, 3, 2), attention), [torch.tensor([[0, 0], [2, 1]])])
-    (slope,) = torch.autograd.grad(losses.sum(), attention)
-    assert (slope[0] < 0).tolist() == [True, False, True]
+def slopes(own, classes=2, attention=None):
+    """Of one video's loss, by each snippet's and class's logit."""
+    length = len(own.seen)
+    sequence = torch.zeros(1, length + 2, classes, requires_grad=True)  # two of padding
+    shown = output(sequence, None if attention is None else attention.expand(1, length + 2))
+    (loss,) = point_losses(shown, torch.ones(1, classes), [own])
+    return torch.autograd.grad(loss, sequence)[0][0]
 
 
-def test_members_lose_each_by_their_own_answer():
-    one, two = output(torch.zeros(1, 3, 2)), output(torch.full((1, 3, 2), 2.0))
-    own = [torch.tensor([[1, 0]])]
+def test_the_loss_draws_to_what_was_clicked_and_away_from_what_cannot_be():
+    slope = slopes(clicked((0, 1), (5, 0), length=6), classes=3)
+    assert slope[0, 1] < 0 < slope[0, 0], "towards the class that was clicked, away from the other"
+    assert slope[5, 0] < 0 < slope[5, 1]
+    assert not slope[1:5, :2].any(), "one of the two, or neither: who knows"
+    assert not slope[:, 2].any(), "a label that was never clicked"
+    assert not slope[6:].any(), "padding"
+
+
+def test_two_of_one_kind_have_background_between_them():
+    slope = slopes(clicked((0, 0), (4, 0), (6, 1), length=7))
+    (least,) = [t for t in range(1, 4) if slope[t, 0]]
+    assert (slope[least] > 0).all()
+    assert (slope[1:4, 1] > 0).all()
+    assert not slope[5].any()
+
+
+def test_hidden_clicks_are_not_learned_but_still_bound_what_lies_between():
+    slope = slopes(clicked((0, 0), (2, 1), (4, 0), length=5, hidden=(2, 3)))
+    assert not slope[[2, 3]].any()
+    assert not slope[1].any(), "between the first and the hidden one, not between two of one kind"
+
+
+def test_attention_is_taken_off_before():
+    """Where attention is low, a class that cannot be there is no reason to raise it."""
+    attention = torch.tensor(0.1, requires_grad=True)
+    sequence = attention * torch.tensor([[[-3.0, 2.0], [-1.0, 3.0]]])
+    losses = point_losses(output(sequence, attention.expand(1, 2)), torch.ones(1, 2), [clicked((0, 1), length=2)])
+    assert torch.autograd.grad(losses.sum(), attention)[0].abs() < 1e-6
+
+
+def test_videos_without_clicks_and_members():
+    one, two = output(torch.zeros(2, 3, 2)), output(torch.full((2, 3, 2), 2.0))
+    own, labels = [clicked((1, 0), length=3), clicked(length=3)], torch.ones(2, 2)
     both = one._replace(members=(one, two))
-    assert torch.allclose(point_losses(both, own), (point_losses(one, own) + point_losses(two, own)) / 2)
+    mean = (point_losses(one, labels, own) + point_losses(two, labels, own)) / 2
+    assert torch.allclose(point_losses(both, labels, own), mean)
+    assert mean[0] > 0 == mean[1]
 
 
 def test_labels_of_points_are_labels_of_their_videos():
