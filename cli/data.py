@@ -46,11 +46,11 @@ def data_check(
     from rich.markup import escape
     from rich.table import Table
 
+    from ..features.estimate import duration
     from ..temporal_has.results import clock
 
-    hours = sum(report.duration_seconds.values()) / 3600
     out.print(
-        f"{opened.name}: {plural(len(opened.videos), 'video')}, {hours:.1f} hours, "
+        f"{opened.name}: {plural(len(opened.videos), 'video')}, {duration(sum(report.duration_seconds.values()))}, "
         + plural(len(opened.classes), "class", "classes"),
         markup=False,
     )
