@@ -323,3 +323,12 @@ def test_too_short_a_clip_is_refused():
     with pytest.raises(ValueError, match="9 frames or more, but was given 8"):
         I3D(width=2).eval()(torch.zeros(1, 3, 8, 64, 64))
     assert I3D(width=2).eval()(torch.zeros(1, 3, 9, 64, 64)).shape == (1, 32)
+
+
+def test_it_is_exported_without_what_is_quick_here_alone():
+    network = I3D(width=4).eval()
+    clips = torch.rand(2, 3, 16, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        program = torch.export.export(network, (clips,), dynamic_shapes=({0: torch.export.Dim("count", min=1)},))
+        for some in (clips, clips[:1]):
+            assert torch.allclose(program.module()(some), network(some), atol=1e-5)
