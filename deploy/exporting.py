@@ -110,6 +110,7 @@ def export_run(
     about = _about(run, model, checkpoint)
     _refuse_others(folder, about)
     folder.mkdir(parents=True, exist_ok=True)
+    _keep(folder, about, ())  # the folder is this run's, whatever becomes of the next minute
     head = ExportedHead(model).eval()
     draw = torch.Generator().manual_seed(0)
     width = len(model.mean)
@@ -128,9 +129,14 @@ def export_run(
         both = ExportedWhole(alone, head).eval()
         parts.append(_Part("whole", both, "clips", ("sequence", "probabilities"), [clips[:2], clips], whole, 0))
     written = [_write(part, folder, one, about) for part in parts for one in formats]
+    _keep(folder, about, written)
+    return folder, written
+
+
+def _keep(folder: Path, about: About, written: Sequence[Exported]) -> None:
+    """Write export.json."""
     kept = {"files": {one.path.name: _kept(one) for one in written}, "torch_version": str(torch.__version__), **about}
     write_atomically(folder / ABOUT, json.dumps(kept, indent=1, ensure_ascii=False).encode())
-    return folder, written
 
 
 @dataclass(frozen=True)

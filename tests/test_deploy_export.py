@@ -131,7 +131,22 @@ def test_what_computes_something_else_is_not_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "_own_head", lambda m: lambda x: tuple(one + 1e-2 for one in real(m)(x)))
     with pytest.raises(DataError, match="does not compute what the run does"):
         export_run(tmp_path, tmp_path / "out", formats=["torch"], localizer=opened)
-    assert not list((tmp_path / "out").glob("*"))
+    assert [path.name for path in (tmp_path / "out").glob("*")] == ["export.json"]
+
+
+def test_what_was_interrupted_is_typed_again(tmp_path, monkeypatch):
+    opened = _opened(model_of(HasNetwork(6, 3, channels=8), **{"network.head": "has2017"}), tmp_path)
+
+    def cut(part, folder, form, about):
+        (folder / "head.onnx").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exporting, "_write", cut)
+        with pytest.raises(KeyboardInterrupt):
+            export_run(tmp_path, tmp_path / "out", formats=["torch"], localizer=opened)
+    export_run(tmp_path, tmp_path / "out", formats=["torch"], localizer=opened)
+    assert (tmp_path / "out/head.pt2").exists()
 
 
 def test_what_cannot_be_exported_is_said(tmp_path, monkeypatch):
