@@ -102,6 +102,12 @@ def test_the_detections_that_matter_are_the_surest_of_each_class():
     assert {name: n for name, n in found.counts.items() if n} == {"correct": 2, "background": 3}
 
 
+def test_a_single_action_has_a_map():
+    truth = Annotations(Segments(["v"], ["a"], [0], [10]), ("a",))
+    ranking, prepared = ranked(Segments(["v"], ["a"], [0], [10], [0.9]), truth)
+    assert diagnose(ranking, prepared, k=0).map == 1.0
+
+
 def test_merged_and_split():
     detections = Segments(["v"] * 3, ["a"] * 3, [0, 31, 36], [40, 34, 39], [0.9, 0.8, 0.7])
     ranking, prepared = ranked(detections, TRUTH)
