@@ -151,7 +151,7 @@ def read_log(path: Path) -> list[dict[str, float]]:
 
 def _is_epoch(epoch: Mapping[str, object]) -> bool:
     """Whether a line tells an epoch: a number from 1, a loss and an accuracy, and nothing that is no finite number."""
-    if not {"number", "loss", "accuracy"} <= set(epoch):
+    if not {"number", "loss", "accuracy"} <= {name for name, value in epoch.items() if value is not None}:
         return False
     told = [epoch[name] for name in Epoch.__dataclass_fields__ if epoch.get(name) is not None]
     if not all(isinstance(value, int | float) and type(value) is not bool and -1e300 < value < 1e300 for value in told):

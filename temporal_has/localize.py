@@ -153,7 +153,7 @@ def predicted_labels(
 ) -> tuple[str, ...]:
     """The classes a video probably shows: the likeliest one, and all others of at least `class_threshold`.
 
-    Of more than `most` (0: no bound) the likeliest are taken, in the order of the classes.
+    Of more than `most` (0 or less: no bound) the likeliest are taken, in the order of the classes.
 
     >>> predicted_labels(np.array([0.3, 0.1, 0.7]), ["a", "b", "c"], class_threshold=0.2)
     ('a', 'c')
@@ -162,7 +162,7 @@ def predicted_labels(
     """
     chosen = probabilities >= class_threshold
     chosen[int(probabilities.argmax())] = True
-    if most:
+    if most > 0:
         chosen &= surest(probabilities, most)
     return tuple(classes[i] for i in np.flatnonzero(chosen).tolist())
 

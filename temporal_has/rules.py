@@ -110,7 +110,7 @@ def decide(settings: Settings, known: Known) -> list[Decision]:
         )
     as_is = settings.input.normalise == "auto" and known.probabilities
     found += _snippets(settings.network, known, as_is=as_is)
-    return found if settings.localize.classes else [*found, _classes(known)]
+    return found if settings.localize.classes >= 0 else [*found, _classes(known)]
 
 
 def hiding(loss: float | None, why: str = "") -> Decision:

@@ -153,7 +153,7 @@ class LocalizeSettings:
     )
     class_threshold: float = setting(0.05, "probability from which a class counts as predicted", "ours", low=0, high=1)
     classes: int = setting(
-        0, "predict no more labels a video, the likeliest; 0: by rules, and all where none spoke", "ours", low=0
+        -1, "predict no more labels a video, the likeliest; 0 all, -1 is for rules to say", "ours", low=-1
     )
     threshold: tuple[float, ...] = setting(
         (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "by threshold_rule; the runs at several are pooled", "ours"
