@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,8 @@ from torch import Tensor, nn
 
 from .._version import __version__
 from ..core.errors import DataError, UsageError
-from ..core.files import put_in_place, write_atomically
+from ..core.files import write_atomically
+from ..core.temporary_names import replacing
 from ..core.weight_store import sha256
 from ..temporal_has.localizer import Localizer
 from ..temporal_has.model import checkpoint_path
@@ -172,10 +172,9 @@ def _write(part: _Part, folder: Path, form: Format, about: About) -> Exported:
             if form == "onnx":
                 write_onnx(path, program, part.given, part.gives, json.dumps(about))
             else:
-                temporary = path.with_name(f".{path.name}.{os.getpid()}.pt2")
-                torch.export.save(program, temporary)
-                put_in_place(temporary, path)
-        except OSError:
+                with replacing(path) as temporary:
+                    torch.export.save(program, temporary)
+        except (OSError, DataError):
             raise
         except Exception as error:  # each network has its own reasons
             first = str(error).strip().splitlines() or [type(error).__name__]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import UsageError
-from ..core.files import put_in_place
+from ..core.temporary_names import replacing
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -37,9 +36,8 @@ def write_onnx(path: Path, program: ExportedProgram, given: str, gives: Sequence
     converted = torch.onnx.export(program, input_names=[given], output_names=list(gives), dynamo=True, verbose=False)
     assert converted is not None
     converted.model.metadata_props["thas"] = about
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    converted.save(str(temporary), external_data=False)
-    put_in_place(temporary, path)
+    with replacing(path) as temporary:
+        converted.save(str(temporary), external_data=False)
 
 
 def onnx_answer(path: Path, given: str) -> Callable[[Tensor], tuple[Tensor, ...]]:

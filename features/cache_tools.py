@@ -14,8 +14,8 @@ import numpy as np
 
 from ..core import hdf5
 from ..core.errors import FeatureError, ThasError, UsageError
-from ..core.files import cannot_write, put_in_place
 from ..core.progress import Progress
+from ..core.temporary_names import replacing
 from .cache import Details, FeatureCache, may_link
 from .cache_writer import file_name
 from .recipe import difference
@@ -238,28 +238,20 @@ def pack_cache(
             why="links are followed to folders beside or below the packed file's, and nowhere else",
             next=f"thas features pack {cache.path} {cache.path.parent / target.name} --links, or without --links",
         )
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(temporary, "w", libver=("v110", "v110")) as packed:
-            for video in cache:
-                name = file_name(video)
-                with cache.reading(video) as group:
-                    if how == "copy":
-                        inside = packed.create_group(name)
-                        inside.attrs.update(group.attrs)
-                        for item in group:
-                            group.copy(item, inside)
-                if how == "links":
-                    relative = os.path.relpath(cache.path.resolve() / name, target.parent.resolve())
-                    packed[name] = h5py.ExternalLink(relative, "/")
-                if progress is not None:
-                    progress(1.0)
-        put_in_place(temporary, target)
-    except OSError as error:
-        raise cannot_write(target, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(target) as temporary, h5py.File(temporary, "w", libver=("v110", "v110")) as packed:
+        for video in cache:
+            name = file_name(video)
+            with cache.reading(video) as group:
+                if how == "copy":
+                    inside = packed.create_group(name)
+                    inside.attrs.update(group.attrs)
+                    for item in group:
+                        group.copy(item, inside)
+            if how == "links":
+                relative = os.path.relpath(cache.path.resolve() / name, target.parent.resolve())
+                packed[name] = h5py.ExternalLink(relative, "/")
+            if progress is not None:
+                progress(1.0)
     return len(cache)
 
 

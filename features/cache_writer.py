@@ -18,8 +18,8 @@ import numpy as np
 from ..core.errors import FeatureError
 from ..core.files import put_in_place
 from ..core.hdf5 import checksum, write_checksums
+from ..core.temporary_names import LONGEST_ADDITION, unfinished_path
 from .recipe import Recipe, attributes_sum, digest, read_attributes, write_attributes
-from .temporary_names import LONGEST_ADDITION, unfinished_path
 
 SUFFIX = ".h5"
 # What must be free beyond the rows that are written: for the tables and attributes of the files that are open.

@@ -12,6 +12,7 @@ from ..core.failures import Failure
 from ..core.files import cannot_write
 from ..core.messages import logger
 from ..core.progress import Progress, silent
+from ..core.temporary_names import remove_unfinished
 from ..core.weight_catalogue import is_non_commercial
 from .cache import FeatureCache
 from .cache_writer import file_name
@@ -22,7 +23,6 @@ from .extraction_run import ExtractionRun
 from .extraction_settings import BackboneWeights, ExtractionResult, ExtractionSettings, Machines
 from .failures import write_failures
 from .recipe import difference
-from .temporary_names import remove_unfinished
 
 if TYPE_CHECKING:
     from .ray_engine import ClusterRun

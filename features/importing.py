@@ -18,6 +18,7 @@ from ..core.messages import logger
 from ..core.narrowing import is_table
 from ..core.progress import Progress
 from ..core.tables import number, table_rows
+from ..core.temporary_names import remove_unfinished
 from ..datasets.near_names import near_names, near_sentence
 from .arrangement import Crops, check_arrangement, rows, width_of
 from .array_files import open_arrays, reading_arrays
@@ -27,7 +28,6 @@ from .extraction_settings import ExtractionResult
 from .failures import write_failures
 from .layouts import Source, find_sources, side_by_side
 from .row_times import RowTimes
-from .temporary_names import remove_unfinished
 
 __all__ = ["Source", "find_sources", "import_features", "read_array", "read_numbers", "read_rates"]
 

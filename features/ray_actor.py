@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from .._version import __version__
 from ..core.errors import ThasError
 from ..core.messages import Forwarded, logger
+from ..core.temporary_names import process_tag, remove_unfinished
 from .dispatch import News
 from .estimate import Estimate, estimate_job
 from .extraction_job import Job
 from .extraction_run import ExtractionRun
-from .temporary_names import process_tag, remove_unfinished
 
 if TYPE_CHECKING:
     from .runner import Runner

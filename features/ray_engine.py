@@ -20,13 +20,13 @@ from ..core.files import cannot_write
 from ..core.messages import logger
 from ..core.progress import Progress
 from ..core.ray_session import ray_session
+from ..core.temporary_names import remove_unfinished_of, unfinished_path
 from .cache import FeatureCache
 from .cache_writer import file_name
 from .dispatch import Desk, News
 from .estimate import Estimate
 from .extraction_job import Job
 from .ray_actor import ClusterExtractor, Terms
-from .temporary_names import remove_unfinished_of, unfinished_path
 
 if TYPE_CHECKING:
     from ray import ObjectRef

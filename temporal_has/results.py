@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,12 @@ from ..core import hdf5
 from ..core.errors import DataError, plural
 from ..core.failures import Failure
 from ..core.file_names import file_name
-from ..core.files import cannot_write, put_in_place, write_atomically
+from ..core.files import write_atomically
 from ..core.narrowing import as_list, is_table, to_float
 from ..core.reading import reading
 from ..core.segments import Segments
 from ..core.tables import csv_text
+from ..core.temporary_names import replacing
 from ..datasets.dataset import Dataset
 from ..eval.labels_told import LabelsTold
 from ..eval.reliability import Reliability
@@ -142,24 +142,15 @@ def write_sequences(path: Path, sequences: Iterable[ClassActivationSequence]) ->
     """Write class activation sequences to one HDF5 file, a group a video, whole or not at all."""
     import h5py
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with h5py.File(temporary, "w") as file:
-            for sequence in sequences:
-                group = file.create_group(sequence.video)
-                for name in _ARRAYS:
-                    group[name] = getattr(sequence, name)
-                hdf5.write_checksums(
-                    group, {name: hdf5.checksum(np.asarray(getattr(sequence, name))) for name in _ARRAYS}
-                )
-                group.attrs["duration_seconds"] = sequence.duration_seconds
-                group.attrs["spread"] = sequence.spread
-                group.attrs["classes"] = list(sequence.classes)
-        put_in_place(temporary, path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        for sequence in sequences:
+            group = file.create_group(sequence.video)
+            for name in _ARRAYS:
+                group[name] = getattr(sequence, name)
+            hdf5.write_checksums(group, {name: hdf5.checksum(np.asarray(getattr(sequence, name))) for name in _ARRAYS})
+            group.attrs["duration_seconds"] = sequence.duration_seconds
+            group.attrs["spread"] = sequence.spread
+            group.attrs["classes"] = list(sequence.classes)
 
 
 def read_sequences(path: Path) -> dict[str, ClassActivationSequence]:

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 
 import pytest
 
 from thas.core.errors import DataError
 from thas.core.files import cannot_write, write_atomically
 from thas.core.plots import save_figure
+from thas.core.temporary_names import replacing, unfinished_path
 
 
 def test_a_file_is_written_whole_with_its_folder(tmp_path):
@@ -65,3 +68,23 @@ def test_a_picture_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypat
     with pytest.raises(DataError, match="could not be written"):
         save_figure(figure, path, dpi=30)
     assert (path.read_bytes(), list(path.parent.iterdir())) == (before, [path])
+
+
+def test_what_is_written_by_name_is_whole_and_takes_with_it_what_the_killed_left(tmp_path):
+    """As HDF5, ONNX and torch.export write: under a name of the process, which the next may remove once it is dead."""
+    path = tmp_path / "new" / "a.h5"
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = unfinished_path(path)
+    left = left.with_name(left.name.replace(f".{os.getpid()}-", f".{dead.pid}-"))
+    left.parent.mkdir()
+    left.write_text("half")
+    mine = unfinished_path(path.with_name("b.h5"))  # which another thread of this process writes now
+    mine.write_text("half")
+    with replacing(path) as temporary:
+        assert not path.exists()
+        temporary.write_text("whole")
+    assert (path.read_text(), sorted(os.listdir(path.parent))) == ("whole", [mine.name, "a.h5"])
+    with pytest.raises(DataError, match="could not be written"), replacing(path) as temporary:
+        os.mkdir(path.parent)  # the system refuses: it is there
+    assert (path.read_text(), sorted(os.listdir(path.parent))) == ("whole", [mine.name, "a.h5"])

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.core.errors import FeatureError
+from thas.core.temporary_names import process_tag, remove_unfinished, remove_unfinished_of
 from thas.features.cache import FeatureCache, Features, require, write_features
 from thas.features.cache_writer import FeatureWriter, file_name, video_name
-from thas.features.temporary_names import process_tag, remove_unfinished, remove_unfinished_of
 
 RECIPE = {"backbone": "c3d", "layer": "fc7", "mean": [90.0, 98.0, 102.0], "fps": None, "keep": False, "stride": 8}
 

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from thas.core.errors import DataError
+from thas.core.temporary_names import remove_unfinished
 from thas.features import pool
 from thas.features.cache import FeatureCache, Features, write_features
 from thas.features.cache_tools import verify_cache
 from thas.features.extraction_job import refuse_damaged
 from thas.features.pool import Closed, Decoding, Opened
 from thas.features.preprocessing import square
-from thas.features.temporary_names import remove_unfinished
 from thas.features.transport_stream import transport_stream_damage
 from thas.features.video import UnreadableVideo, scan_video
 from thas.features.worker import Decode, Finished, Scan

@@ -10,9 +10,12 @@ import hashlib
 import os
 import platform
 import tempfile
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+
+from .files import cannot_write, put_in_place
 
 _PREFIX = ".unfinished-"
 # Whether a process of another machine lives cannot be seen from here; what was not touched for so long is left over.
@@ -41,17 +44,42 @@ def unfinished_path(final: Path) -> Path:
     return final.with_name(f"{_PREFIX}{process_tag()}-{final.name}")
 
 
-def remove_unfinished(folder: Path | str) -> int:
-    """Remove what killed runs left in a cache; returns how many files.
+@contextmanager
+def replacing(path: Path) -> Generator[Path]:
+    """For libraries that write files by their names: what is written under the name given gets `path` at the end.
+
+    The file is flushed first; if the block fails nothing is left, and what a killed process left goes with the next.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    temporary = unfinished_path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(path.parent, own=False)
+        yield temporary
+        put_in_place(temporary, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path | str, *, own: bool = True) -> int:
+    """Remove what killed runs left in a folder; returns how many files.
 
     What a living process of this machine writes stays, and what another machine wrote to within the last day.
+
+    Args:
+        folder: Of the files.
+        own: Also what this process was writing.
     """
     removed = 0
     for path in Path(folder).glob(f"{_PREFIX}*"):
         machine, dot, rest = path.name.removeprefix(_PREFIX).partition(".")
         process = rest.partition("-")[0]
         if dot and machine == _machine() and process.isdigit():
-            over = int(process) == os.getpid() or not _alive(int(process))
+            over = own if int(process) == os.getpid() else not _alive(int(process))
         else:
             over = _age_seconds(path) > _ABANDONED_SECONDS
         if over:
