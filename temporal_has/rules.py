@@ -110,7 +110,10 @@ def decide(settings: Settings, known: Known) -> list[Decision]:
         )
     as_is = settings.input.normalise == "auto" and known.probabilities
     found += _snippets(settings.network, known, as_is=as_is)
-    return found if settings.localize.classes >= 0 else [*found, _classes(known)]
+    if settings.localize.classes < 0:
+        why = f"no training video has more than {plural(known.labels, 'label')}"
+        found.append(Decision("localize.classes", _classes(known.labels), why))
+    return found
 
 
 def hiding(loss: float | None, why: str = "") -> Decision:
@@ -141,10 +144,29 @@ def _loss(known: Known) -> Decision:
     return Decision("train.loss", "sigmoid", "it localized as well as softmax where each video has one label")
 
 
-def _classes(known: Known) -> Decision:
-    """How many labels may be predicted of a video: a network that learned little finds hundreds of classes likely."""
-    why = f"no training video has more than {plural(known.labels, 'label')}"
-    return Decision("localize.classes", max(2 * known.labels, FEWEST_CLASSES), why)
+def most_labels(labels: Mapping[str, Sequence[str]]) -> int:
+    """Of the video that has the most, each counted once.
+
+    >>> most_labels({"a": ["Run", "Run"], "b": ["Run", "Jump"]})
+    2
+    """
+    return max((len(set(names)) for names in labels.values()), default=0)
+
+
+def classes_of(labels: Mapping[str, Sequence[str]]) -> int:
+    """How many labels may be predicted of a video: a network that learned little finds hundreds of classes likely.
+
+    Args:
+        labels: Of the training videos.
+
+    >>> classes_of({"a": ["Run", "Jump"], "b": ["Run"]})
+    5
+    """
+    return _classes(most_labels(labels))
+
+
+def _classes(most: int) -> int:
+    return max(2 * most, FEWEST_CLASSES)
 
 
 def _snippets(network: NetworkSettings, known: Known, *, as_is: bool) -> list[Decision]:

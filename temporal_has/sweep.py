@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from ..datasets.data_preset import dataset_presets
 from ..datasets.dataset import Dataset
 from ..datasets.opening import open_dataset
 from ..sweep.half import Half, Outcome
+from .rules import classes_of
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -121,11 +122,13 @@ class TemporalHalf(Half[Settings]):
 
         opened = _open(self)
         sequences = averaged([read_sequences(run / SEQUENCES) for run in members], map_members=map_members)
-        found, strangers = [Segments.empty(scored=True)], []
+        found, strangers, rules = [Segments.empty(scored=True)], [], settings.localize
+        if rules.classes < 0:  # networks may be those of an arm that bounds them otherwise
+            rules = replace(rules, classes=classes_of(self._training_labels()[0]))
         for video, sequence in sequences.items():
             labels = (opened.labels.get(video) or None) if settings.localize.labels == "known" else None
             try:
-                found.append(localize(sequence, labels=labels, rules=settings.localize))
+                found.append(localize(sequence, labels=labels, rules=rules))
             except UsageError as error:  # a label that no training video has
                 strangers.append(error.what)
         truth = opened.annotations(opened.test_subset)

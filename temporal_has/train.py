@@ -20,7 +20,7 @@ from .data import TrainingFeatures
 from .heads import as_head, build_head
 from .model import Model
 from .points import PointLabels, snippets_of
-from .rules import Decision, Known, decide, hiding, share_of_several
+from .rules import Decision, Known, decide, hiding, most_labels, share_of_several
 from .settings import Settings
 from .task import HeadTask, LabelledVideos
 from .trial import whether_to_hide
@@ -155,7 +155,7 @@ def _known(data: TrainingFeatures, labels: Mapping[str, Sequence[str]]) -> Known
         length_seconds=data.length_seconds,
         stride_seconds=data.stride_seconds,
         most=max(data.lengths),
-        labels=max(len(set(names)) for names in labels.values()),
+        labels=most_labels(labels),
     )
 
 

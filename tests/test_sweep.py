@@ -77,8 +77,10 @@ def test_arms_that_differ_in_localization_alone_share_their_network(planted, tmp
     assert not (tmp_path / "latest").exists()
 
 
-def test_a_sweeps_run_scores_as_thas_eval_scores_it(planted, tmp_path, capsys):
-    scores = swept(TemporalHalf(str(planted), runs=tmp_path), Experiment("x", (Arm("a"),)), seeds=1)
+def test_a_sweeps_run_scores_as_thas_eval_scores_it(planted, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("thas.temporal_has.rules.FEWEST_CLASSES", 1)  # the rule on labels is heeded by both
+    arm = Arm("a", {"localize.class_threshold": 0.0, "localize.labels": "predicted"})
+    scores = swept(TemporalHalf(str(planted), runs=tmp_path), Experiment("x", (arm,)), seeds=1)
     capsys.readouterr()
     assert run(["eval", scores.arm("a").runs[0][0], "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
