@@ -156,7 +156,8 @@ def _sweep(
     experiment: Experiment, options: SweepOptions, spread: Spread, *, features: Path | None, skip_missing: bool
 ) -> int:
     from ..sweep.plan import parse_options
-    from ..sweep.run import make_plan, run_sweep, run_sweeps
+    from ..sweep.run import run_sweep, run_sweeps
+    from ..sweep.trainings import make_plan
     from .sweep_output import print_over_sets, print_plans, print_sweep
 
     form = options.form()

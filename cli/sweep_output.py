@@ -11,8 +11,8 @@ from .console import note, out, print_as, print_json, print_wide
 if TYPE_CHECKING:
     from ..core.table_text import Form
     from ..sweep.over_sets import SetScores
-    from ..sweep.run import Plan, Training
     from ..sweep.table import SweepScores
+    from ..sweep.trainings import Plan, Training
 
 
 def _plan_rows(plan: Plan) -> list[dict[str, object]]:

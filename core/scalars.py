@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .log import Epoch
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 FOLDER = "tensorboard"
 
@@ -19,7 +22,7 @@ class Scalars:
     """
 
     def __init__(self, run: Path, *, epochs_done: int = 0) -> None:
-        self._writer: Any = None
+        self._writer: SummaryWriter | None = None
         try:
             from torch.utils.tensorboard import SummaryWriter
         except Exception:  # absent, or broken, and then it raises whatever it meets: no reason not to train

@@ -10,12 +10,17 @@ import datetime
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .bounds import check_archive
 from .errors import DataError, UsageError, listing
 from .reading import refuse_pipe, said
 from .workbook_parts import check_parts
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook  # type: ignore[import-not-found]
+    from openpyxl.cell.cell import Cell, MergedCell  # type: ignore[import-not-found]
+    from openpyxl.worksheet.worksheet import Worksheet  # type: ignore[import-not-found]
 
 SUFFIXES = frozenset({".xlsx", ".xlsm"})
 OTHER_SUFFIXES = frozenset({".xls", ".ods", ".numbers", ".xlsb"})
@@ -86,7 +91,7 @@ def read_sheet(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequenc
                 next="remove the cells far from the table, or save it as CSV UTF-8",
                 subject=str(path),
             )
-    found: list[tuple[Any, int, list[str]]] = []
+    found: list[tuple[Worksheet, int, list[str]]] = []
     first = ""
     for sheet in sheets:
         filled = 0
@@ -122,7 +127,7 @@ def read_sheet(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequenc
     return Sheet(names[:last], _rows(path, sheet, heading, last, known))
 
 
-def _opened(path: Path, *, formulas: bool = False) -> Any:
+def _opened(path: Path, *, formulas: bool = False) -> Workbook:
     try:
         import openpyxl  # type: ignore[import-not-found]
     except ImportError:
@@ -150,13 +155,13 @@ def _opened(path: Path, *, formulas: bool = False) -> Any:
     )
 
 
-def _rows(path: Path, sheet: Any, heading: int, last: int, known: set[int]) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path, sheet: Worksheet, heading: int, last: int, known: set[int]) -> Iterator[tuple[int, list[str]]]:
     above = {
         (row, area.min_col): sheet.cell(area.min_row, area.min_col)
         for area in sheet.merged_cells.ranges
         for row in range(area.min_row + 1, area.max_row + 1)
     }
-    formulas: Any = None
+    formulas: Worksheet | None = None
     for row in sheet.iter_rows(min_row=heading + 1, max_col=last):
         texts = []
         for cell in row:
@@ -179,7 +184,7 @@ def _rows(path: Path, sheet: Any, heading: int, last: int, known: set[int]) -> I
             yield row[0].row, texts
 
 
-def _text(path: Path, cell: Any) -> str:
+def _text(path: Path, cell: Cell | MergedCell) -> str:
     """What a cell shows, as it would stand in a CSV table."""
     value = cell.value
     if value is None:
@@ -201,7 +206,7 @@ def _text(path: Path, cell: Any) -> str:
     return trimmed(str(value))
 
 
-def _time(path: Path, cell: Any, value: datetime.date | datetime.time | datetime.timedelta) -> str:
+def _time(path: Path, cell: Cell | MergedCell, value: datetime.date | datetime.time | datetime.timedelta) -> str:
     written = str(cell.number_format).lower()
     if isinstance(value, datetime.time):
         passed = datetime.timedelta(
@@ -230,7 +235,7 @@ def _time(path: Path, cell: Any, value: datetime.date | datetime.time | datetime
     return f"{int(minutes // 60)}:{int(minutes % 60):02d}:{seconds:06.3f}".rstrip("0").rstrip(".")
 
 
-def _cell_error(path: Path, cell: Any, what: str, why: str, next_: str) -> DataError:
+def _cell_error(path: Path, cell: Cell | MergedCell, what: str, why: str, next_: str) -> DataError:
     return DataError(
         f"{path}, sheet {cell.parent.title}, cell {cell.coordinate} {what}", why=why, next=next_, subject=str(path)
     )

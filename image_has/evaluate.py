@@ -15,10 +15,11 @@ from ..core.run_settings import read_settings
 from ..core.runs import ROOTS, SETTINGS
 from .datasets import open_images
 from .images import ImageTable
-from .localizer import Localizer, open_localizer, weights_files
+from .localizer import Localizer, open_localizer
 from .predict import MANY, Predictions, predict, read_boxes, read_maps, write_boxes
 from .scores import ImageScores, score
 from .settings import ImageSettings
+from .trained_runs import weights_files
 from .untrained import respelt
 
 

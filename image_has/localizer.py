@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,52 +14,19 @@ import torch
 from torch import Tensor
 
 from ..core.boxes import Boxes
-from ..core.checkpoints import CHECKPOINT
 from ..core.devices import choose_device
 from ..core.errors import UsageError, plural
-from ..core.run_settings import read_settings
-from ..core.runs import ROOTS, SETTINGS, WEIGHTS, find_run, resume_command
+from ..core.runs import ROOTS
 from .activation import activation_map, upsampled
 from .box_workers import boxes_of
 from .decode import as_rgb, read_image
 from .loading import normalised, seed_of, squashed
 from .localize import scaled_boxes
-from .refine import refined
 from .settings import ImageSettings
 from .task import dropped
-from .weights import TrainedNetwork, load_weights
-
-
-class View(NamedTuple):
-    """A part of the image that a network is shown.
-
-    Attributes:
-        top: Of the part, in pixels.
-        left: Of the part.
-        mirrored: Whether it is shown mirrored.
-    """
-
-    top: int
-    left: int
-    mirrored: bool
-
-
-def views(side: int, size: int, *, mirror: bool = False) -> list[View]:
-    """The whole image where it has the network's size; else ten crops: corners, centre, and their mirror images.
-
-    Args:
-        side: Of the square image, in pixels.
-        size: Of what a network sees.
-        mirror: Whether the whole image's mirror image is a view too.
-
-    >>> len(views(224, 224)), len(views(224, 224, mirror=True)), len(views(256, 224)), views(256, 224)[8]
-    (1, 2, 10, View(top=16, left=16, mirrored=False))
-    """
-    if side == size:
-        return [View(0, 0, mirrored) for mirrored in ((False, True) if mirror else (False,))]
-    last, middle = side - size, (side - size) // 2
-    places = [(0, 0), (0, last), (last, 0), (last, last), (middle, middle)]
-    return [View(top, left, mirrored) for top, left in places for mirrored in (False, True)]
+from .trained_runs import trained_networks
+from .views import part_of, refined_together, resized, shrunk_to, views
+from .weights import TrainedNetwork
 
 
 class Localization(NamedTuple):
@@ -213,7 +180,7 @@ class Localizer:
         Raises:
             ValueError: `top` is below 1.
         """
-        found = []
+        found: list[LocalizedImage] = []
         for first in range(0, len(images), at_once(top)):
             some = images[first : first + at_once(top)]
             pixels = torch.stack([squashed(as_rgb(image), side=self.side) for image in some])
@@ -234,7 +201,7 @@ class Localizer:
         maps = seen.maps.cpu().numpy()
         boxes = boxes_of(maps, self.settings.localize)
         chosen = seen.probabilities.gather(1, seen.ranked).tolist()
-        found = []
+        found: list[LocalizedImage] = []
         for i, (ranked, scores) in enumerate(zip(seen.ranked.tolist(), chosen, strict=True)):
             corners = scaled_boxes(boxes[i], map_size=maps.shape[-2:], image_size=sizes[i]).round(2).tolist()
             several = zip(ranked, scores, corners, strict=True)
@@ -277,9 +244,9 @@ class Localizer:
         sizes = dict.fromkeys((seen.size, *rules.sizes)) if not rules.ten_crop else (x.shape[-1],)
         outputs = []
         for side in sizes:
-            whole = _resized(x, side)
+            whole = resized(x, side)
             for look in views(side, seen.size if rules.ten_crop else side, mirror=rules.mirror):
-                shown = _part(whole, look, seen.size if rules.ten_crop else side)
+                shown = part_of(whole, look, seen.size if rules.ten_crop else side)
                 outputs.append((look, [member.network(shown) for member in self.members]))
         everything = [one.logits.float().softmax(1) for _, several in outputs for one in several]
         probabilities = torch.stack(everything).mean(0)
@@ -304,7 +271,7 @@ class Localizer:
             maps = maps if rules.scale == "range" else maps.clamp(min=0)
             maps, picture = (shrunk_to(one, rules.refine_size) for one in (maps, picture))
             twice = torch.zeros_like(ranked[:, 0], dtype=torch.bool) if known is None else wanted[:, -1] == wanted[:, 0]
-            maps = _refined(maps, picture, twice, iterations=times)
+            maps = refined_together(maps, picture, twice, iterations=times)
         return Localization(probabilities, ranked, maps)
 
     def _dropped(self, x: Tensor, pixels: Tensor) -> Tensor:
@@ -314,34 +281,6 @@ class Localizer:
         return dropped(x, probability=self.settings.hide.probability, generator=generator)
 
 
-def _part(x: Tensor, look: View, size: int) -> Tensor:
-    """What a view shows, so many pixels wide."""
-    part = x[..., look.top : look.top + size, look.left : look.left + size]
-    return part.flip(-1) if look.mirrored else part
-
-
-def _resized(x: Tensor, side: int) -> Tensor:
-    """(B, 3, S, S) pictures at another side, smoothed where they shrink."""
-    if x.shape[-1] == side:
-        return x
-    return torch.nn.functional.interpolate(x, size=(side, side), mode="bilinear", antialias=True)
-
-
-def shrunk_to(images: Tensor, side: int) -> Tensor:
-    """(B, M, S, S) pictures or maps at a side of at most `side` pixels, each pixel the mean of those it stands for.
-
-    Args:
-        images: Square.
-        side: 0 leaves them.
-
-    >>> shrunk_to(torch.tensor([[[[1.0, 3.0], [5.0, 7.0]]]]), 1)
-    tensor([[[[4.]]]])
-    """
-    if not 0 < side < images.shape[-1]:
-        return images
-    return torch.nn.functional.interpolate(images, size=(side, side), mode="area")
-
-
 def at_once(top: int) -> int:
     """How many images to look at together, so that the maps of `top` classes of each stay few.
 
@@ -349,34 +288,6 @@ def at_once(top: int) -> int:
     (8, 1)
     """
     return max(1, min(8, 64 // max(1, top)))
-
-
-def _refined(maps: Tensor, picture: Tensor, twice: Tensor, *, iterations: int) -> Tensor:
-    """(B, K, S, S) maps refined; of the images where (B,) `twice` the last map is the first once more."""
-    result = torch.empty_like(maps)
-    for group, count in ((~twice, maps.shape[1]), (twice, maps.shape[1] - 1)):
-        for rows in group.nonzero().flatten().split(8):  # few at a time: 48 weights for each pixel
-            if len(rows):
-                result[rows, :count] = refined(maps[rows, :count], picture[rows], iterations=iterations)
-    result[twice, -1] = result[twice, 0]
-    return result
-
-
-def weights_files(sources: Sequence[Path], *, runs: Path = ROOTS["image"]) -> list[Path]:
-    """The weights' files of runs or of such files themselves, which may not be there yet; the newest run's for none.
-
-    Raises:
-        UsageError: There is no such run.
-    """
-    chosen = [source if source.is_file() else find_run(source, kind="image", root=runs) for source in sources]
-    found = chosen or [find_run(None, kind="image", root=runs)]
-    return [_file_of(one) if one.is_dir() else one for one in found]
-
-
-def _file_of(run: Path) -> Path:
-    """The file of a run's network: the finished one's, else the last epoch's."""
-    unfinished = (run / CHECKPOINT).exists() and not (run / WEIGHTS).exists()
-    return run / (CHECKPOINT if unfinished else WEIGHTS)
 
 
 def open_localizer(
@@ -399,19 +310,6 @@ def open_localizer(
     Returns:
         The localizer, its settings, and the files of weights.
     """
-    files = weights_files(sources, runs=runs)
-    members: list[TrainedNetwork] = []
-    for file in files:
-        if not file.exists() and file.name == WEIGHTS:
-            raise UsageError(
-                f"{file.parent} holds no trained network yet",
-                why="its training did not come to its end",
-                next=resume_command(file.parent, "image"),
-                subject=str(file),
-            )
-        members.append(load_weights(file))
-    settings = members[0].settings
-    if (files[0].parent / SETTINGS).exists():
-        settings = replace(read_settings(files[0].parent, ImageSettings)[0], localize=settings.localize)
+    members, settings, files = trained_networks(sources, runs=runs)
     settings = settings.updated(changes or {}, origin="option")
     return Localizer.of(*members, settings=settings, device=device, map_members=map_members), settings, files

@@ -1,7 +1,8 @@
 """Settings compared over seeds, on either half of the package: `thas sweep`.
 
-`plan` says what is compared, `half` what is asked of a half, `run` trains and measures, `table` compares, `report` and
-`picture` show. Importing this package is cheap: the names below load their modules when they are first used.
+`plan` says what is compared, `half` what is asked of a half, `trainings` what is to be trained, `run` trains and
+measures, `table` compares, `report` and `picture` show. Importing this package is cheap: the names below load their
+modules when they are first used.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from ..core.lazy import lazy_names
 if TYPE_CHECKING:
     from .half import Half, Outcome
     from .plan import Arm, Experiment, read_experiment
-    from .run import make_plan, run_sweep
+    from .run import run_sweep
     from .table import SweepScores
+    from .trainings import make_plan
 
 _HOME = {
     "Arm": "plan",
@@ -22,7 +24,7 @@ _HOME = {
     "Half": "half",
     "Outcome": "half",
     "SweepScores": "table",
-    "make_plan": "run",
+    "make_plan": "trainings",
     "read_experiment": "plan",
     "run_sweep": "run",
 }

@@ -23,7 +23,7 @@ from thas.image_has.evaluate import ScoredImages, evaluate
 from thas.image_has.evaluation_pictures import draw_predictions, spread_rows
 from thas.image_has.loading import normalised
 from thas.image_has.localize import localize
-from thas.image_has.localizer import Localization, Localizer, open_localizer, views
+from thas.image_has.localizer import Localization, Localizer, open_localizer
 from thas.image_has.network import CamNetwork, build_network
 from thas.image_has.photographs import localize_photographs
 from thas.image_has.predict import predict, read_boxes, read_maps, write_boxes
@@ -32,6 +32,7 @@ from thas.image_has.scores import score
 from thas.image_has.session import train_run
 from thas.image_has.settings import ImageSettings
 from thas.image_has.train import train
+from thas.image_has.views import views
 from thas.image_has.weights import TrainedNetwork
 
 SETTINGS = ImageSettings().updated(

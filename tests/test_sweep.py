@@ -18,7 +18,8 @@ from thas.core.processes import only_one, run_jobs
 from thas.core.runs import find_run
 from thas.core.spread import Spread
 from thas.sweep.plan import Arm, Experiment
-from thas.sweep.run import DONE, make_plan, run_sweep
+from thas.sweep.run import run_sweep
+from thas.sweep.trainings import DONE, make_plan
 from thas.temporal_has.sweep import TemporalHalf
 
 from .sweep_data import SMALL, planted_dataset
