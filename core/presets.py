@@ -68,7 +68,7 @@ class Layer:
 
     origin: str
     values: Mapping[str, object]
-    sources: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict[str, str])
     typed: bool = True
     """Whether somebody typed it or named its file as a preset, so that it may name plug-ins (`thas.core.plugins`)."""
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from .log import Epoch
 
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
+
+class _Writer(Protocol):
+    """What is used of TensorBoard's."""
+
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int, /) -> None: ...
+    def close(self) -> None: ...
+
 
 FOLDER = "tensorboard"
 
@@ -22,7 +27,7 @@ class Scalars:
     """
 
     def __init__(self, run: Path, *, epochs_done: int = 0) -> None:
-        self._writer: SummaryWriter | None = None
+        self._writer: _Writer | None = None
         try:
             from torch.utils.tensorboard import SummaryWriter
         except Exception:  # absent, or broken, and then it raises whatever it meets: no reason not to train

@@ -146,7 +146,7 @@ class Dataset:
         """
         # ActivityNet's ids lack the v_ that its files' names begin with.
         names = (video, Path(video).stem, f"v_{video}")
-        files = next((self.video_files[name] for name in names if name in self.video_files), [])
+        files = next((self.video_files[name] for name in names if name in self.video_files), list[Path]())
         if Path(video).suffix.lower() in VIDEO_SUFFIXES:
             files = [path for path in files if path.name == video] or files
         if len(files) == 1:

@@ -81,7 +81,8 @@ def _but_for_affixes(names: Sequence[str], free: Mapping[str, Sequence[str]]) ->
                 fits = free.get(_joined(words[i:j]), [])
                 if len(fits) == 1:
                     found.setdefault((_joined(words[:i]), _joined(words[j:])), {})[name] = fits[0]
-    best = max(found.values(), key=len, default={})
+    nothing: dict[str, str] = {}
+    best = max(found.values(), key=len, default=nothing)
     return best if len(best) > 1 and len(best) >= _MOST * len(names) else {}
 
 

@@ -65,7 +65,7 @@ def with_splits(subsets: Mapping[str, str], splits: Mapping[str, str]) -> tuple[
     near = near_names(splits, subsets)
     listed = {near.get(video, video): subset for video, subset in splits.items()}
     found = {video: listed.get(video, "") for video in subsets}
-    sentences = []
+    sentences: list[str] = []
     if near:
         what = "listed video is called otherwise", "listed videos are called otherwise"
         sentences.append(counted(near, *what) + told(near))

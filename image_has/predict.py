@@ -146,9 +146,9 @@ def write_boxes(path: Path, predictions: Predictions) -> None:
 
     `{"images": [{"image", "width", "height", "boxes": [{"label", "score", "box": [x0, y0, x1, y1]}]}]}`.
     """
-    images = []
+    images: list[dict[str, object]] = []
     for i, name in enumerate(predictions.table.paths):
-        rows = []
+        rows: list[dict[str, object]] = []
         if predictions.predicted[i] >= 0:
             chosen = {int(predictions.predicted[i]): (0, predictions.predicted_boxes)}
             chosen.setdefault(int(predictions.table.labels[i]), (1, predictions.known_boxes))

@@ -47,13 +47,13 @@ class RunContent:
     videos: tuple[str, ...]
     threshold: tuple[float, ...] = ()
     threshold_rule: ThresholdRule = "max"
-    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    files: Mapping[str, Path] = field(default_factory=dict)
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    files: Mapping[str, Path] = field(default_factory=dict[str, Path])
     truth: Annotations | None = None
     iou: Sequence[float] = DEFAULT_IOU
     protocol: str = "activitynet"
     told: LabelsTold | None = None
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict[str, str])
     notes: tuple[str, ...] = ()
 
     @property

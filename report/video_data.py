@@ -150,7 +150,7 @@ def _wanted(runs: Sequence[Judged]) -> dict[str, list[str]]:
 
 def _drawn(run: RunContent, wanted: dict[str, list[str]]) -> dict[str, _Drawn]:
     """The sequences of a run, reduced while they are read: a thousand long videos do not fit into memory."""
-    result = {}
+    result: dict[str, _Drawn] = {}
     for sequence in run.sequences():
         likeliest = sequence.classes[int(sequence.probabilities.argmax())]
         labels = [*wanted.get(sequence.video, []), likeliest]
@@ -234,7 +234,7 @@ def _run_rows(
         return rows.setdefault(video, {"d": [], "o": [], "q": {}})
 
     kinds = one.verdicts.kind if one.verdicts is not None else np.full(len(one.sure), -1)
-    listed = set()
+    listed = set[tuple[str, str, float, float]]()
     for (video, label, start, end, score), kind in zip(one.sure, kinds.tolist(), strict=True):
         listed.add((video, label, start, end))
         of(video)["d"].append([number[label], round(100 * start), round(100 * end), float(f"{score:.4g}"), kind])

@@ -17,6 +17,7 @@ from ..core.bounds import check_archive
 from ..core.data_options import DataOptions
 from ..core.log import Epoch, Event, OnEvent
 from ..core.messages import collected
+from ..core.narrowing import as_table, is_table
 from ..core.presets import Table
 from ..core.resume import Begin
 from ..core.settings_table import SettingsTable
@@ -36,7 +37,7 @@ class Outcome:
 
     values: np.ndarray
     draws: np.ndarray
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
     def warnings(self) -> list[str]:
@@ -62,8 +63,8 @@ class Outcome:
             with np.load(path, allow_pickle=False) as file:
                 values, draws, facts = file["values"], file["draws"], json.loads(str(file["facts"]))
             floats = values.dtype.kind == draws.dtype.kind == "f" and values.ndim == 1 and draws.ndim == 2
-            sound = floats and draws.shape[1] == len(values) and isinstance(facts, dict)
-            return cls(values, draws, facts) if sound else None
+            sound = floats and draws.shape[1] == len(values) and is_table(facts)
+            return cls(values, draws, as_table(facts)) if sound else None
         except Exception:  # a damaged archive raises almost anything, and is measured again
             return None
 

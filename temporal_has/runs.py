@@ -209,7 +209,7 @@ def prepare_evaluation(
         write_result(run, localize_dataset(run, settings=settings.localize, of=of))
         found = read_detections(run / DETECTIONS)
     detections, facts = found
-    warnings = []
+    warnings: list[str] = []
     told_videos = facts.get("videos")
     scored = set(told_videos if is_texts(told_videos) else truth.videos)
     missing = [video for video in truth.videos if video not in scored]

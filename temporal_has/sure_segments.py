@@ -63,7 +63,7 @@ def _apart(table: Segments, rows: np.ndarray, share: float) -> np.ndarray:
     left = np.lexsort((end, start, -score))  # by falling score; ties by time, so that the order is never luck
     best = score[left[0]]
     left = left[score[left] >= share * best] if best > 0 else left[:1]
-    kept = []
+    kept: list[int] = []
     while len(left):
         first, left = left[0], left[1:]
         kept.append(first)
