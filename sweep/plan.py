@@ -122,7 +122,7 @@ def shown(value: object) -> str:
     ('[5,10]', '0.5', 'max')
     """
     if isinstance(value, list | tuple):
-        return f"[{','.join(shown(one) for one in as_list(cast('object', value)))}]"
+        return "[" + ",".join(map(shown, cast("list[object]", value))) + "]"
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
