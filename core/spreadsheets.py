@@ -10,17 +10,12 @@ import datetime
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from .bounds import check_archive
 from .errors import DataError, UsageError, listing
 from .reading import refuse_pipe, said
 from .workbook_parts import check_parts
-
-if TYPE_CHECKING:
-    from openpyxl import Workbook  # type: ignore[import-not-found]
-    from openpyxl.cell.cell import Cell, MergedCell  # type: ignore[import-not-found]
-    from openpyxl.worksheet.worksheet import Worksheet  # type: ignore[import-not-found]
 
 SUFFIXES = frozenset({".xlsx", ".xlsm"})
 OTHER_SUFFIXES = frozenset({".xls", ".ods", ".numbers", ".xlsb"})
@@ -91,7 +86,7 @@ def read_sheet(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequenc
                 next="remove the cells far from the table, or save it as CSV UTF-8",
                 subject=str(path),
             )
-    found: list[tuple[Worksheet, int, list[str]]] = []
+    found: list[tuple[Any, int, list[str]]] = []
     first = ""
     for sheet in sheets:
         filled = 0
@@ -127,7 +122,7 @@ def read_sheet(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequenc
     return Sheet(names[:last], _rows(path, sheet, heading, last, known))
 
 
-def _opened(path: Path, *, formulas: bool = False) -> Workbook:
+def _opened(path: Path, *, formulas: bool = False) -> Any:
     try:
         import openpyxl  # type: ignore[import-not-found]
     except ImportError:
@@ -155,13 +150,13 @@ def _opened(path: Path, *, formulas: bool = False) -> Workbook:
     )
 
 
-def _rows(path: Path, sheet: Worksheet, heading: int, last: int, known: set[int]) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path, sheet: Any, heading: int, last: int, known: set[int]) -> Iterator[tuple[int, list[str]]]:
     above = {
         (row, area.min_col): sheet.cell(area.min_row, area.min_col)
         for area in sheet.merged_cells.ranges
         for row in range(area.min_row + 1, area.max_row + 1)
     }
-    formulas: Worksheet | None = None
+    formulas: Any = None
     for row in sheet.iter_rows(min_row=heading + 1, max_col=last):
         texts = []
         for cell in row:
@@ -184,7 +179,7 @@ def _rows(path: Path, sheet: Worksheet, heading: int, last: int, known: set[int]
             yield row[0].row, texts
 
 
-def _text(path: Path, cell: Cell | MergedCell) -> str:
+def _text(path: Path, cell: Any) -> str:
     """What a cell shows, as it would stand in a CSV table."""
     value = cell.value
     if value is None:
@@ -206,7 +201,7 @@ def _text(path: Path, cell: Cell | MergedCell) -> str:
     return trimmed(str(value))
 
 
-def _time(path: Path, cell: Cell | MergedCell, value: datetime.date | datetime.time | datetime.timedelta) -> str:
+def _time(path: Path, cell: Any, value: datetime.date | datetime.time | datetime.timedelta) -> str:
     written = str(cell.number_format).lower()
     if isinstance(value, datetime.time):
         passed = datetime.timedelta(
@@ -235,7 +230,7 @@ def _time(path: Path, cell: Cell | MergedCell, value: datetime.date | datetime.t
     return f"{int(minutes // 60)}:{int(minutes % 60):02d}:{seconds:06.3f}".rstrip("0").rstrip(".")
 
 
-def _cell_error(path: Path, cell: Cell | MergedCell, what: str, why: str, next_: str) -> DataError:
+def _cell_error(path: Path, cell: Any, what: str, why: str, next_: str) -> DataError:
     return DataError(
         f"{path}, sheet {cell.parent.title}, cell {cell.coordinate} {what}", why=why, next=next_, subject=str(path)
     )
