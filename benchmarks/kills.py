@@ -297,8 +297,10 @@ def _closed(work: Path, *, to: int) -> None:
 
 
 def _as_nobody(work: Path) -> None:
-    os.setgid(_NOBODY)
-    os.setuid(_NOBODY)
+    """Where nobody may read Python and the checkout; else as root, for whom thas respects what is marked read-only."""
+    if all(place.stat().st_mode & 0o001 for file in (os.__file__, __file__) for place in Path(file).resolve().parents):
+        os.setgid(_NOBODY)
+        os.setuid(_NOBODY)
     os.environ |= {"HOME": str(work), "TMPDIR": str(work)}
     tempfile.tempdir = None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from ..core.errors import UsageError
 from ..core.files import cannot_write, put_in_place
 from ..core.progress import Progress, silent
 from ..core.segments import Segments
+from ..core.temporary_names import remove_unfinished, unfinished_path
 from ..features.decode import decode_frames
 from ..features.video import FrameTable, opened, scan_video
 
@@ -188,9 +188,10 @@ class _Film:
         import av
 
         self.path, self._size = path, (size[0] + size[0] % 2, size[1] + size[1] % 2)
-        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._part = unfinished_path(path)
         with self._writing():
             path.parent.mkdir(parents=True, exist_ok=True)
+            remove_unfinished(path.parent, own=False)
             self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
         rate = Fraction(max(fps, 1.0)).limit_denominator(1001)
         options = {"crf": str(quality), "preset": "veryfast"}

@@ -102,7 +102,7 @@ def test_a_full_disk_is_named_and_leaves_nothing_unfinished(tmp_path, video, mon
     def full(source, target):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("thas.report.clips.os.replace", full)
+    monkeypatch.setattr("thas.core.files.os.replace", full)
     with pytest.raises(DataError) as caught:
         cut_clips(video, [Clip("Run", 1, 2, "clip.mp4")], tmp_path / "clips")
     assert "disk is full" in caught.value.why
