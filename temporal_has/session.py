@@ -110,6 +110,8 @@ def train_run(
     labels, missing = training_labels(opened, cache, dataset=dataset, skip_missing=options.skip_missing)
     if settings.train.points and opened.points_path is not None:
         labels = PointLabels(labels, opened.points())
+        which = f"{plural(len(labels.points), 'click')} of {opened.points_path}"
+        logger.info("%s: where a label has any in a video, each of its actions there must have one", which)
     elif opened.points_path is not None and not settings.train.points:
         logger.warning("%s is not learned from; --set train.points=1 heeds its clicks", opened.points_path)
     _warn_of_data(opened, labels, preset=dataset in dataset_presets())

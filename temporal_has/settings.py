@@ -124,8 +124,8 @@ class TrainSettings:
         auto=True,
     )
     points: float = setting(
-        0.0,
-        "weight of the loss at clicked moments (points.csv), beside that of whole videos; 0 heeds no clicks",
+        1.0,
+        "weight of the loss at clicked moments, if there is a points.csv, beside that of videos; 0 heeds no clicks",
         "ours",
         low=0,
     )
@@ -211,6 +211,7 @@ class Settings(SettingsTable):
 
     kind: ClassVar[Kind] = "temporal"
     earlier: ClassVar[Mapping[str, object]] = {
+        "train.points": 0.0,
         "network.kernel_most": 0,
         "localize.squash": False,
         "localize.probability_power": 1.0,

@@ -24,7 +24,7 @@ from thas.temporal_has.points import (
 from thas.temporal_has.settings import Settings
 from thas.temporal_has.train import train
 
-from .conftest import make_features, planted_videos
+from .conftest import make_features, papers_settings, planted_videos
 
 CLASSES = ["class_0", "class_1", "class_2"]
 
@@ -170,7 +170,7 @@ def test_clicks_tell_what_labels_cannot(presets):
 
 def test_without_weight_points_change_nothing_and_with_it_they_are_part_of_the_run():
     features, labels, _, _, clicks = deceptive()
-    settings = Settings().updated({"train.epochs": 1, "train.device": "cpu"})
+    settings = Settings().updated({"train.epochs": 1, "train.device": "cpu", "train.points": 0})
     plain = train(features, labels, classes=CLASSES, settings=settings)
     none = train(features, PointLabels(labels, clicks), classes=CLASSES, settings=settings)
     weighted = settings.updated({"train.points": 1.0})
@@ -178,6 +178,12 @@ def test_without_weight_points_change_nothing_and_with_it_they_are_part_of_the_r
     first = [model.network.state_dict()["classifier.weight"] for model in (plain, none, some)]
     assert torch.equal(first[0], first[1])
     assert not torch.equal(first[0], first[2])
+
+
+def test_clicks_are_heeded_but_in_the_paper_and_by_runs_that_knew_none():
+    assert Settings().train.points == 1
+    assert papers_settings().train.points == 0
+    assert Settings.kept({}).train.points == 0
 
 
 def test_a_data_set_reads_its_clicks(tmp_path):
