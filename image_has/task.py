@@ -101,7 +101,8 @@ class ImageTask:
     @staticmethod
     @contextmanager
     def _at_rest(weights: Sequence[nn.Parameter]) -> Generator[None]:
-        """No gradients of these in the block."""
+        """No gradients of these in the block; what had none before it has none after it."""
+        weights = [one for one in weights if one.requires_grad]
         for one in weights:
             one.requires_grad_(False)
         try:

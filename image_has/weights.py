@@ -190,7 +190,8 @@ def start_from(
 ) -> CamNetwork | LibraryNetwork:
     """A network that starts from weights: a library's for the same architecture, or a file of ours.
 
-    What the file lacks (the added convolution, the classifier) and a classifier for other classes keep fresh weights.
+    What the file lacks (the added convolution, the classifier) and a classifier for other classes keep fresh weights; a
+    library's classifier begins at zero.
 
     Args:
         path: A .pth file of torchvision's (vgg16, vgg16_bn, googlenet, resnet18, resnet50), or a .safetensors file; of
@@ -206,6 +207,10 @@ def start_from(
     if is_library_name(settings.name):
         library = build_library_network(settings.name, classes=len(classes), seed=seed)
         load_library_weights(library, tensors, path=path, classifier=False)
+        # timm draws an EfficientNet's classifier the larger, the fewer the classes: for ten its first logits are some
+        # fives apart, and the first steps would go into unlearning them. From nothing there is nothing to unlearn.
+        for one in library.model.get_submodule(library.classifier_name).parameters():
+            nn.init.zeros_(one)
         return library
     theirs = _renamed(tensors, settings.name)
     branch = theirs.get("features.inception3a.branch3.1.conv.weight")

@@ -22,10 +22,10 @@ from thas.image_has.loading import squashed
 from thas.image_has.localizer import Localizer
 from thas.image_has.network import OwnNetwork
 from thas.image_has.refine import refined
-from thas.image_has.settings import ImageSettings
+from thas.image_has.settings import ImageSettings, NetworkSettings
 from thas.image_has.untrained import library_settings, open_library_network, untrained_localizer
 from thas.image_has.views import shrunk_to
-from thas.image_has.weights import load_weights, save_weights
+from thas.image_has.weights import load_weights, save_weights, start_from
 
 SMALL = "torchvision:shufflenet_v2_x0_5"
 
@@ -171,6 +171,15 @@ def test_a_fine_tuned_network_is_built_again_from_its_file(tmp_path):
     with torch.inference_mode():
         assert torch.equal(again.network(x).logits, network(x).logits)
     assert (again.classes, again.settings.network.name) == (("a", "b", "c"), SMALL)
+
+
+def test_training_further_begins_from_a_classifier_that_says_nothing(shufflenet):
+    network = start_from(shufflenet, NetworkSettings(name=SMALL), classes=("a", "b"), seed=0).eval()
+    with torch.inference_mode():
+        assert not network(torch.rand(1, 3, 64, 64)).logits.any(), "else the first steps go into unlearning it"
+    begun = open_library_network(SMALL, weights=shufflenet).network.state_dict()
+    trunk = {name: tensor for name, tensor in network.state_dict().items() if "fc" not in name}
+    assert all(torch.equal(tensor, begun[name]) for name, tensor in trunk.items())
 
 
 def test_settings_know_names_of_libraries_and_refuse_others():

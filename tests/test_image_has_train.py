@@ -346,6 +346,16 @@ def test_trained_further_the_classifier_comes_first_and_the_statistics_stay(colo
     assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
 
 
+def test_what_its_owner_froze_stays_frozen(colours: ImageTable):
+    mine = own_network()
+    first = next(mine.parameters()).requires_grad_(False)
+    before = first.detach().clone()
+    epochs = {"train.epochs": 2, "train.stages": (1,), "train.trunk_rate": (0, 1)}
+    trained, _ = train(colours, settings=SETTINGS.updated(epochs), network=mine)
+    assert torch.equal(next(trained.parameters()), before)
+    assert sum(not one.requires_grad for one in trained.parameters()) == 1
+
+
 def test_nothing_can_be_trained_further_that_was_not_trained(colours: ImageTable):
     with pytest.raises(UsageError, match="name no weights to begin from"):
         train(colours, settings=SETTINGS.updated({"train.freeze_statistics": True}))
