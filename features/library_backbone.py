@@ -43,11 +43,17 @@ def probe(network: nn.Module, backbone: Backbone) -> int:
     """Give a network one black clip; the length of the vector that comes out.
 
     Raises:
-        ValueError: What comes out is not one vector.
+        ValueError: What comes out is not one vector, or another one each time.
     """
     how = backbone.preprocessing
+    clip = torch.zeros(1, 3, backbone.clip_frames, how.crop_height, how.crop_width)
     with torch.inference_mode():
-        found = network(torch.zeros(1, 3, backbone.clip_frames, how.crop_height, how.crop_width))
+        chance = torch.get_rng_state()
+        found = network(clip)
+        drawn = not torch.equal(chance, torch.get_rng_state())
+        again = network(clip) if drawn else found  # a second look costs seconds, and few draw anything
     if found.ndim != 2 or len(found) != 1:
         raise ValueError(f"it gives {tuple(found.shape)} for one clip")
+    if not torch.allclose(found, again, rtol=1e-3, atol=1e-3 * float(found.abs().max())):
+        raise ValueError("it gives another vector each time it is shown the same clip")
     return found.shape[1]

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from thas.cli import run
 from thas.core.errors import CheckpointError, FeatureError, UsageError
@@ -17,6 +18,7 @@ from thas.core.weight_catalogue import CATALOGUE, Published
 from thas.core.weight_store import sha256
 from thas.features.cache import FeatureCache
 from thas.features.extractor import Extractor
+from thas.features.library_backbone import probe
 from thas.features.model_folder import licence_of, revision_of
 from thas.features.runner import Runner
 from thas.features.transformers_pictures import preprocessings
@@ -183,6 +185,37 @@ def test_families_that_are_peculiar(tmp_path):
     transformers.AutoModel.from_config(config).save_pretrained(tmp_path / "yolos")
     how = load_backbone(f"hf:{tmp_path / 'yolos'}").backbone.preprocessing
     assert (how.resize_height, how.crop_height) == (32, 32)
+
+
+def test_a_masked_autoencoder_is_shown_the_whole_picture(tmp_path):
+    config = transformers.ViTMAEConfig(decoder_hidden_size=8, decoder_num_hidden_layers=1, **VISION)
+    transformers.AutoModel.from_config(config).save_pretrained(tmp_path)
+    network = load_backbone(f"hf:{tmp_path}").network
+    clip = torch.rand(1, 3, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        first = network(clip)
+        torch.testing.assert_close(network(clip), first, rtol=1e-3, atol=1e-4)
+        for down in (0, 16):
+            for right in (0, 16):
+                other = clip.clone()
+                other[..., down : down + 16, right : right + 16] += 1
+                assert (network(other) - first).abs().max() > 1e-3, "no patch is left out"
+
+
+def test_what_gives_another_vector_each_time_is_refused(tmp_path):
+    class Chancy(nn.Module):
+        def __init__(self, share: float):
+            super().__init__()
+            self.share = share
+
+        def forward(self, clips: torch.Tensor) -> torch.Tensor:
+            return clips.mean(dim=(2, 3, 4)) + 1 + self.share * torch.rand(len(clips), 3)
+
+    save(tmp_path, "dinov2")
+    backbone = load_backbone(f"hf:{tmp_path}").backbone
+    assert probe(Chancy(0), backbone) == 3, "a draw that nothing follows from is none"
+    with pytest.raises(ValueError, match="another vector each time"):
+        probe(Chancy(1), backbone)
 
 
 def test_an_untrained_pooler_is_not_used(tmp_path):
