@@ -58,6 +58,11 @@ class Published:
         return is_non_commercial(self.licence)
 
 
+NETWORKS_OF_PICTURES = {f"efficientnet_lite{i}": f"timm:tf_efficientnet_lite{i}" for i in range(3)} | {
+    name: f"torchvision:{name}" for name in ("resnet18", "resnet50", "googlenet")
+}
+"""Which library's network each of the catalogue's weights for images is of."""
+
 WITHOUT_THEM = (
     "on 54 films of people, a backbone learned from their labels alone gave a mean mAP of 10 to 25, guesses with the "
     "true labels 40, i3d 99"

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from ..core import plugins
 from ..core.errors import UsageError
+from ..core.weight_catalogue import NETWORKS_OF_PICTURES
 from .flow import FlowPreprocessing, tv_l1
 from .preprocessing import Preprocessing
 
@@ -96,8 +97,24 @@ def backbone_for(name: str | None, weights: str | None) -> str:
 
     >>> backbone_for(None, "i3d"), backbone_for(None, "mine.safetensors"), backbone_for("s3d", "mine.pth")
     ('i3d', 'c3d', 's3d')
+    >>> backbone_for(None, "efficientnet_lite0")
+    'timm:tf_efficientnet_lite0'
+
+    Raises:
+        UsageError: The weights are of a network of pictures that no backbone is made of.
     """
-    return name or (weights if weights in plugins.registered("backbones") else None) or "c3d"
+    if name or weights is None:
+        return name or "c3d"
+    if weights in plugins.registered("backbones"):
+        return weights
+    pictures = NETWORKS_OF_PICTURES.get(weights, "c3d")
+    if pictures.startswith("torchvision:"):
+        raise UsageError(
+            f"{weights} is a network of pictures, and no backbone of videos",
+            why="it boxes things in photographs (thas image localize)",
+            next="--weights i3d; or for single frames --weights efficientnet_lite0",
+        )
+    return pictures
 
 
 # Sports-1M weights, in the original's geometry (facts: Tran et al.'s Caffe code). The mean is the usual stand-in for

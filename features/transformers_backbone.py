@@ -108,7 +108,8 @@ def load_transformers(name: str, weights: str | Path | None, *, random_weights: 
     place = _folder(name, weights)
     config = _read(name, place, lambda: transformers.AutoConfig.from_pretrained(str(place), local_files_only=True))
     if hasattr(config, "mask_ratio"):
-        config.mask_ratio = 0.0  # a masked autoencoder is shown a quarter of each picture, another one each time
+        # A masked autoencoder is shown a quarter of each picture, another one each time.
+        vars(config)["mask_ratio"] = 0.0
     files = weight_files(place)
     if random_weights:
         model, missing = _read(name, place, lambda: transformers.AutoModel.from_config(config)), list[str]()

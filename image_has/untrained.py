@@ -13,18 +13,13 @@ from pathlib import Path
 import torch
 
 from ..core.errors import CheckpointError, UsageError
-from ..core.weight_catalogue import CATALOGUE
+from ..core.weight_catalogue import CATALOGUE, NETWORKS_OF_PICTURES
 from ..core.weight_store import find_weights, stored
 from .imagenet import CLASSES, chosen_classes, imagenet_classes, spelt_as
 from .library import build_library_network, input_facts, is_library_name, load_library_weights
 from .localizer import Localizer
 from .settings import LIBRARIES, ImageSettings
 from .weights import TrainedNetwork, read_tensors
-
-PUBLISHED = {f"efficientnet_lite{i}": f"timm:tf_efficientnet_lite{i}" for i in range(3)} | {
-    name: f"torchvision:{name}" for name in ("resnet18", "resnet50", "googlenet")
-}
-"""Which network each of the catalogue's weights for images is of."""
 
 
 def own_colours(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -34,7 +29,7 @@ def own_colours(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
         name: With the library's prefix.
     """
     facts = input_facts(name)
-    known = next((CATALOGUE[weights] for weights, network in PUBLISHED.items() if network == name), None)
+    known = next((CATALOGUE[weights] for weights, network in NETWORKS_OF_PICTURES.items() if network == name), None)
     return (known and known.mean) or facts.mean, (known and known.std) or facts.std
 
 
@@ -59,7 +54,7 @@ def find_library_weights(name: str) -> Path:
     Raises:
         CheckpointError: It is not on this machine; says which file, and where it is looked for.
     """
-    fetched = next((weights for weights, network in PUBLISHED.items() if network == name), None)
+    fetched = next((weights for weights, network in NETWORKS_OF_PICTURES.items() if network == name), None)
     if fetched and (path := stored(fetched)):
         return path
     short = name.partition(":")[2]
@@ -106,7 +101,7 @@ def open_library_network(
         CheckpointError: The weights are missing, or of another network.
     """
     if name is None:
-        name = PUBLISHED.get(str(weights), "")
+        name = NETWORKS_OF_PICTURES.get(str(weights), "")
         if not name:
             raise UsageError(
                 f"what network is {weights} of?", why="a file does not say", next="--network timm:NAME --weights FILE"

@@ -16,6 +16,7 @@ from thas.cli import run
 from thas.core.errors import CheckpointError, FeatureError, UsageError
 from thas.core.weight_catalogue import CATALOGUE, Published
 from thas.core.weight_store import sha256
+from thas.features.backbones import backbone_for
 from thas.features.cache import FeatureCache
 from thas.features.extractor import Extractor
 from thas.features.library_backbone import probe
@@ -363,6 +364,15 @@ def test_timm_takes_weights_of_the_catalogue_in_order(tmp_path, monkeypatch):
     shutil.copy(kept, other)
     with pytest.raises(CheckpointError, match="do not fit"):
         load_backbone("timm:test_efficientnet", weights=other)
+
+
+def test_weights_of_pictures_bring_their_network_along_or_are_refused():
+    assert {backbone_for(None, name) for name in CATALOGUE if name.startswith("efficientnet")} == {
+        f"timm:tf_efficientnet_lite{i}" for i in range(3)
+    }
+    with pytest.raises(UsageError, match="resnet50 is a network of pictures"):
+        backbone_for(None, "resnet50")
+    assert backbone_for("timm:resnet50", "resnet50") == "timm:resnet50"
 
 
 def test_what_is_wrong_with_timm_is_named(monkeypatch):
