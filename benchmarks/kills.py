@@ -7,7 +7,7 @@ times at a random moment, else just before one of its file operations (opening t
 folder), drawn at random. Then it is typed again as its message says (`--resume` where it trains), and what it made is
 compared with an undisturbed run: the same bytes of what is named under `keeps`, and no file that an undisturbed run
 does not leave. With FULL=1 (for root, on Linux) each command instead meets, as a user that is not root, a folder that
-is read-only and a disk with room for another 8 KB: it must say so in three lines, leave no unfinished file, and make
+is read-only and a disk that is full: it must say so in three lines, leave no unfinished file, and make
 the same when it is typed again with room. Prints a row a command; the exit code is 1 if anything was lost.
 """
 
@@ -275,7 +275,7 @@ def refuse(name: str, root: Path) -> bool:
         _closed(work, to=0o755)
         disk = os.statvfs(work)
         used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
-        subprocess.run(["mount", "-o", f"remount,size={used + 8192}", work], check=True)
+        subprocess.run(["mount", "-o", f"remount,size={used}", work], check=True)
         full = _told(name, "full disk", command.types, work, usual)
         subprocess.run(["mount", "-o", "remount,size=2G", work], check=True)
         tokens = command.types

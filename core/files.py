@@ -24,8 +24,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _refuse_read_only(path)
+        make_room(path)
         try:
             _write_nameless(temporary, content.encode() if isinstance(content, str) else content)
             put_in_place(temporary, path)
@@ -106,11 +105,18 @@ def remove_unfinished(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _refuse_read_only(path: Path) -> None:
-    """Respect a file or folder marked read-only, also for root, whom the system would let through."""
-    for place in (path, path.parent):
+def make_room(path: Path) -> None:
+    """Make the folder that a file is to lie in.
+
+    Raises:
+        OSError: The file, its folder, or the one that this would be made in is marked read-only, which is respected
+            also for root, whom the system would let through; or the system refuses.
+    """
+    folder = next(place for place in path.parents if place.exists())
+    for place in (path, folder):
         if place.exists() and not place.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
             raise PermissionError(errno.EACCES, f"{place} is marked read-only", str(place))
+    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def cannot_write(path: Path, error: OSError) -> DataError:

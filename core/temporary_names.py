@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from .files import cannot_write, put_in_place
+from .files import cannot_write, make_room, put_in_place
 
 _PREFIX = ".unfinished-"
 # Whether a process of another machine lives cannot be seen from here; what was not touched for so long is left over.
@@ -55,7 +55,7 @@ def replacing(path: Path) -> Generator[Path]:
     """
     temporary = unfinished_path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_room(path)
         remove_unfinished(path.parent, own=False)
         yield temporary
         put_in_place(temporary, path)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core import hdf5
 from ..core.errors import FeatureError, ThasError, UsageError
+from ..core.files import cannot_write
 from ..core.progress import Progress
 from ..core.temporary_names import replacing
 from .cache import Details, FeatureCache, may_link
@@ -243,10 +244,15 @@ def pack_cache(
             name = file_name(video)
             with cache.reading(video) as group:
                 if how == "copy":
-                    inside = packed.create_group(name)
-                    inside.attrs.update(group.attrs)
-                    for item in group:
-                        group.copy(item, inside)
+                    try:
+                        inside = packed.create_group(name)
+                        inside.attrs.update(group.attrs)
+                        for item in group:
+                            group.copy(item, inside)
+                    except OSError as error:
+                        if "write failed" in str(error):  # or a full disk would be told of the features that are read
+                            raise cannot_write(target, error) from error
+                        raise
             if how == "links":
                 relative = os.path.relpath(cache.path.resolve() / name, target.parent.resolve())
                 packed[name] = h5py.ExternalLink(relative, "/")

@@ -88,3 +88,18 @@ def test_what_is_written_by_name_is_whole_and_takes_with_it_what_the_killed_left
     with pytest.raises(DataError, match="could not be written"), replacing(path) as temporary:
         os.mkdir(path.parent)  # the system refuses: it is there
     assert (path.read_text(), sorted(os.listdir(path.parent))) == ("whole", [mine.name, "a.h5"])
+
+
+def test_no_folder_is_made_in_one_that_is_read_only(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    closed.chmod(0o555)
+    try:
+        for path in (closed / "a.txt", closed / "new" / "deep" / "a.txt"):
+            with pytest.raises(DataError, match="could not be written"):
+                write_atomically(path, "x")
+            with pytest.raises(DataError, match="could not be written"), replacing(path):
+                pass
+        assert list(closed.iterdir()) == []
+    finally:
+        closed.chmod(0o755)
