@@ -9,9 +9,10 @@ from thas.core.segments import Segments
 from thas.eval import PROTOCOLS, Annotations
 from thas.eval.assessment import Beside, assess, choose_subset, compare_assessments, read_video_list
 from thas.eval.baselines import baselines
-from thas.eval.explanation import error_table, explain
+from thas.eval.explanation import action_table, error_table, explain, summary
+from thas.eval.irregularities import oddities
 from thas.eval.preparation import prepare
-from thas.eval.thumos14 import VIDEO_LISTS
+from thas.eval.thumos14 import CLASS_IDS, VIDEO_LISTS
 
 TRUTH = Annotations(
     Segments(["v", "w", "x"], ["a", "a", "b"], [0, 0, 0], [10, 10, 10]),
@@ -91,6 +92,22 @@ def test_a_protocol_that_heeds_ambiguous_segments_says_that_there_are_none(proto
         assert any(name.startswith("missing kinds") for name in counts) == missing
 
 
+def test_rows_that_are_odd_are_counted_and_ordinary_ones_are_not():
+    truth = Annotations(
+        Segments(["v", "v", "w"], ["a", "a", "b"], [0, 19, 0], [0.5, 21.5, 10]), ("a", "b"), dict.fromkeys("vw", 20.0)
+    )
+    detections = Segments(
+        ["v", "v", "v", "w"], ["a", "b", "a", "a"], [0, 0, 1, 2], [9, 9, 9, 21.0], [0.4, 0.3, 0.2, 0.1]
+    )
+    counts = oddities(prepare(detections, truth, protocol=PROTOCOLS["activitynet"]), truth)
+    assert {name: number for name, number in counts.items() if number} == {
+        "ground truths that end more than 1 s past the video": 1
+    }
+    late = Annotations(truth.segments, truth.classes, dict.fromkeys("vw", 19.5))
+    counts = oddities(prepare(detections, late, protocol=PROTOCOLS["activitynet"]), late)
+    assert counts["detections that end more than 1 s past the video"] == 1
+
+
 def test_blind_tiles_have_the_lengths_that_people_compare_with():
     names = {one.name for one in baselines(TRUTH, iou=[0.5])}
     assert names == {*(f"tiles of {n} s" for n in (1, 2, 3, 5, 10, 20, 30)), "whole video"}
@@ -104,3 +121,20 @@ def test_prices_are_told_in_per_cent_with_the_change_in_points():
     corrected = dict(zip(table.columns[0].cells, table.columns[3].cells, strict=True))
     assert corrected["wrong label"] == "75.0 (+50.0)"
     assert corrected["background"] == "25.0 (+0.0)"
+
+
+def test_the_parts_of_the_explanation_are_shares_of_what_they_are_said_to_be():
+    explained = explain(assess(found("v", "x"), TRUTH, iou=[0.5]), TRUTH)
+    table = action_table(explained)
+    rows = dict(zip(table.columns[1].cells, zip(*(table.columns[i].cells for i in (2, 3)), strict=True), strict=True))
+    assert rows["found"] == ("1", "33.3 %")
+    assert rows["missed"] == ("2", "66.7 %")
+    assert any(
+        "(50 % of the leading detections)" in line or "(50.0 % of the leading" in line for line in summary(explained)
+    )
+
+
+def test_thumos14s_classes_have_the_challenges_numbers():
+    # detclasslist.txt: 20 of the 101 classes, by number and, which is the same, by name.
+    assert (len(CLASS_IDS), sum(CLASS_IDS), min(CLASS_IDS), max(CLASS_IDS)) == (20, 894, 7, 97)
+    assert [CLASS_IDS[number] for number in sorted(CLASS_IDS)] == sorted(CLASS_IDS.values())

@@ -155,6 +155,27 @@ def test_slices_cover_the_actions_and_a_single_group_is_the_score():
     assert whole.map == pytest.approx(evaluate(detections, annotations, iou=[0.5]).map[0])
 
 
+def test_groups_have_the_bounds_that_their_names_say():
+    # Actions of 1, 3 and 30 s in a video of 60: shares of 2, 5 and 50 per cent.
+    truth = Annotations(Segments(["v"] * 3, ["a"] * 3, [0, 10, 25], [1, 13, 55]), ("a",), {"v": 60.0})
+    ranking, prepared = ranked(Segments(["v"], ["a"], [0], [1], [0.9]), truth)
+    groups = slices(ranking, prepared, k=0, durations=truth.durations)
+    named = {(group.by, group.name): group.truths for group in groups}
+    assert sum(number for (by, _), number in named.items() if by == "share of its video") == 3
+    for by, unit, values in (("share of its video", " %", (100 / 60, 5, 50)), ("length", " s", (1, 3, 30))):
+        for value in values:
+            fits = [name for (one, name) in named if one == by and within(value, name.removesuffix(unit))]
+            assert len(fits) == 1, (value, named)
+
+
+def within(value: float, words: str) -> bool:
+    """Whether a group called "up to 4", "2 to 4" or "over 4" holds a value."""
+    if words.startswith("over "):
+        return value > float(words.removeprefix("over "))
+    low, _, high = words.removeprefix("up ").removeprefix("to ").rpartition(" to ")
+    return (not low or value > float(low)) and value <= float(high)
+
+
 def test_slices_without_durations_leave_coverage_and_position_out():
     detections, annotations = many(1)
     ranking, prepared = ranked(detections, annotations)

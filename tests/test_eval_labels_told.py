@@ -33,6 +33,8 @@ def test_only_where_all_videos_were_learned_from_does_the_count_say_nothing():
         (6, 4, 3, "unsure"),
         (6, 5, 3, "unsure"),  # 7 of 64 guesses do as well
         (6, 6, 3, "fair"),  # 1 of 64
+        (20, 12, 8, "unsure"),  # with chance 0.4, P(12 of 20 or more) is 0.057
+        (20, 13, 8, "fair"),  # 0.021
         (100, 55, 20, "fair"),
         (3, 3, 3, "unsure"),  # one label alone: nothing can be told
     ],
