@@ -162,7 +162,7 @@ COMMANDS = {
     ),
     **{
         f"convert to {form}": Command(
-            ["convert", "planted/annotations.json", target, "--to", form],
+            ["convert", "planted/annotations.json", target, "--to", form, "--fps", "25"],
             ("new/**/*.*", "new.*"),
             (),
             ("planted",),
