@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -14,6 +15,18 @@ import pytest
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+_SIGNALS = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+
+
+@pytest.fixture(autouse=True)
+def _signals():
+    """What a library such as Ray lets signals do would last for all later tests: a SIGTERM then ended the process."""
+    yield
+    for one, handler in _SIGNALS.items():
+        signal.signal(one, handler)
+
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
