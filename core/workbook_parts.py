@@ -61,7 +61,7 @@ class _Cells:
 def _area(reference: str) -> int:
     """How many cells lie in a range such as A1:C3; 0 where it is none.
 
-    >>> _area("A1:C3"), _area("A1:XFD1048576"), _area("x")
+    >>> _area("A1:C3"), _area("A1:XFD1048576"), _area("?")
     (9, 17179869184, 0)
     """
     from openpyxl.utils.cell import range_boundaries  # type: ignore[import-not-found]
