@@ -11,13 +11,13 @@ from ._version import __version__
 from .core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .annotators.annotation_files import read_annotations
     from .core.errors import ThasError
     from .core.plugin_imports import trust
     from .core.plugins import register
     from .core.segments import Segments
     from .datasets.dataset import Dataset
     from .datasets.opening import open_dataset
-    from .eval.annotation_files import read_annotations
     from .eval.annotations import Annotations
     from .eval.average_precision import Scores, evaluate
     from .features.cache import FeatureCache, Features
@@ -39,7 +39,7 @@ _HOME = {
     "evaluate": "eval.average_precision",
     "localize": "temporal_has.localize",
     "open_dataset": "datasets.opening",
-    "read_annotations": "eval.annotation_files",
+    "read_annotations": "annotators.annotation_files",
     "register": "core.plugins",
     "train": "temporal_has.train",
     "trust": "core.plugin_imports",

@@ -13,8 +13,8 @@ from ..core.errors import DataError, UsageError, listing, plural, suggestion
 from ..core.file_names import name_fault
 from ..core.segments import Segments
 from ..core.tables import number
-from ..datasets.video_files import VIDEO_SUFFIXES
 from ..eval.annotations import Annotations
+from ..features.video_files import VIDEO_SUFFIXES
 
 _SOUND = frozenset({".wav", ".mp3", ".m4a", ".flac", ".aac", ".opus", ".aif", ".aiff", ".seq"})
 _FILE_WORD = "{file}"

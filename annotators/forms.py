@@ -10,8 +10,8 @@ from pathlib import Path
 from ..core.errors import DataError, UsageError, suggestion
 from ..core.spreadsheets import is_spreadsheet, plain_rows
 from ..core.tables import split_heading
-from ..datasets.video_files import VIDEO_SUFFIXES
 from ..eval.annotations import Annotations
+from ..features.video_files import VIDEO_SUFFIXES
 from .events import NOTHING_SAID, Found, ReadingOptions, annotations_of
 from .texts import json_of, xml_of
 

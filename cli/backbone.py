@@ -122,7 +122,7 @@ def train_backbone(
     videos, missing = present_videos(opened, opened.videos_of(train_subset or opened.train_subset))
     from ..core.resume import Begin
     from ..features.backbone_settings import BackboneRunSettings
-    from ..features.train_backbone import train_backbone_run
+    from ..temporal_has.backbone_session import train_backbone_run
 
     preset = preset_table(dataset, "backbone") if dataset in dataset_presets() else {}
     typed = {f"backbone.{key}": value for key, value in vars(training).items() if value is not None}

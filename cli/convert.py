@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from ..annotators.convert import Form
 from ..core.errors import UsageError, plural
-from ..eval.convert import Form
 from .console import note, out, print_json
 from .options import SEED, SUBSET, All, Printed, also, named, options
 
@@ -107,11 +107,11 @@ def convert(
     """
     from dataclasses import replace
 
+    from ..annotators.convert import LABEL_STUDIO_FPS, losses, select, write
     from ..annotators.events import NOTHING_SAID
+    from ..annotators.reading import read_any
     from ..core.segments import Segments
     from ..eval.annotations import Annotations
-    from ..eval.convert import LABEL_STUDIO_FPS, losses, select, write
-    from ..eval.reading import read_any
     from .reading_options import reading_options, with_split
 
     if source.exists() and target.exists() and target.samefile(source):

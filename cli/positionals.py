@@ -96,7 +96,7 @@ def _is_pair(value: str) -> bool:
 
 
 def _is_run(value: str) -> bool:
-    from ..datasets.video_files import VIDEO_SUFFIXES
+    from ..features.video_files import VIDEO_SUFFIXES
     from ..image_has.images import IMAGE_SUFFIXES
 
     path = Path(value)

@@ -54,7 +54,7 @@ def lengths(texts: Sequence[str]) -> dict[str, float]:
         path = Path(text)
         if path.is_dir():
             from ..datasets.check import read_duration
-            from ..datasets.video_files import find_videos
+            from ..features.video_files import find_videos
 
             for file in find_videos(path)[0]:
                 if file.is_file():

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import DataError, ThasError, counted, listing, plural
+from ..core.near_names import near_names, near_sentence, told
 from ..core.progress import Progress, silent
 from ..core.reading import refuse_pipe, said
 from ..core.segments import Segments
+from ..features.video_files import named
 from .dataset import Dataset
-from .near_names import near_names, near_sentence, told
-from .video_files import named
 
 if TYPE_CHECKING:
     from ..eval.annotations import Annotations
@@ -111,7 +111,7 @@ def check_dataset(dataset: Dataset, *, progress: Progress = silent) -> DataRepor
 
 def _mismatches(dataset: Dataset, truth: Annotations) -> list[str]:
     """Where annotations and the table do not meet, and whether anything is left to score."""
-    from ..eval.annotation_files import read_annotations
+    from ..annotators.annotation_files import read_annotations
 
     assert dataset.annotations_path is not None
     whole = read_annotations(dataset.annotations_path, ignore_label=dataset.ignore_label)

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import DataError, UsageError, counted, listing, plural
+from ..core.near_names import label_sentence, near_names, told
 from ..core.tables import find_table
-from .near_names import label_sentence, near_names, told
-from .video_files import VIDEO_SUFFIXES, find_videos
+from ..features.video_files import VIDEO_SUFFIXES, find_videos
 
 if TYPE_CHECKING:
     from ..core.segments import Segments
@@ -209,7 +209,7 @@ class Dataset:
         Raises:
             DataError: There are none, or one has a label that the table lacks.
         """
-        from ..eval.annotation_files import read_annotations
+        from ..annotators.annotation_files import read_annotations
 
         path = self.points_path
         if path is None:
@@ -243,7 +243,7 @@ class Dataset:
         """Seconds of each video by its annotations; empty where there are none, or they do not say."""
         if self.annotations_path is None:
             return {}
-        from ..eval.annotation_files import read_annotations
+        from ..annotators.annotation_files import read_annotations
 
         return dict(read_annotations(self.annotations_path, ignore_label=self.ignore_label).durations)
 
@@ -261,7 +261,7 @@ class Dataset:
                 why=f"neither annotations.json nor annotations/ is in {self.folder}",
                 next="add one to score detections, or look at them with `thas localize`",
             )
-        from ..eval.annotation_files import read_annotations
+        from ..annotators.annotation_files import read_annotations
 
         found = read_annotations(self.annotations_path, ignore_label=self.ignore_label)
         found = replace(found, notes=(*found.notes, *self.mismatches(found)))

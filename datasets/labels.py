@@ -92,7 +92,7 @@ def _has_times(labels: Path) -> bool:
 
 def labels_of_annotations(path: Path, preset: DataPreset) -> Labels:
     """Video-level labels, where a data set states them only by its annotated segments; their times are not used."""
-    from ..eval.annotation_files import read_annotations
+    from ..annotators.annotation_files import read_annotations
 
     annotations = read_annotations(path, classes=preset.classes or None, ignore_label=preset.ignore_label)
     # Tables of durations name more videos than were annotated; those have no labels to learn or to be scored by.

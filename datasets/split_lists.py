@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..core.errors import DataError, counted
+from ..core.near_names import label_sentence, near_names, told
 from ..core.tables import opened
-from .near_names import label_sentence, near_names, told
 
 _CLASS_LISTS = ("classes.txt", "classlist.txt", "class_list.txt", "detclasslist.txt", "mapping.txt")
 _NUMBERED = re.compile(r"\d+[\s,;:]+(?=\S)")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .annotation_files import read_annotations
+    from ..annotators.annotation_files import read_annotations
     from .annotations import Annotations
     from .average_precision import Scores, evaluate
     from .boxes import BoxTruth, LocalizationScores, SweptScores, localization_scores, swept_scores
@@ -30,7 +30,7 @@ _HOME = {
     "SweptScores": "boxes",
     "evaluate": "average_precision",
     "localization_scores": "boxes",
-    "read_annotations": "annotation_files",
+    "read_annotations": ".annotators.annotation_files",
     "read_detections": "detections",
     "swept_scores": "boxes",
     "temporal_iou": "iou",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..core.errors import DataError, counted, listing
+from ..core.near_names import label_sentence, near_names, told
 from ..core.segments import Segments
-from ..datasets.near_names import label_sentence, near_names, told
 from .annotations import Annotations
 
 

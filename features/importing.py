@@ -16,10 +16,10 @@ from ..core.files import cannot_write
 from ..core.json_files import load_json
 from ..core.messages import logger
 from ..core.narrowing import is_table
+from ..core.near_names import near_names, near_sentence
 from ..core.progress import Progress
 from ..core.tables import number, table_rows
 from ..core.temporary_names import remove_unfinished
-from ..datasets.near_names import near_names, near_sentence
 from .arrangement import Crops, check_arrangement, rows, width_of
 from .array_files import open_arrays, reading_arrays
 from .array_members import pick

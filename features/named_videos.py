@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..core.errors import UsageError
 from ..core.messages import logger
-from ..datasets.video_files import find_videos, named
 from .frame_folder import is_frame_folder
+from .video_files import find_videos, named
 
 
 def named_videos(paths: Iterable[Path]) -> dict[str, Path]:

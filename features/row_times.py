@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from ..core.errors import FeatureError, UsageError, listing
-from ..datasets.near_names import near_sentence
+from ..core.near_names import near_sentence
 from .layouts import Source
 from .snippets import SnippetGrid
 

@@ -23,12 +23,9 @@ from ..core.failures import Failure
 from ..core.files import cannot_write, write_atomically
 from ..core.log import LOG, Epoch, read_log
 from ..core.progress import Progress, silent
-from ..core.resume import Begin, begun
-from ..core.run_settings import RunData, read_settings
 from ..core.runners import choose_runner
 from ..core.training import Schedule, fit
-from ..datasets.dataset import Dataset
-from .backbone_settings import BackboneRunSettings, BackboneSettings
+from .backbone_settings import BackboneSettings
 from .backbone_task import BackboneTask
 from .preprocessing import square
 from .training_clips import TrainingClips
@@ -151,56 +148,6 @@ def train_backbone(
         clips=task.seen,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
     )
-
-
-def train_backbone_run(
-    opened: Dataset,
-    videos: Mapping[str, Path],
-    *,
-    begin: Begin,
-    settings: BackboneRunSettings,
-    out: Path | None = None,
-    origins: Mapping[str, str] | None = None,
-    subset: str | None = None,
-    workers: int | None = None,
-    missing: Sequence[Failure] = (),
-    progress: Progress = silent,
-) -> BackboneResult:
-    """Train a backbone on a data set in a run of its own, or go on with one that was interrupted.
-
-    Args:
-        opened: The data set.
-        videos: Name and file of each training video.
-        begin: A new run, or which is resumed.
-        settings: How.
-        out: The file of weights; `backbone.safetensors` in the data set's folder if None, or what a resumed run has.
-        origins: Where each changed setting came from.
-        subset: To learn from, instead of the data set's.
-        workers: As for `train_backbone`, like what follows.
-        missing: Videos without a file.
-        progress: Called as it goes.
-    """
-    target = out or opened.folder / "backbone.safetensors"
-    data = RunData(
-        dataset=opened.name if opened.note else str(opened.folder.resolve()),
-        data_root=str(opened.folder.resolve().parent),
-        train_subset=subset or opened.train_subset,
-        test_subset=opened.test_subset,
-        out=str(target.resolve()),
-    )
-    with begun(begin, settings, data, name=opened.name, origins=origins) as run:
-        kept = read_settings(run.folder, BackboneRunSettings)[1]
-        return train_backbone(
-            videos,
-            opened.labels,
-            opened.classes,
-            out or Path(kept.out or target),
-            settings=run.settings.backbone,
-            workers=workers,
-            missing=missing,
-            folder=run.folder,
-            progress=progress,
-        )
 
 
 def _read_clips(

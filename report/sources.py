@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..annotators.reading import read_any
 from ..core.errors import DataError, UsageError, suggestion
 from ..core.segments import Segments
 from ..eval.annotations import Annotations
-from ..eval.reading import read_any
 from ..temporal_has.sure_segments import sure_segments
 from .content import read_run, video_files
 
@@ -97,7 +97,7 @@ def files_named(folder: Path, videos: tuple[str, ...]) -> dict[str, Path]:
         UsageError: It is no folder.
         DataError: It holds none of them.
     """
-    from ..datasets.video_files import VIDEO_SUFFIXES
+    from ..features.video_files import VIDEO_SUFFIXES
 
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", next="--videos FOLDER names the folder that the videos lie in")

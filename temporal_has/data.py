@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import FeatureError, listing, plural
-from ..datasets.near_names import near_sentence
+from ..core.near_names import near_sentence
 
 if TYPE_CHECKING:
     from ..datasets.dataset import Dataset

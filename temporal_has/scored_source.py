@@ -39,7 +39,7 @@ class Truth:
 
     def read(self) -> Annotations | None:
         """The annotations named, of all subsets unless a data set was named; None if nothing was."""
-        from ..eval.annotation_files import read_annotations
+        from ..annotators.annotation_files import read_annotations
 
         if self.annotations is not None:
             return read_annotations(self.annotations)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..core.errors import UsageError
 from ..core.segments import Segments
-from ..datasets.video_files import VIDEO_SUFFIXES
+from ..features.video_files import VIDEO_SUFFIXES
 from .video_results import VideoResult
 
 Signature = tuple[int, int]

@@ -118,8 +118,8 @@ def _video(path: Path) -> None:
 def _read_video(path: Path) -> Any:
     from thas.core.errors import ThasError
     from thas.datasets.check import read_duration
-    from thas.datasets.video_files import find_videos
     from thas.features.video import scan_video
+    from thas.features.video_files import find_videos
 
     find_videos(path.parent)
     try:
@@ -272,7 +272,7 @@ def _labels(path: Path) -> Any:
 
 
 def _thumos(path: Path) -> Any:
-    from thas.eval.annotation_files import read_annotations
+    from thas.annotators.annotation_files import read_annotations
 
     found = read_annotations(path.parent)
     return [found.segments.start_seconds, found.segments.end_seconds, list(found.durations.values())]

@@ -138,7 +138,7 @@ def _read_sequences(path: Path) -> Any:
 
 
 def _read_annotations(path: Path) -> Any:
-    from thas.eval.annotation_files import read_annotations
+    from thas.annotators.annotation_files import read_annotations
 
     return read_annotations(path).segments.start_seconds
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thas.annotators.convert import losses, write
 from thas.annotators.events import ReadingOptions
 from thas.annotators.forms import form_of
+from thas.annotators.reading import read_any
 from thas.core.errors import DataError
 from thas.core.segments import Segments
 from thas.eval import Annotations, read_annotations
-from thas.eval.convert import losses, write
-from thas.eval.reading import read_any
 
 V7 = """Observation id\tmorning
 

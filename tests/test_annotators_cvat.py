@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thas.annotators.convert import write
 from thas.annotators.events import ReadingOptions
 from thas.core.errors import DataError
 from thas.core.segments import Segments
 from thas.eval import Annotations, read_annotations
-from thas.eval.convert import write
 
 TASK = "<meta><task><id>1</id><name>t</name><size>100</size>{more}<source>films/a.mp4</source></task></meta>"
 JOB = "<meta><job><id>9</id><size>50</size><start_frame>0</start_frame></job></meta>"

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thas.annotators.convert import write
 from thas.annotators.events import ReadingOptions, video_name
 from thas.annotators.forms import form_of
 from thas.core.errors import DataError, UsageError
 from thas.core.segments import Segments
 from thas.eval import Annotations, read_annotations
-from thas.eval.convert import write
 
 MEDIA = '<MEDIA_DESCRIPTOR MEDIA_URL="file:///D:/my%20films/talk%201.mp4" MIME_TYPE="video/mp4"/>'
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thas.annotators.convert import write
 from thas.annotators.events import ReadingOptions
 from thas.annotators.forms import form_of
 from thas.core.errors import DataError
 from thas.core.segments import Segments
 from thas.eval import Annotations, read_annotations
-from thas.eval.convert import write
 
 
 def region(first, last, *labels, **more):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thas.annotators.convert import write
 from thas.cli.console import PlainConsole
 from thas.core.errors import DataError
 from thas.core.file_names import file_name, name_fault
@@ -15,7 +16,6 @@ from thas.core.segments import Segments
 from thas.datasets.labels import read_labels
 from thas.datasets.opening import open_dataset
 from thas.eval.annotations import Annotations
-from thas.eval.convert import write
 
 
 @given(st.text(max_size=300), st.text(max_size=300))

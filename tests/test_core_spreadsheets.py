@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thas.annotators.reading import read_any
 from thas.core.errors import DataError
 from thas.core.tables import find_table, number, seconds, table_rows
 from thas.datasets.labels import read_labels
 from thas.datasets.opening import open_dataset
 from thas.eval import read_annotations, read_detections
-from thas.eval.reading import read_any
 from thas.image_has.folder import read_boxes
 
 openpyxl = pytest.importorskip("openpyxl")

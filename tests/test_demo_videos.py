@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thas.annotators.annotation_files import read_annotations
 from thas.core.errors import DataError
 from thas.datasets.opening import open_dataset
 from thas.demo.frames import APPROACH, CLASSES, RETREAT, SIZE, STRANGE, TELLING, Event, render
 from thas.demo.videos import FPS, generate, write_script
-from thas.eval.annotation_files import read_annotations
 from thas.features.video import scan_video
 
 

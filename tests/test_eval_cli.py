@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
+from thas.annotators.convert import write
 from thas.cli import run
 from thas.core.segments import Segments
 from thas.eval import Annotations
-from thas.eval.convert import write
 
 TRUTH = Annotations(
     Segments(["v1", "v1", "v2", "t1"], ["a", "b", "a", "a"], [0, 30, 5, 0], [10, 40, 15, 9]),

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import shared_data
+from thas.annotators.annotation_files import read_annotations
 from thas.core.segments import Segments
 from thas.eval import PROTOCOLS, Annotations, evaluate
-from thas.eval.annotation_files import read_annotations
 from thas.eval.average_precision import average_precision
 from thas.eval.detections import read_detections
 from thas.eval.preparation import prepare

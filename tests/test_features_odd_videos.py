@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.core.errors import UsageError
-from thas.datasets.video_files import find_videos
 from thas.features.decode import decode_frames, require_decoder
 from thas.features.frame_folder import is_frame_folder
 from thas.features.frame_table import FrameTable, UnreadableVideo
@@ -20,6 +19,7 @@ from thas.features.stamps import times_of_stamps
 from thas.features.thorough import Account, Event, Frame, Packet
 from thas.features.verdict import judge
 from thas.features.video import scan_video
+from thas.features.video_files import find_videos
 
 from .video_files import field_coded, field_number, number_of, numbered_frame, write_video
 

@@ -8,10 +8,10 @@ import json
 import av
 import pytest
 
+from thas.annotators.convert import write
 from thas.cli import run as command
 from thas.core.errors import DataError, UsageError
 from thas.core.segments import Segments
-from thas.eval.convert import write
 from thas.report.clips import Clip, cut_clips, join_clips, plan_clips
 
 from .video_files import number_of, write_video

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from thas import __version__
+from thas.annotators.annotation_files import read_annotations
+from thas.annotators.convert import write
 from thas.cli import run as command
 from thas.core.errors import UsageError
 from thas.core.segments import Segments
 from thas.datasets.labels import read_labels
-from thas.eval.annotation_files import read_annotations
-from thas.eval.convert import write
 from thas.report.content import RunContent
 from thas.report.page import write_page
 from thas.report.stills import BUDGET_BYTES

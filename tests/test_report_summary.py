@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thas.annotators.convert import write
 from thas.cli import run as command
 from thas.core.errors import UsageError
 from thas.core.segments import Segments
 from thas.eval import Annotations
-from thas.eval.convert import write
 from thas.report.time_budget import by_label, time_budget, union_seconds
 from thas.report.time_table import write_time_table
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thas.annotators.convert import select, write
+from thas.annotators.reading import read_any
 from thas.core.errors import DataError, UsageError
 from thas.core.segments import Segments
 from thas.datasets.labels import read_labels
 from thas.eval import Annotations
-from thas.eval.convert import select, write
-from thas.eval.reading import read_any
 from thas.eval.subtitles import cues, timestamp
 
 FOUND = Segments(["v1", "v1", "v2"], ["Diving", "Shotput", "Diving"], [1.25, 3, 0], [2.5, 4, 9.1], [0.75, -1.5, 2e-5])

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..annotators.events import NOTHING_SAID, ReadingOptions
-from ..annotators.forms import form_of
 from ..core.errors import DataError
 from ..core.segments import Segments
 from ..core.spreadsheets import is_spreadsheet, read_sheet
 from ..core.tables import opened, split_heading
+from ..eval.annotations import Annotations
+from ..eval.detections import ClassIds, read_detections
+from ..eval.parsing import HEADINGS
 from .annotation_files import read_annotations
-from .annotations import Annotations
-from .detections import ClassIds, read_detections
-from .parsing import HEADINGS
+from .events import NOTHING_SAID, ReadingOptions
+from .forms import form_of
 
 
 def read_any(

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 
-from ..core.errors import listing
+from .errors import listing
 
 _SUFFIX = re.compile(
     r"\.(mp4|mkv|webm|avi|mov|m4v|mpe?g|m?ts|m2ts|wmv|flv|ogv|3gp|vob|asf|mxf|dv|gif|h5|hdf5|npy|npz|pt|pth|csv|json)$",

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from thas.cli import run
 from thas.core.errors import FeatureError
+from thas.core.near_names import label_sentence, near_label, near_names, near_sentence
 from thas.core.segments import Segments
 from thas.datasets.check import check_dataset
-from thas.datasets.near_names import label_sentence, near_label, near_names, near_sentence
 from thas.datasets.opening import open_dataset
 from thas.features.cache import FeatureCache, write_features
 

@@ -6,15 +6,15 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..annotators.events import NOTHING_SAID, ReadingOptions
-from ..annotators.forms import TOOL_SUFFIXES, files_in, form_of, read_file
 from ..core.errors import DataError, listing, plural
 from ..core.spreadsheets import is_spreadsheet, read_sheet
 from ..core.tables import is_table, opened, split_heading, table_rows
-from .activitynet_files import read_activitynet
-from .annotation_table import AnnotationTable
-from .annotations import Annotations, joined
-from .parsing import HEADINGS, interval, text_lines
+from ..eval.activitynet_files import read_activitynet
+from ..eval.annotation_table import AnnotationTable
+from ..eval.annotations import Annotations, joined
+from ..eval.parsing import HEADINGS, interval, text_lines
+from .events import NOTHING_SAID, ReadingOptions
+from .forms import TOOL_SUFFIXES, files_in, form_of, read_file
 
 _SUBSETS = {"val": "validation"}
 _CLASS_FILE = re.compile(r"(?P<label>.+)_(?P<subset>[A-Za-z0-9]+)")

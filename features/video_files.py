@@ -65,7 +65,7 @@ def find_videos(folder: Path, *, opening: bool = True) -> tuple[list[Path], dict
     A folder of numbered pictures is a video; hidden files, tables, subtitles, pictures, sounds and the like are passed
     over. Without `opening`, files of unknown suffixes are, too: for folders that hold more than videos.
     """
-    from ..features.frame_folder import is_frame_folder
+    from .frame_folder import is_frame_folder
 
     videos: list[Path] = []
     left_out: dict[Path, str] = {}
@@ -104,7 +104,7 @@ def _why_not(path: Path, suffix: str) -> str:
     """Why a file of an unknown suffix is no video; empty if it is one."""
     import av.error
 
-    from ..features.opening import open_container
+    from .opening import open_container
 
     if suffix in _UNFINISHED:
         return "an unfinished download"

@@ -19,9 +19,9 @@ from ..core.file_names import file_name
 from ..core.files import write_atomically
 from ..core.segments import Segments
 from ..core.tables import csv_text
-from .annotations import Annotations
-from .subtitles import write_subtitles
-from .thumos14 import CLASS_IDS
+from ..eval.annotations import Annotations
+from ..eval.subtitles import write_subtitles
+from ..eval.thumos14 import CLASS_IDS
 
 Form = Literal[
     "activitynet",
@@ -228,7 +228,7 @@ def _write_points(table: Table, path: Path, _fps: float, _media: str) -> list[Pa
 
 
 def _write_boris(table: Table, path: Path, fps: float, media: str) -> list[Path]:
-    from ..annotators.boris_project import write as project
+    from .boris_project import write as project
 
     _, truth = _parts(table)
     points = truth.points.by_video() if truth is not None else {}
@@ -239,7 +239,7 @@ def _write_boris(table: Table, path: Path, fps: float, media: str) -> list[Path]
 
 def _write_elan(table: Table, path: Path, _fps: float, media: str) -> list[Path]:
     """A file a video in a folder; into a file of the name given where there is one video."""
-    from ..annotators.elan import write as document
+    from .elan import write as document
 
     _, truth = _parts(table)
     points = truth.points.by_video() if truth is not None else {}
@@ -291,7 +291,7 @@ def losses(table: Table, form: str) -> list[str]:
 
 def _write_label_studio(table: Table, path: Path, fps: float, media: str) -> list[Path]:
     """Tasks, and beside them the labelling configuration of the project that shows them."""
-    from ..annotators.label_studio import write as tasks
+    from .label_studio import write as tasks
 
     _, truth = _parts(table)
     points = truth.points.by_video() if truth is not None else {}
@@ -304,8 +304,8 @@ def _write_label_studio(table: Table, path: Path, fps: float, media: str) -> lis
 
 def _write_cvat(table: Table, path: Path, fps: float, media: str) -> list[Path]:
     """A file a video in a folder, and the labels that a task needs first."""
-    from ..annotators.cvat import labels_text
-    from ..annotators.cvat import write as tracks
+    from .cvat import labels_text
+    from .cvat import write as tracks
 
     rows, truth = _parts(table)
     instants = truth.points if truth is not None else Segments.empty()
