@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import io
 import json
@@ -86,3 +87,14 @@ def test_the_contributors_guide_names_every_room():
     text = Path(ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")}
     assert {room for room in rooms if f"`{room}/`" not in text} == set()
+
+
+def test_what_the_reference_lists_stands_where_it_says():
+    listed = re.findall(r"^::: thas\.([\w.]+)\.(\w+)$", (DOCS / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(listed) > 20
+    for place, name in listed:
+        home = importlib.import_module(f"thas.{place}")
+        if not hasattr(home, "__path__"):  # of a module; of a package it is a module of its own
+            assert getattr(home, name).__module__ == f"thas.{place}", name
+        else:
+            importlib.import_module(f"thas.{place}.{name}")
