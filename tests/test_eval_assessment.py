@@ -65,6 +65,11 @@ def test_broken_truth_is_scored_as_it_is_unless_asked_otherwise():
     assert assess(found("v"), odd, iou=[0.5], clean_truth=True).scores.map.tolist() == [1.0]
 
 
+def test_short_actions_are_not_taken_for_broken_ones():
+    short = Annotations(Segments(["v", "v"], ["a", "a"], [0, 15], [10, 15.5]), ("a",), {"v": 20.0})
+    assert assess(found("v"), short, iou=[0.5], clean_truth=True).scores.map.tolist() == [0.5]
+
+
 def test_nothing_stands_beside_a_score_that_was_not_asked_for():
     plain = assess(found("v", "w"), TRUTH, iou=[0.5])
     assert (plain.ties, plain.interval, plain.baselines) == (None, None, ())

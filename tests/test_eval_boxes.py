@@ -137,6 +137,11 @@ def test_the_same_as_one_labelling_a_threshold(drawn, scale):
             assert count == own.sum()
 
 
+def test_no_maps_have_no_parts():
+    none = components(np.zeros((0, 4, 5)), np.array([0.2, 0.5]))
+    assert [len(column) for column in (none.map, none.threshold, none.box, none.area, none.first)] == [0] * 5
+
+
 def test_pixel_precision():
     counts = PixelCounts(steps=10)
     #  by falling score: object, background, object, (not counted)
