@@ -94,13 +94,13 @@ COMMANDS = {
         ("arrays",),
     ),
     "sweep": Command(
-        ["sweep", *_PLANTED, *_FAST, "hide.probability=0,0.5", *_ONCE],
+        ["sweep", *_PLANTED, *_FAST[2:], "hide.probability=0,0.5", *_ONCE],
         ("new/planted/**/sweep.csv",),
         (),
         ("planted",),
     ),
     "image sweep": Command(
-        ["image", "sweep", "--dataset", "creatures", "--runs", "new", *_IMAGES, "hide.probability=0,0.5", *_ONCE],
+        ["image", "sweep", "--dataset", "creatures", "--runs", "new", *_IMAGES[2:], "hide.probability=0,0.5", *_ONCE],
         ("new/**/sweep.csv",),
         (),
         ("creatures",),
@@ -185,7 +185,7 @@ COMMANDS = {
     "report of images": Command(
         ["report", "runs/image/latest", "--out", "new/page.html", *_CPU], ("new/page.html",), (), ("image run",)
     ),
-    "run": Command(["run", "planted", *_FAST], ("planted/intervals.csv",), (), ("planted",)),
+    "run": Command(["run", "planted", *_FAST[2:]], ("planted/intervals.csv",), (), ("planted",)),
     "weights fetch": Command(["weights", "fetch", "tiny"], ("kept/*.ckpt",), (), ("shop",)),
 }
 
