@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import math
 import zipfile
-import zlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ..core import hdf5
 from ..core.bounds import check_expansion
 from ..core.errors import FeatureError, ThasError
 from ..core.reading import refuse_pipe
+from .matlab_files import is_level_5, matlab_arrays
 from .pickled_arrays import load_array, npy_heading, unpickle
 from .pickles import reason
 from .python_values import is_array, is_dict, is_row
@@ -195,21 +195,25 @@ def _hdf5(path: Path) -> Tree:
 
 
 def _matlab(path: Path) -> Tree:
-    """MATLAB's files: version 7.3 is HDF5 with its axes reversed, the older ones are scipy's."""
+    """MATLAB's files: version 7.3 is HDF5 with its axes reversed; those of version 4 scipy reads, in Python alone."""
     with path.open("rb") as file:
         head = file.read(520)
     if b"\x89HDF\r\n" in head or head.startswith(b"MATLAB 7.3"):
         return _reversed(_hdf5(path))
+    if is_level_5(path):
+        return {name: Stored(one.shape, True, one.read) for name, one in matlab_arrays(path).items()}
     import scipy.io
 
-    _check_matlab(path)
     found: dict[str, Stored] = {}
     for name, shape, kind in scipy.io.whosmat(path):
-        if kind in ("double", "single", "logical") or kind.startswith(("int", "uint")):
+        if kind in ("double", "single") or kind.startswith(("int", "uint")):
             check_expansion(path.stat().st_size, math.prod(shape))
 
             def read(key: str = name) -> np.ndarray:
-                return scipy.io.loadmat(path, variable_names=[key])[key]
+                array = scipy.io.loadmat(path, variable_names=[key])[key]
+                if array.dtype.kind not in "fiu":  # complex ones call themselves double
+                    raise ValueError(f"{key} holds no real numbers")
+                return array
 
             found[name] = Stored(tuple(shape), True, read)
     return found
@@ -219,24 +223,6 @@ def _reversed(tree: Tree) -> Tree:
     if isinstance(tree, Stored):
         return Stored(tree.shape[::-1], tree.numeric, lambda: tree.read().T)
     return {name: _reversed(inner) for name, inner in tree.items() if not name.startswith("#")}
-
-
-def _check_matlab(path: Path) -> None:
-    """Unpack what is compressed in a MATLAB 5 file, a megabyte at a time, and count."""
-    size, total = path.stat().st_size, 0
-    with path.open("rb") as file:
-        head = file.read(128)
-        order = "big" if head[126:128] == b"MI" else "little"
-        while len(tag := file.read(8)) == 8:
-            kind, length = int.from_bytes(tag[:4], order), int.from_bytes(tag[4:], order)
-            content = file.read(length)
-            if kind != 15:  # anything but miCOMPRESSED
-                continue
-            inflate = zlib.decompressobj()
-            while content and not inflate.eof:
-                total += len(inflate.decompress(content, 1 << 20))
-                check_expansion(size, total)
-                content = inflate.unconsumed_tail
 
 
 def _rows_of_text(path: Path) -> Tree:

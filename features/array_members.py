@@ -102,7 +102,9 @@ def pick(path: Path, tree: Tree, keys: Sequence[str]) -> list[Stored]:
             )
         rows.sort(key=lambda name: (name.rsplit("/", 1)[-1].lower() != STREAMS[0], name))
         raise FeatureError(
-            f"{path} has no array {absent[0]!r}" if absent else f"{path} holds several arrays",
+            f"{path} has no array {absent[0]!r}"
+            if absent
+            else f"{path} holds {'several arrays' if rows else 'no features'}",
             why=f"it holds {listing(arrays, 8) or 'no array of numbers'}",
             next=f"name it with --key, such as --key {' '.join(rows[:2])}" if rows else "give another file",
             subject=str(path),

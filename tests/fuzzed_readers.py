@@ -86,6 +86,12 @@ def _matlab(path: Path) -> None:
     scipy.io.savemat(path, {"feat": ROWS}, do_compression=True)
 
 
+def _matlab_4(path: Path) -> None:
+    import scipy.io
+
+    scipy.io.savemat(path, {"feat": ROWS}, format="4")
+
+
 def _import(path: Path) -> Any:
     from thas.features.importing import read_array
 
@@ -274,6 +280,7 @@ READERS: dict[str, Reader] = {
     ),
     "import_h5": Reader("v.h5", _hdf5, _import, "hdf5"),
     "import_mat": Reader("v.mat", _matlab, _import),
+    "import_mat_4": Reader("v.mat", _matlab_4, _import),
     "import_csv": Reader("v.csv", _text("f0,f1\n1.0,2.0\n3.0,4.5\n"), _import, "text"),
     "wtalc_names": Reader("videoname.npy", _names, _sources),
     "features": Reader("v.h5", _cache, _read_cache, "hdf5"),
