@@ -7,62 +7,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._version import __version__
+from ._version import __version__ as __version__
 from .core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .annotators.annotation_files import read_annotations
-    from .core.errors import ThasError
-    from .core.plugin_imports import trust
-    from .core.plugins import register
-    from .core.segments import Segments
-    from .datasets.dataset import Dataset
-    from .datasets.opening import open_dataset
-    from .eval.annotations import Annotations
-    from .eval.average_precision import Scores, evaluate
-    from .features.cache import FeatureCache, Features
-    from .temporal_has.localize import localize
-    from .temporal_has.localizer import Localizer
-    from .temporal_has.settings import Settings
-    from .temporal_has.train import train
+    from .annotators.annotation_files import read_annotations as read_annotations
+    from .core.errors import ThasError as ThasError
+    from .core.plugin_imports import trust as trust
+    from .core.plugins import register as register
+    from .core.segments import Segments as Segments
+    from .datasets.dataset import Dataset as Dataset
+    from .datasets.opening import open_dataset as open_dataset
+    from .eval.annotations import Annotations as Annotations
+    from .eval.average_precision import Scores as Scores
+    from .eval.average_precision import evaluate as evaluate
+    from .features.cache import FeatureCache as FeatureCache
+    from .features.cache import Features as Features
+    from .temporal_has.localize import localize as localize
+    from .temporal_has.localizer import Localizer as Localizer
+    from .temporal_has.settings import Settings as Settings
+    from .temporal_has.train import train as train
 
-_HOME = {
-    "Annotations": "eval.annotations",
-    "Dataset": "datasets.dataset",
-    "FeatureCache": "features.cache",
-    "Features": "features.cache",
-    "Localizer": "temporal_has.localizer",
-    "Scores": "eval.average_precision",
-    "Segments": "core.segments",
-    "Settings": "temporal_has.settings",
-    "ThasError": "core.errors",
-    "evaluate": "eval.average_precision",
-    "localize": "temporal_has.localize",
-    "open_dataset": "datasets.opening",
-    "read_annotations": "annotators.annotation_files",
-    "register": "core.plugins",
-    "train": "temporal_has.train",
-    "trust": "core.plugin_imports",
+_NAMES = {
+    "_version": "__version__",
+    "annotators.annotation_files": "read_annotations",
+    "core.errors": "ThasError",
+    "core.plugin_imports": "trust",
+    "core.plugins": "register",
+    "core.segments": "Segments",
+    "datasets.dataset": "Dataset",
+    "datasets.opening": "open_dataset",
+    "eval.annotations": "Annotations",
+    "eval.average_precision": "Scores evaluate",
+    "features.cache": "FeatureCache Features",
+    "temporal_has.localize": "localize",
+    "temporal_has.localizer": "Localizer",
+    "temporal_has.settings": "Settings",
+    "temporal_has.train": "train",
 }
 
-__all__ = [
-    "Annotations",
-    "Dataset",
-    "FeatureCache",
-    "Features",
-    "Localizer",
-    "Scores",
-    "Segments",
-    "Settings",
-    "ThasError",
-    "__version__",
-    "evaluate",
-    "localize",
-    "open_dataset",
-    "read_annotations",
-    "register",
-    "train",
-    "trust",
-]
-
-__getattr__, __dir__ = lazy_names(__name__, _HOME)
+__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

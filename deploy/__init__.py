@@ -10,24 +10,16 @@ from typing import TYPE_CHECKING
 from ..core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .exporting import Exported, export_run
-    from .live import Live, SureInterval
-    from .streaming import stream_video
+    from .exporting import Exported as Exported
+    from .exporting import export_run as export_run
+    from .live import Live as Live
+    from .live import SureInterval as SureInterval
+    from .streaming import stream_video as stream_video
 
-_HOME = {
-    "Exported": "exporting",
-    "Live": "live",
-    "SureInterval": "live",
-    "export_run": "exporting",
-    "stream_video": "streaming",
+_NAMES = {
+    "exporting": "Exported export_run",
+    "live": "Live SureInterval",
+    "streaming": "stream_video",
 }
 
-__all__ = [
-    "Exported",
-    "Live",
-    "SureInterval",
-    "export_run",
-    "stream_video",
-]
-
-__getattr__, __dir__ = lazy_names(__name__, _HOME)
+__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

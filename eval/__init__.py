@@ -10,47 +10,30 @@ from typing import TYPE_CHECKING
 from ..core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ..annotators.annotation_files import read_annotations
-    from .annotations import Annotations
-    from .average_precision import Scores, evaluate
-    from .boxes import BoxTruth, LocalizationScores, SweptScores, localization_scores, swept_scores
-    from .detections import read_detections
-    from .iou import temporal_iou
-    from .masks import PixelCounts
-    from .protocols import PROTOCOLS, Protocol
+    from ..annotators.annotation_files import read_annotations as read_annotations
+    from .annotations import Annotations as Annotations
+    from .average_precision import Scores as Scores
+    from .average_precision import evaluate as evaluate
+    from .boxes import BoxTruth as BoxTruth
+    from .boxes import LocalizationScores as LocalizationScores
+    from .boxes import SweptScores as SweptScores
+    from .boxes import localization_scores as localization_scores
+    from .boxes import swept_scores as swept_scores
+    from .detections import read_detections as read_detections
+    from .iou import temporal_iou as temporal_iou
+    from .masks import PixelCounts as PixelCounts
+    from .protocols import PROTOCOLS as PROTOCOLS
+    from .protocols import Protocol as Protocol
 
-_HOME = {
-    "PROTOCOLS": "protocols",
-    "Annotations": "annotations",
-    "BoxTruth": "boxes",
-    "LocalizationScores": "boxes",
-    "PixelCounts": "masks",
-    "Protocol": "protocols",
-    "Scores": "average_precision",
-    "SweptScores": "boxes",
-    "evaluate": "average_precision",
-    "localization_scores": "boxes",
-    "read_annotations": ".annotators.annotation_files",
-    "read_detections": "detections",
-    "swept_scores": "boxes",
-    "temporal_iou": "iou",
+_NAMES = {
+    "annotations": "Annotations",
+    "average_precision": "Scores evaluate",
+    "boxes": "BoxTruth LocalizationScores SweptScores localization_scores swept_scores",
+    "detections": "read_detections",
+    "iou": "temporal_iou",
+    "masks": "PixelCounts",
+    "protocols": "PROTOCOLS Protocol",
+    ".annotators.annotation_files": "read_annotations",
 }
 
-__all__ = [
-    "PROTOCOLS",
-    "Annotations",
-    "BoxTruth",
-    "LocalizationScores",
-    "PixelCounts",
-    "Protocol",
-    "Scores",
-    "SweptScores",
-    "evaluate",
-    "localization_scores",
-    "read_annotations",
-    "read_detections",
-    "swept_scores",
-    "temporal_iou",
-]
-
-__getattr__, __dir__ = lazy_names(__name__, _HOME)
+__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

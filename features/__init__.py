@@ -10,53 +10,34 @@ from typing import TYPE_CHECKING
 from ..core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .backbones import Backbone, register
-    from .c3d import C3D
-    from .cache import FeatureCache, Features, write_features
-    from .extract import extract_dataset
-    from .extraction_settings import ExtractionResult, ExtractionSettings
-    from .importing import import_features
-    from .preprocessing import Preprocessing
-    from .recipe import Recipe
-    from .snippets import SnippetGrid, snippet_edges
-    from .video import FrameTable, scan_video
+    from .backbones import Backbone as Backbone
+    from .backbones import register as register
+    from .c3d import C3D as C3D
+    from .cache import FeatureCache as FeatureCache
+    from .cache import Features as Features
+    from .cache import write_features as write_features
+    from .extract import extract_dataset as extract_dataset
+    from .extraction_settings import ExtractionResult as ExtractionResult
+    from .extraction_settings import ExtractionSettings as ExtractionSettings
+    from .importing import import_features as import_features
+    from .preprocessing import Preprocessing as Preprocessing
+    from .recipe import Recipe as Recipe
+    from .snippets import SnippetGrid as SnippetGrid
+    from .snippets import snippet_edges as snippet_edges
+    from .video import FrameTable as FrameTable
+    from .video import scan_video as scan_video
 
-_HOMES = {
-    "Backbone": "backbones",
-    "C3D": "c3d",
-    "ExtractionResult": "extraction_settings",
-    "ExtractionSettings": "extraction_settings",
-    "FeatureCache": "cache",
-    "Features": "cache",
-    "FrameTable": "video",
-    "Preprocessing": "preprocessing",
-    "Recipe": "recipe",
-    "SnippetGrid": "snippets",
-    "extract_dataset": "extract",
-    "import_features": "importing",
-    "register": "backbones",
-    "scan_video": "video",
-    "snippet_edges": "snippets",
-    "write_features": "cache",
+_NAMES = {
+    "backbones": "Backbone register",
+    "c3d": "C3D",
+    "cache": "FeatureCache Features write_features",
+    "extract": "extract_dataset",
+    "extraction_settings": "ExtractionResult ExtractionSettings",
+    "importing": "import_features",
+    "preprocessing": "Preprocessing",
+    "recipe": "Recipe",
+    "snippets": "SnippetGrid snippet_edges",
+    "video": "FrameTable scan_video",
 }
 
-__all__ = [
-    "C3D",
-    "Backbone",
-    "ExtractionResult",
-    "ExtractionSettings",
-    "FeatureCache",
-    "Features",
-    "FrameTable",
-    "Preprocessing",
-    "Recipe",
-    "SnippetGrid",
-    "extract_dataset",
-    "import_features",
-    "register",
-    "scan_video",
-    "snippet_edges",
-    "write_features",
-]
-
-__getattr__, __dir__ = lazy_names(__name__, _HOMES)
+__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

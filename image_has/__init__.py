@@ -12,65 +12,42 @@ from typing import TYPE_CHECKING
 from ..core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .activation import activation_map, captured, upsampled
-    from .datasets import open_images
-    from .decode import read_image
-    from .hide import hide_mask
-    from .images import ImageTable
-    from .localize import scaled_boxes
-    from .localizer import Localizer
-    from .network import CamNetwork, OwnNetwork, build_network
-    from .photographs import localize_photographs
-    from .scores import score
-    from .session import train_run
-    from .settings import ImageSettings
-    from .transforms import HidePatches
-    from .weights import TrainedNetwork, load_weights, save_weights
+    from .activation import activation_map as activation_map
+    from .activation import captured as captured
+    from .activation import upsampled as upsampled
+    from .datasets import open_images as open_images
+    from .decode import read_image as read_image
+    from .hide import hide_mask as hide_mask
+    from .images import ImageTable as ImageTable
+    from .localize import scaled_boxes as scaled_boxes
+    from .localizer import Localizer as Localizer
+    from .network import CamNetwork as CamNetwork
+    from .network import OwnNetwork as OwnNetwork
+    from .network import build_network as build_network
+    from .photographs import localize_photographs as localize_photographs
+    from .scores import score as score
+    from .session import train_run as train_run
+    from .settings import ImageSettings as ImageSettings
+    from .transforms import HidePatches as HidePatches
+    from .weights import TrainedNetwork as TrainedNetwork
+    from .weights import load_weights as load_weights
+    from .weights import save_weights as save_weights
 
-_HOME = {
-    "CamNetwork": "network",
-    "HidePatches": "transforms",
-    "ImageSettings": "settings",
-    "ImageTable": "images",
-    "Localizer": "localizer",
-    "OwnNetwork": "network",
-    "TrainedNetwork": "weights",
-    "activation_map": "activation",
-    "build_network": "network",
-    "captured": "activation",
-    "hide_mask": "hide",
-    "load_weights": "weights",
-    "localize_photographs": "photographs",
-    "open_images": "datasets",
-    "read_image": "decode",
-    "save_weights": "weights",
-    "scaled_boxes": "localize",
-    "score": "scores",
-    "train_run": "session",
-    "upsampled": "activation",
+_NAMES = {
+    "activation": "activation_map captured upsampled",
+    "datasets": "open_images",
+    "decode": "read_image",
+    "hide": "hide_mask",
+    "images": "ImageTable",
+    "localize": "scaled_boxes",
+    "localizer": "Localizer",
+    "network": "CamNetwork OwnNetwork build_network",
+    "photographs": "localize_photographs",
+    "scores": "score",
+    "session": "train_run",
+    "settings": "ImageSettings",
+    "transforms": "HidePatches",
+    "weights": "TrainedNetwork load_weights save_weights",
 }
 
-__all__ = [
-    "CamNetwork",
-    "HidePatches",
-    "ImageSettings",
-    "ImageTable",
-    "Localizer",
-    "OwnNetwork",
-    "TrainedNetwork",
-    "activation_map",
-    "build_network",
-    "captured",
-    "hide_mask",
-    "load_weights",
-    "localize_photographs",
-    "open_images",
-    "read_image",
-    "save_weights",
-    "scaled_boxes",
-    "score",
-    "train_run",
-    "upsampled",
-]
-
-__getattr__, __dir__ = lazy_names(__name__, _HOME)
+__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

@@ -10,19 +10,13 @@ from typing import TYPE_CHECKING
 from ..core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .content import RunContent, read_run
-    from .page import write_page
+    from .content import RunContent as RunContent
+    from .content import read_run as read_run
+    from .page import write_page as write_page
 
-_HOME = {
-    "RunContent": "content",
-    "read_run": "content",
-    "write_page": "page",
+_NAMES = {
+    "content": "RunContent read_run",
+    "page": "write_page",
 }
 
-__all__ = [
-    "RunContent",
-    "read_run",
-    "write_page",
-]
-
-__getattr__, __dir__ = lazy_names(__name__, _HOME)
+__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

@@ -12,32 +12,21 @@ from typing import TYPE_CHECKING
 from ..core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .half import Half, Outcome
-    from .plan import Arm, Experiment, read_experiment
-    from .run import run_sweep
-    from .table import SweepScores
-    from .trainings import make_plan
+    from .half import Half as Half
+    from .half import Outcome as Outcome
+    from .plan import Arm as Arm
+    from .plan import Experiment as Experiment
+    from .plan import read_experiment as read_experiment
+    from .run import run_sweep as run_sweep
+    from .table import SweepScores as SweepScores
+    from .trainings import make_plan as make_plan
 
-_HOME = {
-    "Arm": "plan",
-    "Experiment": "plan",
-    "Half": "half",
-    "Outcome": "half",
-    "SweepScores": "table",
-    "make_plan": "trainings",
-    "read_experiment": "plan",
-    "run_sweep": "run",
+_NAMES = {
+    "half": "Half Outcome",
+    "plan": "Arm Experiment read_experiment",
+    "run": "run_sweep",
+    "table": "SweepScores",
+    "trainings": "make_plan",
 }
 
-__all__ = [
-    "Arm",
-    "Experiment",
-    "Half",
-    "Outcome",
-    "SweepScores",
-    "make_plan",
-    "read_experiment",
-    "run_sweep",
-]
-
-__getattr__, __dir__ = lazy_names(__name__, _HOME)
+__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

@@ -11,27 +11,18 @@ from typing import TYPE_CHECKING
 from ..core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .activation import ClassActivationSequence, activation_map
-    from .hide import HideSegments, hide_mask
-    from .localizer import Localizer
-    from .network import HasNetwork
+    from .activation import ClassActivationSequence as ClassActivationSequence
+    from .activation import activation_map as activation_map
+    from .hide import HideSegments as HideSegments
+    from .hide import hide_mask as hide_mask
+    from .localizer import Localizer as Localizer
+    from .network import HasNetwork as HasNetwork
 
-_HOME = {
-    "ClassActivationSequence": "activation",
-    "HasNetwork": "network",
-    "HideSegments": "hide",
-    "Localizer": "localizer",
-    "activation_map": "activation",
-    "hide_mask": "hide",
+_NAMES = {
+    "activation": "ClassActivationSequence activation_map",
+    "hide": "HideSegments hide_mask",
+    "localizer": "Localizer",
+    "network": "HasNetwork",
 }
 
-__all__ = [
-    "ClassActivationSequence",
-    "HasNetwork",
-    "HideSegments",
-    "Localizer",
-    "activation_map",
-    "hide_mask",
-]
-
-__getattr__, __dir__ = lazy_names(__name__, _HOME)
+__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)
