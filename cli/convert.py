@@ -3,44 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from ..annotators.convert import Form
 from ..core.errors import UsageError, plural
 from .console import note, out, print_json
-from .options import SEED, SUBSET, All, Printed, also, named, options
-
-
-@options
-class Said:
-    """What the source does not say itself."""
-
-    from_: Annotated[str | None, named("--from")] = None
-    """The form of the source, where its content does not tell."""
-    fps: float | None = None
-    """Frames a second: of annotations that count frames; and of the videos, for CVAT, Label Studio (24 unless given, as
-    its Video tag then says) and BORIS."""
-    video: str | None = None
-    """The video's name, where annotations do not say it; {file} stands for the file's own name."""
-    label: list[str] | None = None
-    """What the label is made of: a field of the form, such as tier, or several."""
-    where: list[str] | None = None
-    """Only annotations with this field and value, as tier=Hands or subject=mouse1; of one field several values."""
-    leave_out: list[str] | None = None
-    """Labels that are none, such as SIL or background."""
-    seconds: list[str] | None = None
-    """How long videos last, where several share one clock: NAME=SECONDS, a folder of the videos, or a table with the
-    columns video,duration_seconds."""
-    offset: float = 0.0
-    """Seconds to add to every time of the annotations."""
-    columns: list[str] | None = None
-    """How a table of your own calls its columns: video=ID label=type start=from end=to."""
-    skip_unpaired: bool = False
-    """Leave out states that have no start or no stop."""
-    class_ids: Literal["official", "positions"] | None = None
-    """What class numbers in a THUMOS14 text file mean, if they can mean two things."""
+from .options import SEED, SUBSET, All, Printed, also, options
+from .reading_options import Said, with_split
 
 
 @options
@@ -112,7 +83,6 @@ def convert(
     from ..annotators.reading import read_any
     from ..core.segments import Segments
     from ..eval.annotations import Annotations
-    from .reading_options import reading_options, with_split
 
     if source.exists() and target.exists() and target.samefile(source):
         raise UsageError(f"{source} would be replaced by its own conversion", next="give another TARGET")
@@ -124,18 +94,7 @@ def convert(
         raise UsageError(f"the form of {target} is not known", next=f"thas convert {source} {target} --to FORM")
     if form == "cvat" and said.fps is None:
         raise UsageError("CVAT counts frames, and the videos' frame rate is not known", next="give --fps N")
-    options = reading_options(
-        form=said.from_,
-        fps=said.fps,
-        video=said.video,
-        label=said.label or (),
-        where=said.where or (),
-        leave_out=said.leave_out or (),
-        typed_seconds=said.seconds or (),
-        offset=said.offset,
-        columns=said.columns or (),
-        skip_unpaired=said.skip_unpaired,
-    )
+    options = said.options()
     table = read_any(source, class_ids=said.class_ids, options=options)
     if isinstance(table, Annotations):
         for sentence in table.notes:

@@ -4,55 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from ..core.errors import UsageError, listing, plural
-from ..features.extraction_settings import BackboneWeights, ExtractionSettings, Machines
+from ..features.extraction_settings import BackboneWeights, ClipSettings, ExtractionSettings, Machines
 from .console import err, note, progress, warn
 from .features_output import report_features
-from .options import FRAME_STEP, OUT, DataRoot, Printed, also, options
+from .options import OUT, DataRoot, Printed, also
 
 if TYPE_CHECKING:
     from ..core.failures import Failure
     from ..features.extract import Estimate, ExtractionResult
-
-
-@options
-class Clips:
-    """Which clips, and how they become vectors."""
-
-    layer: str | None = None
-    """fc7 (the paper's) or fc6 of C3D."""
-    snippets: int | None = None
-    """At most so many clips a video, spread evenly; 2000 for THUMOS14 with c3d, as in the paper."""
-    stride_frames: int | None = None
-    """Instead: frames from one clip's start to the next one's."""
-    stride_seconds: float | None = None
-    """Instead: seconds from one to the next; each backbone has its own by default."""
-    length_frames: int | None = None
-    """Frames that the network is given; the backbone's own by default, 16 of C3D."""
-    frame_step: Annotated[int | None, also(FRAME_STEP, "The backbone's own by default.")] = None
-    fps: float | None = None
-    """Sample the video at this rate first. Folders of pictures, and bare streams that say none, are taken to have
-    it."""
-    sampler: Literal["frames", "pytorchvideo"] = "frames"
-    """pytorchvideo lets that library's clip sampler choose the clips, by time instead of frames."""
-    decoder: Literal["auto", "decord", "pyav", "torchcodec", "torchcodec-cuda"] = "auto"
-    """auto takes decord where it is installed and gives the right frames, PyAV elsewhere. torchcodec and torchcodec-
-    cuda (on a GPU) need pip install 'thas[torchcodec]' and FFmpeg's libraries."""
-    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
-    """tf32 and bf16 are faster on GPUs."""
-    stored: Literal["float32", "float16"] = "float32"
-    """float16 halves the disk."""
-    compress: bool = False
-    """Gzip the files: smaller by half, slower to write."""
-    keep_partial: bool = False
-    """Keep a damaged video, and mark each snippet that the damage touches: training and localization leave those
-    out."""
-    batch: int | None = None
-    """Clips in the network at once. By default what is quick and keeps memory small."""
 
 
 def extract_features(
@@ -62,7 +26,7 @@ def extract_features(
     out: Annotated[Path | None, also(OUT, "The cache; `<data set>/features` by default, `features` for files.")] = None,
     backbone: str | None = None,
     network: Annotated[BackboneWeights, Parameter(name="*")] = BackboneWeights(),
-    clips: Clips = Clips(),
+    clips: Annotated[ClipSettings, Parameter(name="*")] = ClipSettings(),
     machines: Annotated[Machines, Parameter(name="*")] = Machines(),
     data: DataRoot = DataRoot(),
     printed: Printed = Printed(),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Literal
 
 from ..annotators.events import ReadingOptions
 from ..core.errors import DataError, UsageError, suggestion
 from ..core.tables import is_table, number, seconds, table_rows
 from ..eval.annotations import Annotations
 from ..eval.parsing import HEADINGS
+from .options import named, options
 
 _COLUMNS = ("video", "label", "start", "end", "time", "ranges")
 
@@ -78,32 +80,49 @@ def _number(option: str, text: str, *, above: float) -> float:
     return value
 
 
-def reading_options(
-    *,
-    form: str | None,
-    fps: float | None,
-    video: str | None,
-    label: Sequence[str],
-    where: Sequence[str],
-    leave_out: Sequence[str],
-    typed_seconds: Sequence[str],
-    offset: float,
-    columns: Sequence[str],
-    skip_unpaired: bool,
-) -> ReadingOptions:
-    """The options of the command line as the readers take them."""
-    return ReadingOptions(
-        form=form,
-        fps=fps,
-        video=video,
-        label=tuple(label),
-        where=grouped("--where", where, "FIELD=VALUE"),
-        leave_out=tuple(leave_out),
-        seconds=lengths(typed_seconds),
-        offset=offset,
-        columns=column_names(columns),
-        skip_unpaired=skip_unpaired,
-    )
+@options
+class Said:
+    """What the source does not say itself."""
+
+    from_: Annotated[str | None, named("--from")] = None
+    """The form of the source, where its content does not tell."""
+    fps: float | None = None
+    """Frames a second: of annotations that count frames; and of the videos, for CVAT, Label Studio (24 unless given, as
+    its Video tag then says) and BORIS."""
+    video: str | None = None
+    """The video's name, where annotations do not say it; {file} stands for the file's own name."""
+    label: list[str] | None = None
+    """What the label is made of: a field of the form, such as tier, or several."""
+    where: list[str] | None = None
+    """Only annotations with this field and value, as tier=Hands or subject=mouse1; of one field several values."""
+    leave_out: list[str] | None = None
+    """Labels that are none, such as SIL or background."""
+    seconds: list[str] | None = None
+    """How long videos last, where several share one clock: NAME=SECONDS, a folder of the videos, or a table with the
+    columns video,duration_seconds."""
+    offset: float = 0.0
+    """Seconds to add to every time of the annotations."""
+    columns: list[str] | None = None
+    """How a table of your own calls its columns: video=ID label=type start=from end=to."""
+    skip_unpaired: bool = False
+    """Leave out states that have no start or no stop."""
+    class_ids: Literal["official", "positions"] | None = None
+    """What class numbers in a THUMOS14 text file mean, if they can mean two things."""
+
+    def options(self) -> ReadingOptions:
+        """The same as the readers take it."""
+        return ReadingOptions(
+            form=self.from_,
+            fps=self.fps,
+            video=self.video,
+            label=tuple(self.label or ()),
+            where=grouped("--where", self.where or (), "FIELD=VALUE"),
+            leave_out=tuple(self.leave_out or ()),
+            seconds=lengths(self.seconds or ()),
+            offset=self.offset,
+            columns=column_names(self.columns or ()),
+            skip_unpaired=self.skip_unpaired,
+        )
 
 
 def with_split(table: Annotations, shares: Sequence[str], by: str | None, seed: int) -> Annotations:

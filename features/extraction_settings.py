@@ -14,31 +14,31 @@ if TYPE_CHECKING:
     from .backbones import Backbone
 
 
-@dataclass(frozen=True)
-class ExtractionSettings:
-    """How features are made. What the paper leaves unsaid is marked; everything here ends up in the recipe.
+@dataclass(frozen=True, kw_only=True)
+class ClipSettings:
+    """Which clips, and how they become vectors. All of it ends up in the recipe.
 
     Attributes:
-        backbone: A name of `thas list backbones`. C3D in the paper.
-        layer: None for the backbone's first; fc7 of C3D in the paper.
-        snippets: At most so many clips a video, spread evenly; 2000 for the paper's data sets, as is said of the paper,
-            unverified. None goes by the stride.
+        layer: fc7 (the paper's) or fc6 of C3D; the backbone's first by default.
+        snippets: At most so many clips a video, spread evenly; 2000 for THUMOS14 with c3d, as is said of the paper
+            (unverified). None goes by the stride.
         stride_frames: Instead: frames from one clip's start to the next one's.
-        stride_seconds: Instead: seconds from one to the next. With all three None the backbone's own stride.
-        length_frames: Frames that the network is given; None for the backbone's own, 16 of C3D.
-        frame_step: Frames from one of these to the next; None for the backbone's own, 1 of C3D.
-        fps: Sample the video at this rate first; None for the backbone's own rate, or else the video's frames. Frames
-            that carry no times, as pictures in a folder, are taken to come at this rate.
-        sampler: "frames", or "pytorchvideo" for that library's UniformClipSampler.
-        precision: "fp32", or on a GPU the faster "tf32" or "bf16".
-        decoder: "auto", "decord", "pyav", "torchcodec" or "torchcodec-cuda".
-        stored: "float32" or "float16", the type in the files.
-        compress: Gzip the files.
-        keep_partial: Keep a damaged video, and mark each snippet that the damage touches.
-        batch: Clips in the network at once, over all its lanes; None for what is quick and small in memory.
+        stride_seconds: Instead: seconds from one to the next; each backbone has its own by default.
+        length_frames: Frames that the network is given; the backbone's own by default, 16 of C3D.
+        frame_step: Frames of the video from one of these to the next. The backbone's own by default, 1 of C3D.
+        fps: Sample the video at this rate first; by default the backbone's own, or else the video's frames. Folders of
+            pictures, and bare streams that say none, are taken to have it.
+        sampler: pytorchvideo lets that library's UniformClipSampler choose the clips, by time instead of frames.
+        decoder: auto takes decord where it is installed and gives the right frames, PyAV elsewhere. torchcodec and
+            torchcodec-cuda (on a GPU) need pip install 'thas[torchcodec]' and FFmpeg's libraries.
+        precision: tf32 and bf16 are faster on GPUs.
+        stored: The type in the files: float16 halves the disk.
+        compress: Gzip the files: smaller by half, slower to write.
+        keep_partial: Keep a damaged video, and mark each snippet that the damage touches: training and localization
+            leave those out.
+        batch: Clips in the network at once, over all its lanes. By default what is quick and keeps memory small.
     """
 
-    backbone: str = "c3d"
     layer: str | None = None
     snippets: int | None = None
     stride_frames: int | None = None
@@ -47,8 +47,8 @@ class ExtractionSettings:
     frame_step: int | None = None
     fps: float | None = None
     sampler: Sampler = "frames"
-    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     decoder: Literal["auto", "decord", "pyav", "torchcodec", "torchcodec-cuda"] = "auto"
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     stored: Literal["float32", "float16"] = "float32"
     compress: bool = False
     keep_partial: bool = False
@@ -59,6 +59,17 @@ class ExtractionSettings:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UsageError(f"{name} must be above 0, but is {value}", next="correct it", subject=name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractionSettings(ClipSettings):
+    """How features are made.
+
+    Attributes:
+        backbone: A name of `thas list backbones`. C3D in the paper.
+    """
+
+    backbone: str = "c3d"
 
 
 @dataclass(frozen=True, kw_only=True)
