@@ -1,9 +1,12 @@
-"""Values that came from JSON or TOML, seen as the tables, lists and numbers that they must be."""
+"""Values of which nothing is known, from JSON, TOML, pickles and attributes, seen as what they are or must be."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import SupportsFloat, TypeGuard, cast
+from typing import TYPE_CHECKING, SupportsFloat, TypeGuard, cast
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def is_table(value: object) -> TypeGuard[Mapping[str, object]]:
@@ -16,6 +19,28 @@ def is_texts(value: object) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(isinstance(one, str) for one in cast("list[object]", value))
 
 
+def is_dict(value: object) -> TypeGuard[dict[object, object]]:
+    """Whether a value is a dict, whatever its keys."""
+    return isinstance(value, dict)
+
+
+def is_row(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:
+    """Whether a value is a list or a tuple."""
+    return isinstance(value, list | tuple)
+
+
+def is_tuple(value: object) -> TypeGuard[tuple[object, ...]]:
+    """Whether a value is a tuple."""
+    return isinstance(value, tuple)
+
+
+def is_array(value: object) -> TypeGuard[np.ndarray]:
+    """Whether a value is an array."""
+    import numpy as np
+
+    return isinstance(value, np.ndarray)
+
+
 def as_table(value: object) -> Mapping[str, object]:
     """A value as the table that it must be, or a TypeError."""
     if not is_table(value):
@@ -25,9 +50,9 @@ def as_table(value: object) -> Mapping[str, object]:
 
 def as_list(value: object) -> list[object]:
     """A value as the list that it must be, or a TypeError."""
-    if not isinstance(value, list | tuple):
+    if not is_row(value):
         raise TypeError(f"{value!r:.60} stands where a list must be")
-    return list(cast("list[object]", value))
+    return list(value)
 
 
 def as_int(value: object) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,67 +21,29 @@ _OfFabric = Literal["32-true", "bf16-mixed", "16-mixed"]
 PRECISIONS: dict[str, _OfFabric] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
-class Runner(Protocol):
-    """What the training loop needs to know of its devices."""
-
-    device: torch.device
-    rank: int
-    world: int
-
-    def set_up(self, network: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
-        """The network and the optimizer, ready to train here."""
-        ...
-
-    def autocast(self) -> AbstractContextManager[object]:
-        """The arithmetic's precision."""
-        ...
-
-    def step(self, loss: Tensor, optimizer: Optimizer, *, clip_norm: float = 0.0) -> None:
-        """Backpropagate and change the weights, by gradients no longer than `clip_norm` all together; 0 for any."""
-        ...
-
-    def total(self, values: Tensor) -> Tensor:
-        """The sum over all processes."""
-        ...
-
-    def gathered(self, values: list[Value]) -> list[Value]:
-        """The values of all processes, each of which waits here for the others."""
-        ...
-
-    def state(self) -> dict[str, object]:
-        """What a checkpoint must keep of it: the scale of 16-bit gradients."""
-        ...
-
-    def restore(self, state: dict[str, object]) -> None:
-        """Continue from such a state."""
-        ...
-
-
-class OneDevice:
-    """Plain torch on one device.
+class Runner:
+    """What the training loop needs to know of its devices; this one is plain torch on one device.
 
     Args:
         device: Where.
         precision: "32", or "bf16" or "16" for mixed.
     """
 
-    rank, world = 0, 1
-
     def __init__(self, device: torch.device, precision: str) -> None:
-        self.device = device
+        self.device, self.rank, self.world = device, 0, 1
         self._kind = {"bf16": torch.bfloat16, "16": torch.float16}.get(precision)
         self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "16")
 
     def set_up(self, network: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
-        """As they are: the network was moved before the optimizer was made."""
+        """The network and the optimizer, ready to train here: the network was moved before the optimizer was made."""
         return network, optimizer
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Mixed precision, if asked for."""
+        """The arithmetic's precision: mixed, if asked for."""
         return torch.autocast(self.device.type, dtype=self._kind) if self._kind else nullcontext()
 
     def step(self, loss: Tensor, optimizer: Optimizer, *, clip_norm: float = 0.0) -> None:
-        """Backpropagate and change the weights."""
+        """Backpropagate and change the weights, by gradients no longer than `clip_norm` all together; 0 for any."""
         self._scaler.scale(loss).backward()
         if clip_norm:
             self._scaler.unscale_(optimizer)
@@ -90,24 +52,24 @@ class OneDevice:
         self._scaler.update()
 
     def total(self, values: Tensor) -> Tensor:
-        """The values themselves."""
+        """The sum over all processes."""
         return values
 
     def gathered(self, values: list[Value]) -> list[Value]:
-        """The values themselves."""
+        """The values of all processes, each of which waits here for the others."""
         return values
 
     def state(self) -> dict[str, object]:
-        """The scale of 16-bit gradients; empty for other precisions."""
+        """What a checkpoint must keep of it: the scale of 16-bit gradients; empty for other precisions."""
         return self._scaler.state_dict()
 
     def restore(self, state: dict[str, object]) -> None:
-        """Continue with that scale."""
+        """Continue from such a state."""
         if state:
             self._scaler.load_state_dict(state)
 
 
-class SeveralDevices:
+class SeveralDevices(Runner):
     """Lightning Fabric with distributed data parallelism, started by torchrun on each node.
 
     Args:
@@ -126,9 +88,7 @@ class SeveralDevices:
             precision=PRECISIONS[precision],
         )
         self.fabric.launch()
-        self.device: torch.device = self.fabric.device
-        self.rank: int = self.fabric.global_rank
-        self.world: int = self.fabric.world_size
+        self.device, self.rank, self.world = self.fabric.device, self.fabric.global_rank, self.fabric.world_size
 
     def set_up(self, network: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
         """Wrapped by Fabric, which averages the gradients and sets the precision."""
@@ -194,4 +154,4 @@ def choose_runner(device: str, precision: str) -> Runner:
     chosen = choose_device(device)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return SeveralDevices(chosen.type, precision)
-    return OneDevice(chosen, precision)
+    return Runner(chosen, precision)

@@ -20,11 +20,11 @@ import numpy as np
 from ..core import hdf5
 from ..core.bounds import check_expansion
 from ..core.errors import FeatureError, ThasError
+from ..core.narrowing import is_array, is_dict, is_row
 from ..core.reading import refuse_pipe
 from .matlab_files import is_level_5, matlab_arrays
 from .pickled_arrays import load_array, npy_heading, unpickle
 from .pickles import reason
-from .python_values import is_array, is_dict, is_row
 from .torch_files import read_torch_bytes
 
 if TYPE_CHECKING:

@@ -32,11 +32,11 @@ class ClipSettings:
         decoder: auto takes decord where it is installed and gives the right frames, PyAV elsewhere. torchcodec and
             torchcodec-cuda (on a GPU) need pip install 'thas[torchcodec]' and FFmpeg's libraries.
         precision: tf32 and bf16 are faster on GPUs.
-        stored: The type in the files: float16 halves the disk.
+        stored: float16 halves the disk; it is the type in the files.
         compress: Gzip the files: smaller by half, slower to write.
         keep_partial: Keep a damaged video, and mark each snippet that the damage touches: training and localization
             leave those out.
-        batch: Clips in the network at once, over all its lanes. By default what is quick and keeps memory small.
+        batch: Clips in the network at once. By default what is quick and keeps memory small, over all its lanes.
     """
 
     layer: str | None = None

@@ -189,10 +189,6 @@ class I3D(nn.Module):
         """(B, D) features of clips (B, channels, T, H, W): what the classifier sees, averaged over time and place."""
         return self._pooled(clips).mean(dim=(2, 3, 4))
 
-    def classify(self, clips: torch.Tensor) -> torch.Tensor:
-        """(B, classes) logits of clips (B, channels, T, H, W)."""
-        return self.logits(self._pooled(clips)).mean(dim=(2, 3, 4))
-
 
 class TwoStreamI3D(nn.Module):
     """RGB and flow, each through an I3D of its own: (B, 5, T, H, W) to (B, 2048), RGB first."""

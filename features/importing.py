@@ -21,15 +21,14 @@ from ..core.progress import Progress
 from ..core.tables import number, table_rows
 from ..core.temporary_names import remove_unfinished
 from .arrangement import Crops, check_arrangement, rows, width_of
-from .array_files import open_arrays, reading_arrays
-from .array_members import pick
+from .array_files import reading_arrays
 from .cache import Features, write_features
 from .extraction_settings import ExtractionResult
 from .failures import write_failures
 from .layouts import Source, find_sources, side_by_side
 from .row_times import RowTimes
 
-__all__ = ["Source", "find_sources", "import_features", "read_array", "read_numbers", "read_rates"]
+__all__ = ["Source", "find_sources", "import_features", "read_numbers", "read_rates"]
 
 
 def import_features(
@@ -202,16 +201,6 @@ def _rows_of(source: Source, transposed: bool, crops: Crops | None, cut: list[st
     if any(len(part) != len(joined) for part in parts):
         cut.append(source.video)
     return joined
-
-
-def read_array(path: Path, *, keys: tuple[str, ...] = ()) -> np.ndarray:
-    """One video's array from a file of any kind, several joined side by side; nothing in it is run.
-
-    Raises:
-        FeatureError: It cannot be read, or holds several arrays and none was named.
-    """
-    with reading_arrays(path):
-        return side_by_side([one.read() for one in pick(path, open_arrays(path), keys)])
 
 
 def read_numbers(path: Path, column: str) -> dict[str, float]:

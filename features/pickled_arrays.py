@@ -12,9 +12,9 @@ from typing import IO
 import numpy as np
 
 from ..core.errors import FeatureError
+from ..core.narrowing import is_array, is_dict
 from ..core.reading import refuse_pipe
 from .pickles import Restricted, reason
-from .python_values import is_array, is_dict
 from .stand_ins import flat, refused, shaped
 from .torch_files import read_torch_bytes
 

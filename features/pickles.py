@@ -14,7 +14,7 @@ from typing import BinaryIO, ClassVar
 
 import numpy as np
 
-from .python_values import is_array, is_dict, is_row, is_tuple
+from ..core.narrowing import is_array, is_dict, is_row, is_tuple
 from .stand_ins import STAND_INS, TORCH_TYPES, ArrayParts, StorageType, TypeParts, objects_of, put, refused
 
 _DEEPEST, _MOST_STEPS = 20, 300_000

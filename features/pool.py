@@ -19,11 +19,11 @@ from typing import cast
 
 import numpy as np
 
+from ..core.narrowing import is_array
 from .clips import ClipPlan
 from .decode import Decoder
 from .frame_table import FrameTable, OtherFrames, UnreadableVideo
 from .preprocessing import Preprocessing
-from .python_values import is_array
 from .worker import Decode, Finished, Scan, command, receive, send
 
 # Clips put into the queue at a time; with the queue's length this bounds the memory of what waits.

@@ -13,8 +13,7 @@ from typing import Literal, NotRequired, TypedDict, Unpack, cast
 
 import numpy as np
 
-from ..core.narrowing import is_table
-from .python_values import is_tuple
+from ..core.narrowing import is_table, is_tuple
 
 # Two taps a direction at half-pixel centres, weights of 11 bits, rounded to bytes: what OpenCV and torch call bilinear
 # without antialiasing, computed in integers so that every machine agrees.

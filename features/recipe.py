@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
-from .python_values import is_row
+from ..core.narrowing import is_row
 
 if TYPE_CHECKING:
     import h5py

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from .python_values import is_array, is_dict, is_row, is_tuple
+from ..core.narrowing import is_array, is_dict, is_row, is_tuple
 
 # Kinds and sizes that an array's numbers or texts may have; "O" holds other values of the pickle.
 _DTYPE = re.compile(r"[<>|=]?(?:b1|i[1248]|u[1248]|f[248]|c8|c16|S\d{1,6}|U\d{1,6}|O8?|\?|[bhilqBHILQefd])")

@@ -14,8 +14,8 @@ from collections.abc import Callable
 import numpy as np
 
 from ..core.bounds import check_expansion
+from ..core.narrowing import is_row, is_tuple
 from .pickles import Restricted
-from .python_values import is_row, is_tuple
 from .stand_ins import StorageType, refused
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from ..core.errors import CheckpointError, listing
+from ..core.narrowing import is_dict, is_row, is_tuple
 from .preprocessing import Preprocessing, Values
-from .python_values import is_dict, is_row, is_tuple
 from .timm_backbone import TimmSettings, timm_preprocessing
 
 if TYPE_CHECKING:

@@ -93,7 +93,7 @@ def _matlab_4(path: Path) -> None:
 
 
 def _import(path: Path) -> Any:
-    from thas.features.importing import read_array
+    from .feature_imports import read_array
 
     return read_array(path)
 
@@ -165,12 +165,6 @@ def _labels(path: Path) -> Any:
     from thas.datasets.labels import read_labels
 
     return list(read_labels(path)[0])
-
-
-def _failures(path: Path) -> Any:
-    from thas.features.failures import read_failures
-
-    return [one.frames for one in read_failures(path.parent)]
 
 
 def _log(path: Path) -> Any:
@@ -294,9 +288,6 @@ READERS: dict[str, Reader] = {
     "detections_txt": Reader("d.txt", _text("v 1.0 2.5 21 0.5\nv 3.0 4.0 26 0.25\n"), _read_detections, "text"),
     "run_detections": Reader("detections.json", _text(json.dumps(DETECTIONS)), _run_detections, "json"),
     "labels": Reader("labels.csv", _text("video,label,subset\na,Run,training\nb,Jump,test\n"), _labels, "text"),
-    "failed": Reader(
-        "failed.csv", _text("video,stage,reason,frames_decoded\na,open,it is gone,12\n"), _failures, "text"
-    ),
     "log": Reader(
         "log.jsonl", _text('{"number": 1, "loss": 2.5, "accuracy": 0.5, "seconds": 1.0}\n' * 3), _log, "json"
     ),

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from thas.core.errors import UsageError
-from thas.core.runners import OneDevice, choose_runner
+from thas.core.runners import Runner, choose_runner
 from thas.core.runs import first_process
 
 CPU = torch.device("cpu")
@@ -33,7 +33,7 @@ def test_one_process_is_the_first_and_of_several_one(monkeypatch: pytest.MonkeyP
 
 def stepped(gradient: list[float], **options: float) -> list[float]:
     weight = nn.Parameter(torch.zeros(2))
-    runner = OneDevice(CPU, "32")
+    runner = Runner(CPU, "32")
     runner.step((weight * torch.tensor(gradient)).sum(), torch.optim.SGD([weight], lr=1.0), **options)
     return (-weight.detach()).tolist()
 
@@ -47,14 +47,14 @@ def test_gradients_are_cut_to_length_not_to_direction():
 def test_mixed_precision_computes_in_16_bits_and_keeps_its_scale():
     x, weight = torch.rand(4, 8), nn.Parameter(torch.rand(8, 8))
     for precision, kind in (("32", torch.float32), ("bf16", torch.bfloat16), ("16", torch.float16)):
-        with OneDevice(CPU, precision).autocast():
+        with Runner(CPU, precision).autocast():
             assert (x @ weight).dtype == kind
-    runner, optimizer = OneDevice(CPU, "16"), torch.optim.SGD([weight], lr=0.1)
+    runner, optimizer = Runner(CPU, "16"), torch.optim.SGD([weight], lr=0.1)
     before = weight.detach().clone()
     runner.step(weight.sum() * torch.inf, optimizer)  # such a step is left out, and the scale is halved
     assert torch.equal(weight, before)
-    again = OneDevice(CPU, "16")
+    again = Runner(CPU, "16")
     again.restore(runner.state())
     assert again.state() == runner.state()
-    assert again.state()["scale"] == OneDevice(CPU, "16").state()["scale"] / 2
-    assert OneDevice(CPU, "32").state() == {}
+    assert again.state()["scale"] == Runner(CPU, "16").state()["scale"] / 2
+    assert Runner(CPU, "32").state() == {}

@@ -11,11 +11,12 @@ import torch
 
 from thas.core.errors import DataError, FeatureError, PartialFailure, UsageError
 from thas.features.cache import FeatureCache
-from thas.features.importing import find_sources, read_array, read_numbers
+from thas.features.importing import find_sources, read_numbers
 from thas.features.pickled_arrays import load_array
 
 from .conftest import shared_data
 from .feature_imports import imported as import_features
+from .feature_imports import read_array
 
 HOW = {"fps": 25.0, "length_frames": 16, "stride_frames": 8}
 ROWS = np.arange(12, dtype=np.float32).reshape(4, 3)

@@ -15,9 +15,10 @@ from thas.cli import run
 from thas.core.errors import FeatureError, UsageError
 from thas.core.messages import collected
 from thas.features.cache import FeatureCache
-from thas.features.importing import read_array, read_rates
+from thas.features.importing import read_rates
 
 from .feature_imports import imported as import_features
+from .feature_imports import read_array
 
 GRID = {"fps": 25.0, "length_frames": 16, "stride_frames": 16}
 DRAW = np.random.default_rng(0)

@@ -11,9 +11,10 @@ import torch
 
 from thas.core.errors import FeatureError, UsageError
 from thas.features.cache import FeatureCache
-from thas.features.importing import read_array, read_rates
+from thas.features.importing import read_rates
 
 from .feature_imports import imported as import_features
+from .feature_imports import read_array
 
 GRID = {"fps": 25.0, "length_frames": 16, "stride_frames": 16}
 DRAW = np.random.default_rng(0)

@@ -14,11 +14,12 @@ import torch
 from thas.core.errors import FeatureError, UsageError
 from thas.features.cache import FeatureCache, write_features
 from thas.features.cache_tools import pack_cache, verify_cache
-from thas.features.importing import find_sources, read_array
+from thas.features.importing import find_sources
 from thas.features.pickled_arrays import load_array
 
 from .conftest import make_features
 from .feature_imports import imported as import_features
+from .feature_imports import read_array
 
 RECIPE = {"backbone": "c3d", "layer": "fc7", "mean": [1.0, 2.0], "crop": 112, "note": None}
 DRAW = np.random.default_rng(0)
