@@ -118,6 +118,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cosine", type=float, metavar="RATE", help="warm up to this learning rate, fall as a cosine")
     parser.add_argument("--sizes", nargs="*", type=int, default=[], help="also localize refined at these sides besides")
+    parser.add_argument("--side", type=int, help="localize at this side instead of the one trained at")
     parser.add_argument("--brief", action="store_true", help="no means of arms, other thresholds or training images")
     parser.add_argument("--set", nargs="*", type=lambda pair: tuple(pair.split("=", 1)), default=[])
     arguments = parser.parse_args()
@@ -131,7 +132,8 @@ def main() -> None:
     together |= {f"mean of the seeds of {arm}": [mine] for arm, mine in runs.items()}
     together = {} if brief else together
     asked = {f"refined, also at {side}": {**REFINED, "localize.sizes": (side,)} for side in arguments.sizes}
-    for name, rules in {**RULES, **asked}.items():
+    at = {"input.size": arguments.side} if arguments.side else {}
+    for name, rules in ((name, rules | at) for name, rules in {**RULES, **asked}.items()):
         found = {arm: [evaluate([run], changes=rules) for run in mine] for arm, mine in runs.items()}
         for mean, members in together.items():
             if len(members[0]) > 1:

@@ -39,7 +39,9 @@ class Scored:
         str | None, also(DATASET, "Those of the run by default, for boxes and maps those of the newest run.")
     ] = None
     subset: Annotated[str | None, also(SUBSET, "val by default.")] = None
-    set_: Annotated[Set, also(SET, "Where it differs from the run's: localize.NAME=VALUE or eval.NAME=VALUE.")] = None
+    set_: Annotated[
+        Set, also(SET, "Where it differs from the run's: localize.NAME=VALUE, input.size=VALUE or eval.NAME=VALUE.")
+    ] = None
     pictures: Path | None = None
     """A folder for overlays of some images."""
 
@@ -77,7 +79,7 @@ def image_eval(
     from ..image_has.evaluate import ScoredImages, evaluate
     from ..image_has.evaluation_pictures import draw_predictions
 
-    changes = image_changes(scored.set_, how, library, also=("eval.",))
+    changes = image_changes(scored.set_, how, also=("eval.",))
     sources = [*(runs_or_weights or []), *(networks.run or [])]
     others = [*sources, *(path for path in (scored.boxes, scored.maps) if path)]
     result = evaluate(

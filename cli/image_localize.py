@@ -30,7 +30,9 @@ class Photographs:
     """So many of the likeliest classes are boxed."""
     pictures: Annotated[bool, Parameter(negative="--no-pictures")] = True
     """Draw a picture of each result: by default of files, not of a data set's videos."""
-    set_: Annotated[Set, also(SET, "Of localizing, where it differs from the run's, as localize.NAME=VALUE.")] = None
+    set_: Annotated[
+        Set, also(SET, "Of localizing, where it differs from the run's, as localize.NAME=VALUE or input.size=VALUE.")
+    ] = None
 
 
 def image_localize(
@@ -77,7 +79,7 @@ def image_localize(
             "no photograph is named", next="name image files, or folders of them: thas image localize PHOTO..."
         )
     files = find_photographs(photos, but_below=written.out)
-    changes = image_changes(written.set_, how, library)
+    changes = image_changes(written.set_, how)
     localizer = untrained(library, changes=changes, device=device.device, other=networks.run or ())
     if localizer is not None:
         by = localizer.settings.network.name

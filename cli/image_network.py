@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 Changes = Mapping[str, object]
 
 
-def image_changes(set_: list[str] | None, how: Boxing, library: Library, *, also: tuple[str, ...] = ()) -> Changes:
-    """Settings that differ from a run's, by dotted key; a library's network takes images of any size."""
+def image_changes(set_: list[str] | None, how: Boxing, *, also: tuple[str, ...] = ()) -> Changes:
+    """Settings that differ from a run's, by dotted key."""
     from ..image_has.settings import ImageSettings
 
-    sized = ("input.size",) if library.network or library.weights else ()
-    changes: dict[str, object] = dict(parse_localizing(set_, ImageSettings(), allowed=("localize.", *also, *sized)))
+    changes: dict[str, object] = dict(
+        parse_localizing(set_, ImageSettings(), allowed=("localize.", "input.size", *also))
+    )
     if how.threshold is not None:
         changes["localize.threshold"] = how.threshold
     if how.ten_crop:

@@ -36,7 +36,7 @@ def parse_localizing(
 ) -> dict[str, str]:
     """What `--set` changes after training; what is no setting, or no longer heeded then, is refused."""
     changes = parse_set(pairs)
-    settings.updated(changes, origin="option")
+    settings.localizing(changes)
     other = [key for key in changes if not key.startswith(allowed)]
     if other:
         raise UsageError(

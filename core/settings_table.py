@@ -127,6 +127,14 @@ class SettingsTable:
         new.check(origin)
         return new
 
+    def localizing(self, values: Mapping[str, object]) -> Self:
+        """The same after training, localizing by settings that differ.
+
+        Raises:
+            UsageError: As for `updated`.
+        """
+        return self.updated(values, origin="option")
+
     def check(self, origin: str) -> None:
         """Raise a UsageError where values contradict each other."""
 

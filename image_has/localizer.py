@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -311,5 +311,28 @@ def open_localizer(
         The localizer, its settings, and the files of weights.
     """
     members, settings, files = trained_networks(sources, runs=runs)
-    settings = settings.updated(changes or {}, origin="option")
-    return Localizer.of(*members, settings=settings, device=device, map_members=map_members), settings, files
+    localizer = Localizer.of(*members, settings=settings, device=device, map_members=map_members)
+    localizer = with_changes(localizer, changes or {})
+    return localizer, localizer.settings, files
+
+
+def with_changes(localizer: Localizer, changes: Mapping[str, object]) -> Localizer:
+    """The same with other settings, by dotted key.
+
+    Raises:
+        UsageError: The settings contradict each other, or the network takes no images of that size.
+    """
+    before = localizer.settings
+    changed = replace(localizer, settings=before.localizing(changes))
+    side, seen = changed.side, changed.settings
+    try:
+        if side != localizer.side or seen.localize.sizes:
+            changed.maps(torch.zeros(1, 3, side, side, dtype=torch.uint8))
+    except (ValueError, AssertionError, RuntimeError) as error:
+        sizes = ", ".join(map(str, dict.fromkeys((seen.input.size, *seen.localize.sizes))))
+        raise UsageError(
+            f"{seen.network.name} cannot look at images of {sizes} pixels",
+            why=" ".join(str(error).split())[:200],
+            next=f"--set input.size={before.input.size}" + " localize.sizes=" * bool(seen.localize.sizes),
+        ) from None
+    return changed

@@ -6,8 +6,9 @@ How presets, files and options go over them says `thas.core.presets`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self
 
 from ..core.errors import UsageError
@@ -177,6 +178,19 @@ class ImageSettings(SettingsTable):
         if values.get("localize.scale") == "otsu" and self.localize.scale != "otsu":
             values = {"localize.threshold": OTSU_THRESHOLDS, **values}
         return super().updated(values, origin=origin)
+
+    def localizing(self, values: Mapping[str, object]) -> Self:
+        """As `SettingsTable.localizing`; of another `input.size`, `input.resize` follows in proportion.
+
+        >>> ImageSettings().localizing({"input.size": "448"}).input.resize
+        512
+        """
+        if "input.size" in values:
+            roomy = replace(self, input=replace(self.input, resize=sys.maxsize), hide=HideSettings())
+            times = roomy.updated({"input.size": values["input.size"]}, origin="option").input.size / self.input.size
+            # Nothing is hidden any more, so that cells of the size trained with need not fit.
+            values = {"input.resize": round(self.input.resize * times), "hide.size": PAPER_SIZES, **values}
+        return super().localizing(values)
 
     @classmethod
     def preset(cls, name: str) -> ImageSettings:

@@ -17,7 +17,7 @@ from ..core.weight_catalogue import CATALOGUE, NETWORKS_OF_PICTURES
 from ..core.weight_store import find_weights, stored
 from .imagenet import CLASSES, chosen_classes, imagenet_classes, spelt_as
 from .library import build_library_network, input_facts, is_library_name, load_library_weights
-from .localizer import Localizer
+from .localizer import Localizer, with_changes
 from .settings import LIBRARIES, ImageSettings
 from .weights import TrainedNetwork, read_tensors
 
@@ -150,22 +150,7 @@ def untrained_localizer(
         CheckpointError: Likewise.
     """
     member = open_library_network(name, weights=weights, classes=classes)
-    changed = dict(changes or {})
-    if "input.size" in changed:
-        changed["input.resize"] = changed["input.size"]
-    settings = member.settings.updated(changed, origin="option")
-    localizer = Localizer.of(member, settings=settings, device=device)
-    side = localizer.side
-    try:
-        localizer.maps(torch.zeros(1, 3, side, side, dtype=torch.uint8))
-    except (ValueError, AssertionError, RuntimeError) as error:
-        sizes = ", ".join(map(str, dict.fromkeys((settings.input.size, *settings.localize.sizes))))
-        raise UsageError(
-            f"{settings.network.name} cannot look at images of {sizes} pixels",
-            why=" ".join(str(error).split())[:200],
-            next=f"--set input.size={member.settings.input.size}" + " localize.sizes=" * bool(settings.localize.sizes),
-        ) from None
-    return localizer
+    return with_changes(Localizer.of(member, device=device), changes or {})
 
 
 def respelt(localizer: Localizer, classes: Sequence[str]) -> Localizer:

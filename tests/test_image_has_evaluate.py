@@ -23,7 +23,7 @@ from thas.image_has.evaluate import ScoredImages, evaluate
 from thas.image_has.evaluation_pictures import draw_predictions, spread_rows
 from thas.image_has.loading import normalised
 from thas.image_has.localize import localize
-from thas.image_has.localizer import Localization, Localizer, open_localizer
+from thas.image_has.localizer import Localization, Localizer, open_localizer, with_changes
 from thas.image_has.network import CamNetwork, build_network
 from thas.image_has.photographs import localize_photographs
 from thas.image_has.predict import predict, read_boxes, read_maps, write_boxes
@@ -145,6 +145,25 @@ def test_several_sizes_are_averaged(squares: Path):
     assert (Localizer.of(colour_network(), settings=both.settings, device="cpu").side) == 48
     with pytest.raises(UsageError, match=r"ten_crop and localize\.sizes"):
         SETTINGS.updated({"localize.ten_crop": True, "localize.sizes": (48,)})
+
+
+def test_images_are_looked_at_in_another_size_than_in_training(squares: Path):
+    """Of any size, also above the one that images had before a crop; ten crops keep their share of the image."""
+    localizer = Localizer.of(colour_network(), device="cpu")
+    larger = with_changes(localizer, {"input.size": 80})
+    assert (larger.side, larger.settings.input.resize) == (80, 100)
+    found = larger.maps(torch.zeros(1, 3, 80, 80, dtype=torch.uint8))
+    assert found.maps.shape == (1, 1, 80, 80)
+    assert score(predict(larger, table_of(squares))).gt_known_loc == 1
+    crops = with_changes(localizer, {"input.size": "64", "localize.ten_crop": True})
+    assert (crops.side, crops.settings.input.size) == (80, 64)
+    assert score(predict(crops, table_of(squares))).gt_known_loc == 1
+    assert localizer.side == 32, "the one it was made of stays"
+    alexnet = build_network(ImageSettings.preset("images-128").network, classes=2, seed=0)
+    member = TrainedNetwork(alexnet, ("blue", "red"), ImageSettings.preset("images-128"))
+    with pytest.raises(UsageError, match="alexnet cannot look at images of 8 pixels") as error:
+        with_changes(Localizer.of(member, device="cpu"), {"input.size": 8})
+    assert error.value.next == f"--set input.size={member.settings.input.size}"
 
 
 def test_dropped_values_follow_from_the_picture_alone():
@@ -431,6 +450,10 @@ def test_a_run_is_trained_found_and_evaluated(squares: Path, tmp_path: Path):
     assert json.loads((result.run / "scores.json").read_text())["images"] == 4
     assert len(list((tmp_path / "drawn").iterdir())) == 4
     assert evaluation.scores.images == 4
+    larger = evaluate(images=ScoredImages(runs=runs), device="cpu", changes={"input.size": 24})
+    assert larger.localizer is not None
+    assert larger.localizer.side == 24
+    assert larger.written == (), "a run keeps the scores of its own size"
     again = train_run(str(squares), settings=settings, begin=Begin(runs, resume=True))
     assert again.run == result.run
     assert (again.new_epochs, again.last) == (0, result.last)
