@@ -23,7 +23,7 @@ from thas.core.run_settings import read_settings
 from thas.eval.boxes import paired_interval
 from thas.image_has.evaluate import Evaluation, ScoredImages, evaluate
 from thas.image_has.evaluation_pictures import picture_of, spread_rows
-from thas.image_has.localizer import Localizer, open_localizer
+from thas.image_has.localizer import Localizer
 from thas.image_has.pictures import save_picture, side_by_side
 from thas.image_has.session import train_run
 from thas.image_has.settings import ImageSettings
@@ -150,7 +150,7 @@ def main() -> None:
         (arguments.out / f"{arguments.network}-{name}.json").write_text(json.dumps(rows, indent=2))
         print(f"\nlocalized as {name}: {rules or 'in the settings'}\n")
         print("\n".join(table_lines(rows)))
-        columns = {arm: (found[arm][0], open_localizer(mine[:1], changes=rules)[0]) for arm, mine in runs.items()}
+        columns = {arm: (found[arm][0], Localizer.from_run(mine[0], changes=rules)) for arm, mine in runs.items()}
         draw(columns, arguments.out / f"{arguments.network}-{name}.png")
 
 

@@ -69,7 +69,7 @@ def image_localize(
         Image files, or folders of them.
     """
     from ..core.failures import reasons
-    from ..image_has.localizer import open_localizer
+    from ..image_has.localizer import Localizer
     from ..image_has.photographs import box_photographs, find_photographs
 
     if written.top < 1:
@@ -84,14 +84,14 @@ def image_localize(
     if localizer is not None:
         by = localizer.settings.network.name
     else:
-        localizer, _, held = open_localizer(
-            networks.run or [],
-            runs=runs.runs,
+        localizer = Localizer.from_run(
+            *(networks.run or []),
+            root=runs.runs,
             device=device.device,
             changes=changes,
             map_members=networks.map_members,
         )
-        by = listing([str(file.parent if file.name == WEIGHTS else file) for file in held])
+        by = listing([str(file.parent if file.name == WEIGHTS else file) for file in localizer.files])
     with progress("localizing", len(files), "photographs") as advance:
         found, failed = box_photographs(
             files, localizer, written.out, top=written.top, pictures=written.pictures, progress=advance

@@ -10,7 +10,9 @@ from .errors import DataError, ThasError
 
 
 @contextmanager
-def reading(path: Path, what: str, *, next: str, kind: type[ThasError] = DataError) -> Generator[None]:
+def reading(
+    path: Path, what: str, *, next: str, kind: type[ThasError] = DataError, but: type[ThasError] = ThasError
+) -> Generator[None]:
     """Within the `with` block, anything but an error of ours is one of the file.
 
     A damaged or hostile file makes parsers raise almost anything: text that is no UTF-8, numbers of thousands of
@@ -22,6 +24,7 @@ def reading(path: Path, what: str, *, next: str, kind: type[ThasError] = DataErr
         what: What is then said of it, such as "holds no boxes".
         next: What to do.
         kind: The error to raise.
+        but: Errors of ours that pass; others of ours are of the file, too.
 
     Raises:
         ThasError: Of that kind.
@@ -29,7 +32,7 @@ def reading(path: Path, what: str, *, next: str, kind: type[ThasError] = DataErr
     try:
         refuse_pipe(path)
         yield
-    except ThasError:
+    except but:
         raise
     except Exception as error:
         raise kind(f"{path} {what}", why=said(error), next=next, subject=str(path)) from error

@@ -14,11 +14,12 @@ import re
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from .._version import __version__
 from .checkpoints import BEST, CHECKPOINT, read_header
-from .errors import CheckpointError, DataError, UsageError
+from .errors import CheckpointError, DataError, UsageError, plural
 from .files import cannot_write, sync_folder
 from .messages import logger
 from .narrowing import as_int, as_table, is_table
@@ -236,3 +237,18 @@ def environment() -> dict[str, object]:
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "packages": packages,
     }
+
+
+def check_map_members(count: int, map_members: Sequence[int]) -> None:
+    """Refuse to average the maps or sequences of networks that are not among the `count` of several runs.
+
+    Raises:
+        UsageError: One is none of them.
+    """
+    strange = [i for i in map_members if not 0 <= i < count]
+    if strange:
+        raise UsageError(
+            f"there is no network {strange[0]} to give maps",
+            why=f"there is a mean of {plural(count, 'network')}, counted from 0",
+            next=f"--map-members takes numbers from 0 to {count - 1}",
+        )

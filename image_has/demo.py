@@ -18,13 +18,12 @@ from .demo_images import make_demo_images
 from .evaluate import Evaluation, ScoredImages, evaluate
 from .evaluation_pictures import picture_of, spread_rows
 from .loading import cores
-from .localizer import open_localizer
+from .localizer import Localizer
 from .pictures import overlay, save_picture, side_by_side
 from .session import train_run
 from .settings import ImageSettings
 
 ARMS = {"no hiding": 0.0, "Hide-and-Seek": 0.5}
-# Progress of one stage: called with a title, a total and a unit, it yields a function that advances it.
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def _train_arm(folder: Path, probability: float, data_root: Path, runs: Path, se
 
 
 def _sheet(where: dict[str, Path], evaluations: dict[str, Evaluation], runs: Path) -> Path:
-    localizers = {arm: open_localizer([run], runs=runs)[0] for arm, run in where.items()}
+    localizers = {arm: Localizer.from_run(run, root=runs) for arm, run in where.items()}
     first = next(iter(evaluations.values())).predictions
     rows: list[list[PIL.Image.Image]] = []
     for i in spread_rows(first.table, 8):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..core.errors import DataError, UsageError
@@ -15,7 +15,7 @@ from ..core.run_settings import read_settings
 from ..core.runs import ROOTS, SETTINGS
 from .datasets import open_images
 from .images import ImageTable
-from .localizer import Localizer, open_localizer
+from .localizer import Localizer
 from .predict import MANY, Predictions, predict, read_boxes, read_maps, write_boxes
 from .scores import ImageScores, score
 from .settings import ImageSettings
@@ -122,8 +122,8 @@ def evaluate(
     elif boxes is not None or maps is not None:
         source = _made_elsewhere(sources, boxes, maps, images, changes)
     else:
-        opened = open_localizer(sources, runs=images.runs, device=device, changes=changes, map_members=map_members)
-        source = _of_runs(*opened, stage)
+        opened = Localizer.from_run(*sources, root=images.runs, device=device, changes=changes, map_members=map_members)
+        source = _of_runs(opened, stage)
     table, of = _images_of(source, images, made_elsewhere=bool(boxes or maps), many=len(sources) > 1)
     used = respelt(localizer, table.classes) if localizer is not None else source.localizer
     found = source.boxes(table, used)
@@ -150,13 +150,11 @@ def _networks(localizer: Localizer, named: str, stage: Stage) -> _Source:
     return _Source(named, boxes, settings, localizer)
 
 
-def _of_runs(localizer: Localizer, settings: ImageSettings, files: Sequence[Path], stage: Stage) -> _Source:
-    found = _networks(localizer, ", ".join(str(file) for file in files), stage)
-    runs = [file.parent for file in files if (file.parent / SETTINGS).exists()]
+def _of_runs(localizer: Localizer, stage: Stage) -> _Source:
+    found = _networks(localizer, ", ".join(map(str, localizer.files)), stage)
+    runs = [file.parent for file in localizer.files if (file.parent / SETTINGS).exists()]
     alike = len({read_settings(run, ImageSettings)[1].dataset for run in runs}) == 1
-    return _Source(
-        found.named, found.boxes, settings, localizer, runs[0] if alike else None, keeps=len(files) == len(runs) == 1
-    )
+    return replace(found, run=runs[0] if alike else None, keeps=len(localizer.files) == len(runs) == 1)
 
 
 def _made_elsewhere(

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ..core.boxes import Boxes
 from ..core.devices import choose_device
-from ..core.errors import UsageError, plural
-from ..core.runs import ROOTS
+from ..core.errors import UsageError
+from ..core.runs import ROOTS, check_map_members
 from .activation import activation_map, upsampled
 from .box_workers import boxes_of
 from .decode import as_rgb, read_image
@@ -87,12 +87,14 @@ class Localizer:
         settings: Of the first; its `localize` says which views are averaged.
         device: Where they run.
         map_members: Which members' maps are averaged; all if None.
+        files: Of the members' weights, where they came from some.
     """
 
     members: Sequence[TrainedNetwork]
     settings: ImageSettings
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     map_members: Sequence[int] | None = None
+    files: Sequence[Path] = ()
 
     @classmethod
     def of(
@@ -115,13 +117,7 @@ class Localizer:
                     why="they know different classes, or see images of different sizes or means",
                     next="average networks trained on one data set",
                 )
-        strange = [i for i in map_members or () if not 0 <= i < len(members)]
-        if strange:
-            raise UsageError(
-                f"there is no network {strange[0]} to give maps",
-                why=f"there is a mean of {plural(len(members), 'network')}, counted from 0",
-                next=f"--map-members takes numbers from 0 to {len(members) - 1}",
-            )
+        check_map_members(len(members), map_members or ())
         chosen = choose_device(device)
         for member in members:
             member.network.to(chosen).eval()
@@ -149,8 +145,9 @@ class Localizer:
             UsageError: There is no such run, or its networks cannot be averaged.
             CheckpointError: A file of weights is damaged or of another kind.
         """
-        sources = [Path(run) for run in runs]
-        return open_localizer(sources, runs=root, device=device, changes=changes, map_members=map_members)[0]
+        members, settings, files = trained_networks([Path(run) for run in runs], runs=root)
+        found = cls.of(*members, settings=settings, device=device, map_members=map_members)
+        return with_changes(replace(found, files=tuple(files)), changes or {})
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -288,32 +285,6 @@ def at_once(top: int) -> int:
     (8, 1)
     """
     return max(1, min(8, 64 // max(1, top)))
-
-
-def open_localizer(
-    sources: Sequence[Path],
-    *,
-    runs: Path = ROOTS["image"],
-    device: str = "auto",
-    changes: Mapping[str, object] | None = None,
-    map_members: Sequence[int] | None = None,
-) -> tuple[Localizer, ImageSettings, list[Path]]:
-    """The networks of runs or weights files, ready to localize.
-
-    Args:
-        sources: Runs' folders or .safetensors files; the newest run if there are none. Several are averaged.
-        runs: Where runs lie.
-        device: Where to run.
-        changes: Settings that differ from the run's, by dotted key.
-        map_members: Which of several give maps; all if None.
-
-    Returns:
-        The localizer, its settings, and the files of weights.
-    """
-    members, settings, files = trained_networks(sources, runs=runs)
-    localizer = Localizer.of(*members, settings=settings, device=device, map_members=map_members)
-    localizer = with_changes(localizer, changes or {})
-    return localizer, localizer.settings, files
 
 
 def with_changes(localizer: Localizer, changes: Mapping[str, object]) -> Localizer:

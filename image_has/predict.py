@@ -17,7 +17,7 @@ from ..core.hash_lists import read_hashes, refuse_changed
 from ..core.json_files import load_json
 from ..core.narrowing import as_list, as_table, to_float
 from ..core.progress import Progress, silent
-from ..core.reading import refuse_pipe, said
+from ..core.reading import reading, said
 from ..core.tables import decimal, table_rows
 from .box_workers import Boxed, box_maps, boxer
 from .decode import image_size
@@ -296,8 +296,7 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
         if path is None:
             failed.append(Failure(name, "image without a map, counted as missed"))
             continue
-        try:
-            refuse_pipe(path)
+        with reading(path, "is not a map", next="save one (H, W) array of finite numbers"):
             content = path.read_bytes()
             refuse_changed(path, content, hashes, folder=folder)
             one = np.asarray(np.lib.format.read_array(io.BytesIO(content), allow_pickle=False), dtype=np.float64)
@@ -311,15 +310,6 @@ def read_maps(folder: Path, table: ImageTable, *, settings: LocalizeSettings, sw
                 settings=settings,
                 thresholds=result.thresholds,
             )
-        except DataError:
-            raise
-        except Exception as error:  # numpy's reader of headers raises almost anything
-            raise DataError(
-                f"{path} is not a map",
-                why=said(error),
-                next="save one (H, W) array of finite numbers",
-                subject=str(path),
-            ) from None
         result.known_boxes[i], result.largest[i], result.any_part[i] = (
             boxed.known[0],
             boxed.largest[0],

@@ -76,14 +76,15 @@ class ImageHalf(Half[ImageSettings]):
         """Box the test images, and score the boxes."""
         import torch
 
-        from .localizer import open_localizer
+        from .localizer import Localizer
         from .predict import MANY, predict
         from .scores import score
 
         changes = {key: value for key, value in settings.flat().items() if key.startswith(("localize.", "eval."))}
-        localizer, own, _ = open_localizer(
-            members, runs=self.runs, device=settings.train.device, changes=changes, map_members=map_members or None
+        localizer = Localizer.from_run(
+            *members, root=self.runs, device=settings.train.device, changes=changes, map_members=map_members or None
         )
+        own = localizer.settings
         table = self._test()
         workers = max(0, torch.get_num_threads() - 1) if len(table) > MANY else 0  # this process's share of the cores
         batch = own.train.batch_size

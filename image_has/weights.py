@@ -18,7 +18,7 @@ from ..core.errors import CheckpointError, listing
 from ..core.files import write_atomically
 from ..core.narrowing import as_int, as_table, is_table
 from ..core.plugins import require
-from ..core.reading import refuse_pipe, said
+from ..core.reading import reading
 from ..core.settings_table import flatten
 from .library import LibraryNetwork, build_library_network, is_library_name, load_library_weights
 from .network import CamNetwork, OwnNetwork, build_network
@@ -109,7 +109,13 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
             subject=str(path),
         )
     require(facts.get("plugins", {}), path=str(path))
-    try:
+    with reading(
+        path,
+        "does not hold a network of the image half",
+        next="thas image train makes one",
+        kind=CheckpointError,
+        but=CheckpointError,
+    ):
         shape = dict(as_table(facts["architecture"]))
         kernel5 = as_int(shape.pop("kernel5", 5))
         tables = {"network": shape, "input": facts["preprocessing"], "localize": facts["localize"]}
@@ -128,15 +134,6 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
         loaded = network or fresh()
         check_finite(weights, path)
         loaded.load_state_dict(weights)
-    except CheckpointError:
-        raise
-    except Exception as error:  # a damaged file makes its readers raise almost anything
-        raise CheckpointError(
-            f"{path} does not hold a network of the image half",
-            why=said(error),
-            next="thas image train makes one",
-            subject=str(path),
-        ) from None
     return TrainedNetwork(loaded.eval(), classes, settings, titles)
 
 
@@ -241,8 +238,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """
     if not path.exists():
         raise CheckpointError(f"there is no weights file {path}", next="check the path", subject=str(path))
-    try:
-        refuse_pipe(path)
+    with reading(path, "holds no weights", next="download it again", kind=CheckpointError, but=CheckpointError):
         if path.suffix == ".safetensors":
             return _network_in(path)
         check_archive(path)
@@ -251,15 +247,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         tensors = {str(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
         check_expansion(path.stat().st_size, sum(tensor.nbytes for tensor in tensors.values()))
         return tensors
-    except CheckpointError:
-        raise
-    except Exception as error:  # torch.load raises whatever the damaged bytes provoke
-        raise CheckpointError(
-            f"{path} holds no weights",
-            why=said(error),
-            next="download it again",
-            subject=str(path),
-        ) from None
 
 
 def _renamed(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

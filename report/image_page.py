@@ -76,10 +76,10 @@ def read_image_run(
     """
     from ..image_has.evaluate import ScoredImages, evaluate
     from ..image_has.evaluation_pictures import picture_of
-    from ..image_has.localizer import open_localizer
+    from ..image_has.localizer import Localizer
 
     done = evaluate([folder], images=ScoredImages(dataset=dataset, data_root=data_root), device=device, stage=stage)
-    localizer = open_localizer([folder], device=device)[0]
+    localizer = Localizer.from_run(folder, device=device)
     found = done.predictions
     images = found.table
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.errors import UsageError, listing, plural
+from ..core.errors import UsageError, listing
+from ..core.runs import check_map_members
 from ..features.recipe import difference
 from .activation import ClassActivationSequence
 
@@ -45,13 +46,7 @@ def check_members(members: Sequence[tuple[str, Model]], *, map_members: Sequence
                 next="average runs of one data set, with the same features and the same input.snippets",
                 subject=second,
             )
-    strange = [i for i in map_members if not 0 <= i < len(members)]
-    if strange:
-        raise UsageError(
-            f"there is no network {strange[0]} to give maps",
-            why=f"there is a mean of {plural(len(members), 'network')}, counted from 0",
-            next=f"--map-members takes numbers from 0 to {len(members) - 1}",
-        )
+    check_map_members(len(members), map_members)
 
 
 def _unlike(one: Model, other: Model) -> str:

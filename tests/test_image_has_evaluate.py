@@ -23,7 +23,7 @@ from thas.image_has.evaluate import ScoredImages, evaluate
 from thas.image_has.evaluation_pictures import draw_predictions, spread_rows
 from thas.image_has.loading import normalised
 from thas.image_has.localize import localize
-from thas.image_has.localizer import Localization, Localizer, open_localizer, with_changes
+from thas.image_has.localizer import Localization, Localizer, with_changes
 from thas.image_has.network import CamNetwork, build_network
 from thas.image_has.photographs import localize_photographs
 from thas.image_has.predict import predict, read_boxes, read_maps, write_boxes
@@ -491,9 +491,9 @@ def test_labels_that_do_not_match_the_network_are_named(squares: Path):
 
 def test_no_run_no_data_set_and_no_subset_are_named(tmp_path: Path, squares: Path):
     with pytest.raises(UsageError, match="there is no run"):
-        open_localizer([], runs=tmp_path / "runs")
+        Localizer.from_run(root=tmp_path / "runs")
     with pytest.raises(UsageError, match="not a run"):
-        open_localizer([tmp_path], runs=tmp_path / "runs")
+        Localizer.from_run(tmp_path, root=tmp_path / "runs")
     with pytest.raises(UsageError, match="no image data set"):
         open_images("ilsvcr", data_root=tmp_path)
     with pytest.raises(UsageError, match="no subset 'vla'"):
