@@ -117,8 +117,12 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     "did you mean 'Diving'?"
     >>> suggestion("refine", ["localize.refine", "localize.scale"])
     "did you mean 'localize.refine'?"
+    >>> suggestion("tyni", ["wide", "tiny"])
+    "did you mean 'tiny'?"
     """
     known = list(known)
     last = [one for one in known if one.endswith(f".{name}")]
     close = last if len(last) == 1 else get_close_matches(name, known, n=1)
+    # Of a short name two letters that changed places are half of it; and case is no letter.
+    close = close or [one for one in known if sorted(one.casefold()) == sorted(name.casefold())]
     return f"did you mean {close[0]!r}?" if close else f"known: {listing(known, 20)}"

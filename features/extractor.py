@@ -19,7 +19,7 @@ from .video_features import Features
 # Settings that stand in a recipe under their own names.
 _TOLD = (
     *("backbone", "layer", "snippets", "stride_frames", "stride_seconds", "frame_step", "fps"),
-    *("precision", "decoder", "stored"),
+    *("sampler", "precision", "decoder", "stored"),
 )
 
 

@@ -188,6 +188,16 @@ def test_a_part_that_cannot_be_imported_is_named_with_the_cause(outside, capsys,
     assert not list(Path("runs").glob("mine/*")), "nothing is left of it"
 
 
+@pytest.mark.parametrize("kind", ["heads", "losses", "networks", "backbones", "datasets", "tracker"])
+@pytest.mark.parametrize("typed", ["tyni", "Tiny", "tinny"])
+def test_the_nearest_name_is_told_whatever_kind_of_part_a_module_lacks(outside, kind, typed):
+    name = f"own_network:{typed}"
+    plugin_imports.trust(name)
+    with pytest.raises(UsageError) as caught:
+        plugins.load(kind, name) if kind != "tracker" else plugin_imports.typed_attribute(name)
+    assert caught.value.why == f"module own_network has no {typed}; did you mean 'tiny'?"
+
+
 def test_what_is_no_head_or_loss_is_named(outside):
     import torch
 

@@ -13,8 +13,11 @@ from thas.features.c3d import C3D
 from thas.features.cache import FeatureCache
 from thas.features.decode import decode_frames
 from thas.features.extract import ExtractionSettings, Machines, extract_dataset
+from thas.features.extraction_job import recipe_of
+from thas.features.extractor import settings_of_recipe
 from thas.features.preprocessing import square
 from thas.features.video import scan_video
+from thas.features.weights import load_backbone
 
 from .video_files import write_video
 
@@ -226,6 +229,22 @@ def test_no_weights_no_features(tmp_path, videos):
 def test_settings_out_of_range(name):
     with pytest.raises(UsageError, match=name):
         ExtractionSettings(**{name: 0})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ExtractionSettings(stride_frames=3, sampler="pytorchvideo"),
+        ExtractionSettings(snippets=5, layer="fc6", fps=12.5, frame_step=2, length_frames=12),
+        ExtractionSettings(stride_seconds=0.5, decoder="pyav", stored="float16", precision="bf16"),
+    ],
+)
+def test_a_recipe_gives_back_the_settings_that_it_was_made_with(weights, settings):
+    loaded = load_backbone(weights=weights, layer=settings.layer)
+    recipe = recipe_of(settings, loaded)
+    again = settings_of_recipe(recipe)
+    assert recipe_of(again, loaded) == recipe
+    assert again.sampler == settings.sampler
 
 
 def test_half_precision_files(tmp_path, weights, videos):
