@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ import numpy as np
 
 from .bounds import ALWAYS_BYTES, MOST_EXPANSION
 from .errors import FeatureError, ThasError
+from .hdf5_structure import check_heaps, check_structure
 from .reading import refuse_pipe
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # Deflate, shuffle, Fletcher-32, szip, nbit, scale-offset, LZF: what h5py brings. Others would load a library.
 _FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
 _MOST_MEMBERS = 1_000_000
+_MOST_ATTRIBUTE = 60_000  # bytes; with its name, HDF5 takes 64 KB
 CHECKSUMS = "crc32"
 
 
@@ -36,6 +38,7 @@ def opened(
     next: str = "make it again",
     what: str = "features",
     kind: type[ThasError] = FeatureError,
+    strange: bool = False,
 ) -> Generator[h5py.File]:
     """An HDF5 file open for reading within a `with` block.
 
@@ -45,6 +48,7 @@ def opened(
         next: What to do about it.
         what: What the file should hold.
         kind: The error.
+        strange: Whether it may come from anywhere: its structure is checked first.
 
     Raises:
         ThasError: It is no HDF5 file, or what is asked of it is not there or damaged; also from within the block.
@@ -55,6 +59,8 @@ def opened(
         refuse_pipe(path)
         if not path.exists():
             raise OSError("no such file")
+        if strange:
+            check_structure(path)
         with h5py.File(path, "r") as file:
             yield file
     except (
@@ -108,6 +114,13 @@ def group(parent: object, name: str) -> h5py.Group:
     if not isinstance(found, h5py.Group):
         raise ValueError("a group is something else")
     return found
+
+
+def place(group: h5py.Group) -> int:
+    """Where a group lies in its file: the same for each of its names."""
+    import h5py
+
+    return h5py.h5o.get_info(group.id).addr
 
 
 def members(group: h5py.Group) -> list[str]:
@@ -171,6 +184,55 @@ def unreadable(found: h5py.Dataset) -> str:
     return ""
 
 
+def fixed(text: str | Sequence[str]) -> np.ndarray | str | Sequence[str]:
+    """One or several texts for an attribute, in one length; as they are where HDF5 cannot hold so much in one place.
+
+    Texts of variable length, which h5py writes by itself, lie in a heap elsewhere in the file, and one flipped bit
+    there can keep HDF5's library busy for ever.
+    """
+    import h5py
+
+    parts = [one.encode() for one in ([text] if isinstance(text, str) else text)]
+    longest = max((len(part) for part in parts), default=0) or 1
+    if longest * len(parts) > _MOST_ATTRIBUTE or any(0 in part for part in parts):
+        return text
+    array = np.array(parts, dtype=h5py.string_dtype("utf-8", longest))
+    return array.reshape(()) if isinstance(text, str) else array
+
+
+def attribute(holder: h5py.HLObject, name: str) -> object:
+    """An attribute as h5py gives it, with texts as str; None where there is none.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    if name not in holder.attrs:
+        return None
+    if holder.attrs.get_id(name).dtype.hasobject:
+        check_heaps(Path(holder.file.filename))
+    value = holder.attrs[name]
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def texts(holder: h5py.HLObject, name: str) -> list[str]:
+    """An attribute that is a list of texts.
+
+    Raises:
+        KeyError: There is none.
+        ValueError: It is damaged.
+    """
+    found = attribute(holder, name)
+    if found is None:
+        raise KeyError(f"it has no {name!r}")
+    values: list[object] = np.asarray(found).reshape(-1).tolist()
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+
+
+def attributes(holder: h5py.HLObject) -> dict[str, object]:
+    """All attributes; see `attribute`."""
+    return {name: attribute(holder, name) for name in holder.attrs}
+
+
 def checksum(array: np.ndarray, before: int = 0) -> int:
     """CRC-32 of an array's bytes, little-endian and row by row; `before` is that of the rows before them.
 
@@ -192,12 +254,12 @@ def read_checksums(group: h5py.Group) -> dict[str, int]:
     Raises:
         ValueError: The attribute holds something else.
     """
-    kept = group.attrs.get(CHECKSUMS)
+    kept = attribute(group, CHECKSUMS)
     if kept is None:
         return {}
-    if not isinstance(kept, bytes):
+    if not isinstance(kept, str):
         raise ValueError("its checksums are not readable")
-    pairs = (pair.rpartition(":") for pair in kept.decode("ascii").split())
+    pairs = (pair.rpartition(":") for pair in kept.split())
     return {name: int(value, 16) for name, _, value in pairs}
 
 

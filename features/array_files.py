@@ -168,8 +168,11 @@ def _rows(items: Sequence[object], held_bytes: int) -> np.ndarray | None:
 def _hdf5(path: Path) -> Tree:
     import h5py
 
+    seen: set[int] = set()  # or links to the groups above would be followed in all their combinations
+
     def walk(group: h5py.Group, place: str, depth: int) -> dict[str, Tree]:
         found: dict[str, Tree] = {}
+        seen.add(hdf5.place(group))
         for name in hdf5.members(group):
             inside = hdf5.member(group, name)
             if isinstance(inside, h5py.Dataset):
@@ -178,7 +181,7 @@ def _hdf5(path: Path) -> Tree:
                     raise ValueError(f"{place}{name} {fault}")
                 if not fault:
                     found[name] = Stored(inside.shape, True, lambda key=f"{place}{name}": read(key))
-            elif isinstance(inside, h5py.Group) and depth < 8:
+            elif isinstance(inside, h5py.Group) and depth < 8 and hdf5.place(inside) not in seen:
                 found[name] = walk(inside, f"{place}{name}/", depth + 1)
         return found
 
@@ -190,7 +193,7 @@ def _hdf5(path: Path) -> Tree:
                 group = hdf5.group(group, folder)
             return hdf5.dataset(group, name)[()]
 
-    with hdf5.opened(path, str(path)) as file:
+    with hdf5.opened(path, str(path), strange=True) as file:
         return walk(file, "", 0)
 
 

@@ -67,16 +67,18 @@ class FeatureCache(Mapping[str, Features]):
 
     Args:
         path: A folder of files written by `write_features`, or one file made by `thas features pack`.
+        strange: Whether the structure of each file is checked before it is read; see `thas.core.hdf5_structure`.
 
     Raises:
         FeatureError: There is no such cache, or it is empty.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, strange: bool = False) -> None:
         self.path = Path(path)
+        self._strange = strange
         self._packed = self.path.is_file()
         if self._packed:
-            with _reading(self.path, str(self.path)) as file:
+            with self._file(self.path, str(self.path)) as file:
                 names = [video_name(name) for name in hdf5.members(file)]
         elif self.path.is_dir():
             names = [video_name(e.name) for e in self.path.iterdir() if e.name.endswith(SUFFIX) and e.name[0] != "."]
@@ -121,7 +123,7 @@ class FeatureCache(Mapping[str, Features]):
     def has_recipe(self, video: str, recipe: Recipe) -> bool:
         """Whether one video's file was made by a recipe; quicker than reading its own."""
         with self.reading(video) as group:
-            written = group.attrs.get("recipe_digest")
+            written = hdf5.attribute(group, "recipe_digest")
         if isinstance(written, str) and written:
             return written == digest(recipe)
         return not difference(recipe, self.recipe_of(video))
@@ -176,6 +178,10 @@ class FeatureCache(Mapping[str, Features]):
             )
         return features
 
+    def _file(self, path: Path, subject: str) -> AbstractContextManager[h5py.File]:
+        again = f"remove {path} and run the same extraction again; it continues with what is missing"
+        return hdf5.opened(path, subject, next=again, strange=self._strange)
+
     @contextmanager
     def reading(self, video: str) -> Generator[h5py.Group]:
         """One video's HDF5 group, open for reading within a `with` block."""
@@ -185,9 +191,9 @@ class FeatureCache(Mapping[str, Features]):
         path = self.path / name
         if self._packed:
             path = self.path
-            with _reading(path, video) as file:
+            with self._file(path, video) as file:
                 path = _linked(file, name, path) or path
-        with _reading(path, video) as file:
+        with self._file(path, video) as file:
             yield hdf5.group(file, name) if path == self.path else file
 
 
@@ -233,7 +239,7 @@ class Details:
     def of(cls, group: h5py.Group) -> Details:
         """Read from one video's group."""
         source, recipe = (read_attributes(hdf5.member(group, name)) for name in ("source", "recipe"))
-        written = group.attrs.get("recipe_digest")
+        written = hdf5.attribute(group, "recipe_digest")
         if not isinstance(written, str | None):
             raise ValueError("the digest of its recipe is no text")
         return cls(source, recipe, written, hdf5.read_checksums(group))
@@ -245,11 +251,6 @@ class Details:
         if self.recipe_digest is not None and self.recipe_digest != digest(self.recipe):
             return hdf5.changed("recipe")
         return ""
-
-
-def _reading(path: Path, subject: str) -> AbstractContextManager[h5py.File]:
-    again = f"remove {path} and run the same extraction again; it continues with what is missing"
-    return hdf5.opened(path, subject, next=again)
 
 
 def require(cache: Mapping[str, Features], videos: Iterable[str]) -> None:

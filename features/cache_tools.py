@@ -57,7 +57,7 @@ def verify_cache(path: Path | str, *, expected: Sequence[str] = (), progress: Pr
     Raises:
         FeatureError: There is no cache.
     """
-    cache = FeatureCache(path)
+    cache = FeatureCache(path, strange=True)
     faults: dict[str, str] = {}
     partial: list[str] = []
     rows, unchecked = 0, 0
@@ -230,7 +230,7 @@ def pack_cache(
         DataError: The target cannot be written.
         UsageError: The cache is a packed file already, or lies where links are not followed to.
     """
-    cache, target = FeatureCache(path), Path(target)
+    cache, target = FeatureCache(path, strange=True), Path(target)
     if cache.path.is_file():
         raise UsageError(f"{path} is packed already", next="thas features verify " + str(path), subject=str(path))
     if how == "links" and not may_link(target, cache.path):

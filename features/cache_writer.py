@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core.errors import FeatureError
 from ..core.files import put_in_place
-from ..core.hdf5 import checksum, write_checksums
+from ..core.hdf5 import checksum, fixed, write_checksums
 from ..core.temporary_names import LONGEST_ADDITION, unfinished_path
 from .recipe import Recipe, attributes_sum, digest, read_attributes, write_attributes
 
@@ -176,7 +176,7 @@ class FeatureWriter:
             for name, table in tables.items():
                 self._file[name] = table
             _copy_recipe(recipe, self._file)
-            self._file.attrs["recipe_digest"] = digest(recipe)  # so that a rerun need not read the whole recipe
+            self._file.attrs["recipe_digest"] = fixed(digest(recipe))  # so that a rerun need not read the whole recipe
             about = self._file.create_group("source")
             write_attributes(about, {"duration_seconds": float(duration_seconds), **(source or {})})
             sums = {"features": self._features_sum()} | {name: checksum(table) for name, table in tables.items()}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
+from ..core import hdf5
 from ..core.narrowing import is_row
 
 if TYPE_CHECKING:
@@ -78,8 +79,10 @@ def write_attributes(group: h5py.Group, values: Recipe) -> None:
         value = _plain(value)
         if value is None:
             value = h5py.Empty("f4")
+        elif isinstance(value, str):
+            value = hdf5.fixed(value)
         elif is_row(value) and all(isinstance(item, str) for item in value):
-            value = np.array(value, dtype=h5py.string_dtype())
+            value = hdf5.fixed([str(item) for item in value])
         group.attrs[key] = value
 
 
@@ -89,4 +92,5 @@ def read_attributes(group: h5py.HLObject | None) -> dict[str, object]:
 
     if group is None:
         return {}
-    return {key: None if isinstance(value, h5py.Empty) else _plain(value) for key, value in group.attrs.items()}
+    found = hdf5.attributes(group)
+    return {key: None if isinstance(value, h5py.Empty) else _plain(value) for key, value in found.items()}

@@ -150,7 +150,7 @@ def write_sequences(path: Path, sequences: Iterable[ClassActivationSequence]) ->
             hdf5.write_checksums(group, {name: hdf5.checksum(np.asarray(getattr(sequence, name))) for name in _ARRAYS})
             group.attrs["duration_seconds"] = sequence.duration_seconds
             group.attrs["spread"] = sequence.spread
-            group.attrs["classes"] = list(sequence.classes)
+            group.attrs["classes"] = hdf5.fixed(sequence.classes)
 
 
 def read_sequences(path: Path) -> dict[str, ClassActivationSequence]:
@@ -172,12 +172,12 @@ def _sequence(video: str, group: h5py.Group) -> ClassActivationSequence:
         hdf5.check(name, array, sums)
         if not np.isfinite(array).all():
             raise ValueError(f"{name} of {video} is not finite")
-    spread = group.attrs.get("spread")  # an older thas wrote none
+    spread = hdf5.attribute(group, "spread")  # an older thas wrote none
     return ClassActivationSequence(
         video=video,
-        duration_seconds=float(np.asarray(group.attrs["duration_seconds"])),
+        duration_seconds=float(np.asarray(hdf5.attribute(group, "duration_seconds"))),
         spread=0.0 if spread is None else float(np.asarray(spread)),
-        classes=tuple(str(name) for name in np.asarray(group.attrs["classes"]).tolist()),
+        classes=tuple(hdf5.texts(group, "classes")),
         **arrays,
     )
 

@@ -51,7 +51,7 @@ def test_the_file_is_what_the_docs_promise(tmp_path):
         assert set(file) == {"features", "start_seconds", "end_seconds", "centre_frame", "recipe", "source"}
         assert file["features"].dtype == np.float32
         assert file["features"].chunks is None  # contiguous
-        assert file["recipe"].attrs["backbone"] == "c3d"
+        assert file["recipe"].attrs["backbone"] == b"c3d"
         assert file["source"].attrs["frames"] == 32
 
 

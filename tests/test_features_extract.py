@@ -255,11 +255,11 @@ def test_half_precision_files(tmp_path, weights, videos):
 
 
 def test_the_command_line(tmp_path, weights, videos, capsys):
-    from thas.cli.features import BackboneWeights, Clips, extract_features
+    from thas.cli.features import BackboneWeights, ClipSettings, extract_features
     from thas.cli.options import Printed
 
     folder = str(tmp_path / "c")
-    network, clips = BackboneWeights(weights=str(weights)), Clips(stride_frames=4)
+    network, clips = BackboneWeights(weights=str(weights)), ClipSettings(stride_frames=4)
     arguments = {"out": tmp_path / "c", "network": network, "clips": clips}
     assert extract_features([videos["long"], videos["tiny"]], **arguments) == 0
     assert capsys.readouterr().out == f"2 videos extracted: {folder}\n"

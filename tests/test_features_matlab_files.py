@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.core.errors import ThasError
-from thas.features.importing import read_array
 from thas.features.matlab_files import is_level_5, matlab_arrays
+
+from .feature_imports import read_array
 
 TYPES = ("f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "?")
 

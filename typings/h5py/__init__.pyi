@@ -1,15 +1,19 @@
 """What the package uses of h5py, which brings no types of its own."""
 
-from collections.abc import ItemsView, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, overload
 
 import numpy as np
 
+class _AttributeID:
+    dtype: np.dtype
+
 class AttributeManager:
-    def get(self, name: str) -> object: ...
-    def items(self) -> ItemsView[str, object]: ...
+    def get_id(self, name: str) -> _AttributeID: ...
+    def __contains__(self, name: object) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
     def update(self, other: AttributeManager | Mapping[str, object]) -> None: ...
     def __getitem__(self, name: str) -> object: ...
     def __setitem__(self, name: str, value: object) -> None: ...
@@ -41,10 +45,10 @@ class Empty:
 
 class HLObject:
     attrs: AttributeManager
+    file: File
 
 class Dataset(HLObject):
     id: _DatasetID
-    file: File
     size: int | None
     shape: tuple[int, ...]  # None where `size` is, which `core.hdf5` lets nobody read
     dtype: np.dtype
@@ -56,6 +60,7 @@ class Dataset(HLObject):
     def __setitem__(self, place: slice, value: np.ndarray) -> None: ...
 
 class Group(HLObject):
+    id: object
     @overload
     def get(self, name: str) -> HLObject | None: ...
     @overload
@@ -82,6 +87,7 @@ class Group(HLObject):
     def __len__(self) -> int: ...
 
 class File(Group):
+    filename: str
     id: _FileID
     def __init__(
         self,
@@ -99,4 +105,11 @@ class File(Group):
     def flush(self) -> None: ...
     def close(self) -> None: ...
 
-def string_dtype() -> np.dtype: ...
+def string_dtype(encoding: str, length: int) -> np.dtype: ...
+
+class _ObjectInfo:
+    addr: int
+
+class h5o:
+    @staticmethod
+    def get_info(group: object) -> _ObjectInfo: ...
