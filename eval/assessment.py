@@ -121,14 +121,14 @@ def assess(
             next="check --annotations, --subset and --videos",
         )
     ranking = rank(prepared, thresholds=thresholds, protocol=chosen, ties=tie_order)
-    scored = annotations if videos is None else annotations.only(frozenset(videos))
+    guessed = Annotations(prepared.truth, prepared.classes, annotations.durations, ignored=prepared.ignored)
     return Assessment(
         scores=score(ranking, prepared, known_labels=known_labels),
         prepared=prepared,
         ranking=ranking,
         ties=tie_interval(prepared, thresholds=thresholds, protocol=chosen, seed=seed) if beside.ties else None,
         interval=bootstrap(ranking, draws=beside.draws, seed=seed) if beside.draws else None,
-        baselines=tuple(baselines(scored, iou=iou, protocol=protocol, seed=seed)) if beside.baselines else (),
+        baselines=tuple(baselines(guessed, iou=iou, protocol=protocol, seed=seed)) if beside.baselines else (),
     )
 
 

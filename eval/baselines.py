@@ -7,13 +7,16 @@ thresholds such detections score surprisingly well, so a score means something o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..core.segments import Segments
 from .annotations import Annotations
-from .average_precision import DEFAULT_IOU, evaluate
+from .average_precision import DEFAULT_IOU, average_precision, check_thresholds, mean_over_classes
+from .preparation import prepare
+from .protocols import get_protocol
+from .ranking import overlaps, rank
 
 #: Seconds; short and long actions each have a length that flatters them.
 TILE_SECONDS = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0)
@@ -53,15 +56,21 @@ def tiles(annotations: Annotations, *, length_seconds: float | None, seed: int =
     """
     seconds = video_seconds(annotations)
     labels = [(video, label) for video, own in annotations.video_labels().items() for label in own]
-    lengths = np.array([seconds[video] for video, _ in labels])
-    tile = np.full(len(labels), length_seconds) if length_seconds else np.maximum(lengths, 1e-9)
-    count = np.maximum(1, np.ceil(lengths / tile - 1e-9)).astype(np.int64) if len(labels) else np.zeros(0, np.int64)
-    row = np.repeat(np.arange(len(labels)), count)
-    place = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-    start = place * tile[row] if len(row) else np.zeros(0)
-    end = np.minimum(start + tile[row], np.maximum(lengths[row], start)) if len(row) else np.zeros(0)
+    row, start, end = _cut(np.array([seconds[video] for video, _ in labels]), length_seconds)
     score = np.random.default_rng(seed).random(len(row))
-    return Segments([labels[i][0] for i in row], [labels[i][1] for i in row], start, end, score)
+    names = np.array(labels, dtype=object).reshape(-1, 2)[row]
+    return Segments(names[:, 0], names[:, 1], start, end, score)
+
+
+def _cut(seconds: np.ndarray, length_seconds: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each tile of videos of these lengths: which video, its start and its end."""
+    if len(seconds) == 0:
+        return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
+    tile = np.full(len(seconds), length_seconds) if length_seconds else np.maximum(seconds, 1e-9)
+    count = np.maximum(1, np.ceil(seconds / tile - 1e-9)).astype(np.int64)
+    row = np.repeat(np.arange(len(seconds)), count)
+    start = (np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)) * tile[row]
+    return row, start, np.minimum(start + tile[row], np.maximum(seconds[row], start))
 
 
 def baselines(
@@ -83,13 +92,22 @@ def baselines(
         draws: How often the random scores are drawn.
         seed: Of the first draw.
     """
+    chosen, thresholds = get_protocol(protocol), check_thresholds(iou)
+    whole = prepare(tiles(annotations, length_seconds=None), annotations, protocol=chosen)
 
     def score(name: str, length: float | None) -> Baseline:
-        drawn = [
-            evaluate(tiles(annotations, length_seconds=length, seed=seed + i), annotations, iou=iou, protocol=protocol)
-            for i in range(draws)
-        ]
-        return Baseline(name, np.mean([s.map for s in drawn], axis=0), float(np.mean([s.average for s in drawn])))
+        row, start, end = _cut(whole.detections.end_seconds, length)
+        table = whole.detections[row].replaced(start_seconds=start, end_seconds=end)
+        prepared = replace(whole, detections=table, label=whole.label[row], video=whole.video[row])
+        met = overlaps(prepared, minimum_iou=float(thresholds.min()), protocol=chosen)
+        maps = list[np.ndarray]()
+        for draw in range(draws):
+            drawn = table.replaced(score=np.random.default_rng(seed + draw).random(len(table)))
+            ranking = rank(
+                replace(prepared, detections=drawn), thresholds=thresholds, protocol=chosen, ties="file", met=met
+            )
+            maps.append(mean_over_classes(average_precision(ranking), ranking))
+        return Baseline(name, np.mean(maps, axis=0), float(np.mean(maps)))
 
     tried = [score(f"tiles of {length:g} s", length) for length in tile_seconds]
     tried.sort(key=lambda baseline: -baseline.average)

@@ -64,8 +64,6 @@ def explain(assessment: Assessment, annotations: Annotations, *, iou: float = 0.
     """
     prepared = assessment.prepared
     ranking = rank(prepared, thresholds=[iou], protocol=PROTOCOLS["activitynet"])
-    truth = Annotations(prepared.truth, prepared.classes, annotations.durations, ignored=prepared.ignored)
-    guesses = baselines(truth, iou=[iou], draws=1) if len(prepared.truth) else []
     found = average_recall(ranking, prepared), average_recall(ranking, prepared, thresholds=np.array([iou]))
     levels = video_level_ap(ranking)
     return Explanation(
@@ -73,8 +71,22 @@ def explain(assessment: Assessment, annotations: Annotations, *, iou: float = 0.
         slices=tuple(slices(ranking, prepared, k=0, durations=annotations.durations)),
         video_level_map=float(np.nanmean(levels)) if np.isfinite(levels).any() else float("nan"),
         recall=np.stack([values.mean(axis=1) for values in found], axis=1),
-        baseline=max(guesses, key=lambda guess: guess.average) if guesses else None,
+        baseline=_best_guess(assessment, annotations, iou),
     )
+
+
+def _best_guess(assessment: Assessment, annotations: Annotations, iou: float) -> Baseline | None:
+    """The blind guess that scores best at the threshold: of those already scored, if by the same rules."""
+    prepared, scores = assessment.prepared, assessment.scores
+    at = np.flatnonzero(scores.thresholds == iou)
+    if assessment.baselines and scores.protocol == "activitynet" and len(at):
+        known = [Baseline(one.name, one.map[at], float(one.map[at[0]])) for one in assessment.baselines]
+    elif len(prepared.truth):
+        truth = Annotations(prepared.truth, prepared.classes, annotations.durations, ignored=prepared.ignored)
+        known = baselines(truth, iou=[iou])
+    else:
+        return None
+    return max(known, key=lambda guess: guess.average)
 
 
 def summary(explanation: Explanation) -> list[str]:

@@ -55,10 +55,14 @@ def candidate_pairs(
     Returns:
         The pairs, by rising row of the detections, then of the truth within its group.
     """
-    by_group = np.argsort(truth_group, kind="stable")
-    sorted_group = truth_group[by_group]
-    first = np.searchsorted(sorted_group, detection_group, side="left")
-    count = np.searchsorted(sorted_group, detection_group, side="right") - first
+    by_group, first, stop_at = _windows(
+        detection_group,
+        detection_seconds,
+        truth_group=truth_group,
+        truth_seconds=truth_seconds,
+        apart=minimum_iou <= 0,
+    )
+    count = stop_at - first
     total = np.concatenate([[0], np.cumsum(count)])
     parts, row = [], 0
     while row < len(detection_group):
@@ -70,12 +74,54 @@ def candidate_pairs(
         start, end = detection_seconds[detection].T
         other_start, other_end = truth_seconds[truth].T
         iou = paired_iou(start, end, other_start=other_start, other_end=other_end, union=union)  # type: ignore[arg-type]
-        keep = iou >= minimum_iou
+        keep = (iou >= minimum_iou) & (truth_group[truth] == detection_group[detection])
         parts.append((detection[keep], truth[keep], iou[keep]))
         row = stop
     if not parts:
         return Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-    return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    detection, truth, iou = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((truth, detection))
+    return Pairs(detection[order], truth[order], iou[order])
+
+
+def _windows(
+    detection_group: np.ndarray,
+    detection_seconds: np.ndarray,
+    *,
+    truth_group: np.ndarray,
+    truth_seconds: np.ndarray,
+    apart: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where in the sorted ground truths those lie that a detection can overlap.
+
+    Groups are laid one after the other on one axis of time, so that one search finds the group and the place in it.
+    That loses the last digits of a time: the windows are wider by more than that, never narrower, and of enormous
+    times they may reach into other groups.
+
+    Args:
+        detection_group: See `candidate_pairs`.
+        detection_seconds: See `candidate_pairs`.
+        truth_group: See `candidate_pairs`.
+        truth_seconds: See `candidate_pairs`.
+        apart: Take a group's ground truths that lie apart from the detection, too.
+
+    Returns:
+        (M,) int, rows of the ground truths by group and start; (N,) int each, the window's first and the one after
+        its last.
+    """
+    order = np.lexsort((truth_seconds[:, 0], truth_group))
+    group = truth_group[order]
+    if apart or len(order) == 0 or len(detection_group) == 0:
+        return order, np.searchsorted(group, detection_group), np.searchsorted(group, detection_group, side="right")
+    low = min(float(truth_seconds.min()), float(detection_seconds.min()))
+    span = max(float(truth_seconds.max()), float(detection_seconds.max())) - low + 1.0
+    lag = 8 * np.spacing(span * (max(int(group[-1]), int(detection_group.max())) + 1.0))
+    start = group * span + (truth_seconds[order, 0] - low)
+    ended = np.maximum.accumulate(group * span + (truth_seconds[order, 1] - low))
+    own = detection_group * span - low
+    first = np.searchsorted(ended, own + detection_seconds[:, 0] - lag)
+    stop = np.searchsorted(start, own + detection_seconds[:, 1] + lag, side="right")
+    return order, first, np.maximum(first, stop)
 
 
 def assign(proposer: np.ndarray, receiver: np.ndarray, *, receivers: int) -> np.ndarray:

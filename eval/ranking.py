@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.segments import Segments
-from .matching import candidate_pairs, match
+from .matching import Pairs, candidate_pairs, match
 from .preparation import codes
 from .prepared import Prepared
 from .protocols import Protocol, TieOrder
@@ -64,6 +63,7 @@ def rank(
     thresholds: Sequence[float] | np.ndarray,
     protocol: Protocol,
     ties: TieOrder | np.ndarray | None = None,
+    met: Overlaps | None = None,
 ) -> Ranking:
     """Sort the detections and match them at every threshold.
 
@@ -72,6 +72,7 @@ def rank(
         thresholds: (K,) IoU.
         protocol: How to match.
         ties: Order of equal scores, by default the protocol's; or (N,) numbers, the smaller first.
+        met: `overlaps` of the same rows, where they are ranked several times.
     """
     detections, truth = prepared.detections, prepared.truth
     label, video, videos = prepared.label, prepared.video, prepared.names
@@ -83,24 +84,16 @@ def rank(
         order = np.lexsort((video, -score, label))
     else:
         order = np.lexsort((detections.end_seconds, detections.start_seconds, video, -score, label))
-    seconds = np.stack([detections.start_seconds, detections.end_seconds], axis=1)
-    if protocol.ambiguous != "ignore":
-        touching = touches(label, video, seconds, prepared=prepared, videos=videos, protocol=protocol)
-        if protocol.ambiguous == "drop-all":
-            order = order[~touching[order]]
-    row, label, video, score = order, label[order], video[order], score[order]
-
-    truth_label, truth_video = prepared.truth_label, prepared.truth_video
-    truth_seconds = np.stack([truth.start_seconds, truth.end_seconds], axis=1)
     thresholds = np.asarray(thresholds, dtype=np.float64).reshape(-1)
-    pairs = candidate_pairs(
-        label * len(videos) + video,
-        seconds[row],
-        truth_group=truth_label * len(videos) + truth_video,
-        truth_seconds=truth_seconds,
-        minimum_iou=float(thresholds.min(initial=1.0)),
-        union=protocol.union,
-    )
+    met = met or overlaps(prepared, minimum_iou=float(thresholds.min(initial=1.0)), protocol=protocol)
+    if protocol.ambiguous == "drop-all":
+        order = order[~met.touching[order]]
+    row, label, video, score = order, label[order], video[order], score[order]
+    place = np.full(len(detections), -1, dtype=np.int64)
+    place[row] = np.arange(len(row))
+    own = place[met.pairs.detection]
+    pairs = Pairs(own[own >= 0], met.pairs.truth[own >= 0], met.pairs.iou[own >= 0])
+
     in_file = protocol.proposer == "truth" or protocol.prefers == "first-listed"
     truth_order = np.empty(len(truth), dtype=np.int64)
     by_time = np.arange(len(truth)) if in_file else np.lexsort((truth.end_seconds, truth.start_seconds))
@@ -109,7 +102,7 @@ def rank(
 
     counted = np.ones(matched.shape, dtype=bool)
     if protocol.ambiguous == "drop-unmatched":
-        counted = (matched >= 0) | ~touching[row]
+        counted = (matched >= 0) | ~met.touching[row]
     classes = len(prepared.classes)
     new = (
         np.concatenate([[True], (label[1:] != label[:-1]) | (score[1:] != score[:-1])])
@@ -129,33 +122,58 @@ def rank(
         counted=counted,
         block_start=starts[block],
         block_stop=np.append(starts[1:], len(row))[block],
-        truth_label=truth_label,
-        truth_video=truth_video,
-        positives=np.bincount(truth_label, minlength=classes),
+        truth_label=prepared.truth_label,
+        truth_video=prepared.truth_video,
+        positives=np.bincount(prepared.truth_label, minlength=classes),
         videos=videos,
         protocol=protocol,
     )
 
 
-def touches(
-    label: np.ndarray,
-    video: np.ndarray,
-    seconds: np.ndarray,
-    *,
-    prepared: Prepared,
-    videos: Sequence[str],
-    protocol: Protocol,
-) -> np.ndarray:
-    """(N,) bool: which detections overlap an ambiguous segment of their video at all."""
-    ignored: Segments = prepared.ignored
+@dataclass(frozen=True)
+class Overlaps:
+    """What the detections of a table meet, in whatever order they are ranked.
+
+    Attributes:
+        pairs: Of rows of the detections with ground truths of their video and class.
+        touching: (N,) bool, which detections overlap an ambiguous segment of their video at all; all false where the
+            protocol does not ask.
+    """
+
+    pairs: Pairs
+    touching: np.ndarray
+
+
+def overlaps(prepared: Prepared, *, minimum_iou: float, protocol: Protocol) -> Overlaps:
+    """Find what the detections meet.
+
+    Args:
+        prepared: The rows that take part.
+        minimum_iou: Pairs below are left out; at most the lowest threshold.
+        protocol: How the union is taken, and what becomes of ambiguous segments.
+    """
+    label, video, videos = prepared.label, prepared.video, len(prepared.names)
+    seconds, truth_seconds, ignored_seconds = (
+        np.stack([table.start_seconds, table.end_seconds], axis=1)
+        for table in (prepared.detections, prepared.truth, prepared.ignored)
+    )
     pairs = candidate_pairs(
-        video,
+        label * videos + video,
         seconds,
-        truth_group=codes(ignored.video, videos),
-        truth_seconds=np.stack([ignored.start_seconds, ignored.end_seconds], axis=1),
-        minimum_iou=np.nextafter(0.0, 1.0),
+        truth_group=prepared.truth_label * videos + prepared.truth_video,
+        truth_seconds=truth_seconds,
+        minimum_iou=minimum_iou,
         union=protocol.union,
     )
-    result = np.zeros(len(label), dtype=bool)
-    result[pairs.detection] = True
-    return result
+    touching = np.zeros(len(label), dtype=bool)
+    if protocol.ambiguous != "ignore":
+        touched = candidate_pairs(
+            video,
+            seconds,
+            truth_group=codes(prepared.ignored.video, prepared.names),
+            truth_seconds=ignored_seconds,
+            minimum_iou=np.nextafter(0.0, 1.0),
+            union=protocol.union,
+        )
+        touching[touched.detection] = True
+    return Overlaps(pairs, touching)

@@ -13,7 +13,7 @@ import numpy as np
 from .average_precision import average_precision, mean_over_classes
 from .prepared import Prepared
 from .protocols import Protocol
-from .ranking import rank
+from .ranking import overlaps, rank
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +62,15 @@ def tie_interval(
     """
     n = len(prepared.detections)
     generator = np.random.default_rng(seed)
-    first = rank(prepared, thresholds=thresholds, protocol=protocol)
-    canonical = rank(prepared, thresholds=thresholds[:1], protocol=protocol, ties="canonical").row
+    met = overlaps(prepared, minimum_iou=float(thresholds.min()), protocol=protocol)
+    first = rank(prepared, thresholds=thresholds, protocol=protocol, met=met)
+    canonical = rank(prepared, thresholds=thresholds[:1], protocol=protocol, ties="canonical", met=met).row
     position = np.empty(n)
     position[canonical] = np.arange(len(canonical))
     tried = [first]
     if first.tied:
         keys = [position, -position, np.arange(n, dtype=float), *(generator.random(n) for _ in range(orders))]
-        tried += [rank(prepared, thresholds=thresholds, protocol=protocol, ties=key) for key in keys]
+        tried += [rank(prepared, thresholds=thresholds, protocol=protocol, ties=key, met=met) for key in keys]
     low = np.stack([average_precision(ranking, ties="hits-last") for ranking in tried]).min(axis=0)
     high = np.stack([average_precision(ranking, ties="hits-first") for ranking in tried]).max(axis=0)
     usual = np.stack([mean_over_classes(average_precision(ranking), ranking) for ranking in tried])

@@ -48,17 +48,18 @@ def union_seconds(start: np.ndarray, end: np.ndarray) -> float:
 
 
 def _row(video: str, label: str, mine: Segments, seconds: float | None) -> TimeSpent:
+    if len(mine) == 0:
+        return TimeSpent(video, label, 0, 0.0, None, None, None, 0.0 if seconds else None)
     lengths = mine.duration_seconds
     total = union_seconds(mine.start_seconds, mine.end_seconds)
-    some = len(mine) > 0
     return TimeSpent(
         video=video,
         label=label,
         count=len(mine),
         total_seconds=total,
-        mean_seconds=float(lengths.mean()) if some else None,
-        longest_seconds=float(lengths.max()) if some else None,
-        latency_seconds=float(mine.start_seconds.min()) if some else None,
+        mean_seconds=float(lengths.mean()),
+        longest_seconds=float(lengths.max()),
+        latency_seconds=float(mine.start_seconds.min()),
         share=min(1.0, total / seconds) if seconds else None,
     )
 
@@ -90,7 +91,8 @@ def time_budget(
     rows = []
     for video in videos or list(by_video):
         mine = by_video.get(video, empty)
-        rows += [_row(video, label, mine[mine.label == label], seconds.get(video)) for label in labels]
+        own = {label: mine[mine.label == label] for label in set(mine.label)}
+        rows += [_row(video, label, own.get(label, empty), seconds.get(video)) for label in labels]
     return rows
 
 

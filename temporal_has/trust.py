@@ -145,5 +145,5 @@ def standing(detections: Segments, truth: Annotations, settings: EvalSettings) -
     if not len(truth.segments):
         return None
     how = {"iou": settings.iou, "protocol": settings.protocol}
-    best = baselines(truth, draws=1, **how)[0]
+    best = baselines(truth, **how)[0]
     return Standing(assess(detections, truth, **how).scores.average, best.average, best.name, settings.iou)

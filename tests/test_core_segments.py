@@ -43,6 +43,17 @@ def test_tables_are_equal_if_all_their_columns_are():
     assert plain != Segments(["v"], ["b"], [0], [2])
 
 
+def test_numbers_are_replaced_and_checked_again():
+    table = Segments(["v", "w"], ["a", "b"], [0, 1], [2, 3])
+    scored = table.replaced(score=np.array([0.5, 0.25]), end_seconds=np.array([4, 5]))
+    assert list(scored) == [("v", "a", 0, 4, 0.5), ("w", "b", 1, 5, 0.25)]
+    assert list(table) == [("v", "a", 0, 2), ("w", "b", 1, 3)]
+    with pytest.raises(DataError, match="ends at 0 s"):
+        table.replaced(end_seconds=np.zeros(2))
+    with pytest.raises(DataError, match="differ in length"):
+        table.replaced(score=np.zeros(3))
+
+
 def test_it_cannot_be_written_to():
     start = np.array([0.0])
     segments = Segments(["v"], ["a"], start, [1.0])

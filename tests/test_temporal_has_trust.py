@@ -66,7 +66,7 @@ def test_detections_stand_beside_guessing():
     wrong = Segments(["v", "w"], ["Run", "Run"], [12.0, 2.0], [19.0, 8.0], [0.9, 0.8])
     found = standing(right, truth, EvalSettings())
     assert found is not None
-    assert (found.average, found.tiles, found.above) == (1.0, "tiles of 10 s", True)
+    assert (found.average, found.tiles, found.above) == (1.0, "tiles of 20 s", True)
     assert 0.4 < found.blind < 1
     lost = standing(wrong, truth, EvalSettings())
     assert lost is not None
