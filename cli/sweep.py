@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from ..core.data_options import DataOptions, VideoOptions
 from ..core.errors import PartialFailure, ThasError, UsageError, counted, listing, plural
 from ..core.spread import Spread
 from .console import out, print_json, progress, warn
@@ -41,16 +42,10 @@ class SweepOptions(Tables):
     preset: Annotated[list[str] | None, also(PRESET, "As in the training command.")] = None
     config: Path | None = None
     """A TOML file of settings, such as a run's settings.toml."""
-    train_subset: str | None = None
-    """The subset to learn from; the data set's own by default."""
-    test_subset: str | None = None
-    """The subset to localize and score; the data set's own by default."""
     draws: int = 1000
     """Of the bootstrap that gives the intervals."""
     name: str | None = None
     """For the folder of the results; the experiment's, or the settings', by default."""
-    data_root: Path = Path("data")
-    """The folder that holds data sets called by name."""
     runs: Path | None = None
     """The folder that holds runs. `runs`, for images `runs/image`, by default."""
     dry_run: bool = False
@@ -67,8 +62,7 @@ def sweep(
     *,
     options: SweepOptions = _DEFAULTS,
     spread: Spreading = Spread(),
-    features: Path | None = None,
-    skip_missing: bool = False,
+    data: Annotated[VideoOptions, Parameter(name="*")] = VideoOptions(),
 ) -> int:
     """Train with several settings and several seeds each, and compare them.
 
@@ -90,13 +84,8 @@ def sweep(
     ----------
     experiment
         A TOML file of arms, or the name of one that comes with thas (`thas list experiments`).
-    features
-        The feature cache; `<data set>/features` by default.
-    skip_missing
-        Train without the videos that have no features; they are named, and the exit code is 3.
     """
-    found = _experiment(experiment, options.set_ or [], options.name, "temporal")
-    return _sweep(found, options, spread, features=features, skip_missing=skip_missing)
+    return _sweep(_experiment(experiment, options.set_ or [], options.name, "temporal"), options, spread, data)
 
 
 def image_sweep(
@@ -105,6 +94,7 @@ def image_sweep(
     *,
     options: SweepOptions = _DEFAULTS,
     spread: Spreading = Spread(),
+    data: Annotated[DataOptions, Parameter(name="*")] = DataOptions(),
 ) -> int:
     """Train on images with several settings and several seeds each, and compare them.
 
@@ -121,8 +111,7 @@ def image_sweep(
     experiment
         A TOML file of arms, or the name of one that comes with thas (`thas list experiments`).
     """
-    found = _experiment(experiment, options.set_ or [], options.name, "image")
-    return _sweep(found, options, spread, features=None, skip_missing=False)
+    return _sweep(_experiment(experiment, options.set_ or [], options.name, "image"), options, spread, data)
 
 
 def _experiment(
@@ -152,9 +141,7 @@ def _experiment(
     return found
 
 
-def _sweep(
-    experiment: Experiment, options: SweepOptions, spread: Spread, *, features: Path | None, skip_missing: bool
-) -> int:
+def _sweep(experiment: Experiment, options: SweepOptions, spread: Spread, data: DataOptions) -> int:
     from ..sweep.plan import parse_options
     from ..sweep.run import run_sweep, run_sweeps
     from ..sweep.trainings import make_plan
@@ -166,7 +153,7 @@ def _sweep(
         if value is not None and value < 1:
             raise UsageError(f"{option} must be 1 or more, but is {value}", next=f"{option} 3")
     spread.check()
-    halves = [_half(experiment.half, name, options, features, skip_missing) for name in _datasets(options, features)]
+    halves = [_half(experiment.half, name, options.runs, data) for name in _datasets(options, data)]
     plans = [
         make_plan(
             half,
@@ -198,14 +185,14 @@ def _sweep(
     return 3 if left_out else 0
 
 
-def _datasets(options: SweepOptions, features: Path | None) -> list[str]:
+def _datasets(options: SweepOptions, data: DataOptions) -> list[str]:
     """Those named."""
     if (options.dataset is None) == (not options.datasets):
         raise UsageError(
             "no data set is named" if options.dataset is None else "--dataset and --datasets exclude each other",
             next="--dataset NAME-OR-FOLDER; or --datasets A B C, to compare on several",
         )
-    if options.datasets and features is not None:
+    if options.datasets and isinstance(data, VideoOptions) and data.features is not None:
         raise UsageError("--features is of one data set", next="leave --features out; each data set has its own")
     return options.datasets or [str(options.dataset)]
 
@@ -224,28 +211,22 @@ def _account_for(sweeps: Sequence[SweepScores]) -> None:
         )
 
 
-def _half(kind: str, dataset: str, options: SweepOptions, features: Path | None, skip_missing: bool) -> AnyHalf:
-    from ..core.data_options import DataOptions, VideoOptions
+def _half(kind: str, dataset: str, runs: Path | None, data: DataOptions) -> AnyHalf:
     from ..core.runs import ROOTS
 
-    places = {
-        "train_subset": options.train_subset,
-        "test_subset": options.test_subset,
-        "data_root": options.data_root,
-    }
+    videos = data if isinstance(data, VideoOptions) else VideoOptions(**vars(data))
     if kind == "image":
         from ..image_has.sweep import ImageHalf
 
-        for option, given in (("--features", features is not None), ("--skip-missing", skip_missing)):
+        for option, given in (("--features", videos.features is not None), ("--skip-missing", videos.skip_missing)):
             if given:
                 raise UsageError(
                     f"{option} goes with videos", why="this experiment is of the image half", next=f"leave {option} out"
                 )
-        return ImageHalf(dataset, options.runs or ROOTS["image"], DataOptions(**places))
+        return ImageHalf(dataset, runs or ROOTS["image"], data)
     from ..temporal_has.sweep import TemporalHalf
 
-    of = VideoOptions(**places, features=features, skip_missing=skip_missing)
-    return TemporalHalf(dataset, options.runs or ROOTS["temporal"], of)
+    return TemporalHalf(dataset, runs or ROOTS["temporal"], videos)
 
 
 def list_experiments(*, printed: Printed = Printed()) -> None:
