@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, listing, plural
-from .console import note, out, print_json, progress, warn
+from .console import note, print_json, progress, say, warn
 from .options import (
     DEVICE,
     EPOCHS,
@@ -146,10 +146,9 @@ def train_backbone(
     if printed.json:
         print_json(result.to_json())
     else:
-        out.print(
+        say(
             f"{target}: C3D of {result.parameters:,} weights from {plural(result.videos, 'video')}, "
-            f"right on {result.accuracy[-1]:.0%} of the last {result.clips // len(result.loss):,} clips learned from",
-            markup=False,
+            f"right on {result.accuracy[-1]:.0%} of the last {result.clips // len(result.loss):,} clips learned from"
         )
         warn(
             "a network learned from so few videos may know them by heart: trust it only as far as `thas train` then "

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ..core.errors import PartialFailure, counted, listing, plural
-from .console import note, out, print_json, progress, warn
+from .console import note, out, print_json, progress, say, warn
 from .options import DATASET, DataRoot, Printed, also
 
 
@@ -55,12 +55,9 @@ def features_verify(
             }
         )
     else:
-        out.print(
-            f"{plural(found.videos, 'video')}, {plural(found.rows, 'row')}, {len(found.faults)} faulty: {cache}",
-            markup=False,
-        )
+        say(f"{plural(found.videos, 'video')}, {plural(found.rows, 'row')}, {len(found.faults)} faulty: {cache}")
         for video, why in found.faults.items():
-            out.print(f"  {video}: {why}", markup=False)
+            say(f"  {video}: {why}")
     if found.partial:
         warn(f"{plural(len(found.partial), 'video is', 'videos are')} there in part: {listing(found.partial)}")
     if found.unchecked:
@@ -108,34 +105,25 @@ def features_diff(first: Path, second: Path, *, printed: Printed = Printed()) ->
         return 0 if found.same else 1
     differ = partial(plural, one="video differs", many="videos differ")
     for line in found.recipe:
-        out.print(f"recipe   {line}", markup=False)
+        say(f"recipe   {line}")
     for line in found.versions:
-        out.print(f"version  {line}", markup=False)
+        say(f"version  {line}")
     for name, videos in (("only in the first", found.only_first), ("only in the second", found.only_second)):
         if videos:
-            out.print(f"videos   {len(videos)} {name}: {listing(videos)}", markup=False)
+            say(f"videos   {len(videos)} {name}: {listing(videos)}")
     if found.shapes:
         video, (one, two) = next(iter(found.shapes.items()))
-        out.print(
-            f"shapes   {differ(len(found.shapes))}, {video}: {one} and {two}",
-            markup=False,
-        )
+        say(f"shapes   {differ(len(found.shapes))}, {video}: {one} and {two}")
     if found.times:
         video = max(found.times, key=lambda name: found.times[name])
-        out.print(
-            f"times    {differ(len(found.times))}, most {video}: {found.times[video]:.3g} s",
-            markup=False,
-        )
+        say(f"times    {differ(len(found.times))}, most {video}: {found.times[video]:.3g} s")
     if found.values:
         video = max(found.values, key=lambda name: found.values[name][0])
         most, share = found.values[video]
-        out.print(
-            f"numbers  {differ(len(found.values))}, most {video}: by {most:.3g}, {share:.2g} of its largest",
-            markup=False,
-        )
+        say(f"numbers  {differ(len(found.values))}, most {video}: by {most:.3g}, {share:.2g} of its largest")
     for video, why in found.failed.items():
-        out.print(f"damaged  {video}: {why}", markup=False)
-    out.print(f"equal    {plural(len(found.equal), 'video')} to the last bit", markup=False)
+        say(f"damaged  {video}: {why}")
+    say(f"equal    {plural(len(found.equal), 'video')} to the last bit")
     return 0 if found.same else 1
 
 
@@ -165,7 +153,7 @@ def features_pack(
 
     with progress("packing", len(FeatureCache(cache)), "videos") as advance:
         count = pack_cache(cache, target, how="links" if links else "copy", progress=advance)
-    out.print(f"{plural(count, 'video')} in {target}", markup=False)
+    say(f"{plural(count, 'video')} in {target}")
     return 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.errors import PartialFailure, ThasError, counted, plural
-from .console import err, note, out, print_json, progress, warn
+from .console import err, note, out, print_json, progress, say, warn
 from .eval_output import say_told
 from .options import SET, WEIGHTS, Printed, Set, also
 from .training_bar import TrainingBar
@@ -174,16 +174,15 @@ def _show(result: ChainResult, plan: Plan) -> None:
         table.add_row(escape(video), clock(start), clock(end), escape(named), f"{score:.2f}")
     out.print(table)
     if len(result.intervals) > _SHOWN:
-        out.print(f"... and {len(result.intervals) - _SHOWN} more", markup=False)
-    out.print(f"{plural(len(result.intervals), 'interval')}: {result.written}", markup=False)
+        say(f"... and {len(result.intervals) - _SHOWN} more")
+    say(f"{plural(len(result.intervals), 'interval')}: {result.written}")
     if result.assessment is not None:
         scores = result.assessment.scores
         blind = max(100 * one.average for one in result.assessment.baselines)
-        out.print(
+        say(
             f"scored on the {plan.dataset.test_subset or 'same'} videos: mAP {100 * scores.average:.1f} % over IoU "
             + " ".join(f"{t:g}" for t in scores.thresholds)
-            + f"; the best blind guess gets {blind:.1f}",
-            markup=False,
+            + f"; the best blind guess gets {blind:.1f}"
         )
     if result.told is None:
         warn("too few labelled videos to hold any out: whether these intervals are to be trusted is not known")

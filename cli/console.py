@@ -44,6 +44,11 @@ out = PlainConsole(soft_wrap=True, highlight=False, quiet=not first_process())
 err = PlainConsole(stderr=True, soft_wrap=True, highlight=False)
 
 
+def say(text: str) -> None:
+    """A line on stdout, in whose text brackets are no markup."""
+    out.print(text, markup=False)
+
+
 def print_json(value: object) -> None:
     """One JSON object on stdout. NaN, which JSON lacks, must have become null before."""
     if first_process():

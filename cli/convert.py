@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ..annotators.convert import Form
 from ..core.errors import UsageError, plural
-from .console import note, out, print_json
+from .console import note, print_json, say
 from .options import SEED, SUBSET, All, Printed, also, options
 from .reading_options import Said, with_split
 
@@ -126,5 +126,5 @@ def convert(
     if printed.json:
         print_json({"form": form, "files": [str(file) for file in files]})
     else:
-        out.print(f"{plural(len(files), 'file')} written: {target}", markup=False)
+        say(f"{plural(len(files), 'file')} written: {target}")
     return 0

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from ..core.data_options import DataOptions
 from ..core.errors import plural
-from .console import out, print_json, progress
+from .console import out, print_json, progress, say
 from .options import Printed
 
 
@@ -49,10 +49,9 @@ def data_check(
     from ..features.estimate import duration
     from ..temporal_has.results import clock
 
-    out.print(
+    say(
         f"{opened.name}: {plural(len(opened.videos), 'video')}, {duration(sum(report.duration_seconds.values()))}, "
-        + plural(len(opened.classes), "class", "classes"),
-        markup=False,
+        + plural(len(opened.classes), "class", "classes")
     )
     seconds = sorted(report.duration_seconds.values())
     if seconds:
@@ -67,11 +66,11 @@ def data_check(
     table.add_row("true segments", *(str(report.segments[name]) for name in subsets))
     out.print(table)
     train, test = (repr(name) if name else "all videos" for name in (report.train_subset, report.test_subset))
-    out.print(f"trained on {train}, scored on {test}", markup=False)
+    say(f"trained on {train}, scored on {test}")
     for remark in report.remarks:
-        out.print(f"note: {remark}", markup=False)
+        say(f"note: {remark}")
     for problem in report.problems:
-        out.print(f"mend: {problem}", markup=False)
+        say(f"mend: {problem}")
     if not report.problems:
         out.print("nothing to mend")
     return 3 if report.problems else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .console import note, out, print_json, progress
+from .console import note, out, print_json, progress, say
 from .options import DataRoot, Printed, Runs
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def _print(result: DemoResult, *, short: bool, data_root: Path, runs: Path) -> N
     if short:
         out.print("A short demo shows that everything works; it is too small to tell the arms apart.")
     profile, *timelines = result.pictures
-    out.print(f"what each network responds to: {profile}", markup=False)
-    out.print(f"timelines, one a class: {timelines[0]} and {len(timelines) - 1} more beside it", markup=False)
+    say(f"what each network responds to: {profile}")
+    say(f"timelines, one a class: {timelines[0]} and {len(timelines) - 1} more beside it")
     note("seconds: " + ", ".join(f"{name} {value:g}" for name, value in result.seconds.items()))
     root = data_root / "short" if short else data_root
     at = "" if root == Path("data") else f" --data-root {root}"
@@ -95,7 +95,7 @@ def _print(result: DemoResult, *, short: bool, data_root: Path, runs: Path) -> N
         f"thas train --dataset demo{at} --hide-probability 0.25",
         "thas train --help",
     ):
-        out.print(f"  {command}", markup=False)
+        say(f"  {command}")
 
 
 def _cell(values: np.ndarray) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .console import out, print_json
+from .console import out, print_json, say
 from .options import Printed
 
 
@@ -22,7 +22,7 @@ def doctor(*, printed: Printed = Printed()) -> int:
         for finding in findings:
             mark = {"ok": "[green]ok[/]  ", "note": "[yellow]note[/]", "bad": "[red]bad[/] "}[finding.state]
             out.print(f"{mark} {finding.name}: ", end="")
-            out.print(finding.text, markup=False)
+            say(finding.text)
             if finding.remedy:
-                out.print(f"     do: {finding.remedy}", markup=False)
+                say(f"     do: {finding.remedy}")
     return 1 if any(finding.state == "bad" for finding in findings) else 0

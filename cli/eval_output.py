@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .console import note, out, warn
+from .console import note, out, say, warn
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,7 +28,7 @@ def _account(assessments: list[Assessment], *, json: bool) -> None:
         facts, protocol, *oddities = account(assessment)
         for line in (facts, protocol):
             if line not in said and not json:
-                out.print(line, markup=False)
+                say(line)
         for line in oddities:
             if line not in said:
                 (warn if any(word in line for word in _SERIOUS) else note)(line)
@@ -42,7 +42,7 @@ def one_score(source: Source, assessments: list[Assessment], *, json: bool) -> d
 
     content = scores_json(assessments)
     if not json:
-        out.print(source.title, markup=False)
+        say(source.title)
     _account(assessments, json=json)
     if not json:
         out.print(score_table(assessments))
@@ -110,14 +110,14 @@ def pair_score(
     sentence = verdict(comparison, names=names)
     for name, source, assessment in zip(names, sources, assessments, strict=True):
         if not json:
-            out.print(f"{name}: {source.title}", markup=False)
+            say(f"{name}: {source.title}")
         _account([assessment], json=json)
         if not json:
             out.print(score_table([assessment]))
         say_told(source.told)
     if not json:
         out.print(comparison_table(comparison, assessments[0].scores.thresholds, names=names))
-        out.print(sentence, markup=False)
+        say(sentence)
     found = vars(comparison) | {"real": comparison.real, "verdict": sentence}
     return plain_table({"a": assessments[0].to_json(), "b": assessments[1].to_json(), **found})
 
@@ -138,7 +138,7 @@ def diagnosis(source: Source, assessment: Assessment, pictures: Path | None, *, 
             note(line)
         out.print("In short", style="bold")
         for line in summary(explanation):
-            out.print(f"- {line}", markup=False)
+            say(f"- {line}")
     folder = pictures or (source.run / "diagnosis" if source.run is not None else None)
     if folder is not None:
         from ..eval.pictures import draw

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import PartialFailure, listing, plural
-from .console import out, print_json, warn
+from .console import print_json, say, warn
 
 if TYPE_CHECKING:
     from ..features.extract import ExtractionResult
@@ -33,7 +33,7 @@ def report_features(result: ExtractionResult, folder: Path, verb: str, *, json: 
             parts.append(f"{plural(len(result.skipped), 'was', 'were')} there already")
         if result.failed:
             parts.append(f"{len(result.failed)} failed")
-        out.print(f"{', '.join(parts)}: {folder}", markup=False)
+        say(f"{', '.join(parts)}: {folder}")
     if result.partial:
         warn(
             f"{plural(len(result.partial), 'video was', 'videos were')} damaged and kept in part: "

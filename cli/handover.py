@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..core.errors import PartialFailure, listing, plural
 from ..core.runs import find_run
-from .console import note, out, print_json, print_wide, progress
+from .console import note, out, print_json, print_wide, progress, say
 from .options import DATASET, All, DataRoot, Printed, Runs, also, named, options
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def clips(
     if printed.json:
         print_json({"files": [str(path) for path in done.written], "failed": dict(done.failed)})
     else:
-        out.print(f"{plural(len(done.written), 'file')} written: {cut.out_}", markup=False)
+        say(f"{plural(len(done.written), 'file')} written: {cut.out_}")
     if done.failed:
         raise PartialFailure(
             f"{plural(len(done.failed), 'video')} could not be cut: {listing(done.failed)}",
@@ -202,5 +202,5 @@ def plot(
     path = out_ or Path(f"{video.replace('/', '_')}.svg")
     folders = [find_run(run, root=runs.runs), *([find_run(run_b, root=runs.runs)] if run_b is not None else [])]
     plot_video(path, folders, video, labels=label or (), everything=all_)
-    out.print(str(path), markup=False)
+    say(str(path))
     return 0

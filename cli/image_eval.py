@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ..core.errors import listing
-from .console import note, out, print_json, progress, warn
+from .console import note, out, print_json, progress, say, warn
 from .image_network import image_changes, untrained
 from .image_output import account_for, against_centred, score_table
 from .options import (
@@ -101,9 +101,9 @@ def image_eval(
     if printed.json:
         print_json(result.to_json())
     else:
-        out.print(result.of, markup=False)
+        say(result.of)
         if changes:
-            out.print("with " + " ".join(f"{key}={value}" for key, value in changes.items()), markup=False)
+            say("with " + " ".join(f"{key}={value}" for key, value in changes.items()))
         out.print(score_table({"": result.scores}))
         if line := against_centred(result.scores):
             note(line)
@@ -156,6 +156,6 @@ def image_demo(
         print_json(result.to_json())
         return
     out.print(score_table({arm: evaluation.scores for arm, evaluation in result.evaluations.items()}))
-    out.print(f"pictures: {result.sheet}", markup=False)
+    say(f"pictures: {result.sheet}")
     found = result.sheet.parent
     note(f"{result.seconds:.0f} s; next: thas image localize {data.data_root}/image-demo/val --run {found}")

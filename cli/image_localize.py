@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ..core.errors import UsageError, listing
 from ..core.runs import WEIGHTS
-from .console import note, out, print_json, progress
+from .console import note, print_json, progress, say
 from .image_network import image_changes, untrained
 from .image_output import account_for
 from .options import OUT, SET, Boxing, Device, ImageRuns, Library, Members, Printed, Set, also, options
@@ -112,4 +112,4 @@ def _print(found: list[Photograph], localizer: Localizer) -> None:
             corners = " ".join(f"{corner:.0f}" for corner in box)
             title = localizer.title(label)
             name = label if title == label else f"{label} ({title})"
-            out.print(f"{one.path}: {name} {probability:.3f} at {corners}", markup=False)
+            say(f"{one.path}: {name} {probability:.3f} at {corners}")

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from ..core.data_options import DataOptions
 from ..core.errors import UsageError
 from ..core.runs import first_process
-from .console import note, out, print_json
+from .console import note, print_json, say
 from .image_output import account_for
 from .options import PRESET, Going, ImageRuns, Printed, TrainingSettings, also, options
 from .typed_settings import chosen_settings
@@ -107,7 +107,7 @@ def image_train(
     if printed.json:
         print_json(result.to_json())
     else:
-        out.print(result.summary(), markup=False)
+        say(result.summary())
         note(f"next: thas image eval {result.run}")
     account_for(
         list(result.failed) if first_process() else [],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..core.plugins import PartKind
-from .console import out, print_json
+from .console import print_json, say
 from .options import Printed
 
 
@@ -15,8 +15,8 @@ def _list_parts(kind: PartKind, *, json: bool) -> None:
         print_json({kind: [{"name": name, "from": whose} for name, whose in found.items()]})
         return
     for name, whose in found.items():
-        out.print(name if whose == "thas" else f"{name}: {whose}", markup=False)
-    out.print("or one of your own, MODULE:ATTRIBUTE (docs/plugins.md)", markup=False)
+        say(name if whose == "thas" else f"{name}: {whose}")
+    say("or one of your own, MODULE:ATTRIBUTE (docs/plugins.md)")
 
 
 def list_heads(*, printed: Printed = Printed()) -> None:
@@ -70,8 +70,8 @@ def list_presets(*, printed: Printed = Printed()) -> None:
         print_json({"presets": rows})
         return
     for kind, title in (("temporal", "for videos"), ("image", "for images")):
-        out.print(f"{title}:", markup=False)
+        say(f"{title}:")
         for one in found:
             if one.kind == kind:
-                out.print(f"    {one.name}: {preset_remark(one.name)}", markup=False)
-    out.print("or a TOML file of your own (docs/training.md)", markup=False)
+                say(f"    {one.name}: {preset_remark(one.name)}")
+    say("or a TOML file of your own (docs/training.md)")

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from ..core.data_options import ChosenVideos
 from ..core.errors import PartialFailure, ThasError, UsageError, listing, plural
 from ..core.spread import Spread
-from .console import note, out, print_json, print_json_line, progress, warn
+from .console import note, print_json, print_json_line, progress, say, warn
 from .eval_output import say_told
 from .options import DEVICE, OUT, SET, WEIGHTS, Members, Printed, Runs, Set, also, named, options
 from .typed_settings import parse_localizing
@@ -237,7 +237,7 @@ def _show(result: VideoResult) -> None:
         warn(next(result.lines()))
         return
     for line in result.lines():
-        out.print(line, markup=False)
+        say(line)
     written = ", ".join(str(path) for path in result.written)
     note(("found before, in " if result.found_before else "written: ") + written)
 
@@ -277,7 +277,7 @@ def _dataset(
         print_json({"results": result.detections.sorted_by_score().to_activitynet(), "failed": failed, **told})
     else:
         for line in result.lines(most=20):
-            out.print(line, markup=False)
+            say(line)
         shown = [str(path) for path in written if path.suffix != ".png"]
         drawn = f" and {plural(len(written) - len(shown), 'timeline')}" if how.pictures else ""
         note("written: " + ", ".join(shown) + drawn)

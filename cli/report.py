@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ..core.errors import UsageError
-from .console import note, out, print_json, progress
+from .console import note, print_json, progress, say
 from .options import DATASET, DEVICE, DataRoot, Printed, Runs, also, named, options
 
 
@@ -85,6 +85,6 @@ def report(
     if printed.json:
         print_json({"page": str(path), "bytes": path.stat().st_size})
     else:
-        out.print(str(path), markup=False)
+        say(str(path))
         note("open it in a browser; links to videos hold as long as both stay where they are")
     return 0

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from ..core.data_options import DataOptions, VideoOptions
 from ..core.errors import PartialFailure, ThasError, UsageError, counted, listing, plural
 from ..core.spread import Spread
-from .console import out, print_json, progress, warn
+from .console import print_json, progress, say, warn
 from .options import DATASET, PRESET, SET, Printed, Set, Tables, also, options
 
 if TYPE_CHECKING:
@@ -244,5 +244,5 @@ def list_experiments(*, printed: Printed = Printed()) -> None:
         print_json({name: {"half": one.half, "title": one.title, "source": one.source} for name, one in found.items()})
         return
     for name, one in found.items():
-        out.print(f"{name}: {one.title} ({one.half} half)", markup=False)
-        out.print(f"    {one.source}", markup=False)
+        say(f"{name}: {one.title} ({one.half} half)")
+        say(f"    {one.source}")

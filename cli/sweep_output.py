@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..core.errors import listing, plural
-from .console import note, out, print_as, print_json, print_wide
+from .console import note, print_as, print_json, print_wide, say
 
 if TYPE_CHECKING:
     from ..core.table_text import Form
@@ -51,14 +51,14 @@ def print_plans(plans: Sequence[Plan], *, json: bool) -> None:
         runs = len(plan.arms) * plan.experiment.seeds
         arms, seeds = plural(len(plan.arms), "arm"), plural(plan.experiment.seeds, "seed")
         of = f"{plan.half.name()}: " if len(plans) > 1 else ""
-        out.print(f"{of}{arms}, {seeds}: {plural(runs, 'run')} of {plural(len(rows), 'network')}", markup=False)
+        say(f"{of}{arms}, {seeds}: {plural(runs, 'run')} of {plural(len(rows), 'network')}")
         for arm in plan.arms:
             made = f", the mean of {listing(arm.ensemble, 20)}" if arm.ensemble else ""
             mark = " (reference)" if arm.label == plan.reference else ""
-            out.print(f"  {arm.label}{made}{mark}", markup=False)
+            say(f"  {arm.label}{made}{mark}")
         for one in plan.trainings:
             wanted = listing((f"{label}, seed {number}" for label, number in one.wanted_by), 3)
-            out.print(f"{one.folder}: {_state(one)}; {wanted}", markup=False)
+            say(f"{one.folder}: {_state(one)}; {wanted}")
 
 
 def print_sweep(scores: SweepScores, form: Form | None, *, json: bool) -> None:
@@ -87,14 +87,14 @@ def print_over_sets(scores: SetScores, form: Form | None, *, json: bool) -> None
         return
     for sweep in scores.sweeps:
         _print_scores(sweep)
-    out.print(f"over all: {scores.measure}, per cent, and less {scores.reference}, points", markup=False)
+    say(f"over all: {scores.measure}, per cent, and less {scores.reference}, points")
     print_wide(both[0])
-    out.print(f"brackets: {interval_means(scores)}; * the interval leaves out 0", markup=False)
-    out.print("each data set left out: the arm that is best on the others, and what it scores there", markup=False)
+    say(f"brackets: {interval_means(scores)}; * the interval leaves out 0")
+    say("each data set left out: the arm that is best on the others, and what it scores there")
     print_wide(both[1])
     if (found := scores.choice()) is not None:
         value, low, high = (100 * part[scores.main] for part in (found.value, found.low, found.high))
-        out.print(f"so chosen, less the reference: {value:+.1f} [{low:+.1f}, {high:+.1f}]", markup=False)
+        say(f"so chosen, less the reference: {value:+.1f} [{low:+.1f}, {high:+.1f}]")
     note(f"written: {scores.folder / 'sweep.json'}")
 
 
@@ -102,12 +102,12 @@ def _print_scores(scores: SweepScores) -> None:
     from ..sweep.report import difference_table, score_table, score_title
 
     if scores.title:
-        out.print(f"{scores.title}{f' ({scores.source})' if scores.source else ''}", markup=False)
-    out.print(score_title(scores), markup=False)
+        say(f"{scores.title}{f' ({scores.source})' if scores.source else ''}")
+    say(score_title(scores))
     print_wide(score_table(scores))
     table = difference_table(scores)
     if table is not None:
-        out.print(f"difference from {scores.reference}, points", markup=False)
+        say(f"difference from {scores.reference}, points")
         print_wide(table)
-        out.print(f"brackets: {scores.interval_means}; * the interval leaves out 0", markup=False)
+        say(f"brackets: {scores.interval_means}; * the interval leaves out 0")
     note("written: " + ", ".join(str(scores.folder / name) for name in ("sweep.json", "sweep.csv", "sweep.png")))

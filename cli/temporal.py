@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from ..core.data_options import VideoOptions
 from ..core.errors import PartialFailure, UsageError, listing, plural
-from .console import note, out, print_json, warn
+from .console import note, print_json, say, warn
 from .eval_output import say_told
 from .options import PRESET, Going, Printed, Runs, TrainingSettings, also, options
 from .typed_settings import chosen_settings
@@ -108,7 +108,7 @@ def train(
     if printed.json:
         print_json(result.to_json())
     else:
-        out.print(result.summary(), markup=False)
+        say(result.summary())
     found = result.found or Tested()
     say_told(found.told)
     if found.reliability is not None:
@@ -146,8 +146,8 @@ def list_datasets(*, printed: Printed = Printed()) -> None:
         print_json(presets)
         return
     for name, data in presets.items():
-        out.print(f"{name}: learns from {data['train_subset']}, scored on {data['test_subset']}", markup=False)
-        out.print(f"    {str(data['note']).format(folder='data/' + name)}", markup=False)
+        say(f"{name}: learns from {data['train_subset']}, scored on {data['test_subset']}")
+        say(f"    {str(data['note']).format(folder='data/' + name)}")
     for name, whose in brought.items():
-        out.print(f"{name}: {whose}", markup=False)
-    out.print("or a folder with videos/ and labels.csv (video,label,subset)", markup=False)
+        say(f"{name}: {whose}")
+    say("or a folder with videos/ and labels.csv (video,label,subset)")

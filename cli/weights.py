@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..core.errors import CheckpointError
-from .console import note, out, print_json, print_wide, progress
+from .console import note, print_json, print_wide, progress, say
 from .options import Printed
 
 
@@ -89,9 +89,9 @@ def weights_fetch(
         print_json({"files": {name: str(path) for name, path in files.items()}})
         return 0
     for name in models:
-        out.print(f"{name}: {files[name]}", markup=False)
+        say(f"{name}: {files[name]}")
     for one in entries:
-        out.print(f"{one.name} ({one.trained_on}; {one.licence}): {files[one.name]}", markup=False)
+        say(f"{one.name} ({one.trained_on}; {one.licence}): {files[one.name]}")
     return 0
 
 
@@ -120,7 +120,7 @@ def weights_check(*, printed: Printed = Printed()) -> int:
         print_json({"folder": str(weights_folder()), "files": {str(one.path): one.state for one in results}})
     else:
         for one in results:
-            out.print(f"{one.state:8}{one.path}", markup=False)
+            say(f"{one.state:8}{one.path}")
         if not results:
             note(f"{weights_folder()} holds no weights; thas weights list")
     if changed:
