@@ -10,17 +10,16 @@ the others nobody can.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from abc import ABC, abstractmethod
 
 import numpy as np
+
+from .h264_units import Bits, SequenceParameters, sequence_parameters, sized_units, units
 
 # Where fewer pictures than this share come as they are numbered, the stream does not count them.
 _COUNTED = 0.75
 # Kinds of NAL units of H.264: slices, the three parts of a partitioned one's first, a key picture, sets of parameters.
 _SLICES, _KEY_SLICE, _SEQUENCE, _PICTURE = (1, 2, 5), 5, 7, 8
-# Profiles whose sequences say how colours are stored, and how they are scaled (7.3.2.1.1).
-_HIGH = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
 # Bytes of a slice in which its frame_num lies.
 _HEAD = 32
 # Heads of a picture and of a group of pictures.
@@ -51,21 +50,28 @@ def uncounted_gaps(codec: str, start_seconds: np.ndarray) -> tuple[str, ...]:
     return (f"it leaves out a frame {len(gaps)} times, first after {first:.2f} s; {why}",)
 
 
-class PictureCounts(Protocol):
+class PictureCounts(ABC):
     """Follows the numbers of a stream's pictures.
 
     Attributes:
-        fields: Some picture is a field: two make a frame.
+        fields: Some picture is a field: two make a frame. Where both lie in one packet, none is told.
     """
 
-    fields: bool
+    def __init__(self) -> None:
+        self.fields = False
+        self._pictures = 0
+        self._gaps: dict[int, str] = {}
 
+    @abstractmethod
     def add(self, packet: int, data: bytes) -> None:
         """Look at a packet, in the order of decoding."""
 
     def gaps(self) -> dict[int, str]:
-        """The packets before which a picture is missing that they, or later ones, refer to; and what says so."""
-        ...
+        """The packets before which a picture is missing that they, or later ones, refer to; and what says so.
+
+        None where there are so many that the stream does not count its pictures.
+        """
+        return dict(self._gaps) if len(self._gaps) <= 1 + (1 - _COUNTED) * self._pictures else {}
 
 
 def picture_counts(codec: str, extradata: bytes | None) -> PictureCounts | None:
@@ -80,7 +86,7 @@ def picture_counts(codec: str, extradata: bytes | None) -> PictureCounts | None:
     return MpegCounts() if codec in ("mpeg1video", "mpeg2video") else None
 
 
-class H264Counts:
+class H264Counts(PictureCounts):
     """Follows `frame_num`.
 
     Args:
@@ -88,18 +94,16 @@ class H264Counts:
     """
 
     def __init__(self, extradata: bytes) -> None:
-        self.fields = False
+        super().__init__()
         self._length_size = 0
-        self._sets: dict[int, _Sequence] = {}
+        self._sets: dict[int, SequenceParameters] = {}
         self._sequences: dict[int, int] = {}  # by picture parameters
         self._before: int | None = None
-        self._pictures = 0
-        self._gaps: dict[int, str] = {}
         if extradata[:1] == b"\x01" and len(extradata) > 6:
             self._length_size = (extradata[4] & 3) + 1
             self._avcc(extradata)
         else:
-            for unit in _units(extradata):
+            for unit in units(extradata):
                 self._parameters(unit)
 
     def _avcc(self, data: bytes) -> None:
@@ -114,7 +118,7 @@ class H264Counts:
 
     def add(self, packet: int, data: bytes) -> None:
         """Look at a packet's first slice."""
-        for unit in _sized_units(data, self._length_size) if self._length_size else _units(data):
+        for unit in sized_units(data, self._length_size) if self._length_size else units(data):
             kind = unit[0] & 31 if unit else 0
             if kind in (_SEQUENCE, _PICTURE):
                 self._parameters(unit)
@@ -122,25 +126,21 @@ class H264Counts:
                 self._slice(packet, unit)
                 return
 
-    def gaps(self) -> dict[int, str]:
-        """See `PictureCounts`."""
-        return _if_it_counts(self._gaps, self._pictures)
-
     def _parameters(self, unit: bytes) -> None:
         kind = unit[0] & 31 if unit else 0
         try:
             if kind == _SEQUENCE:
-                number, found = _sequence_parameters(_Bits(unit[1:]))
+                number, found = sequence_parameters(Bits(unit[1:]))
                 self._sets[number] = found
             elif kind == _PICTURE:
-                bits = _Bits(unit[1 : 1 + _HEAD])
+                bits = Bits(unit[1 : 1 + _HEAD])
                 number = bits.exp()
                 self._sequences[number] = bits.exp()
         except EOFError:
             return
 
     def _slice(self, packet: int, unit: bytes) -> None:
-        bits = _Bits(unit[1 : 1 + _HEAD])
+        bits = Bits(unit[1 : 1 + _HEAD])
         try:
             bits.pass_exp(2)
             sequence = self._sets[self._sequences[bits.exp()]]
@@ -161,18 +161,15 @@ class H264Counts:
             self._before = number
 
 
-class MpegCounts:
+class MpegCounts(PictureCounts):
     """Follows `temporal_reference` through each group of pictures."""
 
-    fields = False  # both lie in one packet
-
     def __init__(self) -> None:
+        super().__init__()
         self._group: set[int] = set()
         # The last two references: number and packet.
         self._older: tuple[int, int] | None = None
         self._newest: tuple[int, int] | None = None
-        self._pictures = 0
-        self._gaps: dict[int, str] = {}
 
     def add(self, packet: int, data: bytes) -> None:
         """Look at the heads of groups and pictures in a packet."""
@@ -208,105 +205,3 @@ class MpegCounts:
                 what = f"{len(missing)} of the pictures {older} to {newest} of its group are missing"
                 self._gaps.setdefault(packet, f"mpeg: {what}")
         self._older = None
-
-    def gaps(self) -> dict[int, str]:
-        """See `PictureCounts`."""
-        return _if_it_counts(self._gaps, self._pictures)
-
-
-def _if_it_counts(gaps: dict[int, str], pictures: int) -> dict[int, str]:
-    """Gaps, unless there are so many that the stream does not count its pictures."""
-    return dict(gaps) if len(gaps) <= 1 + (1 - _COUNTED) * pictures else {}
-
-
-class _Sequence(NamedTuple):
-    """What is needed of a set of sequence parameters: bits of `frame_num`, and three flags."""
-
-    width: int
-    planes_apart: bool
-    gaps_allowed: bool
-    frames_only: bool
-
-
-def _sequence_parameters(bits: _Bits) -> tuple[int, _Sequence]:
-    """The number of a set of sequence parameters, and what is needed of it (7.3.2.1.1)."""
-    profile = bits.take(8)
-    bits.take(16)
-    number, planes = bits.exp(), 0
-    if profile in _HIGH:
-        chroma = bits.exp()
-        planes = bits.take(1) if chroma == 3 else 0
-        bits.pass_exp(2)
-        bits.take(1)
-        if bits.take(1):
-            for i in range(8 if chroma != 3 else 12):
-                if bits.take(1):
-                    _pass_scaling(bits, 16 if i < 6 else 64)
-    width = bits.exp() + 4
-    order = bits.exp()
-    if order == 0:
-        bits.exp()
-    elif order == 1:
-        bits.take(1)
-        bits.pass_exp(2)
-        bits.pass_exp(bits.exp())
-    bits.exp()
-    gaps = bits.take(1)
-    bits.pass_exp(2)
-    return number, _Sequence(width, bool(planes), bool(gaps), bool(bits.take(1)))
-
-
-def _pass_scaling(bits: _Bits, size: int) -> None:
-    """Read past a scaling list (7.3.2.1.1.1)."""
-    last = following = 8
-    for _ in range(size):
-        if following:
-            code = bits.exp()
-            following = (last + (-(code // 2) if code % 2 == 0 else code // 2 + 1)) % 256
-        last = following or last
-
-
-class _Bits:
-    """Reads bits of a NAL unit."""
-
-    def __init__(self, data: bytes) -> None:
-        data = data.replace(b"\0\0\3", b"\0\0")
-        self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
-
-    def take(self, width: int) -> int:
-        """An unsigned number of so many bits."""
-        self._left -= width
-        if self._left < 0:
-            raise EOFError
-        return self._value >> self._left & ((1 << width) - 1)
-
-    def pass_exp(self, count: int) -> None:
-        """Read past so many codes."""
-        for _ in range(count):
-            self.exp()
-
-    def exp(self) -> int:
-        """An unsigned Exp-Golomb code (9.1)."""
-        rest = self._value & ((1 << self._left) - 1)
-        zeros = self._left - rest.bit_length()
-        self.take(zeros)
-        return self.take(zeros + 1) - 1
-
-
-def _units(data: bytes) -> Iterator[bytes]:
-    """NAL units behind start codes."""
-    at = data.find(b"\0\0\1")
-    while at >= 0:
-        end = data.find(b"\0\0\1", at + 3)
-        yield data[at + 3 : end if end >= 0 else len(data)]
-        at = end
-
-
-def _sized_units(data: bytes, length_size: int) -> Iterator[bytes]:
-    """NAL units behind their lengths."""
-    at = 0
-    while at + length_size < len(data):
-        size = int.from_bytes(data[at : at + length_size], "big")
-        at += length_size
-        yield data[at : at + size]
-        at += size

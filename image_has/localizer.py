@@ -6,9 +6,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import PIL.Image
 import torch
 from torch import Tensor
@@ -20,6 +18,7 @@ from ..core.runs import ROOTS, check_map_members
 from .activation import activation_map, upsampled
 from .box_workers import boxes_of
 from .decode import as_rgb, read_image
+from .found import FoundBox, Localization, LocalizedImage
 from .loading import normalised, seed_of, squashed
 from .localize import scaled_boxes
 from .settings import ImageSettings
@@ -27,52 +26,6 @@ from .task import dropped
 from .trained_runs import trained_networks
 from .views import part_of, refined_together, resized, shrunk_to, views
 from .weights import TrainedNetwork
-
-
-class Localization(NamedTuple):
-    """What networks say about B images.
-
-    Attributes:
-        probabilities: (B, C).
-        ranked: (B, K) int64, the likeliest classes, first the likeliest.
-        maps: (B, K, S, S) float32, their maps over the whole image; where the true classes are known (B, K + 1, S, S),
-            those' maps last. S is the localizer's side, or `localize.refine_size` where maps were refined at that.
-    """
-
-    probabilities: Tensor
-    ranked: Tensor
-    maps: Tensor
-
-    @property
-    def predicted(self) -> Tensor:
-        """(B,) int64, the likeliest class."""
-        return self.ranked[:, 0]
-
-
-class FoundBox(NamedTuple):
-    """A class in an image, and where.
-
-    Attributes:
-        label: The class.
-        score: Its probability.
-        box: x0, y0, x1, y1 in pixels of the image; x1 and y1 are the first column and row outside.
-    """
-
-    label: str
-    score: float
-    box: tuple[float, float, float, float]
-
-
-class LocalizedImage(NamedTuple):
-    """What was found in one image.
-
-    Attributes:
-        boxes: One for each of the likeliest classes, first the likeliest.
-        map: (S, S) float32, the likeliest class's map over the whole image.
-    """
-
-    boxes: tuple[FoundBox, ...]
-    map: np.ndarray
 
 
 @dataclass

@@ -22,10 +22,11 @@ from ..core.messages import logger
 from ..core.progress import Progress, silent
 from ..core.reading import reading
 from .decode import read_image
+from .found import FoundBox
 from .images import IMAGE_SUFFIXES
 from .loading import cores, squashed
 from .localize import scaled_boxes
-from .localizer import FoundBox, Localizer, at_once
+from .localizer import Localizer, at_once
 from .pictures import overlay, picture_sized, save_picture
 
 
