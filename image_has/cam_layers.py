@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import UsageError
-from .network import Pooling, pool
+from .network import Pooling, channels_first, pool
 
 _SAME = 1e-4  # of the largest value: rounding of other kernels
 
@@ -65,7 +65,7 @@ def find_cam_layers(model: nn.Module, *, side: int = 160, subject: str = "the mo
         raise _refused(subject, f"{by}, not straight from one linear layer")
     vector = head.given.flatten(1)
     for one in reversed(calls):
-        maps = one.result
+        maps = channels_first(one.result, vector.shape[1]) if one.result.ndim == 4 else one.result
         if maps.ndim == 4 and maps.shape[1] == vector.shape[1] and maps.shape[2] * maps.shape[3] > 1:
             for pooling in ("average", "max"):
                 if _same(pool(maps, pooling=pooling), vector):

@@ -56,6 +56,15 @@ def pool(maps: Tensor, *, pooling: Pooling) -> Tensor:
     return maps.amax(dim=(2, 3)) if pooling == "max" else maps.mean(dim=(2, 3))
 
 
+def channels_first(maps: Tensor, channels: int) -> Tensor:
+    """Maps (B, M, H, W), also where a layer gives (B, H, W, M), as Swin's do.
+
+    >>> channels_first(torch.zeros(1, 7, 7, 96), 96).shape
+    torch.Size([1, 96, 7, 7])
+    """
+    return maps.permute(0, 3, 1, 2) if maps.shape[1] != channels == maps.shape[3] else maps
+
+
 class CamNetwork(nn.Module):
     """Convolutions, global pooling, dropout, one linear classifier.
 
@@ -178,7 +187,8 @@ class OwnNetwork(nn.Module):
             raise ValueError(
                 f"layer {self._features!r} must give maps (B, M, H, W) once, but gave {len(outputs)} outputs"
             )
-        if outputs[0].shape[-2:].numel() == 1:
+        maps = channels_first(outputs[0], self.weight.shape[1])
+        if maps.shape[-2:].numel() == 1:
             # One cell is the whole image, whatever it holds: every box would be, without a word.
             raise ValueError(
                 f"layer {self._features!r} gives maps of 1 x 1 for images of {x.shape[-2]} x {x.shape[-1]}, which "
@@ -188,9 +198,9 @@ class OwnNetwork(nn.Module):
             given = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise ValueError(f"the model must give logits ({len(x)}, {len(self.weight)}), but gave {given}")
         if not (self.model.training or self._checked):
-            self._check(logits, outputs[0])
+            self._check(logits, maps)
             self._checked = True
-        return NetworkOutput(logits, outputs[0])
+        return NetworkOutput(logits, maps)
 
     @torch.no_grad()
     def _check(self, logits: Tensor, maps: Tensor) -> None:

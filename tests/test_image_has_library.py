@@ -71,6 +71,30 @@ def test_the_pooled_layer_is_found_whatever_it_is_called(pool, pooling):
     assert not any(module._forward_hooks for module in model.modules())
 
 
+class ChannelsLast(nn.Module):
+    def forward(self, x):
+        return x.permute(0, 2, 3, 1)
+
+
+class MeanOfChannelsLast(nn.Module):
+    def forward(self, x):
+        return x.mean((1, 2))
+
+
+def test_maps_with_their_channels_last_are_the_same_maps():
+    """As Swin's; the layer that is pooled makes them so, after a normalization over channels."""
+    end = nn.Sequential(ChannelsLast(), nn.LayerNorm(2), MeanOfChannelsLast(), nn.Linear(2, 4))
+    model = Odd(end)
+    found = find_cam_layers(model, side=9)
+    assert found == ("end.1", "end.3", "average")
+    network = OwnNetwork(model, features=found.features, classifier=found.classifier).eval()
+    x = torch.rand(2, 3, 9, 11)
+    seen = network(x)
+    assert seen.maps.shape == (2, 2, 7, 9)
+    torch.testing.assert_close(seen.maps, end[1](model.maps(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
+    torch.testing.assert_close(seen.maps.mean((2, 3)) @ network.weight.T + end[3].bias, seen.logits)
+
+
 @pytest.mark.parametrize(
     ("end", "why"),
     [
