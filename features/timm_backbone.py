@@ -172,16 +172,18 @@ def _weights_file(name: str, folder: Path | None, weights: str | Path | None, se
 
 
 def _state(file: Path, network: nn.Module, settings: TimmSettings, *, by_order: bool) -> dict[str, torch.Tensor]:
-    """A file's weights in the network's names, without its classifier's.
+    """A file's weights in the network's names, without its classifier's and what else its head holds.
 
     Weights of the catalogue come from other programs: the same tensors in the same order under other names.
     """
     state, _ = read_checkpoint(file)
-    heads = settings.get("classifier") or ()
-    heads = (heads,) if isinstance(heads, str) else tuple(heads)
+    classifiers = settings.get("classifier") or ()
+    classifiers = (classifiers,) if isinstance(classifiers, str) else classifiers
+    # The whole head, of which "head.linear" is the classifier: LeViT's normalizes before it.
+    heads = {name.partition(".")[0] for name in classifiers}
     expected = network.state_dict()
     if by_order and not set(expected) <= set(state):
         pairs = list(zip(expected.items(), state.items(), strict=False))
         if all(mine.shape == theirs.shape for (_, mine), (_, theirs) in pairs):
             return {key: value for (key, _), (_, value) in pairs}
-    return {key: value for key, value in state.items() if key in expected or not key.startswith(heads or ("\0",))}
+    return {key: value for key, value in state.items() if key in expected or key.partition(".")[0] not in heads}

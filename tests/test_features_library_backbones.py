@@ -347,6 +347,18 @@ def test_timm_from_a_file_a_folder_and_a_name(tmp_path, video, monkeypatch):
     np.testing.assert_array_equal(Extractor(cache.recipe).features(video).data, cache["a"].data)
 
 
+def test_of_timms_weights_the_whole_head_is_left_out_and_nothing_else(tmp_path):
+    """LeViT's two heads normalize before they classify; of a network with a head that stays, its weights stay."""
+    model = timm.create_model("levit_128s", num_classes=3)
+    torch.save(model.state_dict(), tmp_path / "w.pth")
+    loaded = load_backbone("timm:levit_128s", weights=tmp_path / "w.pth")
+    assert loaded.backbone.dimension == model.num_features
+    torch.save(model.state_dict() | {"stages.9.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(CheckpointError) as error:
+        load_backbone("timm:levit_128s", weights=tmp_path / "other.pth")
+    assert error.value.why == "unexpected: stages.9.weight"
+
+
 def test_timm_takes_weights_of_the_catalogue_in_order(tmp_path, monkeypatch):
     model = timm.create_model("test_efficientnet", num_classes=5)
     renamed = {f"x{i}": value for i, value in enumerate(model.state_dict().values())}
