@@ -16,7 +16,7 @@ from ..core.errors import CheckpointError, UsageError
 from ..core.weight_catalogue import CATALOGUE, NETWORKS_OF_PICTURES
 from ..core.weight_store import find_weights, stored
 from .imagenet import CLASSES, chosen_classes, imagenet_classes, spelt_as
-from .library import build_library_network, input_facts, is_library_name, load_library_weights
+from .library import LibraryNetwork, build_library_network, input_facts, is_library_name, load_library_weights
 from .localizer import Localizer, with_changes
 from .settings import LIBRARIES, ImageSettings
 from .weights import TrainedNetwork, read_tensors
@@ -120,12 +120,25 @@ def open_library_network(
         network = build_library_network(name, classes=count, seed=0)
     load_library_weights(network, tensors, path=path)
     names = imagenet_classes() if count == CLASSES else tuple(f"class {i}" for i in range(count))
-    settings = library_settings(name)
+    settings = _seen_by(network.eval(), library_settings(name))
     if classes:
         places = chosen_classes(classes, names)
         network.keep_classes(places)
         names = tuple(names[i] for i in places)
     return TrainedNetwork(network.eval(), names, settings)
+
+
+@torch.inference_mode()
+def _seen_by(network: LibraryNetwork, settings: ImageSettings) -> ImageSettings:
+    """The settings, at a side that the network takes: some (DLA) take none but multiples of 32 pixels."""
+    side = settings.input.size
+    for one in (side, -(-side // 32) * 32):
+        try:
+            network(torch.zeros(1, 3, one, one))
+        except (ValueError, AssertionError, RuntimeError):
+            continue
+        return settings.updated({"input.size": one, "input.resize": one})
+    return settings.updated({"input.size": network.facts.side, "input.resize": network.facts.side})
 
 
 def untrained_localizer(

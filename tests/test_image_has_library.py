@@ -312,6 +312,18 @@ def test_timm_networks_where_timm_is_installed(tmp_path):
         build_library_network("timm:test_vit", classes=10)
 
 
+def test_a_network_that_takes_only_some_sizes_is_shown_one_of_them(tmp_path):
+    pytest.importorskip("timm")
+    network = build_library_network("timm:dla46_c", classes=4, seed=0)
+    torch.save(network.model.state_dict(), tmp_path / "w.pth")
+    found = untrained_localizer("timm:dla46_c", weights=tmp_path / "w.pth", device="cpu")
+    assert found.side % 32 == 0
+    assert found.side > network.facts.side, "finer maps than in training"
+    assert found.localize([PIL.Image.new("RGB", (90, 60), (200, 30, 30))])[0].boxes
+    with pytest.raises(UsageError, match="cannot look at images of 250 pixels"):
+        untrained_localizer("timm:dla46_c", weights=tmp_path / "w.pth", changes={"input.size": 250}, device="cpu")
+
+
 def test_the_published_lite0_tells_and_boxes_photographs(monkeypatch):
     """Where both the weights and the photographs are at hand."""
     from thas.core.weight_store import stored
