@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import CheckpointError
+from .narrowing import is_row
 from .reading import refuse_pipe, said
 
 if TYPE_CHECKING:
@@ -51,16 +52,23 @@ def unpacked(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
         CheckpointError: It is missing, damaged, or not of thas; or a number in it has changed since, or is not finite.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     description = read_header(path)
     try:
-        tensors = load_file(path)
+        tensors = raw_tensors(path)[0]
     except (OSError, SafetensorError, ValueError, MemoryError) as error:
         raise _unreadable(path, said(error)) from None
     check_unchanged(tensors, description, path)
     check_finite(tensors, path)
     return tensors, description
+
+
+def raw_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of any safetensors file, on the CPU and in its order, and its metadata; nothing is checked."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
 
 
 def check_unchanged(tensors: Mapping[str, Tensor], description: dict[str, object], path: Path) -> None:
@@ -110,7 +118,7 @@ def class_names(value: object) -> tuple[str, ...]:
     >>> class_names(["Run", "Jump"])
     ('Run', 'Jump')
     """
-    if not isinstance(value, list | tuple):
+    if not is_row(value):
         raise ValueError("its classes are no list")
     names = tuple(name for name in value if isinstance(name, str) and name)
     if len(names) != len(value) or len(set(names)) != len(names):

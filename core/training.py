@@ -95,7 +95,7 @@ def fit(
                         items += step.items
                     if on_batch is not None:
                         on_batch(step.items * runner.world)
-            loss, right, count = runner.total(torch.cat([sums, sums.new_tensor([items])])).tolist()
+            loss, right, count = map(float, runner.total(torch.cat([sums, sums.new_tensor([items])])))
             seconds = time.perf_counter() - started
             state.epochs_done += 1
             rate = float(task.optimiser.param_groups[0]["lr"])

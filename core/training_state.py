@@ -156,7 +156,7 @@ class State:
             CheckpointError: Not all of them found the same checkpoint.
         """
         epochs = torch.tensor([self.epochs_done, self.epochs_done**2], dtype=torch.float64, device=self.runner.device)
-        mean, squares = (self.runner.total(epochs) / self.runner.world).tolist()
+        mean, squares = map(float, self.runner.total(epochs) / self.runner.world)
         if mean**2 != squares:
             raise CheckpointError(
                 "not all processes found the checkpoint to resume from",

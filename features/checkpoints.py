@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.bounds import check_archive, check_expansion
-from ..core.checkpoints import check_unchanged
+from ..core.checkpoints import check_unchanged, raw_tensors
 from ..core.errors import CheckpointError, FeatureError, listing
 from ..core.reading import refuse_pipe, said
 from .pickled_arrays import load_tree
@@ -36,14 +36,10 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, obje
         with open(path, "rb") as file:
             start = file.read(9)
         if path.suffix == ".safetensors" or start[8:9] == b"{":
-            from safetensors import safe_open
-
-            with safe_open(str(path), framework="pt") as opened:
-                own = (opened.metadata() or {}).get("thas")
-                tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
-                description = json.loads(own) if own else None
-                if not isinstance(description, dict | None):
-                    raise ValueError("what it says of itself is no table")
+            tensors, metadata = raw_tensors(path)
+            description = json.loads(metadata["thas"]) if metadata.get("thas") else None
+            if not isinstance(description, dict | None):
+                raise ValueError("what it says of itself is no table")
             if description:
                 check_unchanged(tensors, description, path)
             return tensors, description

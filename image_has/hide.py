@@ -142,7 +142,8 @@ def checked_sizes(size: int | Sequence[int]) -> tuple[int, ...]:
     >>> checked_sizes(16), checked_sizes([0, 16])
     ((16,), (0, 16))
     """
-    sizes = tuple(size) if isinstance(size, Sequence) else (size,)
-    if not sizes or any(isinstance(s, bool) or not isinstance(s, int) or s < 0 for s in sizes):
+    given: list[object] = list(size) if isinstance(size, Sequence) else [size]
+    sizes = tuple(one for one in given if isinstance(one, int) and not isinstance(one, bool) and one >= 0)
+    if not given or len(sizes) < len(given):
         raise ValueError(f"size must be 0 or more pixels, or several such sizes, but is {size!r}")
     return sizes

@@ -8,12 +8,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from .._version import __version__
 from ..core.bounds import check_archive, check_expansion
-from ..core.checkpoints import FORMATS, check_finite, check_shapes, check_unchanged, class_names, packed, read_header
+from ..core.checkpoints import (
+    FORMATS,
+    check_finite,
+    check_shapes,
+    check_unchanged,
+    class_names,
+    packed,
+    raw_tensors,
+    read_header,
+)
 from ..core.errors import CheckpointError, listing
 from ..core.files import write_atomically
 from ..core.narrowing import as_int, as_table, is_table
@@ -43,7 +51,7 @@ class TrainedNetwork:
     network: CamNetwork | OwnNetwork
     classes: tuple[str, ...]
     settings: ImageSettings
-    titles: Mapping[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def facts(self) -> dict[str, object]:
@@ -168,9 +176,8 @@ def _check_fit(path: Path, network: OwnNetwork) -> None:
 
 def _network_in(path: Path) -> dict[str, Tensor]:
     """The network's tensors, of a file of weights or of a checkpoint, which holds others, too."""
-    with safe_open(str(path), framework="pt") as file:
-        ours = json.loads((file.metadata() or {}).get("thas", "{}"))
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    tensors, metadata = raw_tensors(path)
+    ours = dict(as_table(json.loads(metadata.get("thas", "{}"))))
     check_unchanged(tensors, ours, path)
     before = "network." if "kind" in ours else ""
     return {name.removeprefix(before): tensor for name, tensor in tensors.items() if name.startswith(before)}

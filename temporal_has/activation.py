@@ -91,7 +91,7 @@ class ClassActivationSequence:
             logits=self.logits[:, columns],
             video_logits=self.video_logits[columns],
             probabilities=self.probabilities[columns],
-            classes=tuple(self.classes[column] for column in columns.tolist()),
+            classes=tuple(self.classes[int(column)] for column in columns),
         )
 
     def upsampled(self, times: int) -> ClassActivationSequence:

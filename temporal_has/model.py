@@ -23,8 +23,10 @@ from ..core.checkpoints import (
     check_unchanged,
     class_names,
     packed,
+    raw_tensors,
 )
 from ..core.errors import CheckpointError, FeatureError, listing
+from ..core.narrowing import is_table
 from ..core.plugins import require
 from ..core.reading import refuse_pipe, said
 from ..core.settings_table import flatten
@@ -110,10 +112,10 @@ class Model:
                 subject=features.video,
             )
         rows = sample_positions(len(features.data), self.settings.input.snippets)
-        x = torch.from_numpy(np.ascontiguousarray(features.data[rows], dtype=np.float32)).to(self.device)
+        x = torch.as_tensor(np.ascontiguousarray(features.data[rows], dtype=np.float32)).to(self.device)
         # What damage touched is hidden, as snippets are in training, and no detection reaches into it.
         lost = features.lost[rows]
-        x[torch.from_numpy(lost).to(self.device)] = self.mean.to(x)
+        x[torch.as_tensor(lost).to(self.device)] = self.mean.to(x)
         self.network.eval()
         output = self.network(self.shown(x, features.video)[None])
         logits = output.sequence[0].cpu().numpy()
@@ -190,13 +192,9 @@ def load_model(
     Raises:
         CheckpointError: The file is missing, damaged, or of another kind or version.
     """
-    from safetensors import safe_open
-
     try:
         refuse_pipe(path)
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors, metadata = raw_tensors(path)
         description = dict(json.loads(metadata["thas"]))
         if description.get("kind", "temporal") != "temporal":
             raise ValueError(f"it holds a network of kind {description['kind']}")
@@ -270,9 +268,9 @@ def _width(tensors: Mapping[str, Tensor]) -> int:
 
 
 def _recipe(value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
+    if not is_table(value):
         raise ValueError("its recipe of features is no table")
-    return value
+    return dict(value)
 
 
 def _spread(value: object) -> float:
