@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import DataError
@@ -23,15 +25,13 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.part")
-    try:
+    with writing(path):
         make_room(path)
         try:
             _write_nameless(temporary, content.encode() if isinstance(content, str) else content)
             put_in_place(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
 def _write_nameless(path: Path, content: bytes) -> None:
@@ -119,8 +119,51 @@ def make_room(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
 
 
-def cannot_write(path: Path, error: OSError) -> DataError:
+def need_room(folder: Path, count: int) -> None:
+    """See that so many bytes are free, for libraries that go down with the process where a disk fills up: HDF5 does.
+
+    Raises:
+        OSError: Fewer are.
+    """
+    if hasattr(os, "statvfs"):
+        free = os.statvfs(folder)
+        if free.f_bavail * free.f_frsize < count:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def system_error(error: Exception, path: Path) -> OSError:
+    """The error of the system behind one of HDF5, which has its number in the text only.
+
+    >>> system_error(RuntimeError("file write failed: errno = 28, error message = 'No space left'"), Path("a.h5")).errno
+    28
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return error
+    told = re.search(r"errno = (\d+)", str(error))
+    number = int(told.group(1)) if told else errno.EIO
+    return OSError(number, os.strerror(number) if told else str(error), str(path))
+
+
+@contextmanager
+def writing(path: Path) -> Generator[None]:
+    """Within the `with` block, an error of the system, or of HDF5 about it, is one of this file, or of this folder.
+
+    Raises:
+        DataError: It could not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    except RuntimeError as error:
+        if "errno = " not in str(error):
+            raise
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError | RuntimeError) -> DataError:
     """The message for a file that could not be written."""
+    error = system_error(error, path)
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}
     return DataError(
         f"{path} could not be written",

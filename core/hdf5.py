@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Deflate, shuffle, Fletcher-32, szip, nbit, scale-offset, LZF: what h5py brings. Others would load a library.
 _FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
+# What must be free beyond what is written: for the tables and attributes of files that are open.
+MARGIN_BYTES = 4 << 20
 _MOST_MEMBERS = 1_000_000
 _MOST_ATTRIBUTE = 60_000  # bytes; with its name, HDF5 takes 64 KB
 CHECKSUMS = "crc32"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import cannot_write, write_atomically
+from .files import write_atomically, writing
 from .narrowing import is_table
 
 LOG = "log.jsonl"
@@ -106,7 +106,7 @@ def append_log(path: Path, epoch: Epoch) -> None:
     Raises:
         DataError: The file cannot be written.
     """
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a+b") as file:
             if file.tell() > 0:
@@ -114,8 +114,6 @@ def append_log(path: Path, epoch: Epoch) -> None:
                 if file.read(1) != b"\n":
                     file.write(b"\n")
             file.write((json.dumps(epoch.known()) + "\n").encode())
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
 def cut_log(path: Path, epochs: int) -> None:

@@ -16,7 +16,7 @@ from typing import Generic, Literal, TypeVar
 
 from .errors import Terminated, ThasError, UsageError
 from .failures import Failure
-from .files import cannot_write
+from .files import writing
 from .messages import Forwarded, logger
 
 try:
@@ -182,11 +182,9 @@ def only_one(folder: Path, *, wait: bool = True) -> Generator[None]:
         UsageError: Another process holds it, and is not waited for.
         DataError: The folder is not writable.
     """
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         opened = open(folder / ".lock", "a+") if fcntl is not None else None  # noqa: SIM115
-    except OSError as error:
-        raise cannot_write(folder, error) from error
     if opened is None or fcntl is None:
         yield
         return
@@ -201,9 +199,10 @@ def only_one(folder: Path, *, wait: bool = True) -> Generator[None]:
                 next="wait until it has ended, or end it; or train a new run without --resume",
                 subject=str(folder),
             ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        with writing(folder):
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
         yield
 
 

@@ -17,6 +17,7 @@ from typing import Protocol
 from .._version import __version__
 from .errors import UsageError
 from .failures import Failure
+from .files import writing
 from .messages import collected, logger
 from .processes import Job, Result, Work, attempt
 from .ray_session import ray_session
@@ -51,7 +52,8 @@ def run_jobs_on_ray(
     """
     here = Path.cwd()
     proof = here / f".thas-{os.getpid()}.proof"
-    proof.touch()
+    with writing(here):
+        proof.touch()
     try:
         with ray_session(address) as ray:
             desk = ray.remote(num_cpus=0)(_Steps).remote()

@@ -15,6 +15,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from .._version import __version__
@@ -80,7 +81,8 @@ def point_latest(root: Path, folder: Path) -> None:
         os.replace(temporary, link)
         sync_folder(root)
     except (OSError, ValueError):
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def has_model(run: Path) -> bool:

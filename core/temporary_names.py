@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from .files import cannot_write, make_room, put_in_place
+from .files import make_room, put_in_place, writing
 
 _PREFIX = ".unfinished-"
 # Whether a process of another machine lives cannot be seen from here; what was not touched for so long is left over.
@@ -54,15 +54,14 @@ def replacing(path: Path) -> Generator[Path]:
         DataError: It cannot be written.
     """
     temporary = unfinished_path(path)
-    try:
-        make_room(path)
-        remove_unfinished(path.parent, own=False)
-        yield temporary
-        put_in_place(temporary, path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        try:
+            make_room(path)
+            remove_unfinished(path.parent, own=False)
+            yield temporary
+            put_in_place(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def remove_unfinished(folder: Path | str, *, own: bool = True) -> int:

@@ -21,7 +21,7 @@ from typing import IO, Literal
 from urllib.parse import urlsplit
 
 from .errors import CheckpointError
-from .files import cannot_write, put_in_place
+from .files import put_in_place, writing
 from .package_index import archive_address, member, opened, without_password
 from .processes import is_held, only_one
 from .progress import Progress
@@ -270,11 +270,9 @@ def _remove_unfinished() -> None:
 def _workspace() -> Generator[Path]:
     """A folder beside the kept files, gone afterwards: a file is renamed into its place when it is whole."""
     folder = weights_folder()
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         work = tempfile.mkdtemp(prefix=".fetch-", dir=folder)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
     try:
         with only_one(Path(work)):
             _remove_unfinished()
@@ -295,25 +293,27 @@ def _download(one: Published, address: str, target: Path, progress: Progress | N
             total = int(answer.headers.get("Content-Length") or one.size or 0)
             _copy(answer, target, total, progress)
     except (OSError, ValueError, HTTPException) as error:
-        if isinstance(error, OSError) and error.filename == str(target):
-            raise cannot_write(target, error) from error
         raise _unreachable(one, f"{error} ({without_password(address)})") from error
     return target
 
 
 def _copy(source: IO[bytes], target: Path, total: int = 0, progress: Progress | None = None) -> None:
-    with open(target, "wb") as file:
+    with writing(target):
+        file = open(target, "wb")  # noqa: SIM115  what reading raises is not of this file
+    with file:
         while block := source.read(_BLOCK):
-            file.write(block)
+            with writing(target):
+                file.write(block)
+                file.flush()
             if progress is not None and total:
                 progress(100 * len(block) / total)
-        file.flush()
-        os.fsync(file.fileno())
+        with writing(target):
+            os.fsync(file.fileno())
 
 
 def _keep(raw: Path, name: str, digest: str, suffix: str) -> Path:
     target = weights_folder() / f"{name}-{digest[:_DIGITS]}{suffix}"
-    try:
+    with writing(target):
         if raw.parent.parent == weights_folder():
             put_in_place(raw, target)
         else:
@@ -323,6 +323,4 @@ def _keep(raw: Path, name: str, digest: str, suffix: str) -> Path:
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(target, 0o666 & ~umask)
-    except OSError as error:
-        raise cannot_write(target, error) from error
     return target

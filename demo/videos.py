@@ -23,8 +23,9 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import DataError
-from ..core.files import cannot_write, put_in_place, write_atomically
+from ..core.files import write_atomically, writing
 from ..core.progress import Progress, silent
+from ..core.temporary_names import replacing
 from .frames import APPROACH, CLASSES, RETREAT, SIZE, STRANGE, TELLING, Event, render
 
 FPS = 12
@@ -194,8 +195,6 @@ def generate(
             for job in as_completed([pool.submit(_write_video, script, videos) for script in todo]):
                 job.result()
                 progress(1)
-        except OSError as error:
-            raise cannot_write(videos, error) from error
         finally:
             pool.shutdown(cancel_futures=True)
     _write_tables(folder, scripts)
@@ -222,10 +221,8 @@ def _claim(folder: Path, seed: int) -> None:
         )
     if not path.exists():
         write_atomically(path, stamp)
-    try:
+    with writing(folder):
         (folder / "videos").mkdir(exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
 
 
 def _write_video(script: Script, folder: Path) -> None:
@@ -233,22 +230,17 @@ def _write_video(script: Script, folder: Path) -> None:
     import av
 
     path = folder / f"{script.video}.mp4"
-    temporary = folder / f".{script.video}.part"
-    try:
-        with av.open(str(temporary), "w", format="mp4") as container:
-            # Without B-frames the first frame is shown at 0 and the file needs no edit list. Even with one thread x264
-            # turned out to write a few files in a hundred a little otherwise, from pictures equal to the bit.
-            options = {"preset": "veryfast", "crf": "23", "bf": "0", "g": str(4 * FPS), "threads": "1"}
-            stream = container.add_stream("libx264", rate=FPS, options=options)
-            stream.width = stream.height = SIZE
-            stream.pix_fmt = "yuv420p"
-            draw = np.random.default_rng(script.seed)
-            for picture in render(script.events, script.frames, FPS, draw):
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            container.mux(stream.encode(None))
-        put_in_place(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
+        # Without B-frames the first frame is shown at 0 and the file needs no edit list. Even with one thread x264
+        # turned out to write a few files in a hundred a little otherwise, from pictures equal to the bit.
+        options = {"preset": "veryfast", "crf": "23", "bf": "0", "g": str(4 * FPS), "threads": "1"}
+        stream = container.add_stream("libx264", rate=FPS, options=options)
+        stream.width = stream.height = SIZE
+        stream.pix_fmt = "yuv420p"
+        draw = np.random.default_rng(script.seed)
+        for picture in render(script.events, script.frames, FPS, draw):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
 
 
 def _write_tables(folder: Path, scripts: list[Script]) -> None:

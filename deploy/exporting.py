@@ -109,7 +109,6 @@ def export_run(
     folder = Path(out) if out is not None else run / "export"
     about = _about(run, model, checkpoint)
     _refuse_others(folder, about)
-    folder.mkdir(parents=True, exist_ok=True)
     _keep(folder, about, ())  # the folder is this run's, whatever becomes of the next minute
     head = ExportedHead(model).eval()
     draw = torch.Generator().manual_seed(0)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core import hdf5
 from ..core.errors import FeatureError, ThasError, UsageError
-from ..core.files import cannot_write
+from ..core.files import need_room
 from ..core.progress import Progress
 from ..core.temporary_names import replacing
 from .cache import Details, FeatureCache, may_link
@@ -242,17 +242,14 @@ def pack_cache(
     with replacing(target) as temporary, h5py.File(temporary, "w", libver=("v110", "v110")) as packed:
         for video in cache:
             name = file_name(video)
+            if how == "copy":
+                need_room(temporary.parent, (cache.path / name).stat().st_size + hdf5.MARGIN_BYTES)
             with cache.reading(video) as group:
                 if how == "copy":
-                    try:
-                        inside = packed.create_group(name)
-                        inside.attrs.update(group.attrs)
-                        for item in group:
-                            group.copy(item, inside)
-                    except OSError as error:
-                        if "write failed" in str(error):  # or a full disk would be told of the features that are read
-                            raise cannot_write(target, error) from error
-                        raise
+                    inside = packed.create_group(name)
+                    inside.attrs.update(group.attrs)
+                    for item in group:
+                        group.copy(item, inside)
             if how == "links":
                 relative = os.path.relpath(cache.path.resolve() / name, target.parent.resolve())
                 packed[name] = h5py.ExternalLink(relative, "/")

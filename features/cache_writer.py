@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import re
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -16,14 +14,12 @@ import h5py
 import numpy as np
 
 from ..core.errors import FeatureError
-from ..core.files import put_in_place
-from ..core.hdf5 import checksum, fixed, write_checksums
+from ..core.files import need_room, put_in_place, system_error
+from ..core.hdf5 import MARGIN_BYTES, checksum, fixed, write_checksums
 from ..core.temporary_names import LONGEST_ADDITION, unfinished_path
 from .recipe import Recipe, attributes_sum, digest, read_attributes, write_attributes
 
 SUFFIX = ".h5"
-# What must be free beyond the rows that are written: for the tables and attributes of the files that are open.
-_MARGIN_BYTES = 4 << 20
 
 
 def _quoted(text: str) -> str:
@@ -133,11 +129,7 @@ class FeatureWriter:
             raise system_error(error, self._path) from error
 
     def _need(self, count: int) -> None:
-        # HDF5 that meets a full disk while closing a file can take the process down with it: better not to go there.
-        if hasattr(os, "statvfs"):
-            free = os.statvfs(self._path.parent)
-            if free.f_bavail * free.f_frsize < count + _MARGIN_BYTES:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+        need_room(self._path.parent, count + MARGIN_BYTES)
 
     def commit(
         self,
@@ -214,7 +206,8 @@ class FeatureWriter:
             with suppress(OSError, RuntimeError):  # HDF5 flushes on closing, which fails again on a full disk
                 self._file.close()
             self._file = None
-        self._temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._temporary.unlink(missing_ok=True)
 
 
 _recipes: dict[str, h5py.File] = {}
@@ -233,15 +226,3 @@ def _copy_recipe(recipe: Recipe, target: h5py.File) -> None:
             write_attributes(file.create_group("recipe"), recipe)
             _recipes[key] = file
         file.copy("recipe", target)
-
-
-def system_error(error: Exception, path: Path) -> OSError:
-    """The error of the system behind one of HDF5, which has its number in the text only.
-
-    >>> system_error(RuntimeError("file write failed: errno = 28, error message = 'No space left'"), Path("a.h5")).errno
-    28
-    """
-    if isinstance(error, OSError) and error.errno is not None:
-        return error
-    told = re.search(r"errno = (\d+)", str(error))
-    return OSError(int(told.group(1)) if told else errno.EIO, str(error), str(path))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import FeatureError, UsageError
 from ..core.failures import Failure
-from ..core.files import cannot_write
+from ..core.files import writing
 from ..core.messages import logger
 from ..core.progress import Progress, silent
 from ..core.temporary_names import remove_unfinished
@@ -79,11 +79,9 @@ def extract_dataset(
     progress = progress or silent
     out = Path(out)
     _distinct_files(videos)
-    try:
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         remove_unfinished(out)
-    except OSError as error:
-        raise cannot_write(out, error) from error
     if loaded is None:
         of = weights if isinstance(weights, BackboneWeights) else BackboneWeights(weights=weights)
         loaded = load_backbone(settings.backbone, layer=settings.layer, **vars(of))

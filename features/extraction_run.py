@@ -18,7 +18,7 @@ import numpy as np
 
 from ..core.errors import FeatureError
 from ..core.failures import Failure
-from ..core.files import cannot_write
+from ..core.files import writing
 from ..core.progress import Progress
 from .cache_writer import FeatureWriter
 from .clips import ClipPlan
@@ -105,7 +105,7 @@ class ExtractionRun:
 
     def consume(self, events: Iterator[Event] | Decoding) -> None:
         """Take the decoders' events until there are no more."""
-        try:
+        with writing(self._job.out):
             for event in events:
                 self._take(event)
             while self._count:
@@ -113,8 +113,6 @@ class ExtractionRun:
             while self._running:
                 self._collect()
             self._settle(waiting=0)
-        except OSError as error:
-            raise cannot_write(self._job.out, error) from error
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Opened):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from .._version import __version__
 from ..core.errors import FeatureError, ThasError, plural
 from ..core.failures import Failure
-from ..core.files import cannot_write
+from ..core.files import writing
 from ..core.messages import logger
 from ..core.progress import Progress
 from ..core.ray_session import ray_session
@@ -147,10 +147,8 @@ class ClusterRun:
         """
         self._videos = {video: path.absolute() for video, path in videos}
         proof = unfinished_path(self._job.out / "proof")
-        try:
+        with writing(self._job.out):
             proof.touch()
-        except OSError as error:
-            raise cannot_write(self._job.out, error) from error
         witness = next((path for path in self._videos.values() if path.exists()), None)
         self._terms = Terms(__version__, proof, witness)
         try:

@@ -20,7 +20,7 @@ from .._version import __version__
 from ..core.checkpoints import CHECKPOINT, packed
 from ..core.errors import DataError, UsageError, listing, plural
 from ..core.failures import Failure
-from ..core.files import cannot_write, write_atomically
+from ..core.files import write_atomically, writing
 from ..core.log import LOG, Epoch, read_log
 from ..core.progress import Progress, silent
 from ..core.runners import choose_runner
@@ -218,11 +218,9 @@ def _targets(
 
 def _check_writable(out: Path) -> None:
     """Refuse before the work what would fail after it."""
-    try:
+    with writing(out):
         if out.is_dir():
             raise IsADirectoryError(21, "it is a folder", str(out))
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out.parent):
             pass
-    except OSError as error:
-        raise cannot_write(out, error) from error

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import UsageError
-from ..core.files import cannot_write, put_in_place
+from ..core.files import put_in_place, writing
 from ..core.progress import Progress, silent
 from ..core.segments import Segments
 from ..core.temporary_names import remove_unfinished, unfinished_path
@@ -189,7 +189,7 @@ class _Film:
 
         self.path, self._size = path, (size[0] + size[0] % 2, size[1] + size[1] % 2)
         self._part = unfinished_path(path)
-        with self._writing():
+        with writing(self.path):
             path.parent.mkdir(parents=True, exist_ok=True)
             remove_unfinished(path.parent, own=False)
             self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
@@ -207,7 +207,7 @@ class _Film:
 
         frame = av.VideoFrame.from_ndarray(_fitted(rgb, self._size), format="rgb24")
         frame.pts, frame.time_base = round(seconds / _CLOCK), _CLOCK
-        with self._writing():
+        with writing(self.path):
             self._container.mux(self._video.encode(frame))
 
     def sound(self, path: Path, table: FrameTable, start: float, end: float, *, at: float = 0.0) -> None:
@@ -231,12 +231,12 @@ class _Film:
             )
             part.sample_rate, part.pts, part.time_base = 48000, self._heard, Fraction(1, 48000)
             self._heard += part.samples
-            with self._writing():
+            with writing(self.path):
                 self._container.mux(audio.encode(part))
 
     def close(self) -> Path:
         """Finish the file and give it its name."""
-        with self._writing():
+        with writing(self.path):
             self._container.mux(self._video.encode(None))
             if self._audio is not None:
                 self._container.mux(self._audio.encode(None))
@@ -247,14 +247,8 @@ class _Film:
     def discard(self) -> None:
         with suppress(Exception):  # such as a disk that is full: what is left goes anyway
             self._container.close()
-        self._part.unlink(missing_ok=True)
-
-    @contextmanager
-    def _writing(self) -> Generator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise cannot_write(self.path, error) from error
+        with suppress(OSError):
+            self._part.unlink(missing_ok=True)
 
 
 def _fitted(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -100,7 +100,6 @@ def own_backbone(plan: Plan, settings: BackboneSettings, *, progress: Progress =
     # What is learned from other labels, or by other settings, is another training.
     content = json.dumps([labels, asdict(settings)], sort_keys=True)
     work = dataset.folder / WORK / f"backbone-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
-    work.mkdir(parents=True, exist_ok=True)
     return train_backbone(
         {video: plan.files[video] for video in labels},
         labels,
@@ -182,7 +181,6 @@ def _held_out_view(dataset: Dataset, cache: FeatureCache, folder: Path) -> Datas
     rows = [
         (video, label, "test" if video in out else "training") for video, known in labels.items() for label in known
     ]
-    folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "labels.csv", csv_text([("video", "label", "subset"), *rows]))
     return open_dataset(folder)
 

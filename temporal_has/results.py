@@ -15,7 +15,7 @@ from ..core import hdf5
 from ..core.errors import DataError, plural
 from ..core.failures import Failure
 from ..core.file_names import file_name
-from ..core.files import write_atomically
+from ..core.files import need_room, write_atomically
 from ..core.narrowing import as_list, is_table, to_float
 from ..core.reading import reading
 from ..core.segments import Segments
@@ -144,6 +144,7 @@ def write_sequences(path: Path, sequences: Iterable[ClassActivationSequence]) ->
 
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         for sequence in sequences:
+            need_room(temporary.parent, hdf5.MARGIN_BYTES + sum(getattr(sequence, name).nbytes for name in _ARRAYS))
             group = file.create_group(sequence.video)
             for name in _ARRAYS:
                 group[name] = getattr(sequence, name)
