@@ -24,6 +24,7 @@ def report_features(result: ExtractionResult, folder: Path, verb: str, *, json: 
                 "skipped": list(result.skipped),
                 "failed": [row_of(failure) for failure in result.failed],
                 "partial": list(result.partial),
+                "guessed": list(result.guessed),
                 "clips": result.clips,
             }
         )

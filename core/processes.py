@@ -201,8 +201,7 @@ def only_one(folder: Path, *, wait: bool = True) -> Generator[None]:
             ) from None
         with writing(folder):
             file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
+            os.write(file.fileno(), f"{os.getpid()}\n".encode())  # a buffer that a full disk refused is tried again
         yield
 
 

@@ -20,7 +20,7 @@ from .failures import Failure
 from .files import writing
 from .messages import collected, logger
 from .processes import Job, Result, Work, attempt
-from .ray_session import ray_session
+from .ray_session import Head, cluster_lost, on_node, ray_session
 
 # A job that was in work on so many processes that died is given up.
 _MOST_DEATHS = 3
@@ -47,7 +47,7 @@ def run_jobs_on_ray(
         A job's number and what it returned, or a `Failure`, as they come.
 
     Raises:
-        FeatureError: There is no cluster.
+        FeatureError: There is no cluster, or it was lost.
         UsageError: Ray is not installed, or a machine cannot help.
     """
     here = Path.cwd()
@@ -56,14 +56,17 @@ def run_jobs_on_ray(
         proof.touch()
     try:
         with ray_session(address) as ray:
-            desk = ray.remote(num_cpus=0)(_Steps).remote()
+            context = ray.get_runtime_context()
+            desk = ray.remote(num_cpus=0)(_Steps).options(**on_node(context.get_node_id())).remote()
             with_gpu = gpus and ray.cluster_resources().get("GPU", 0) >= 1
             options = {"num_cpus": 1, "num_gpus": int(with_gpu), "max_retries": _MOST_DEATHS - 1}
             remote = ray.remote(**options)(_do)
             device = "cuda" if with_gpu else ""
             waiting = {remote.remote(work, one, device, i, desk, proof, __version__): i for i, one in enumerate(jobs)}
+            head = Head(context.gcs_address, address)
             try:
                 while waiting:
+                    head.check()
                     ready, _ = ray.wait(list(waiting), timeout=0.25)
                     for number, count in ray.get(desk.taken.remote()).items():
                         for _ in range(count):
@@ -82,9 +85,12 @@ def run_jobs_on_ray(
                         for message in messages:
                             logger.warning(message)
                         yield number, result
+            except (ray.exceptions.RayError, ConnectionError) as error:  # of the desk
+                raise cluster_lost(address, str(error)) from error
             finally:
                 for one in waiting:
-                    ray.cancel(one, force=True)
+                    with contextlib.suppress(Exception):
+                        ray.cancel(one, force=True)
     finally:
         proof.unlink(missing_ok=True)
 

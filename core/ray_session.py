@@ -6,6 +6,8 @@ import logging
 import os
 import socket
 import sys
+import time
+import traceback
 from collections.abc import Generator
 from contextlib import contextmanager, redirect_stdout
 from types import ModuleType
@@ -14,6 +16,11 @@ from typing import TextIO
 from .errors import FeatureError, UsageError
 from .messages import logger
 
+# "token" where whoever connects must know a secret; Ray before 2.52 knows no such thing.
+_MODE = "RAY_AUTH_MODE"
+_LOOK_EVERY_SECONDS = 2.0
+# Less than the minute after which Ray gives up.
+_PATIENCE_SECONDS = 20.0
 _RESET = "\x1b[0m"
 
 
@@ -74,6 +81,54 @@ def is_here(address: str) -> bool:
     return address == "local" or address.rpartition(":")[0] in {"localhost", "127.0.0.1", "[::1]"}
 
 
+class Head:
+    """The head of a cluster. Where it is lost Ray ends this process after a minute, without a word of ours: so it is
+    looked after, and asked for nothing while nobody answers there.
+
+    Args:
+        place: Its HOST:PORT.
+        address: What was typed, for the message.
+    """
+
+    def __init__(self, place: str, address: str | None) -> None:
+        host, _, port = place.rpartition(":")
+        self._place, self._address = (host.strip("[]"), int(port)), address
+        self._seen = -_LOOK_EVERY_SECONDS
+
+    def check(self) -> None:
+        """See, every two seconds, that it answers; wait for it a while where it does not.
+
+        Raises:
+            FeatureError: It did not come back.
+        """
+        began = time.monotonic()
+        while time.monotonic() - self._seen > _LOOK_EVERY_SECONDS:
+            try:
+                socket.create_connection(self._place, timeout=_LOOK_EVERY_SECONDS).close()
+                self._seen = time.monotonic()
+            except OSError as error:
+                if time.monotonic() - began > _PATIENCE_SECONDS:
+                    raise cluster_lost(self._address, f"nobody answers at {':'.join(map(str, self._place))}") from error
+                time.sleep(0.25)
+
+
+def on_node(node: str) -> dict[str, object]:
+    """Options of Ray for what must run on one machine, as what this process asks for news, which goes with no other."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
+
+
+def cluster_lost(address: str | None, why: str) -> FeatureError:
+    """The message for a cluster that went away."""
+    return FeatureError(
+        f"the Ray cluster{f' at {address}' if address else ''} was lost",
+        why=(why.strip().splitlines() or ["it does not answer"])[0][:200],
+        next="start it again (ray start --head) and type the same command: it continues",
+        subject=address or "ray",
+    )
+
+
 @contextmanager
 def ray_session(address: str | None) -> Generator[ModuleType]:
     """Ray, connected; one that the caller has connected already is left as it is."""
@@ -92,12 +147,20 @@ def ray_session(address: str | None) -> Generator[ModuleType]:
             if colon:  # Ray itself would try for minutes
                 socket.create_connection((host, int(port)), timeout=10).close()
             ray.init(address=address, **options)
-            if not is_here(address):
+            if not is_here(address) and os.environ.get(_MODE) != "token":
                 logger.warning(
-                    f"Ray has no passwords: whoever reaches the cluster at {address} can run any program on its "
-                    "machines; let its ports be reached from within alone (docs/many_machines.md)"
+                    f"the Ray cluster at {address} asks for no token: whoever reaches it can run any program on its "
+                    f"machines; set {_MODE}=token on all of them, or let its ports be reached from within alone "
+                    "(docs/many_machines.md)"
                 )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+            if "AuthToken" in "".join(traceback.format_exception(error)):
+                raise FeatureError(
+                    f"the Ray cluster at {address} asks for a token",
+                    why=f"{_MODE} is {os.environ.get(_MODE, 'not set')}, or ~/.ray/auth_token is of another cluster",
+                    next=f"export {_MODE}=token, with what `ray get-auth-token` prints on its head as RAY_AUTH_TOKEN",
+                    subject=address,
+                ) from error
             raise FeatureError(
                 f"there is no Ray cluster at {address}",
                 why=str(error).splitlines()[0],

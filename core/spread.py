@@ -20,7 +20,8 @@ class Spread:
         engine: ray takes all machines of a Ray cluster, each with its GPUs or cores (pip install ray). They must share
             the folder in which the command is typed, and the data.
         address: HOST:PORT of the cluster, or auto for the one this machine is in; without it Ray starts on this machine
-            alone.
+            alone. Without RAY_AUTH_MODE=token (docs/many_machines.md) who reaches its ports can run any program on
+            its machines.
     """
 
     workers: int | None = None

@@ -299,12 +299,13 @@ def _download(one: Published, address: str, target: Path, progress: Progress | N
 
 def _copy(source: IO[bytes], target: Path, total: int = 0, progress: Progress | None = None) -> None:
     with writing(target):
-        file = open(target, "wb")  # noqa: SIM115  what reading raises is not of this file
+        file = open(target, "wb", buffering=0)  # noqa: SIM115  what reading raises is not of this file
     with file:
         while block := source.read(_BLOCK):
             with writing(target):
-                file.write(block)
-                file.flush()
+                written = 0
+                while written < len(block):
+                    written += file.write(block[written:])
             if progress is not None and total:
                 progress(100 * len(block) / total)
         with writing(target):

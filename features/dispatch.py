@@ -22,6 +22,7 @@ class News:
         done: Videos whose files have their final names.
         failed: Videos that gave nothing.
         partial: Of those done, the ones that hold only a part.
+        guessed: Of those done, the ones whose frame rate had to be assumed.
         clips: Clips that the network saw.
         shares: Sum of the shares of videos that were finished.
         warnings: What a person should know.
@@ -30,6 +31,7 @@ class News:
     done: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
     partial: tuple[str, ...] = ()
+    guessed: tuple[str, ...] = ()
     clips: int = 0
     shares: float = 0.0
     warnings: tuple[str, ...] = ()

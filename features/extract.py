@@ -114,8 +114,9 @@ def extract_dataset(
         stack.callback(lambda: write_failures(out, [*failures(), *missing]))
         run.work(todo.items(), decoders=min(job.decoders(), len(todo)))
     done = tuple(sorted(run.done, key=order.__getitem__))
-    guessed = tuple(sorted(getattr(run, "guessed", ())))
-    return ExtractionResult(done, skipped, (*failures(), *missing), tuple(sorted(run.partial)), run.clips, guessed)
+    # Of a machine that is lost after it told of a video, and before the video had its name, another tells the same.
+    partial, guessed = tuple(sorted(set(run.partial))), tuple(sorted(set(run.guessed)))
+    return ExtractionResult(done, skipped, (*failures(), *missing), partial, run.clips, guessed)
 
 
 def check_cache(out: Path, recipe: Mapping[str, object], videos: Mapping[str, Path]) -> set[str]:

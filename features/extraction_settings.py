@@ -104,7 +104,8 @@ class Machines:
         engine: ray takes all machines of a Ray cluster, each with its GPUs or cores (pip install ray). Videos and cache
             must lie in folders that they share; `workers` and `device` are then of each part.
         address: HOST:PORT of the cluster, or auto for the one this machine is in; without it Ray starts on this machine
-            alone. Ray has no passwords: who reaches its ports can run any program on its machines.
+            alone. Without RAY_AUTH_MODE=token (docs/many_machines.md) who reaches its ports can run any program on
+            its machines.
     """
 
     device: str | None = None

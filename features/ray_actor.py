@@ -132,12 +132,19 @@ class ClusterExtractor:
         run, told = self._run, self._told
         assert run is not None
         now = News(
-            tuple(run.done), tuple(run.failed), tuple(run.partial), run.clips, self._shares, tuple(self._warnings)
+            tuple(run.done),
+            tuple(run.failed),
+            tuple(run.partial),
+            tuple(run.guessed),
+            run.clips,
+            self._shares,
+            tuple(self._warnings),
         )
         news = News(
             now.done[len(told.done) :],
             now.failed[len(told.failed) :],
             now.partial[len(told.partial) :],
+            now.guessed[len(told.guessed) :],
             now.clips - told.clips,
             now.shares - told.shares,
             now.warnings[len(told.warnings) :],

@@ -19,7 +19,7 @@ from ..core.failures import Failure
 from ..core.files import writing
 from ..core.messages import logger
 from ..core.progress import Progress
-from ..core.ray_session import ray_session
+from ..core.ray_session import Head, cluster_lost, on_node, ray_session
 from ..core.temporary_names import remove_unfinished_of, unfinished_path
 from .cache import FeatureCache
 from .cache_writer import file_name
@@ -114,6 +114,7 @@ class ClusterRun:
         done: Videos whose files have their final names.
         partial: Of those, the ones that hold only a part.
         failed: Videos that gave nothing.
+        guessed: Of those done, the ones whose frame rate had to be assumed.
         clips: Clips that the network saw.
     """
 
@@ -136,6 +137,7 @@ class ClusterRun:
         self.done: list[str] = []
         self.partial: list[str] = []
         self.failed: list[Failure] = []
+        self.guessed: list[str] = []
         self.clips = 0
 
     def work(self, videos: Iterable[tuple[str, Path]], *, decoders: int) -> None:
@@ -156,12 +158,7 @@ class ClusterRun:
                 try:
                     self._extract()
                 except (self._ray.exceptions.RayError, ConnectionError) as error:
-                    raise FeatureError(
-                        f"the Ray cluster{f' at {self._address}' if self._address else ''} was lost",
-                        why=(str(error).strip().splitlines() or [type(error).__name__])[0][:200],
-                        next="start it again (ray start --head) and type the same command: it continues",
-                        subject=self._address or "ray",
-                    ) from error
+                    raise cluster_lost(self._address, str(error)) from error
                 finally:
                     for hand in list(self._hands.values()):
                         self._end(hand)
@@ -171,13 +168,15 @@ class ClusterRun:
 
     def _extract(self) -> None:
         ray = self._ray
-        here = ray.get_runtime_context().get_node_id()
-        self._desk = ray.remote(num_cpus=0)(Desk).options(**self._on(here)).remote(list(self._videos.items()))
+        context = ray.get_runtime_context()
+        here, head = context.get_node_id(), Head(context.gcs_address, self._address)
+        self._desk = ray.remote(num_cpus=0)(Desk).options(**on_node(here)).remote(list(self._videos.items()))
         # By way of Ray, so that the weights need to lie on this machine only.
         self._loaded = ray.put(self._job.loaded)
         self._job = replace(self._job, loaded=None)  # type: ignore[arg-type]
         looked = -_LOOK_EVERY_SECONDS
         while True:
+            head.check()
             waiting = self._read()
             if len(self.done) + len(self.failed) >= len(self._videos):
                 return
@@ -194,11 +193,6 @@ class ClusterRun:
             ready, _ = ray.wait(list(answers), timeout=0.25)
             for answer in ready:
                 self._answered(answers[answer])
-
-    def _on(self, node: str) -> dict[str, object]:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
 
     def _employ(self) -> None:
         """An actor for each part of each machine that has none, machine by machine in turn."""
@@ -221,7 +215,7 @@ class ClusterRun:
             machines = self._job.machines
             job = replace(self._job, machines=replace(machines, device=machines.device or (None if gpus else "cpu")))
             remote = self._ray.remote(num_cpus=cores, num_gpus=gpus, max_restarts=0)(_Actor)
-            actor = remote.options(**self._on(name)).remote(
+            actor = remote.options(**on_node(name)).remote(
                 self._count, job, self._loaded, self._terms, max(1, cores), self._desk
             )
             hand = _Hand(self._count, name, host, actor, "", None)
@@ -277,6 +271,7 @@ class ClusterRun:
             self.done += one.done
             self.failed += one.failed
             self.partial += one.partial
+            self.guessed += one.guessed
             self.clips += one.clips
             hand = self._hands.get(who)
             for text in one.warnings:
@@ -311,8 +306,9 @@ class ClusterRun:
                 cache = FeatureCache(self._job.out)
                 self.done.append(video)
                 self.clips += cache.shape_of(video)[0]
-                if cache.source_of(video).get("partial"):
-                    self.partial.append(video)
+                source = cache.source_of(video)
+                self.partial += [video] * bool(source.get("partial"))
+                self.guessed += [video] * ("guessed_fps" in source)
             elif self._deaths[video] >= _MOST_DEATHS:
                 why = f"{_MOST_DEATHS} processes died while they had it in work"
                 self.failed.append(Failure(video, "network", why))

@@ -8,9 +8,11 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from thas.core import files
 from thas.core.errors import CheckpointError, DataError, FeatureError
 from thas.core.files import write_atomically
 from thas.core.memory import out_of_memory
+from thas.core.processes import only_one
+from thas.core.temporary_names import replacing
 from thas.core.weight_store import fetch_address, find_weights, stored
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -73,6 +77,48 @@ def test_a_disk_that_fills_up_keeps_what_was_there(tmp_path, monkeypatch):
         write_atomically(tmp_path / "a.txt", "after")
     assert caught.value.why.startswith(files.DISK_FULL)
     assert (os.listdir(tmp_path), (tmp_path / "a.txt").read_text()) == (["a.txt"], "before")
+
+
+def test_what_hdf5_says_of_a_full_disk_is_understood_and_nothing_is_left(tmp_path):
+    import h5py
+
+    wrong = pytest.raises(DataError, match=r"a\.h5 could not be written")
+    with wrong as caught, replacing(tmp_path / "a.h5") as name, h5py.File(name, "w"):
+        raise RuntimeError("cannot flush (file write failed: errno = 28, error message = 'No space left on device')")
+    assert caught.value.why.startswith(files.DISK_FULL)
+    with pytest.raises(RuntimeError, match="another"), replacing(tmp_path / "a.h5"):
+        raise RuntimeError("another fault")
+    assert os.listdir(tmp_path) == []
+
+
+def test_features_are_not_blamed_for_the_disk_that_they_are_packed_to(tmp_path, monkeypatch):
+    """Half way through, so that HDF5, which goes down with a full disk, is not let go there."""
+    from thas.features.cache_tools import pack_cache
+
+    from .sweep_data import planted_dataset
+
+    planted_dataset(tmp_path / "planted", videos=4)
+    free, asked = os.statvfs(tmp_path), []
+
+    def fewer(path):
+        asked.append(path)
+        return free if len(asked) < 3 else os.statvfs_result((free.f_bsize, free.f_frsize, *([0] * 8)))
+
+    monkeypatch.setattr(os, "statvfs", fewer)
+    with pytest.raises(DataError, match=r"all\.h5 could not be written") as caught:
+        pack_cache(tmp_path / "planted/features", tmp_path / "all.h5")
+    assert caught.value.why.startswith(files.DISK_FULL)
+    assert os.listdir(tmp_path) == ["planted"]
+
+
+def test_a_folder_on_a_full_disk_is_not_held(tmp_path, monkeypatch):
+    def full(handle, content):
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(DataError, match="could not be written") as caught, only_one(tmp_path / "run"):
+        pass
+    assert caught.value.why.startswith(files.DISK_FULL)
 
 
 @pytest.mark.parametrize(
@@ -228,30 +274,73 @@ def test_what_a_killed_fetch_left_goes_with_the_next(server, tmp_path):
     assert not left.exists()
 
 
+class _Ray:
+    """What a session asks of Ray."""
+
+    class exceptions:
+        class RayError(Exception):
+            pass
+
+    @staticmethod
+    def is_initialized():
+        return False
+
+    @staticmethod
+    def init(**_):
+        pass
+
+    shutdown = init
+
+
 def test_a_cluster_that_others_reach_is_warned_of(monkeypatch, caplog):
     from thas.core import ray_session
 
-    class Ray:
-        exceptions = None
-
-        @staticmethod
-        def is_initialized():
-            return False
-
-        @staticmethod
-        def init(**_):
+    monkeypatch.setattr(ray_session, "check_ray", lambda address: _Ray)
+    for mode, address, warned in (("", "auto", True), ("token", "auto", False), ("", None, False)):
+        monkeypatch.setenv("RAY_AUTH_MODE", mode)
+        caplog.clear()
+        with ray_session.ray_session(address):
             pass
+        assert ("asks for no token" in caplog.text) == warned
 
-        shutdown = init
 
-    monkeypatch.setattr(ray_session, "check_ray", lambda address: Ray)
-    with ray_session.ray_session("auto"):
+@pytest.mark.parametrize("command", ["extract-features", "sweep", "localize"])
+def test_the_option_says_who_may_run_programs_there(command, capsys):
+    from thas.cli import run
+
+    assert run([command, "--help"]) == 0
+    assert "RAY_AUTH_MODE=token" in capsys.readouterr().out
+
+
+def test_a_cluster_that_asks_for_a_token_is_no_missing_one(monkeypatch):
+    from thas.core import ray_session
+
+    def refused(**_):
+        try:
+            raise RuntimeError("RPC error: InvalidAuthToken")
+        except RuntimeError as error:
+            raise ConnectionError("Failed to connect to Ray cluster") from error
+
+    monkeypatch.setattr(_Ray, "init", staticmethod(refused))
+    monkeypatch.setattr(ray_session, "check_ray", lambda address: _Ray)
+    with pytest.raises(FeatureError, match="asks for a token") as caught, ray_session.ray_session("auto"):
         pass
-    assert "no passwords" in caplog.text
-    caplog.clear()
-    with ray_session.ray_session(None):
-        pass
-    assert caplog.text == ""
+    assert "RAY_AUTH_MODE=token" in caught.value.next
+
+
+def test_a_head_that_does_not_answer_is_named_before_ray_ends_the_process(monkeypatch):
+    from thas.core import ray_session
+
+    monkeypatch.setattr(ray_session, "_LOOK_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(ray_session, "_PATIENCE_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        head = ray_session.Head(f"127.0.0.1:{server.getsockname()[1]}", "head:6379")
+        head.check()
+    time.sleep(0.02)
+    with pytest.raises(FeatureError, match="cluster at head:6379 was lost") as caught:
+        head.check()
+    assert "nobody answers at 127.0.0.1" in caught.value.why
+    assert "continues" in caught.value.next
 
 
 def test_a_cluster_that_is_lost_is_named(tmp_path, monkeypatch):
