@@ -11,10 +11,12 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from .._version import __version__
 from ..core.errors import NothingKept, Terminated, ThasError, UsageError
+from ..core.files import ONLY_WRITING, cannot_write
 from ..core.interruptions import end_in_order
 from ..core.memory import out_of_memory
 from ..core.messages import logger
@@ -150,6 +152,9 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
             raise
         if (told := out_of_memory(error, tokens)) is not None:
             print_error(told)
+            return 1
+        if error.errno in ONLY_WRITING:
+            print_error(cannot_write(Path(error.filename or "a file"), error))
             return 1
         err.print(f"[bold red]error:[/] {error.filename or 'a file'} could not be used", markup=True)
         err.print(f"  why:  {error.strerror or error}", markup=False)

@@ -13,6 +13,8 @@ from pathlib import Path
 from .errors import DataError
 
 DISK_FULL = "the disk is full"
+# What a system says of nothing but writing.
+ONLY_WRITING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 # What systems and file systems say that have no files without a name, or no /proc.
 _NO_NAMELESS = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.EPERM, errno.EXDEV})
 

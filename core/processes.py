@@ -165,6 +165,8 @@ def attempt(work: Work[Job, Result], job: Job, device: str, step: Callable[[], N
         return work(job, device, step)
     except ThasError as error:
         return Failure("", error.what, error.why, next=error.next)
+    except OSError as error:
+        return Failure("", f"{error.filename or 'a file'} could not be used", error.strerror or str(error))
     except Exception as error:  # one job's fault must not cost the others
         what, alone = f"{type(error).__name__}: {error}", "run it alone with thas train"
         return Failure("", what, "thas did not foresee this", next=alone)

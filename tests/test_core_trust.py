@@ -419,3 +419,16 @@ def test_two_processes_may_write_one_file(tmp_path):
     assert [process.wait(60) for process in both] == [0, 0]
     assert place.read_text() in {letter * 20000 for letter in "ab"}
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_full_disk_that_nobody_foresaw_is_told_as_one(monkeypatch, capsys):
+    from thas.cli import run
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("thas.report.sources.read_any", full)
+    assert run(["summary", "a.csv"]) == 1
+    said = capsys.readouterr().err
+    assert "a file could not be written" in said
+    assert files.DISK_FULL in said
