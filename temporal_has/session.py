@@ -26,7 +26,7 @@ from .points import PointLabels
 from .results import LocalizeResult, write_result
 from .rules import Decision
 from .runs import localize_dataset, open_features
-from .settings import Settings
+from .settings import Settings, TrainSettings
 from .train import train
 from .trust import Standing, doubts, standing
 
@@ -152,7 +152,7 @@ def train_run(
     if begin.into is None:
         point_latest(begin.root, folder)
     last, best, validation_map = epochs_of(folder)
-    _warn_of_haste(folder)
+    _warn_of_haste(folder, settings.train.epochs)
     return TrainResult(
         run=folder,
         things="videos",
@@ -183,14 +183,16 @@ def _warn_of_data(opened: Dataset, labels: Labels, *, preset: bool) -> None:
         logger.warning(counted(untaught, f"class has {rest}", f"classes have {rest}"))
 
 
-def _warn_of_haste(folder: Path) -> None:
-    """Where the loss still fell when the training ended."""
-    log = read_log(folder / LOG)
+def _warn_of_haste(folder: Path, epochs: int) -> None:
+    """Where fewer epochs than the usual ones were asked for, and the loss still fell when they were over.
+
+    That it falls says nothing by itself: it still does on data where more epochs localize worse.
+    """
+    log, usual = read_log(folder / LOG), TrainSettings().epochs
     fall = convergence(log)
-    if fall > 0.1 and log[-1]["loss"] > 0.1 * log[0]["loss"]:
-        logger.warning(
-            "the loss still fell by %.0f%% over the last ten epochs; more epochs may help (--epochs)", 100 * fall
-        )
+    if epochs < usual and fall > 0.1 and log[-1]["loss"] > 0.1 * log[0]["loss"]:
+        rest = f"{usual} are usual (--epochs)"
+        logger.warning("the loss still fell by %.0f%% over the last ten of %d epochs; %s", 100 * fall, epochs, rest)
 
 
 def _tested(folder: Path, settings: Settings, opened: Dataset, cache: FeatureCache) -> Tested:

@@ -36,9 +36,6 @@ def _safetensors(description: object, tensors: str = "{}", numbers: bytes = b"")
 REFUSED: list[tuple[str, str, bytes]] = [
     ("synsets", "no UTF-8", b"n01 \xbe"),
     ("solution", "a field of a megabyte", b"ImageId,PredictionString\na," + b"e" * 200_000),
-    ("failed", "a field of a megabyte", b"video,stage,reason,frames_decoded\n" + b"e" * 200_000 + b",a,b,1"),
-    ("failed", "rows of other widths", b"video,stage,reason,frames_decoded\na,open\n"),
-    ("failed", "frames that are none", b"video,stage,reason,frames_decoded\na,open,b,many\n"),
     ("toml", "", b""),
     ("experiment", "digits", f"seeds = {DIGITS}\n".encode()),
     ("experiment", "a preset that is a number", b"[arms.A]\npreset = 1.5\n"),

@@ -11,6 +11,7 @@ from thas.core.errors import CheckpointError, DataError, UsageError
 from thas.core.run_settings import RunData, read_settings, write_settings
 from thas.core.runs import find_run, new_run, point_latest
 from thas.core.segments import Segments
+from thas.temporal_has import session
 from thas.temporal_has.activation import ClassActivationSequence
 from thas.temporal_has.results import (
     clock,
@@ -128,3 +129,18 @@ def test_pictures_are_drawn(tmp_path):
     draw_profile(tmp_path / "p.png", {"a": {"v": sequence()}}, truth)
     for path in ("deep/v.png", "w.png", "p.png"):
         assert (tmp_path / path).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.parametrize(("epochs", "factor", "warned"), [(20, 0.9, True), (20, 0.99, False), (50, 0.9, False)])
+def test_a_loss_that_still_falls_is_a_warning_where_epochs_are_fewer_than_usual(
+    tmp_path, caplog, epochs, factor, warned
+):
+    """After the usual number it says nothing: on some data more epochs localize worse."""
+    lines = [
+        json.dumps({"number": i + 1, "loss": 0.5 + factor**i, "accuracy": 1.0, "seconds": 1.0}) for i in range(epochs)
+    ]
+    (tmp_path / "log.jsonl").write_text("\n".join(lines) + "\n")
+    with caplog.at_level("WARNING"):
+        session._warn_of_haste(tmp_path, epochs)
+    assert ("still fell" in caplog.text) == warned
+    assert ("50 are usual" in caplog.text) == warned
