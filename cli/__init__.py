@@ -147,26 +147,20 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
         # The reader of a pipe went away, as `head` does; nothing to say, and nowhere to say it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        if debug:
-            raise
-        if (told := out_of_memory(error, tokens)) is not None:
-            print_error(told)
-            return 1
-        if error.errno in ONLY_WRITING:
-            print_error(cannot_write(Path(error.filename or "a file"), error))
-            return 1
-        err.print(f"[bold red]error:[/] {error.filename or 'a file'} could not be used", markup=True)
-        err.print(f"  why:  {error.strerror or error}", markup=False)
-        err.print("  next: correct that and run the same command again; --debug shows where it happened")
-        return 1
     except Exception as error:
         if debug:
             raise
         if (told := out_of_memory(error, tokens)) is not None:
             print_error(told)
-            return 1
-        err.print(f"[bold red]error:[/] thas failed in a way it did not foresee: {type(error).__name__}", markup=True)
-        err.print(f"  why:  {error}; that is a fault of thas", markup=False)
-        err.print(f"  next: {shlex.join(['thas', *tokens])} --debug, and report what it prints", markup=False)
+        elif isinstance(error, OSError) and error.errno in ONLY_WRITING:
+            print_error(cannot_write(Path(error.filename or "a file"), error))
+        elif isinstance(error, OSError):
+            err.print(f"[bold red]error:[/] {error.filename or 'a file'} could not be used", markup=True)
+            err.print(f"  why:  {error.strerror or error}", markup=False)
+            err.print("  next: correct that and run the same command again; --debug shows where it happened")
+        else:
+            name = type(error).__name__
+            err.print(f"[bold red]error:[/] thas failed in a way it did not foresee: {name}", markup=True)
+            err.print(f"  why:  {error}; that is a fault of thas", markup=False)
+            err.print(f"  next: {shlex.join(['thas', *tokens])} --debug, and report what it prints", markup=False)
         return 1

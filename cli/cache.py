@@ -44,16 +44,7 @@ def features_verify(
     with progress("verifying", len(FeatureCache(cache)), "videos") as advance:
         found = verify_cache(cache, expected=expected, progress=advance)
     if printed.json:
-        print_json(
-            {
-                "videos": found.videos,
-                "rows": found.rows,
-                "faults": found.faults,
-                "partial": list(found.partial),
-                "unchecked": found.unchecked,
-                "missing": list(found.missing),
-            }
-        )
+        print_json(vars(found))
     else:
         say(f"{plural(found.videos, 'video')}, {plural(found.rows, 'row')}, {len(found.faults)} faulty: {cache}")
         for video, why in found.faults.items():

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..core.boxes import Boxes
 from ..core.devices import choose_device
+from ..core.dropping import dropped
 from ..core.errors import UsageError
 from ..core.runs import ROOTS, check_map_members
 from .activation import activation_map, upsampled
@@ -22,7 +23,6 @@ from .found import FoundBox, Localization, LocalizedImage
 from .loading import normalised, seed_of, squashed
 from .localize import scaled_boxes
 from .settings import ImageSettings
-from .task import dropped
 from .trained_runs import trained_networks
 from .views import part_of, refined_together, resized, shrunk_to, views
 from .weights import TrainedNetwork

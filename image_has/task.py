@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..core.dropping import dropped
 from ..core.errors import DataError
 from ..core.failures import Failure
 from ..core.narrowing import as_list
@@ -179,15 +180,3 @@ def hidden_input(x: Tensor, *, settings: ImageSettings, generator: torch.Generat
 def black(settings: InputSettings) -> Tensor:
     """(3,), a black pixel after normalisation."""
     return -torch.tensor(settings.mean) / torch.tensor(settings.std)
-
-
-def dropped(x: Tensor, *, probability: float, generator: torch.Generator) -> Tensor:
-    """Dropout of single values, the rest scaled up as dropout does: the paper's baseline to hiding whole cells.
-
-    >>> dropped(torch.ones(1, 1, 1, 4), probability=0.0, generator=torch.Generator()).tolist()
-    [[[[1.0, 1.0, 1.0, 1.0]]]]
-    """
-    if probability >= 1:
-        return torch.zeros_like(x)
-    kept = torch.rand(x.shape, generator=generator, device=generator.device) >= probability
-    return x * kept.to(x.device) / (1 - probability)

@@ -25,6 +25,7 @@ from ..core.checkpoints import (
     packed,
     raw_tensors,
 )
+from ..core.dropping import dropped
 from ..core.errors import CheckpointError, FeatureError, listing
 from ..core.narrowing import is_table
 from ..core.plugins import require
@@ -34,7 +35,6 @@ from .activation import ClassActivationSequence
 from .calibration import Calibration
 from .data import sample_positions
 from .heads import as_head, build_head
-from .hide import dropped
 from .losses import get_loss
 from .network import Head
 from .settings import Settings

@@ -9,8 +9,9 @@ from typing import NamedTuple, TypeGuard
 import torch
 from torch import Tensor, nn
 
+from ..core.dropping import dropped
 from .data import pad
-from .hide import Hiding, dropped, hide_mask, segment_size
+from .hide import Hiding, hide_mask, segment_size
 from .losses import video_loss
 from .model import Model
 from .network import Head, NetworkOutput

@@ -12,6 +12,7 @@ from torch import nn
 
 from thas.core.checkpoints import CHECKPOINT, OLD_CHECKPOINT
 from thas.core.devices import choose_device
+from thas.core.dropping import dropped
 from thas.core.errors import CheckpointError, DataError, ThasError, UsageError
 from thas.core.log import LOG, Epoch
 from thas.core.runs import WEIGHTS
@@ -22,7 +23,7 @@ from thas.image_has.localizer import Localizer
 from thas.image_has.mean_colour import measured_colours
 from thas.image_has.network import OwnNetwork
 from thas.image_has.settings import ImageSettings, InputSettings
-from thas.image_has.task import black, dropped, hidden_input
+from thas.image_has.task import black, hidden_input
 from thas.image_has.train import train
 from thas.image_has.weights import load_weights
 

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thas.temporal_has.hide import HideSegments, Hiding, dropped, hide, hide_maps, hide_mask, segment_size
+from thas.core.dropping import dropped
+from thas.temporal_has.hide import HideSegments, Hiding, hide, hide_maps, hide_mask, segment_size
 
 
 def generator(seed: int = 0) -> torch.Generator:
