@@ -76,11 +76,8 @@ class Layer:
 def preset_names(kind: Kind | None = None) -> list[str]:
     """The presets that come with thas, of methods and of data sets; those of one half if named."""
     names = sorted(path.stem for path in PRESETS_FOLDER.glob("*.toml"))
-    return names if kind is None else [name for name in names if _kind_of(name) == kind]
-
-
-def _kind_of(name: str) -> object:
-    return read_toml(PRESETS_FOLDER / f"{name}.toml").get("kind")
+    kinds = {} if kind is None else {name: read_toml(PRESETS_FOLDER / f"{name}.toml").get("kind") for name in names}
+    return [name for name in names if kind is None or kinds[name] == kind]
 
 
 def preset_remark(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 from typing import Generic
 
 from .checkpoints import CHECKPOINT, OLD_CHECKPOINT
@@ -106,7 +107,7 @@ def begun(
                 error.next = f"free some space, then {resume_command(folder, settings.kind)}"
             new = begin.into is None and not resuming and not isinstance(error, Terminated)
             if first_process() and new and not _has_checkpoint(folder):
-                _remove(folder)
+                rmtree(folder, ignore_errors=True)
                 if isinstance(error, KeyboardInterrupt):
                     raise NothingKept from None
             raise
@@ -114,12 +115,6 @@ def begun(
 
 def _has_checkpoint(folder: Path) -> bool:
     return (folder / CHECKPOINT).exists() or (folder / OLD_CHECKPOINT).exists()
-
-
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def resumed_settings(run: Path, given: Table, data: RunData, origins: Mapping[str, str]) -> Table:
@@ -144,7 +139,8 @@ def resumed_settings(run: Path, given: Table, data: RunData, origins: Mapping[st
             why=f"it was begun on {before.train_subset} of {before.dataset}",
             next="name those, or train a new run without --resume",
         )
-    asked = {key: value for key, value in given.flat().items() if _typed(origins.get(key, ""))}
+    chosen = [key for key, origin in origins.items() if origin and not origin.startswith("preset")]
+    asked = {key: value for key, value in given.flat().items() if key in chosen}
     own = kept.flat()
     other = [key for key, value in asked.items() if key not in MAY_CHANGE and value != own[key]]
     if other:
@@ -159,10 +155,6 @@ def resumed_settings(run: Path, given: Table, data: RunData, origins: Mapping[st
             subject=key,
         )
     return kept.updated({key: value for key, value in asked.items() if key in MAY_CHANGE})
-
-
-def _typed(origin: str) -> bool:
-    return bool(origin) and not origin.startswith("preset")
 
 
 def _same_place(one: str, other: str) -> bool:

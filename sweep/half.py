@@ -22,7 +22,6 @@ from ..core.presets import Table
 from ..core.resume import Begin
 from ..core.settings_table import SettingsTable
 from ..core.train_result import Found, TrainResult
-from .plan import Experiment, settings_below
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,10 +131,6 @@ class Half(ABC, Generic[Table]):
     @abstractmethod
     def baselines(self, settings: Table) -> dict[str, list[float | None]]:
         """What guessing scores, (M,) each."""
-
-    def settings(self, experiment: Experiment, *, presets: Sequence[str], config: Path | None) -> SettingsTable:
-        """What all arms begin from: defaults < data set < experiment < presets < config."""
-        return settings_below(self.table, experiment, data_preset=self.preset, presets=presets, config=config)
 
     def folder(self) -> Path:
         """Where sweeps of this data set are kept: `<runs>/<data set>/sweeps`."""

@@ -16,7 +16,7 @@ from ..core.plugin_imports import trust_typed
 from ..core.resume import TRACELESS
 from ..core.settings_table import SettingsTable
 from .half import AnyHalf, digest
-from .plan import Arm, Experiment
+from .plan import Arm, Experiment, settings_below
 
 DONE = "done.json"
 TRAINED = "trained"
@@ -112,7 +112,7 @@ def make_plan(
         UsageError: A setting is wrong, two arms are called alike, or there is no such reference.
     """
     experiment = replace(experiment.with_options(typed or {}), seeds=seeds or experiment.seeds)
-    base = half.settings(experiment, presets=presets, config=config)
+    base = settings_below(half.table, experiment, data_preset=half.preset, presets=presets, config=config)
     single = {key: values[0] for key, values in (typed or {}).items() if len(values) == 1}
     base = base.updated(single, origin="option")
     arms = experiment.all_arms()

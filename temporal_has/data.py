@@ -44,11 +44,6 @@ def sound_positions(features: Features, most: int) -> np.ndarray:
     return sound[sample_positions(len(sound), most)]
 
 
-def missing_features(features: Mapping[str, Features], videos: Sequence[str]) -> list[str]:
-    """The videos that have no features, in their order."""
-    return [video for video in videos if video not in features]
-
-
 def training_labels(
     opened: Dataset, cache: FeatureCache, *, dataset: str, skip_missing: bool
 ) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
@@ -104,7 +99,7 @@ class TrainingFeatures(Sequence[Tensor]):
     def __init__(
         self, features: Mapping[str, Features], videos: Sequence[str], *, snippets: int, memory_bytes: float
     ) -> None:
-        missing = missing_features(features, videos)
+        missing = [video for video in videos if video not in features]
         if missing:
             raise FeatureError(
                 f"{_without(len(missing), len(videos))}: {listing(missing)}",
