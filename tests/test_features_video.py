@@ -113,7 +113,7 @@ def test_real_files_agree_between_the_decoders():
     trusted = 0
     for path in sorted(folder.iterdir()):
         table, used = scan_video(path), {}
-        wanted = np.unique(np.linspace(0, len(table) - 1, 8).astype(int))
+        wanted = np.unique(np.linspace(0, len(table) - 1, 4).astype(int))
         auto = list(decode_frames(path, table, wanted, used=used))
         pyav = list(decode_frames(path, table, wanted, decoder="pyav"))
         assert all(np.array_equal(a, b) for a, b in zip(auto, pyav, strict=True)), path.name

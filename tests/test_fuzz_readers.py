@@ -17,7 +17,7 @@ from .fuzzed_readers import READERS
 ALL = {**READERS, **OTHERS, **ANNOTATORS}
 # Features and weights from elsewhere may hold NaN: refused where they go into a cache or a network.
 RAW = ("import_", "weights_")
-SECONDS_A_READER = 0.15
+SECONDS_A_READER = 0.05  # benchmarks/fuzz_readers.py tries as many as one has time for
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -19,10 +19,15 @@ from thas.image_has.demo_images import make_demo_images
 from thas.temporal_has import Localizer as TemporalLocalizer
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_demo_images(tmp_path_factory.mktemp("drawn") / "creatures", training=6, testing=2)
+
+
 @pytest.fixture
-def creatures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def creatures(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    return make_demo_images(tmp_path / "creatures", training=6, testing=2)
+    return Path(shutil.copytree(drawn, tmp_path / "creatures"))
 
 
 TRAIN = ["image", "train", "--dataset", "creatures", "--preset", "image-demo", "--epochs", "1", "--device", "cpu"]
