@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from ..core.errors import UsageError
 from .console import note, out, print_json, progress
 
 
@@ -26,13 +27,16 @@ def export(
 
     head.onnx and head.pt2 take the features of a video, of any length, and give its class activation sequence and
     probabilities. export.json beside them says what goes in and comes out, how features are made, and by how much each
-    file differs from thas.
+    file differs from thas. Of a run of images, classifier.* takes pictures and gives probabilities and class activation
+    maps.
 
     For example:
 
         thas export runs/latest
 
         thas export runs/latest --backbone --format onnx --out deployed
+
+        thas export runs/image/latest
 
     Parameters
     ----------
@@ -54,18 +58,32 @@ def export(
     json
         Print one JSON object.
     """
-    from ..core.runs import find_run
-    from ..deploy.exporting import ABOUT, export_run
+    from ..core.runs import SETTINGS, find_run, kind_of
+    from ..deploy.parts import ABOUT
 
-    with progress("exporting"):
-        folder, written = export_run(
-            find_run(run, root=runs),
-            out_,
-            formats=format,
-            backbone=backbone,
-            weights=weights,
-            checkpoint=checkpoint,
-        )
+    if run is not None and (run / SETTINGS).exists() and kind_of(run) == "image":
+        from ..deploy.image_exporting import export_image_run
+
+        if backbone or weights is not None or checkpoint != "best":
+            raise UsageError(
+                "--backbone, --weights and --checkpoint are of runs of videos",
+                why=f"{run} is a run of images, whose one network is exported whole",
+                next=f"thas export {run}",
+            )
+        with progress("exporting"):
+            folder, written = export_image_run(find_run(run, kind="image"), out_, formats=format)
+    else:
+        from ..deploy.exporting import export_run
+
+        with progress("exporting"):
+            folder, written = export_run(
+                find_run(run, root=runs),
+                out_,
+                formats=format,
+                backbone=backbone,
+                weights=weights,
+                checkpoint=checkpoint,
+            )
     if json:
         files = [{**vars(one), "path": str(one.path), "bytes": one.path.stat().st_size} for one in written]
         print_json({"folder": str(folder), "files": files})

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 from ..core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .exporting import Exported as Exported
     from .exporting import export_run as export_run
+    from .image_exporting import export_image_run as export_image_run
     from .live import Live as Live
     from .live import SureInterval as SureInterval
+    from .parts import Exported as Exported
     from .streaming import stream_video as stream_video
 
 _NAMES = {
-    "exporting": "Exported export_run",
+    "exporting": "export_run",
+    "image_exporting": "export_image_run",
     "live": "Live SureInterval",
+    "parts": "Exported",
     "streaming": "stream_video",
 }
 

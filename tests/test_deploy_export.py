@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 
 from thas.cli import run as command
 from thas.core.errors import DataError, UsageError
-from thas.deploy import exporting
+from thas.deploy import exporting, image_exporting, parts
 from thas.deploy.exporting import export_run
 from thas.features.cache import FeatureCache
+from thas.image_has.demo_images import make_demo_images
+from thas.image_has.localizer import Localizer as ImageLocalizer
 from thas.temporal_has.heads import as_head
 from thas.temporal_has.localizer import Localizer
 from thas.temporal_has.model import Model
@@ -137,12 +141,12 @@ def test_what_computes_something_else_is_not_kept(tmp_path, monkeypatch):
 def test_what_was_interrupted_is_typed_again(tmp_path, monkeypatch):
     opened = _opened(model_of(HasNetwork(6, 3, channels=8), **{"network.head": "has2017"}), tmp_path)
 
-    def cut(part, folder, form, about):
+    def cut(part, folder, formats, about):
         (folder / "head.onnx").write_bytes(b"half")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(exporting, "_write", cut)
+        patch.setattr(parts, "_write", cut)
         with pytest.raises(KeyboardInterrupt):
             export_run(tmp_path, tmp_path / "out", formats=["torch"], localizer=opened)
     export_run(tmp_path, tmp_path / "out", formats=["torch"], localizer=opened)
@@ -157,3 +161,47 @@ def test_what_cannot_be_exported_is_said(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="ONNX needs onnxscript") as caught:
         export_run(tmp_path, tmp_path / "out", localizer=_opened(dropping, tmp_path))
     assert caught.value.next.startswith("pip install 'thas[onnx]'")
+
+
+@pytest.fixture
+def image_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_demo_images(tmp_path / "creatures", training=2, testing=1)
+    train = ["image", "train", "--dataset", "creatures", "--preset", "image-demo", "--epochs", "1", "--device", "cpu"]
+    assert command([*train, "--set", "network.width=0.25"]) == 0
+    return Path("runs/image/latest")
+
+
+def test_a_run_of_images_is_exported_and_localizes_as_thas_does(image_run, capsys):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs pip install 'thas[onnx]'")
+    pytest.importorskip("onnxscript", reason="needs pip install 'thas[onnx]'")
+    capsys.readouterr()
+    assert command(["export", str(image_run), "--out", "out", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["files"]
+    assert [Path(one["path"]).name for one in told] == ["classifier.onnx", "classifier.pt2"]
+    assert all(one["largest_difference"] <= 1e-4 * max(1, one["largest_output"]) for one in told)
+    about = json.loads(Path("out/export.json").read_text())
+    localizer = ImageLocalizer.from_run(image_run, device="cpu")
+    assert about["classes"] == list(localizer.classes)
+    side = localizer.settings.input.size
+    assert f"(N, 3, {side}, {side}) uint8" in about["inputs"]["pictures"]
+    # As a stranger would use it, on photographs, more at once than any tried while exporting.
+    files = sorted(Path("creatures/val").glob("*/*"))[:4]
+    pictures = np.stack([np.asarray(PIL.Image.open(one).convert("RGB").resize((side, side), 2)) for one in files])
+    pictures = pictures.transpose(0, 3, 1, 2).copy()
+    session = onnxruntime.InferenceSession("out/classifier.onnx", providers=["CPUExecutionProvider"])
+    probabilities, maps = session.run(["probabilities", "maps"], {"pictures": pictures})
+    expected = localizer.maps(torch.from_numpy(pictures), torch.zeros(4, dtype=torch.int64))
+    assert np.allclose(probabilities, expected.probabilities, atol=1e-5)
+    enlarged = torch.nn.functional.interpolate(torch.from_numpy(maps), size=(side, side), mode="bilinear")
+    assert torch.allclose(enlarged[:, 0], expected.maps[:, 1], atol=1e-3 * float(expected.maps.abs().max()))
+    # Each kind of run says what it has not.
+    assert command(["export", str(image_run), "--backbone"]) == 2
+    assert "whose one network is exported whole" in " ".join(capsys.readouterr().err.split())
+
+
+def test_pictures_that_are_dropped_from_at_random_are_not_exported(image_run):
+    (trained,) = ImageLocalizer.from_run(image_run, device="cpu").members
+    dropping = replace(trained, settings=trained.settings.updated({"input.dropout": "always"}))
+    with pytest.raises(UsageError, match="drops at random"):
+        image_exporting.ExportedClassifier(dropping)
