@@ -1,6 +1,6 @@
 """What runs on each machine of a Ray cluster: one process a GPU or group of cores, its network loaded once.
 
-It imports no Ray itself; `ray_engine` makes an actor of it.
+It imports no Ray itself, but where Ray has made an actor of it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .._version import __version__
 from ..core.errors import ThasError
@@ -22,7 +22,10 @@ from .extraction_job import Job
 from .extraction_run import ExtractionRun
 
 if TYPE_CHECKING:
+    from ray import ObjectRef
+
     from .runner import Runner
+    from .weights import LoadedBackbone
 
 _TELL_EVERY_SECONDS = 0.5
 # A file that another machine just made in a shared folder may take a moment to appear.
@@ -151,3 +154,36 @@ class ClusterExtractor:
         )
         self._told, self._told_at = now, time.monotonic()
         self._tell(news, wait)
+
+
+_Found = TypeVar("_Found")
+
+
+class _Remote(Protocol[_Found]):
+    """A method of what lies on another machine."""
+
+    def remote(self, *arguments: object, **named: object) -> ObjectRef[_Found]: ...
+
+
+class _Desk(Protocol):
+    """A `Desk`, as an actor sees it."""
+
+    take: _Remote[list[tuple[str, Path]]]
+    tell: _Remote[None]
+
+
+class Actor(ClusterExtractor):
+    """A `ClusterExtractor` as Ray's actor."""
+
+    def __init__(self, who: int, job: Job, loaded: LoadedBackbone, terms: Terms, cores: int, desk: _Desk) -> None:
+        import ray
+
+        def take(most: int) -> list[tuple[str, Path]]:
+            return ray.get(desk.take.remote(who, most=most))
+
+        def tell(news: News, wait: bool) -> None:
+            heard = desk.tell.remote(who, news)
+            if wait:
+                ray.get(heard)
+
+        super().__init__(replace(job, loaded=loaded), terms=terms, cores=cores, take=take, tell=tell)

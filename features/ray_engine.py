@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from .._version import __version__
 from ..core.errors import FeatureError, ThasError, plural
@@ -23,15 +23,13 @@ from ..core.ray_session import Head, cluster_lost, on_node, ray_session
 from ..core.temporary_names import remove_unfinished_of, unfinished_path
 from .cache import FeatureCache
 from .cache_writer import file_name
-from .dispatch import Desk, News
+from .dispatch import Desk
 from .estimate import Estimate
 from .extraction_job import Job
-from .ray_actor import ClusterExtractor, Terms
+from .ray_actor import Actor, Terms
 
 if TYPE_CHECKING:
-    from ray import ObjectRef
-
-    from .weights import LoadedBackbone
+    pass
 
 # Cores that work best as one group: the network's lanes on a processor are four at most.
 _GROUP_CORES = 4
@@ -57,39 +55,6 @@ def parts_of(resources: Mapping[str, float], device: str | None) -> tuple[int, i
         parts = max(1, cores // _GROUP_CORES)
         return parts, cores // parts, 0
     return 0, 0, 0
-
-
-_Found = TypeVar("_Found")
-
-
-class _Remote(Protocol[_Found]):
-    """A method of what lies on another machine."""
-
-    def remote(self, *arguments: object, **named: object) -> ObjectRef[_Found]: ...
-
-
-class _Desk(Protocol):
-    """A `Desk`, as an actor sees it."""
-
-    take: _Remote[list[tuple[str, Path]]]
-    tell: _Remote[None]
-
-
-class _Actor(ClusterExtractor):
-    """A `ClusterExtractor` as Ray's actor."""
-
-    def __init__(self, who: int, job: Job, loaded: LoadedBackbone, terms: Terms, cores: int, desk: _Desk) -> None:
-        import ray
-
-        def take(most: int) -> list[tuple[str, Path]]:
-            return ray.get(desk.take.remote(who, most=most))
-
-        def tell(news: News, wait: bool) -> None:
-            heard = desk.tell.remote(who, news)
-            if wait:
-                ray.get(heard)
-
-        super().__init__(replace(job, loaded=loaded), terms=terms, cores=cores, take=take, tell=tell)
 
 
 @dataclass(eq=False)
@@ -214,7 +179,7 @@ class ClusterRun:
             self._count += 1
             machines = self._job.machines
             job = replace(self._job, machines=replace(machines, device=machines.device or (None if gpus else "cpu")))
-            remote = self._ray.remote(num_cpus=cores, num_gpus=gpus, max_restarts=0)(_Actor)
+            remote = self._ray.remote(num_cpus=cores, num_gpus=gpus, max_restarts=0)(Actor)
             actor = remote.options(**on_node(name)).remote(
                 self._count, job, self._loaded, self._terms, max(1, cores), self._desk
             )

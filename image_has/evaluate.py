@@ -13,10 +13,11 @@ from ..core.files import write_atomically
 from ..core.progress import Stage, unseen
 from ..core.run_settings import read_settings
 from ..core.runs import ROOTS, SETTINGS
+from .box_files import read_boxes, read_maps, write_boxes
 from .datasets import open_images
 from .images import ImageTable
 from .localizer import Localizer
-from .predict import MANY, Predictions, predict, read_boxes, read_maps, write_boxes
+from .predict import MANY, Predictions, predict
 from .scores import ImageScores, score
 from .settings import ImageSettings
 from .trained_runs import weights_files

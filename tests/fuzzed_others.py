@@ -41,14 +41,14 @@ def _table(folder: Path) -> Any:
 
 
 def _read_boxes(path: Path) -> Any:
-    from thas.image_has.predict import read_boxes
+    from thas.image_has.box_files import read_boxes
 
     found = read_boxes(path, _table(path.parent))
     return [found.probabilities, found.predicted_boxes, found.known_boxes]
 
 
 def _read_maps(path: Path) -> Any:
-    from thas.image_has.predict import read_maps
+    from thas.image_has.box_files import read_maps
     from thas.image_has.settings import LocalizeSettings
 
     return read_maps(path.parent, _table(path.parent), settings=LocalizeSettings()).known_boxes

@@ -16,6 +16,7 @@ from thas.core.errors import DataError, UsageError
 from thas.core.resume import Begin
 from thas.core.run_settings import read_settings
 from thas.image_has.activation import upsampled
+from thas.image_has.box_files import read_boxes, read_maps, write_boxes
 from thas.image_has.box_workers import boxes_of
 from thas.image_has.datasets import open_images
 from thas.image_has.decode import read_image
@@ -27,7 +28,7 @@ from thas.image_has.localize import localize
 from thas.image_has.localizer import Localizer, with_changes
 from thas.image_has.network import CamNetwork, build_network
 from thas.image_has.photographs import localize_photographs
-from thas.image_has.predict import predict, read_boxes, read_maps, write_boxes
+from thas.image_has.predict import predict
 from thas.image_has.refine import refined
 from thas.image_has.scores import score
 from thas.image_has.session import train_run
