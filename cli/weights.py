@@ -114,13 +114,13 @@ def weights_check(*, printed: Printed = Printed()) -> int:
     """
     from ..core.weight_store import check, weights_folder
 
-    results = list(check())
-    changed = [one.path for one in results if one.state == "changed"]
+    results = check()
+    changed = [path for path, state in results.items() if state == "changed"]
     if printed.json:
-        print_json({"folder": str(weights_folder()), "files": {str(one.path): one.state for one in results}})
+        print_json({"folder": str(weights_folder()), "files": {str(path): state for path, state in results.items()}})
     else:
-        for one in results:
-            say(f"{one.state:8}{one.path}")
+        for path, state in results.items():
+            say(f"{state:8}{path}")
         if not results:
             note(f"{weights_folder()} holds no weights; thas weights list")
     if changed:

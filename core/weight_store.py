@@ -12,9 +12,8 @@ import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Literal
@@ -79,7 +78,9 @@ def find_weights(text: str | Path, digest: str | None = None) -> Path:
     if urlsplit(name).scheme in ("http", "https"):
         return fetch_address(name, digest)
     if name in CATALOGUE and not path.is_file():
-        return _unchanged(stored(name) or _raise(not_fetched(name)), name)
+        if (fetched := stored(name)) is None:
+            raise not_fetched(name)
+        return _unchanged(fetched, name)
     if not path.exists():
         raise CheckpointError(
             f"there is no weights file {path}",
@@ -98,10 +99,6 @@ def not_fetched(name: str) -> CheckpointError:
         next=f"thas weights fetch {name}",
         subject=name,
     )
-
-
-def _raise(error: Exception) -> Path:
-    raise error
 
 
 def fetch(name: str, *, source: Path | None = None, progress: Progress | None = None) -> Path:
@@ -229,23 +226,9 @@ def _same(path: Path, digest: str | None) -> bool:
     return digest is None or kept.startswith(digest.lower()[:_DIGITS])
 
 
-@dataclass(frozen=True)
-class Checked:
-    """What became of looking at one fetched file.
-
-    Attributes:
-        path: The file.
-        state: "changed" means that its content is no longer what its name says.
-    """
-
-    path: Path
-    state: Literal["ok", "changed"]
-
-
-def check() -> Iterator[Checked]:
-    """Read every fetched file again and hold it against the hash in its name."""
-    for path in _files():
-        yield Checked(path, "ok" if _same(path, sha256(path)) else "changed")
+def check() -> dict[Path, Literal["ok", "changed"]]:
+    """Read every fetched file again and hold it against the hash in its name: whether it still is what that says."""
+    return {path: "ok" if _same(path, sha256(path)) else "changed" for path in _files()}
 
 
 def _unreachable(one: Published, why: str) -> CheckpointError:

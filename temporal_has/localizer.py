@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -102,14 +103,9 @@ class Localizer:
 
     def with_settings(self, settings: LocalizeSettings) -> Localizer:
         """The same networks with other rules."""
-        return Localizer(
-            *self.members,
-            settings=settings,
-            map_members=self.map_members,
-            weights=self._weights,
-            near=self._near,
-            device=self._device,
-        )
+        other = copy(self)
+        other.settings = settings
+        return other
 
     @cached_property
     def extractor(self) -> Extractor:

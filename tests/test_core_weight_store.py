@@ -123,10 +123,10 @@ def test_a_file_of_that_name_goes_before_the_catalogue(shop, tmp_path):
 
 def test_check_tells_a_file_that_changed(shop, capsys):
     path = fetch("tiny")
-    assert [one.state for one in check()] == ["ok"]
+    assert [*check().values()] == ["ok"]
     assert run(["weights", "check"]) == 0
     path.write_bytes(CONTENT[:-1])
-    assert [one.state for one in check()] == ["changed"]
+    assert [*check().values()] == ["changed"]
     assert run(["weights", "check"]) == 1
     assert "thas weights fetch tiny" in capsys.readouterr().err
 
