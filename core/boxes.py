@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import DataError
+from .segments import row_with_nul
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,8 @@ class Boxes:
         score: (N,) float64, higher is surer; None for ground truth.
 
     Raises:
-        DataError: Columns differ in length, a number is not finite, or a box has no area; the row is named.
+        DataError: Columns differ in length, a number is not finite, a text holds a NUL, or a box has no area; the row
+            is named.
 
     >>> found = Boxes(["bird.jpg"], ["robin"], [2], [3], [12], [8], [0.9])
     >>> len(found), float(found.area[0])
@@ -84,6 +86,9 @@ class Boxes:
                 why=", ".join(f"{name} has {len(column)}" for name, column in columns.items()),
                 next="give one value a box in every column",
             )
+        for name in ("image", "label"):
+            if (row := row_with_nul(columns[name])) is not None:
+                raise self._row_error(row, f"its {name} holds a NUL, which no text does")
         for name in columns.keys() - {"image", "label"}:
             wrong = np.flatnonzero(~np.isfinite(columns[name]))
             if len(wrong):

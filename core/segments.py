@@ -26,6 +26,16 @@ def _text_column(values: Sequence[object] | np.ndarray) -> np.ndarray:
     return column
 
 
+def row_with_nul(column: np.ndarray) -> int | None:
+    """The first row whose text holds a NUL; None if none does.
+
+    numpy drops one at the end of a text that it compares a column with, so that a row would not even equal itself.
+    """
+    if not any("\0" in text for text in set(column)):
+        return None
+    return next(row for row, text in enumerate(column) if "\0" in text)
+
+
 class ActivityNetRow(TypedDict):
     """A segment in ActivityNet's JSON; of detections with its score and, where it is known, its label's probability."""
 
@@ -47,7 +57,8 @@ class Segments:
         score: (N,) float64, higher is surer; None for ground truth.
 
     Raises:
-        DataError: Columns differ in length, a number is not finite, or an end lies before its start; the row is named.
+        DataError: Columns differ in length, a number is not finite, a text holds a NUL, or an end lies before its
+            start; the row is named.
 
     >>> truth = Segments(["v1", "v1"], ["Diving", "Diving"], [2.0, 9.0], [4.5, 11.0])
     >>> len(truth), float(truth.duration_seconds.sum())
@@ -92,6 +103,9 @@ class Segments:
                 why=", ".join(f"{name} has {n}" for name, n in lengths.items()),
                 next="give one value a segment in every column",
             )
+        for name in ("video", "label"):
+            if (row := row_with_nul(getattr(self, name))) is not None:
+                raise self._row_error(row, f"its {name} holds a NUL, which no text does")
         for name in ("start_seconds", "end_seconds", "score"):
             column = getattr(self, name)
             if column is not None and not np.isfinite(column).all():

@@ -11,7 +11,8 @@ from thas.core.errors import DataError
 TWO = Boxes(["a", "b"], ["cat", "dog"], [0, 1], [0, 2], [4, 3], [2, 5], [0.25, 0.75])
 corner = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
 side = st.floats(0.01, 1e6)
-rows = st.lists(st.tuples(st.sampled_from("abc"), st.text(max_size=3), corner, corner, side, side, st.floats(0, 1)))
+labels = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=3)
+rows = st.lists(st.tuples(st.sampled_from("abc"), labels, corner, corner, side, side, st.floats(0, 1)))
 
 
 def test_a_table_by_hand():
@@ -79,3 +80,11 @@ def test_a_notebook_shows_boxes_as_a_table_and_where_they_lie():
     assert 'width="70.0" height="140.0"' in shown, "half as wide as high, to scale"
     assert "cat &amp; dog, score 0.9" in shown
     assert "<svg" not in Boxes.empty()._repr_html_()
+
+
+@pytest.mark.parametrize("column", ["image", "label"])
+def test_a_nul_in_a_text_is_named_with_its_row(column):
+    texts = {"image": ["a", "b"], "label": ["red", "red"], column: ["red", "\0red"]}
+    with pytest.raises(DataError, match=f"its {column} holds a NUL") as caught:
+        Boxes(**texts, x0=[0, 1], y0=[0, 0], x1=[2, 3], y1=[1, 1])
+    assert "box 1" in str(caught.value)

@@ -118,3 +118,12 @@ def test_sorting_does_not_depend_on_the_order_of_rows(drawn, random):
 def test_cutting_by_video_loses_nothing(drawn):
     segments = table(drawn)
     assert sorted(Segments.concat(segments.by_video().values())) == sorted(segments)
+
+
+@pytest.mark.parametrize("column", ["video", "label"])
+def test_a_nul_in_a_text_is_named_with_its_row(column):
+    """numpy drops one at the end of what it compares with: such a label equalled nothing, and no row was of it."""
+    texts = {"video": ["a", "b"], "label": ["Run", "Run"], column: ["Run", "Run\0"]}
+    with pytest.raises(DataError, match=f"its {column} holds a NUL") as caught:
+        Segments(**texts, start_seconds=[0, 1], end_seconds=[1, 2])
+    assert "segment 1" in str(caught.value)
