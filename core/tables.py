@@ -47,7 +47,7 @@ def as_written(cell: str) -> str:
     return cell[1:].strip() if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
-def not_text(path: Path, error: UnicodeDecodeError) -> DataError:
+def not_text(path: Path, error: UnicodeDecodeError | str) -> DataError:
     """What is said of a file whose bytes are no text."""
     return DataError(
         f"{path} is not a text file",
@@ -245,6 +245,8 @@ def table_rows(
                 if not any(map(str.strip, fields)):
                     continue
                 line = reader.line_num + 1 + skipped
+                if any("\0" in field for field in fields):
+                    raise not_text(path, f"line {line} holds a NUL")
                 if len(fields) != len(names):
                     if len(fields) <= last or any(map(str.strip, fields[len(names) :])):
                         raise DataError(

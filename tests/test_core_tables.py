@@ -104,3 +104,11 @@ def test_no_cell_is_a_formula_and_each_is_read_as_it_was(tmp_path_factory, names
         assert not any(cell.lstrip()[:1] in tuple("=+-@") for row in csv.reader(file) for cell in row)
     read = [row["video"] for _, row in table_rows(path, COLUMNS, needed=("video", "label"))]
     assert read == [f"{name}x".strip() for name in names]
+
+
+def test_a_nul_is_no_text(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_bytes(b"video,label\na,Jump\nb,Run\0\n")
+    with pytest.raises(DataError, match="is not a text file") as caught:
+        list(table_rows(path, ("video", "label")))
+    assert caught.value.why == "line 3 holds a NUL"
