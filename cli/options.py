@@ -120,14 +120,6 @@ class Device:
 
 
 @options
-class Features:
-    """Where features lie."""
-
-    features: Path | None = None
-    """The feature cache; `<data set>/features` by default."""
-
-
-@options
 class Going:
     """Which run is gone on with."""
 

@@ -9,7 +9,7 @@ written under a temporary name, synced and renamed, so that whatever bears a fin
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 
 from ..core import hdf5
-from ..core.errors import FeatureError, listing, plural
+from ..core.errors import FeatureError, plural
 from .cache_writer import SUFFIX, FeatureWriter, file_name, video_name
 from .recipe import Recipe, attributes_sum, difference, digest, read_attributes
 from .video_features import Features
@@ -251,15 +251,3 @@ class Details:
         if self.recipe_digest is not None and self.recipe_digest != digest(self.recipe):
             return hdf5.changed("recipe")
         return ""
-
-
-def require(cache: Mapping[str, Features], videos: Iterable[str]) -> None:
-    """Raise a FeatureError that names the videos which a cache lacks."""
-    missing = [video for video in videos if video not in cache]
-    if missing:
-        raise FeatureError(
-            f"{plural(len(missing), 'video has', 'videos have')} no features: {listing(missing)}",
-            why=f"{cache!r} does not hold them",
-            next="run thas extract-features again; it continues with what is missing",
-            subject=missing[0],
-        )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 _REORDERED = 32
 
 Decoder = Literal["auto", "decord", "pyav", "torchcodec", "torchcodec-cuda"]
-DECODERS: tuple[str, ...] = get_args(Decoder)
 _TORCHCODEC = {"torchcodec": "cpu", "torchcodec-cuda": "cuda"}
 
 # decord decodes ahead of its reader without limit, one thread or not: 836 MB of a long 320x240 video whose reader took

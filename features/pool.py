@@ -68,7 +68,7 @@ class Decoding:
         videos: Names and files, in the order in which they are begun.
         plan: Chooses the clips of a video from its name and its frame table; may raise UnreadableVideo.
         preparation: What the workers do to each frame.
-        decoder: One of `decode.DECODERS`.
+        decoder: As for `decode.decode_frames`.
         workers: Processes.
         patience_seconds: A worker that is silent for so long is taken for hung.
         fps: The rate of frames that carry no times.

@@ -36,7 +36,7 @@ class TrainingClips:
         clip_frames: Frames of a clip, F.
         frame_step: Frames of the video from one of them to the next.
         memory_bytes: Frames are kept up to here; videos beyond are decoded again for every pass.
-        decoder: One of `decode.DECODERS`.
+        decoder: As for `decode.decode_frames`.
         workers: Decoding processes.
         frames: For each video that is kept, (N, H, W, 3) uint8.
         lengths: Frames of each readable video.

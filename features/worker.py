@@ -57,7 +57,7 @@ class Decode:
         path: The video.
         table: Its frame table.
         wanted: (M,) int64, numbers of frames in it, rising.
-        decoder: One of `decode.DECODERS`.
+        decoder: As for `decode.decode_frames`.
         preparation: What is done to each.
     """
 

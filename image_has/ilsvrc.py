@@ -17,8 +17,6 @@ from ..core.tables import opened, whole
 from ..core.xml_files import parse_xml
 from .images import IMAGE_SUFFIXES, NO_IMAGES, ImageTable, clean_boxes
 
-Boxes = dict[str, list[tuple[float, float, float, float]]]
-
 MAPPING = "LOC_synset_mapping.txt"
 SOLUTION = "LOC_val_solution.csv"
 

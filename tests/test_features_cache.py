@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from thas.core.errors import FeatureError
 from thas.core.temporary_names import process_tag, remove_unfinished, remove_unfinished_of
-from thas.features.cache import FeatureCache, Features, require, write_features
+from thas.features.cache import FeatureCache, Features, write_features
 from thas.features.cache_writer import FeatureWriter, file_name, video_name
 
 RECIPE = {"backbone": "c3d", "layer": "fc7", "mean": [90.0, 98.0, 102.0], "fps": None, "keep": False, "stride": 8}
@@ -162,8 +162,6 @@ def test_an_unknown_video(tmp_path):
     cache = FeatureCache(tmp_path)
     with pytest.raises(KeyError):
         cache["v2"]
-    with pytest.raises(FeatureError, match="2 videos have no features: v2, v3"):
-        require(cache, ["v1", "v2", "v3"])
 
 
 def test_another_recipe_is_refused_with_the_differing_lines(tmp_path):
