@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ..core.errors import DataError, UsageError, suggestion
+from ..core.reading import reading
 from ..core.spreadsheets import is_spreadsheet, plain_rows
 from ..core.tables import split_heading
 from ..eval.annotations import Annotations
@@ -73,7 +74,7 @@ def form_of(path: Path) -> str | None:
         return "boris" if any(is_boris(names) for names in rows) else None
     if not path.is_file():
         return None
-    with path.open("rb") as file:
+    with reading(path, "cannot be read", next="check the path"), path.open("rb") as file:
         head = file.read(1 << 16)
     marked = head[:2] in (b"\xff\xfe", b"\xfe\xff")
     start = head.decode("utf-16" if marked else "utf-8", errors="ignore")

@@ -33,6 +33,7 @@ def features_verify(
     remove
         Remove faulty files, so that the next extraction makes them anew.
     """
+    from ..core.reading import LET_BE_READ
     from ..features.cache import FeatureCache
     from ..features.cache_tools import damaged_files, made_again, verify_cache
 
@@ -67,7 +68,7 @@ def features_verify(
         raise PartialFailure(
             counted(found.faults, f"file of {cache} is faulty", f"files of {cache} are faulty"),
             why=next(iter(found.faults.values())),
-            next=again if remove else f"thas features verify {cache} --remove",
+            next=LET_BE_READ if found.refused else again if remove else f"thas features verify {cache} --remove",
         )
     return 0
 

@@ -139,11 +139,16 @@ def system_error(error: Exception, path: Path) -> OSError:
     >>> system_error(RuntimeError("file write failed: errno = 28, error message = 'No space left'"), Path("a.h5")).errno
     28
     """
-    if isinstance(error, OSError) and error.errno is not None:
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return error
+    number = system_number(error)
+    return OSError(number or errno.EIO, os.strerror(number) if number else str(error), str(path))
+
+
+def system_number(error: BaseException) -> int:
+    """The system's number of an error, also of one of HDF5; 0 if it is none of the system."""
     told = re.search(r"errno = (\d+)", str(error))
-    number = int(told.group(1)) if told else errno.EIO
-    return OSError(number, os.strerror(number) if told else str(error), str(path))
+    return (error.errno if isinstance(error, OSError) else None) or (int(told.group(1)) if told else 0)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import numpy as np
 from .bounds import ALWAYS_BYTES, MOST_EXPANSION
 from .errors import FeatureError, ThasError
 from .hdf5_structure import check_heaps, check_structure
-from .reading import refuse_pipe
+from .reading import advice, is_refused, refuse_pipe, said
 
 if TYPE_CHECKING:
     import h5py
@@ -78,8 +78,8 @@ def opened(
         told = error.args[0] if isinstance(error, KeyError) and error.args else error  # a KeyError quotes what it says
         raise kind(
             f"cannot read {what} from {path}",
-            why=(str(told) or type(error).__name__)[:300],
-            next=next,
+            why=said(error) if is_refused(error) else (str(told) or type(error).__name__)[:300],
+            next=advice(error, next),
             subject=subject,
         ) from error
 

@@ -129,10 +129,12 @@ def cut_log(path: Path, epochs: int) -> None:
 
 def read_log(path: Path) -> list[dict[str, float]]:
     """The epochs of a run; after a resumption the last word on each counts, and lines cut off count for nothing."""
-    if not path.is_file():
-        return []
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    except OSError:  # an account, and no condition
+        text = ""
     epochs: dict[int, dict[str, float]] = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in text.splitlines():
         try:
             told: object = json.loads(line)
             if not is_table(told):

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import DataError, ThasError
+from .files import system_number
+
+_REFUSALS = frozenset({errno.EACCES, errno.EPERM, errno.EIO, getattr(errno, "ESTALE", errno.EIO), errno.EMFILE})
+LET_BE_READ = "let it be read (permissions, the disk, the network folder), and type the same command again"
 
 
 @contextmanager
@@ -35,13 +41,28 @@ def reading(
     except but:
         raise
     except Exception as error:
-        raise kind(f"{path} {what}", why=said(error), next=next, subject=str(path)) from error
+        raise kind(f"{path} {what}", why=said(error), next=advice(error, next), subject=str(path)) from error
 
 
 def refuse_pipe(path: Path) -> None:
-    """Raise an OSError if there is something at a path that is no file: a folder, a pipe, a device."""
-    if path.exists() and not path.is_file():
-        raise OSError("it is not a file")
+    """Raise an OSError if what is at a path is no file (a folder, a pipe, a device) or may not be read.
+
+    Libraries that open files by name take one that may not be read for one that is missing or damaged.
+    """
+    if path.exists():
+        if not path.is_file():
+            raise OSError("it is not a file")
+        open(path, "rb").close()
+
+
+def is_refused(error: BaseException | None) -> bool:
+    """Whether the system does not let a file be read, which says nothing of the file."""
+    return error is not None and system_number(error) in _REFUSALS
+
+
+def advice(error: BaseException, usual: str) -> str:
+    """What to do about a file that could not be read: it is not replaced or removed where the system refused it."""
+    return LET_BE_READ if is_refused(error) else usual
 
 
 def said(error: Exception) -> str:
@@ -51,6 +72,6 @@ def said(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"it lacks {str(error)[:100]}"
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+        return os.strerror(system_number(error)) if is_refused(error) else error.strerror
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else "it is damaged or cut off"

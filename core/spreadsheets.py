@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from .bounds import check_archive
 from .errors import DataError, UsageError, listing
-from .reading import refuse_pipe, said
+from .reading import advice, refuse_pipe, said
 from .workbook_parts import check_parts
 
 SUFFIXES = frozenset({".xlsx", ".xlsm"})
@@ -134,6 +134,7 @@ def _opened(path: Path, *, formulas: bool = False) -> Any:
         ) from None
     import warnings
 
+    next = "save it again as .xlsx, or as CSV UTF-8"
     try:
         refuse_pipe(path)
         check_archive(path)
@@ -142,12 +143,10 @@ def _opened(path: Path, *, formulas: bool = False) -> Any:
             warnings.simplefilter("ignore")
             return openpyxl.load_workbook(path, data_only=not formulas)
     except (OSError, DataError) as error:
-        why = said(error)
+        why, next = said(error), advice(error, next)
     except Exception as error:  # a zip file of XML: its reader raises whatever damaged bytes provoke
         why = f"{error}; is it protected by a password, or cut short?"
-    raise DataError(
-        f"{path} cannot be read", why=why, next="save it again as .xlsx, or as CSV UTF-8", subject=str(path)
-    )
+    raise DataError(f"{path} cannot be read", why=why, next=next, subject=str(path))
 
 
 def _rows(path: Path, sheet: Any, heading: int, last: int, known: set[int]) -> Iterator[tuple[int, list[str]]]:

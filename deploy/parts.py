@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,6 @@ from torch import Tensor, nn
 
 from ..core.errors import DataError, UsageError
 from ..core.files import write_atomically
-from ..core.temporary_names import replacing
 from ..core.weight_store import sha256
 from .onnx_files import needs_onnx, onnx_answer, write_onnx
 
@@ -96,8 +96,9 @@ def _write(part: Part, folder: Path, formats: Sequence[Format], about: About) ->
                 if form == "onnx":
                     write_onnx(path, program, part.given, part.gives, json.dumps(about))
                 else:
-                    with replacing(path) as temporary:
-                        torch.export.save(program, temporary)
+                    content = io.BytesIO()  # where it writes a file itself, a full disk ends the process
+                    torch.export.save(program, content)
+                    write_atomically(path, content.getvalue())
                 written.append(_compared(part, path, form))
         except (OSError, DataError):
             raise

@@ -21,7 +21,7 @@ from ..core import hdf5
 from ..core.bounds import check_expansion
 from ..core.errors import FeatureError, ThasError
 from ..core.narrowing import is_array, is_dict, is_row
-from ..core.reading import refuse_pipe
+from ..core.reading import advice, refuse_pipe
 from .matlab_files import is_level_5, matlab_arrays
 from .pickled_arrays import load_array, npy_heading, unpickle
 from .pickles import reason
@@ -77,7 +77,7 @@ def reading_arrays(path: Path) -> Generator[None]:
         raise FeatureError(
             f"{path} cannot be read",
             why=error.what if isinstance(error, ThasError) else reason(error),
-            next="make it again; numpy.save of a plain array (T, D) is always read",
+            next=advice(error, "make it again; numpy.save of a plain array (T, D) is always read"),
             subject=str(path),
         ) from error
 

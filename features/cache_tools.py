@@ -16,6 +16,7 @@ from ..core import hdf5
 from ..core.errors import FeatureError, ThasError, UsageError
 from ..core.files import need_room
 from ..core.progress import Progress
+from ..core.reading import is_refused
 from ..core.temporary_names import replacing
 from .cache import Details, FeatureCache, may_link
 from .cache_writer import file_name
@@ -34,6 +35,7 @@ class Verification:
         rows: Feature vectors in them.
         faults: For each faulty video what is wrong with it.
         unchecked: Files without checksums, which an older version wrote.
+        refused: Of the faulty, the ones that the system did not let be read, which says nothing of them.
         partial: Videos whose files hold only a part, as they say themselves.
         missing: Videos that were asked for and are not there.
     """
@@ -44,6 +46,7 @@ class Verification:
     partial: tuple[str, ...]
     missing: tuple[str, ...] = ()
     unchecked: int = 0
+    refused: tuple[str, ...] = ()
 
 
 def verify_cache(path: Path | str, *, expected: Sequence[str] = (), progress: Progress | None = None) -> Verification:
@@ -60,6 +63,7 @@ def verify_cache(path: Path | str, *, expected: Sequence[str] = (), progress: Pr
     cache = FeatureCache(path, strange=True)
     faults: dict[str, str] = {}
     partial: list[str] = []
+    refused: list[str] = []
     rows, unchecked = 0, 0
     reference: tuple[dict[str, object], int] | None = None
     for video in cache:
@@ -83,10 +87,11 @@ def verify_cache(path: Path | str, *, expected: Sequence[str] = (), progress: Pr
                 partial.append(video)
         except FeatureError as error:
             faults[video] = error.why or error.what
+            refused += [video] * is_refused(error.__cause__)
         if progress is not None:
             progress(1.0)
     missing = tuple(video for video in expected if video not in cache)
-    return Verification(len(cache), rows, faults, tuple(partial), missing, unchecked)
+    return Verification(len(cache), rows, faults, tuple(partial), missing, unchecked, tuple(refused))
 
 
 def _first_fault(cache: FeatureCache, video: str, details: Details) -> str:
@@ -271,4 +276,5 @@ def made_again(path: Path) -> str:
 def damaged_files(verification: Verification, path: Path) -> Iterator[Path]:
     """The files to remove so that the next extraction makes them anew."""
     for video in verification.faults:
-        yield path / file_name(video)
+        if video not in verification.refused:
+            yield path / file_name(video)

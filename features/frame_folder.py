@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.pictures import open_picture, size_fault
+from ..core.reading import advice
 from .frame_table import FrameTable, UnreadableVideo
 from .stamps import times_of_rate
 
@@ -122,4 +123,4 @@ def _opened(folder: Path, path: Path, frames: int = 0):
 
 def _unreadable(folder: Path, path: Path, error: Exception, frames: int) -> UnreadableVideo:
     why = f"{path.name} cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
-    return UnreadableVideo(folder.name, stage="decode", why=why, frames=frames, next=f"replace {path}")
+    return UnreadableVideo(folder.name, stage="decode", why=why, frames=frames, next=advice(error, f"replace {path}"))

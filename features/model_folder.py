@@ -118,7 +118,10 @@ def revision_of(folder: Path) -> str | None:
 def licence_of(folder: Path) -> str:
     """The licence in the front matter of a model's card; "not stated" if there is none."""
     card = folder / "README.md"
-    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    try:
+        text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    except OSError:
+        text = ""
     front = re.match(r"---\n(.*?)\n---", text, re.DOTALL)
     found = dict(re.findall(r"^(license|license_name):[ \t]*(\S.*?)[ \t]*$", front[1], re.MULTILINE)) if front else {}
     stated = found.get("license", "")

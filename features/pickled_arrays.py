@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.errors import FeatureError
 from ..core.narrowing import is_array, is_dict
-from ..core.reading import refuse_pipe
+from ..core.reading import advice, refuse_pipe
 from .pickles import Restricted, reason
 from .stand_ins import flat, refused, shaped
 from .torch_files import read_torch_bytes
@@ -38,7 +38,9 @@ def _told(path: Path, *, next: str) -> Generator[None]:
         refuse_pipe(path)
         yield
     except Exception as error:
-        raise FeatureError(f"{path} cannot be read", why=reason(error), next=next, subject=str(path)) from error
+        raise FeatureError(
+            f"{path} cannot be read", why=reason(error), next=advice(error, next), subject=str(path)
+        ) from error
 
 
 def load_array(path: Path) -> np.ndarray:

@@ -14,7 +14,7 @@ import PIL.ImageOps
 
 from ..core.errors import DataError
 from ..core.pictures import open_picture, size_fault
-from ..core.reading import said
+from ..core.reading import advice, said
 
 _LARGE_PIXELS = 20_000_000
 _large = threading.Lock()  # for the memory: one of 100 million pixels takes gigabytes while it is decoded
@@ -139,4 +139,6 @@ def _opened(path: Path) -> Generator[PIL.Image.Image]:
 
 def _broken(path: Path, error: Exception) -> DataError:
     why = "it is no image, or of an unknown kind" if isinstance(error, PIL.UnidentifiedImageError) else said(error)
-    return DataError(f"{path} cannot be decoded", why=why, next="replace or remove the file", subject=str(path))
+    return DataError(
+        f"{path} cannot be decoded", why=why, next=advice(error, "replace or remove the file"), subject=str(path)
+    )

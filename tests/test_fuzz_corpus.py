@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import struct
 import zipfile
 from contextlib import suppress
@@ -233,6 +234,40 @@ def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_no_file(tmp_path, name):
         if path.is_dir():
             path.rmdir()
             path.touch()
+
+
+# What is read where one is, what passes over a file of no bytes, and what zipfile says instead of the system.
+NOT_ASKED = {"boris_xlsx", "labels_xlsx", "import_npz", "mkv", "mp4"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that gives an error of the disk is of Linux")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", sorted({*ALL} - OPENED_HERE - NOT_ASKED))
+def test_a_file_that_the_disk_does_not_give_is_named_and_not_to_be_removed(tmp_path, name):
+    path = tmp_path / ALL[name].file
+    path.parent.mkdir(exist_ok=True)
+    ALL[name].make(path)
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # opens, and its first byte cannot be read: EIO
+    told = ""
+    try:
+        ALL[name].read(path)  # passed over, as a lost log is
+    except ThasError as error:
+        told = str(error)
+    assert not told or path.name in told
+    assert not re.search("next:.*(remove|make it again|save it again|replace)", told)
+
+
+def test_features_that_the_system_does_not_let_be_read_are_not_removed(tmp_path, capsys):
+    from thas.cli import run
+
+    ALL["features"].make(tmp_path / "cache" / "v.h5")
+    (tmp_path / "cache/b.h5").write_bytes((tmp_path / "cache/v.h5").read_bytes()[:-50])
+    (tmp_path / "cache/c.h5").symlink_to("/proc/self/mem")
+    assert run(["features", "verify", str(tmp_path / "cache"), "--remove"]) == 3
+    told = " ".join(capsys.readouterr().err.split())
+    assert "let it be read" in told
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == ["c.h5", "v.h5"]
 
 
 def test_a_device_is_no_file(tmp_path):
