@@ -19,6 +19,14 @@ ONLY_WRITING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _NO_NAMELESS = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.EPERM, errno.EXDEV})
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; none is called what the system takes for no name, such as one of 300 letters."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a file under a temporary name, flush it to the disk, then rename it and flush its folder, which is made.
 

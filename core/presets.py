@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from .errors import UsageError, listing, suggestion
+from .files import is_file
 from .narrowing import is_table, is_texts
 from .plugin_imports import trust_typed
 from .plugins import require
@@ -105,7 +106,7 @@ def read_preset(name: str, *, kind: Kind | None = None, folder: Path | None = No
         found = _read(PRESETS_FOLDER / f"{name}.toml", name, ours=True)
     else:
         path = (folder or Path()) / name
-        if not (path.suffix == ".toml" or path.is_file()):
+        if not (path.suffix == ".toml" or is_file(path)):
             known = preset_names(kind)
             half = f"{kind} " if kind == "image" else ""
             raise UsageError(
@@ -186,7 +187,7 @@ def _extended(name: object, path: Path, above: tuple[Path, ...]) -> Preset:
         raise _refusal(path, f"extends must be the name of a preset or its file, not {name!r}")
     ours = name in preset_names()
     file = PRESETS_FOLDER / f"{name}.toml" if ours else path.parent / name
-    if not file.is_file():
+    if not is_file(file):
         raise _refusal(path, f"it extends {name!r}, which is no preset", suggestion(name, preset_names()))
     above = (*above, path.resolve())
     if file.resolve() in above:

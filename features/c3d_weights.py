@@ -139,7 +139,7 @@ def load_own(
         architecture = {**as_table(about["architecture"]), "classes": 0}
         with torch.device("meta"):
             network = C3D(**cast("Architecture", architecture))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise CheckpointError(
             f"{path} does not describe its network",
             why=f"{type(error).__name__}: {error}",

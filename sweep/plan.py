@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from ..core.errors import UsageError, listing, suggestion
+from ..core.files import is_file
 from ..core.narrowing import as_list, is_table, is_texts
 from ..core.presets import Layer, Table, config_layer, layered, preset_layer, read_preset
 from ..core.settings_table import Kind, flatten, read_toml
@@ -182,7 +183,7 @@ def find_experiment(name: str) -> Path:
     Raises:
         UsageError: It is neither.
     """
-    if Path(name).is_file():
+    if is_file(Path(name)):
         return Path(name)
     if name in experiment_names():
         return EXPERIMENTS_FOLDER / f"{name}.toml"

@@ -267,11 +267,12 @@ def test_a_fetched_file_that_changed_is_refused(server):
 
 
 def test_what_a_killed_fetch_left_goes_with_the_next(server, tmp_path):
-    left = tmp_path / "kept" / ".fetch-old"
-    left.mkdir(parents=True)
-    (left / ".lock").touch()
+    for name in (".lock", "net.tar.gz"):
+        left = tmp_path / "kept" / f".fetch-{name}"
+        left.mkdir(parents=True)
+        (left / name).touch()
     fetch_address(f"{server}/x.pt", digest("/x.pt"))
-    assert not left.exists()
+    assert not [*(tmp_path / "kept").glob(".fetch-*")]
 
 
 class _Ray:

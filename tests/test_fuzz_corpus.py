@@ -41,6 +41,8 @@ REFUSED: list[tuple[str, str, bytes]] = [
     ("experiment", "digits", f"seeds = {DIGITS}\n".encode()),
     ("experiment", "a preset that is a number", b"[arms.A]\npreset = 1.5\n"),
     ("experiment", "a key that is no text", b"[1.5]\na = 1\n"),
+    ("experiment", "a preset longer than a name", b"[arms.A]\npreset = '" + b"x" * 300 + b"'\n"),
+    ("moments", "a NUL", b'{"results": {"v": [{"label": "\\u0000", "segment": [1, 2], "score": 0.5}]}}'),
     ("run_settings", "digits", f"[data]\ndataset = {DIGITS}\n".encode()),
     ("run_settings", "a folder that is true", b"[data]\ndataset = true\n"),
     ("run_settings", "a subset that is a table", b'[data]\ndataset = "x"\ntrain_subset = {a = 1}\n'),
@@ -87,6 +89,8 @@ REFUSED: list[tuple[str, str, bytes]] = [
     ("checkpoint", "a header of terabytes", struct.pack("<Q", 1 << 42) + b"{}"),
     ("image_weights", "no architecture", _safetensors({"backbone": "small"})),
     ("backbone", "a description that is a list", _safetensors([1])),
+    ("backbone", "sizes beyond any float", _safetensors({"backbone": "c3d", "preprocessing": {"mean": [10**400] * 3}})),
+    ("backbone", "more than an address can say", _safetensors({"backbone": "c3d", "architecture": {"width": 2**40}})),
     ("backbone", "a network of terabytes", _safetensors({"backbone": "c3d", "architecture": {"width": 10**7}})),
     ("rates_json", "a rate that is a list", b'{"database": {"v": {"fps": [25]}}}'),
     ("boris_csv", "minutes by the thousand digits", b"Subject,Behavior,Status,Time,Media file\n,a,POINT,"
