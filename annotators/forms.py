@@ -14,7 +14,7 @@ from ..core.tables import split_heading
 from ..eval.annotations import Annotations
 from ..features.video_files import VIDEO_SUFFIXES
 from .events import NOTHING_SAID, Found, ReadingOptions, annotations_of
-from .texts import json_of, xml_of
+from .texts import GZIP, bytes_of, json_of, xml_of
 
 Reader = Callable[[Path, ReadingOptions], Found]
 
@@ -35,7 +35,7 @@ class Form:
 
 
 #: Suffixes that annotation tools give to files of their own.
-TOOL_SUFFIXES = frozenset({".xml", ".eaf", ".anvil", ".annot", ".boris"})
+TOOL_SUFFIXES = frozenset({".xml", ".eaf", ".anvil", ".annot", ".boris", ".gz"})
 
 #: By the name that `--from` takes.
 FORMS: dict[str, Form] = {
@@ -76,6 +76,8 @@ def form_of(path: Path) -> str | None:
         return None
     with reading(path, "cannot be read", next="check the path"), path.open("rb") as file:
         head = file.read(1 << 16)
+    if head.startswith(GZIP):
+        head = bytes_of(path)[: 1 << 16]
     marked = head[:2] in (b"\xff\xfe", b"\xfe\xff")
     start = head.decode("utf-16" if marked else "utf-8", errors="ignore")
     start = start.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")

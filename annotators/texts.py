@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +20,12 @@ from ..core.xml_files import parse_xml
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MOST_BYTES = 1 << 29
+_MOST_UNPACKED = 1 << 26
+GZIP = b"\x1f\x8b"
 
 
 def bytes_of(path: Path) -> bytes:
-    """The content of a file.
+    """The content of a file, unpacked if it is gzip's, as BORIS writes its `.boris.gz`.
 
     Raises:
         DataError: It cannot be read, or is larger than any annotation.
@@ -32,10 +35,22 @@ def bytes_of(path: Path) -> bytes:
             raise OSError("it is not a file" if path.exists() else "there is no such file")
         if path.stat().st_size > _MOST_BYTES:
             raise OSError("it has more than half a gigabyte, which no annotation has")
-        return path.read_bytes()
+        raw = path.read_bytes()
+        return _unpacked(raw) if raw.startswith(GZIP) else raw
     except OSError as error:
         why = error.strerror or str(error)
         raise DataError(f"{path} cannot be read", why=why, next="check the path", subject=str(path)) from None
+
+
+def _unpacked(raw: bytes) -> bytes:
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        content = stream.decompress(raw, _MOST_UNPACKED)
+    except zlib.error as error:
+        raise OSError(f"it is not what gzip writes: {error}") from None
+    if not stream.eof:
+        raise OSError("it unpacks to more than 64 MB" if stream.unconsumed_tail else "it is cut short")
+    return content
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -275,3 +276,22 @@ def test_what_a_form_cannot_hold_is_said():
         "subsets are not written: srt has none",
     ]
     assert losses(points, "activitynet") == []
+
+
+def test_a_packed_project_is_read_and_a_damaged_one_named(tmp_path):
+    media = "films/a.mp4"
+    observation = {"file": {"1": [media]}, "type": "MEDIA", "time offset": 0.0, "media_info": {"length": {media: 60.0}}}
+    observation["events"] = [[1, "", "Run", "", ""], [2.5, "", "Run", "", ""]]
+    kinds = {"0": {"type": "State event", "code": "Run"}}
+    project = {"project_format_version": "7.0", "behaviors_conf": kinds, "observations": {"o": observation}}
+    packed = gzip.compress(json.dumps(project).encode())
+    path = tmp_path / "coding.boris.gz"
+    path.write_bytes(packed)
+    assert form_of(path) == "boris-project"
+    assert list(read_any(path).segments) == [("a", "Run", 1.0, 2.5)]
+    bomb = gzip.compress(b"[" + b" " * (65 << 20))
+    for content, why in ((packed[:-9], "cut short"), (packed[:10] + b"no", "not what gzip writes"), (bomb, "64 MB")):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="cannot be read") as caught:
+            read_any(path)
+        assert why in caught.value.why
