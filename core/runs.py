@@ -128,8 +128,11 @@ def _runs_below(root: Path, dataset: str | None) -> list[Path]:
 
 
 def _age(run: Path) -> tuple[str, int]:
+    """When a run was begun, by its name; by its settings' time where somebody has given it another."""
+    if not _NAME.fullmatch(run.name):
+        return time.strftime("%Y%m%d-%H%M%S", time.localtime((run / SETTINGS).stat().st_mtime)), 1
     day, time_of_day, *attempt = run.name.split("-")
-    return f"{day}-{time_of_day}", int(attempt[0]) if attempt and attempt[0].isdigit() else 1
+    return f"{day}-{time_of_day}", int(attempt[0]) if attempt else 1
 
 
 def find_run(

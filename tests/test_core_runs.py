@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
+import os
 import shutil
 from pathlib import Path
 
@@ -64,6 +65,20 @@ def test_the_newest_run_is_the_newest_with_a_network(tmp_path, caplog):
     with pytest.raises(UsageError, match="has a network yet") as caught:
         find_run(None, root=root)
     assert f"--resume --run {killed}" in caught.value.next
+
+
+@pytest.mark.parametrize("name", ["B", "best-one", "a-b-c-d"])
+def test_a_run_that_was_given_a_name_is_as_old_as_its_settings(tmp_path, name):
+    root = tmp_path / "runs"
+    named = make_run(root, epoch=3).rename(root / "mine" / name)
+    os.utime(named / "settings.toml", (1e9, 1e9))
+    newer = make_run(root, epoch=3)
+    assert find_run(None, root=root) == newer
+    point_latest(root, named)
+    assert find_run(None, root=root) == named, "the link says so"
+    os.utime(named / "settings.toml", (4e9, 4e9))
+    (root / "latest").unlink()
+    assert find_run(None, root=root) == (named if "-" in name else newer)
 
 
 def test_the_interrupted_run_is_resumed_not_the_newest(tmp_path):
