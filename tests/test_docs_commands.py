@@ -12,8 +12,10 @@ import PIL.Image
 import pytest
 
 from thas.cli import build_app, run
+from thas.features.cache import write_features
 from thas.image_has.demo_images import make_demo_images
 
+from .conftest import planted_videos
 from .documented import NOT_RUN, ROOT, commands, documents, reason, tokens
 from .video_files import write_video
 
@@ -92,10 +94,32 @@ def world(trained, tmp_path_factory) -> Path:
         for seed in range(3):
             Path(f"seed{seed}.json").write_text(found)
         shutil.copy("new_match.mp4", "match.mp4")
+        _known_sets()
         _files_of_tools()
         _photographs()
         _own_module()
     return folder
+
+
+def _known_sets() -> None:
+    """THUMOS14 and ActivityNet with a few videos of which features were made, and detections in THUMOS14's folder."""
+    features, labels, places = planted_videos(videos=12, classes=2)
+    actions = {"class_0": "Diving", "class_1": "LongJump"}
+    for name, subsets in (("thumos14", ("validation", "test")), ("activitynet-1.3", ("training", "validation"))):
+        folder, known = Path("data", name), {}
+        for i, (video, one) in enumerate(features.items()):
+            write_features(folder / "features", one, recipe={"backbone": "planted"})
+            segment = [float(one.start_seconds[places[video][0]]), float(one.end_seconds[places[video][1] - 1])]
+            row = {"label": actions[labels[video][0]], "segment": segment}
+            known[video] = {"subset": subsets[i > 7], "duration": one.duration_seconds, "annotations": [row]}
+        (folder / "annotations.json").write_text(json.dumps({"database": known}))
+    rows = [f"{video},{actions[label]}" for video, (label,) in labels.items()]
+    Path("data/thumos14/labels_101.csv").write_text("\n".join(["video,label", *rows, ""]))
+    Path("thumos14").symlink_to("data/thumos14")
+    found = {video: [{"label": "Diving", "segment": [0, 5], "score": 0.5}] for video in list(known)[8:]}
+    Path("thumos14/found.json").write_text(json.dumps({"results": found}))
+    made = ["convert", "data/thumos14/annotations.json", "data/thumos14/annotations", "--to", "thumos"]
+    assert run(made) == 0
 
 
 def _files_of_tools() -> None:
@@ -146,7 +170,8 @@ def _own_module() -> None:
 
 # The same, over sooner.
 SHORT = {
-    "train": ["--epochs", "1"],
+    "train ": ["--epochs", "1"],
+    "train-backbone": ["--epochs", "1", "--clips-per-video", "1", "--input-size", "16", "--width", "2"],
     "sweep": ["--set", "train.epochs=1", "--seeds", "1", "--workers", "1", "--draws", "20"],
     "image train": ["--epochs", "1", "--device", "cpu"],
     "localize --watch": ["--once"],
@@ -157,6 +182,8 @@ SHORT = {
 def typed(command: str) -> list[str]:
     """The command with the names of what is there, its wild cards as a shell fills them in, and soon over."""
     command = command.replace("NAME", "my_videos").replace("RUN_B", "runs/my_videos/B")
+    command = command.replace("found.json --annotations thumos14/", "thumos14/found.json --annotations thumos14/")
+    command = command.replace("--out my_videos/backbone.safetensors", "--out my_videos/own.safetensors")
     given = ["runs/my_videos/A" if token == "RUN" else token for token in tokens(command)]
     if "--seeds" in given and given[given.index("--seeds") + 1 :][:1] == ["5"]:
         at = given.index("--seeds")
@@ -178,6 +205,8 @@ def test_they_work_as_shown(world, monkeypatch, capsys):
     for page, command in ((page, one) for page, shown in pages.items() for one in dict.fromkeys(shown)):
         if command == pages[page][0]:
             Path("truth.json").write_bytes(truth)  # a page before may have written another
+            Path("runs/latest").unlink()
+            Path("runs/latest").symlink_to("my_videos/B")
         given = typed(command)
         code = run(given)
         told = capsys.readouterr()
