@@ -47,9 +47,11 @@ def sha256(path: Path) -> str:
 
 
 def stored(name: str) -> Path | None:
-    """The file of a name, if it was fetched; of several the newest."""
+    """The file of a name, if it was fetched; of several the one that the catalogue means, else the newest."""
     found = [path for path in _files() if _NAMED.fullmatch(path.name)["name"] == name]  # type: ignore[index]
-    return max(found, key=lambda path: path.stat().st_mtime, default=None)
+    meant = CATALOGUE[name].sha256[:_DIGITS] if name in CATALOGUE else ""
+    # Times alone may lie: a clock goes back, and copies get times of their own.
+    return max(found, key=lambda path: (bool(meant) and f"-{meant}" in path.name, path.stat().st_mtime), default=None)
 
 
 def stored_by_hash(digest: str) -> Path | None:

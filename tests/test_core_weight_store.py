@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import tarfile
 import zipfile
 
@@ -232,3 +233,12 @@ def test_the_list(shop, capsys):
     assert rows["i3d"]["megabytes"] == 51
     assert run(["weights", "list"]) == 0
     assert "Kinetics-400" in capsys.readouterr().out
+
+
+def test_of_several_files_of_a_name_the_catalogues_is_taken_whatever_their_times(shop, tmp_path):
+    path = fetch("tiny")
+    older = path.with_name(f"tiny-{'0' * 16}.ckpt")
+    older.write_bytes(b"of an older catalogue")
+    for one, seconds in ((path, 1e9), (older, 2e9)):  # a copy gave it a later time
+        os.utime(one, (seconds, seconds))
+    assert stored("tiny") == find_weights("tiny") == path
