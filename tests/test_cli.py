@@ -284,7 +284,7 @@ def test_a_full_disk_leaves_no_broken_file(folder, capsys, monkeypatch):
 
     monkeypatch.setattr(module, "write_atomically", full)
     assert thas("train", "--dataset", "mine", *FAST) == 1
-    assert "No space left" in capsys.readouterr().err
+    assert "the disk is full" in capsys.readouterr().err
     assert not list(Path("runs").glob("mine/*/checkpoint*"))
 
 

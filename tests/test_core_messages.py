@@ -60,7 +60,7 @@ def test_warnings_of_other_processes_arrive_here(caplog):
 class _Run:
     """The extraction of no videos, with something to say."""
 
-    done, failed, partial, clips = (), (), (), 0
+    done, failed, partial, guessed, clips = (), (), (), (), 0
 
     def __init__(self, job: object, runner: object, progress: object) -> None:
         pass
