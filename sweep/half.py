@@ -17,7 +17,7 @@ from ..core.bounds import check_archive
 from ..core.data_options import DataOptions
 from ..core.log import Epoch, Event, OnEvent
 from ..core.messages import collected
-from ..core.narrowing import as_table, is_table
+from ..core.narrowing import is_table
 from ..core.presets import Table
 from ..core.resume import Begin
 from ..core.settings_table import SettingsTable
@@ -62,8 +62,10 @@ class Outcome:
             with np.load(path, allow_pickle=False) as file:
                 values, draws, facts = file["values"], file["draws"], json.loads(str(file["facts"]))
             floats = values.dtype.kind == draws.dtype.kind == "f" and values.ndim == 1 and draws.ndim == 2
-            sound = floats and draws.shape[1] == len(values) and is_table(facts)
-            return cls(values, draws, as_table(facts)) if sound else None
+            if not floats or draws.shape[1] != len(values) or not is_table(facts):
+                return None
+            # What no draw of videos could measure is NaN; what all of them did is a number.
+            return cls(values, draws, facts) if np.isfinite(values).all() and not np.isinf(draws).any() else None
         except Exception:  # a damaged archive raises almost anything, and is measured again
             return None
 

@@ -156,3 +156,9 @@ def test_an_outcome_comes_back(tmp_path):
     (tmp_path / "deep" / "one.npz").write_bytes(b"PK")
     assert Outcome.load(tmp_path / "deep" / "one.npz") is None
     assert Outcome.load(tmp_path / "none.npz") is None
+
+
+@pytest.mark.parametrize(("values", "draws"), [([np.nan], [[0.5]]), ([np.inf], [[0.5]]), ([0.5], [[-np.inf]])])
+def test_what_was_kept_and_is_no_number_is_measured_again(tmp_path, values, draws):
+    Outcome(np.array(values), np.array(draws), {}).save(tmp_path / "one.npz")
+    assert Outcome.load(tmp_path / "one.npz") is None
