@@ -17,7 +17,7 @@ import numpy as np
 from .decord_frames import decord_frames, load_decord, open_decord
 from .frame_folder import FOLDER, folder_frames
 from .frame_table import FrameTable, OtherFrames, UnreadableVideo
-from .listening import listening
+from .listening import Heard, listening
 from .opening import opened, reason
 from .orientation import display_matrix, first_matrix, upright
 from .thorough import every_frame
@@ -179,11 +179,13 @@ def _strict_frames(path: Path, table: FrameTable, wanted: np.ndarray, watch: Wat
     def failed(why: str) -> UnreadableVideo:
         return UnreadableVideo(path.name, stage="decode", why=why, frames=decoded)
 
-    with opened(path, strict=True) as (container, stream), listening() as heard:
+    heard = Heard()
+    with opened(path, strict=True) as (container, stream):
         frames = _checked(path, container, stream, convert)
         while True:
             try:
-                frame = next(frames, None)
+                with listening(heard):
+                    frame = next(frames, None)
             except FFmpegError as error:
                 raise failed(heard.first() or _first(watch()) or reason(error)) from error
             said = heard.first() or _first(watch())

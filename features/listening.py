@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Literal, NamedTuple
 
 # The decoder fills in for a picture that it was never given, and what refers to it is wrong. H.264 says the first at
@@ -29,19 +30,19 @@ class Remark(NamedTuple):
 class Heard:
     """Gives out what was said since the last time; errors only, and lost references at whatever level."""
 
-    def __init__(self, lines: list[tuple[int, str, str]]) -> None:
-        self._lines = lines
+    def __init__(self) -> None:
+        self.lines: list[tuple[int, str, str]] = []
 
     def remarks(self) -> list[Remark]:
         """All of it."""
         from av.logging import ERROR
 
         found: list[Remark] = []
-        for severity, name, text in self._lines:
+        for severity, name, text in self.lines:
             lost = _LOST_REFERENCE.search(text)
             if lost or severity <= ERROR:
                 found.append(Remark("reference" if lost else "error", name, f"{name}: {' '.join(text.split())}"[:200]))
-        self._lines.clear()
+        self.lines.clear()
         return found
 
     def first(self, name: str | None = None) -> str:
@@ -49,17 +50,54 @@ class Heard:
         return next((remark.text for remark in self.remarks() if name in (None, remark.name)), "")
 
 
-@contextmanager
-def listening() -> Generator[Heard]:
-    """Hear what FFmpeg says to this thread within a `with` block."""
-    import av.logging as logging
+class _Loudness:
+    """How much FFmpeg says, which is one setting of the whole process: raised while any thread listens."""
 
-    level, repeated = logging.get_level(), logging.get_skip_repeated()
-    logging.set_level(logging.DEBUG)
-    logging.set_skip_repeated(False)
+    def __init__(self) -> None:
+        self._lock, self._listeners = Lock(), 0
+        self._usual: tuple[int | None, bool] = (None, True)
+
+    def raise_it(self) -> None:
+        import av.logging as logging
+
+        with self._lock:
+            if not self._listeners:
+                self._usual = logging.get_level(), logging.get_skip_repeated()
+                logging.set_level(logging.DEBUG)
+                logging.set_skip_repeated(False)
+            self._listeners += 1
+
+    def lower_it(self) -> None:
+        import av.logging as logging
+
+        with self._lock:
+            self._listeners -= 1
+            if not self._listeners:
+                logging.set_level(self._usual[0])
+                logging.set_skip_repeated(self._usual[1])
+
+
+_loudness = _Loudness()
+
+
+@contextmanager
+def listening(heard: Heard | None = None) -> Generator[Heard]:
+    """Hear what FFmpeg says to this thread within a `with` block.
+
+    Never across a `yield`: what another video's decoder says until the next frame is asked for would be heard here,
+    and a generator that nobody finishes would stop listening for another one.
+
+    Args:
+        heard: What was heard before, to go on with.
+    """
+    from av.logging import Capture
+
+    heard = heard or Heard()
+    _loudness.raise_it()
     try:
-        with logging.Capture(local=True) as lines:
-            yield Heard(lines)
+        with Capture(local=True) as lines:
+            lines += heard.lines
+            heard.lines = lines
+            yield heard
     finally:
-        logging.set_skip_repeated(repeated)
-        logging.set_level(level)
+        _loudness.lower_it()

@@ -10,7 +10,7 @@ no frame, a reference that was never there. What the libraries print beside that
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -165,40 +165,46 @@ def every_frame(
     reader = "" if container.format.name == stream.codec_context.name else container.format.name
     packets = container.demux()
     number, failures = -1, 0
-    with listening() if account is not None else nullcontext() as heard:
-        while True:
-            try:
+    heard = Heard() if account is not None else None
+    while True:
+        try:
+            with _hearing(heard):
                 packet = next(packets, None)
-            except FFmpegError as error:
-                # A reader that stumbles may find its way again; one that repeats itself has come to its end.
-                failures += 1
-                if account is not None:
-                    account.ended = reason(error)
-                if failures > 3:
-                    return
-                continue
-            if packet is None:
-                return
-            if packet.stream is stream and packet.size:
-                number += 1
-                packet.opaque = number
-                for follower in followers:
-                    follower.add(number, bytes(packet))
+        except FFmpegError as error:
+            # A reader that stumbles may find its way again; one that repeats itself has come to its end.
+            failures += 1
             if account is not None:
-                _note_packet(account, packet, packet.stream is stream)
-            if packet.stream is not stream:
-                continue
-            # What was said while a packet was read came before it; behind the last one there is none.
-            _file(account, heard, number if packet.size else number + 1, reader)
-            try:
+                account.ended = reason(error)
+            if failures > 3:
+                return
+            continue
+        if packet is None:
+            return
+        if packet.stream is stream and packet.size:
+            number += 1
+            packet.opaque = number
+            for follower in followers:
+                follower.add(number, bytes(packet))
+        if account is not None:
+            _note_packet(account, packet, packet.stream is stream)
+        if packet.stream is not stream:
+            continue
+        # What was said while a packet was read came before it; behind the last one there is none.
+        _file(account, heard, number if packet.size else number + 1, reader)
+        try:
+            with _hearing(heard):
                 frames = stream.decode(packet)
-            except FFmpegError as error:
-                frames = []
-                if account is not None:
-                    account.events.append(Event(max(number, 0), "failure", reason(error)))
-            _file(account, heard, number, reader)
-            for frame in frames:
-                yield (frame.opaque if isinstance(frame.opaque, int) else number), frame
+        except FFmpegError as error:
+            frames = []
+            if account is not None:
+                account.events.append(Event(max(number, 0), "failure", reason(error)))
+        _file(account, heard, number, reader)
+        for frame in frames:
+            yield (frame.opaque if isinstance(frame.opaque, int) else number), frame
+
+
+def _hearing(heard: Heard | None) -> AbstractContextManager[object]:
+    return listening(heard) if heard is not None else nullcontext()
 
 
 def account_of(container: InputContainer, stream: VideoStream) -> Account:
