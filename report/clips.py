@@ -199,6 +199,8 @@ class _Film:
         self._video.height, self._video.width = self._size
         self._video.pix_fmt = "yuv420p"
         self._video.codec_context.time_base = _CLOCK
+        # x264 cuts pictures into as many parts as it has threads: other bytes on each machine, and larger ones.
+        self._video.codec_context.thread_count = 1
         self._audio = self._container.add_stream("aac", rate=48000, layout="stereo") if sound else None
         self._heard = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 
 import av
 import pytest
@@ -46,6 +47,21 @@ def test_a_clip_holds_the_frames_on_the_screen(tmp_path, video, start, end, firs
     assert numbers == list(range(first, last + 1))
     assert seconds == pytest.approx([i / 25 for i in range(len(numbers))], abs=1e-3)
     assert [entry.name for entry in tmp_path.iterdir()] == ["clip.mp4"], "nothing unfinished stays"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processors are given to a process on Linux only")
+def test_a_clip_has_the_same_bytes_on_any_number_of_processors(tmp_path):
+    tall, usual = write_video(tmp_path / "tall.mp4", 10, size=(288, 160)), os.sched_getaffinity(0)
+    if len(usual) < 2:
+        pytest.skip("one processor only")
+    made = set()
+    try:
+        for processors in (usual, {min(usual)}):
+            os.sched_setaffinity(0, processors)
+            made.add(cut_clips(tall, [Clip("Run", 0, 0.4, "clip.mp4")], tmp_path / "clips")[0].read_bytes())
+    finally:
+        os.sched_setaffinity(0, usual)
+    assert len(made) == 1
 
 
 def test_overlapping_clips_of_one_pass_with_sound(tmp_path, video):
