@@ -9,6 +9,7 @@ import stat
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from .errors import DataError
 
@@ -28,7 +29,9 @@ def is_file(path: Path) -> bool:
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write a file under a temporary name, flush it to the disk, then rename it and flush its folder, which is made.
+    """Write a file that gets its name when it is whole and flushed to the disk; its folder is made, and flushed after.
+
+    A new file never has another name, so that who is killed leaves nothing; one that is there is replaced by a rename.
 
     Raises:
         DataError: The folder is not writable or the disk is full; nothing is left behind.
@@ -38,44 +41,49 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     with writing(path):
         make_room(path)
         try:
-            _write_nameless(temporary, content.encode() if isinstance(content, str) else content)
-            put_in_place(temporary, path)
+            if _write_nameless(path, temporary, content.encode() if isinstance(content, str) else content):
+                sync_folder(path.parent)
+            else:
+                put_in_place(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
 
 
-def _write_nameless(path: Path, content: bytes) -> None:
-    """Write a file that has no name until it is whole, so that who is killed leaves nothing."""
+def _write_nameless(path: Path, temporary: Path, content: bytes) -> bool:
+    """Write a file that has no name until it is whole; whether it has its own now, or the temporary one."""
     if not hasattr(os, "O_TMPFILE"):
-        return _write_named(path, content)
+        return _write_named(temporary, content)
     try:
         handle = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
     except OSError as error:
         if error.errno not in _NO_NAMELESS:
             raise
-        return _write_named(path, content)
+        return _write_named(temporary, content)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-        path.unlink(missing_ok=True)
-        try:
-            # With a folder's number, which an absolute path makes void, Python asks for the link to be followed.
-            os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=file.fileno(), follow_symlinks=True)
-        except FileExistsError:  # another process writes the same, whole as well
-            return None
-        except OSError as error:
-            if error.errno not in _NO_NAMELESS:
-                raise
-            return _write_named(path, content)
-    return None
+        temporary.unlink(missing_ok=True)
+        for name in (path, temporary):
+            try:
+                # With a folder's number, which an absolute path makes void, Python asks for the link to be followed.
+                os.link(f"/proc/self/fd/{file.fileno()}", name, src_dir_fd=file.fileno(), follow_symlinks=True)
+                return name is path
+            except FileExistsError:  # it is to be replaced, or another process writes the same, whole as well
+                continue
+            except OSError as error:
+                if error.errno not in _NO_NAMELESS:
+                    raise
+                return _write_named(temporary, content)
+    return False
 
 
-def _write_named(path: Path, content: bytes) -> None:
-    with open(path, "wb") as file:
+def _write_named(temporary: Path, content: bytes) -> Literal[False]:
+    with open(temporary, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    return False
 
 
 def put_in_place(temporary: Path, path: Path) -> None:

@@ -96,7 +96,7 @@ def begun(
         folder = new_run(begin.root, name) if first_process() else begin.root / name
     held = only_one(folder, wait=False) if begin.into is None and first_process() else nullcontext()
     with held:
-        if begin.into is None and first_process():
+        if first_process():
             remove_unfinished(folder)
         if not resuming and first_process():
             write_settings(folder, settings, data, origins)

@@ -26,6 +26,7 @@ from .messages import logger
 from .narrowing import as_int, as_table, is_table
 from .processes import is_held
 from .settings_table import Kind, read_toml
+from .temporary_names import remove_unfinished, unfinished_path
 
 SETTINGS = "settings.toml"
 ENVIRONMENT = "environment.json"
@@ -75,8 +76,10 @@ def new_folder(parent: Path) -> Path:
 
 def point_latest(root: Path, folder: Path) -> None:
     """Let `<root>/latest` be a link to `folder`; where links cannot be made the newest folder is found by its time."""
-    link, temporary = root / "latest", root / f".latest.{os.getpid()}"
+    link = root / "latest"
+    temporary = unfinished_path(link)
     try:
+        remove_unfinished(root)
         temporary.symlink_to(folder.resolve().relative_to(root.resolve()))
         os.replace(temporary, link)
         sync_folder(root)

@@ -17,6 +17,7 @@ from thas.core.processes import is_held, only_one
 from thas.core.resume import MAY_CHANGE, Begin, begun
 from thas.core.run_settings import RunData, read_settings, write_settings
 from thas.core.runs import find_interrupted, find_run, is_finished, kind_of, new_run, point_latest
+from thas.core.temporary_names import unfinished_path
 from thas.image_has.settings import ImageSettings
 from thas.temporal_has.settings import Settings
 
@@ -214,6 +215,25 @@ def test_headers_are_read_without_torch(tmp_path):
             read_header(tmp_path / CHECKPOINT)
     with pytest.raises(CheckpointError, match="there is no weights file"):
         read_header(tmp_path / "none")
+
+
+def test_what_killed_processes_left_in_a_run_and_beside_it_is_removed(tmp_path):
+    root = tmp_path / "runs"
+    run = make_run(root, epoch=1)
+    settings, data = read_settings(run, type(SETTINGS))
+    for begin in (Begin(root, run), Begin(root, into=run)):  # resumed, and of a sweep, which holds the folder itself
+        (run / f".{CHECKPOINT}.part").write_text("whole, but not in its place")
+        with begun(begin, settings, data, name="mine"):
+            assert sorted(path.name for path in run.glob(".*.part")) == []
+    dead = multiprocessing.get_context("spawn").Process(target=int)
+    dead.start()
+    dead.join()
+    left = unfinished_path(root / "latest")
+    left = left.with_name(left.name.replace(f".{os.getpid()}-", f".{dead.pid}-"))
+    left.symlink_to("mine/nowhere")
+    point_latest(root, run)
+    assert (root / "latest").resolve() == run.resolve()
+    assert sorted(path.name for path in root.iterdir()) == ["latest", "mine"]
 
 
 def test_the_clock_may_go_back(tmp_path, monkeypatch):

@@ -32,17 +32,49 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 def test_a_file_and_then_its_folder_are_flushed_before_it_counts_as_written(tmp_path, monkeypatch):
     done = []
-    flush, rename = os.fsync, os.replace
+    flush, rename, link = os.fsync, os.replace, os.link
 
     def flushed(handle):
         done.append("folder" if os.path.isdir(f"/proc/self/fd/{handle}") else "file")
         flush(handle)
 
+    def linked(opened, name, **options):
+        done.append("link" if not os.path.lexists(name) else "there")
+        link(opened, name, **options)
+
     monkeypatch.setattr(os, "fsync", flushed)
     monkeypatch.setattr(os, "replace", lambda a, b: done.append("rename") or rename(a, b))
+    monkeypatch.setattr(os, "link", linked)
     write_atomically(tmp_path / "a.txt", "x")
+    new = ["file", "link", "folder"] if hasattr(os, "O_TMPFILE") else ["file", "file", "rename", "folder"]
+    assert done == new
+    done.clear()
+    write_atomically(tmp_path / "a.txt", "yy")
+    assert done[0] == "file"
     assert done[-3:] == ["file", "rename", "folder"]
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert (os.listdir(tmp_path), (tmp_path / "a.txt").read_text()) == (["a.txt"], "yy")
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="files without a name are Linux's")
+def test_a_new_file_never_has_another_name(tmp_path, monkeypatch):
+    """So that who is killed leaves nothing in a folder that nobody comes to again."""
+    seen = set()
+
+    def looking(name):
+        action = getattr(os, name)
+
+        def look(*parts, **options):
+            seen.update(os.listdir(tmp_path))
+            done = action(*parts, **options)
+            seen.update(os.listdir(tmp_path))
+            return done
+
+        monkeypatch.setattr(os, name, look)
+
+    for name in ("fsync", "link", "unlink", "replace"):
+        looking(name)
+    write_atomically(tmp_path / "a.txt", "x")
+    assert seen == {"a.txt"}
 
 
 @pytest.mark.parametrize("refused", [errno.EOPNOTSUPP, errno.EISDIR])
@@ -164,16 +196,19 @@ from contextlib import nullcontext
 from thas import cli
 from thas.core.interruptions import raising_on_sigterm
 who, how = sys.argv[1:]
+def work(seconds):
+    for _ in range(10 * seconds):
+        time.sleep(0.1)  # a signal that comes just before one sleep is acted upon after it
 def slow(tokens=(), *, debug=False):
     try:
         with nullcontext() if who == "command" else raising_on_sigterm():  # as around a training
             try:
                 print("ready", flush=True)  # inside: the signal may come before the next line
-                time.sleep(20)
+                work(20)
             except KeyboardInterrupt as error:
                 try:
                     print(type(error).__name__, flush=True)
-                    time.sleep(20 * (how == "twice"))
+                    work(20 * (how == "twice"))
                 except KeyboardInterrupt:
                     print("not at once", flush=True)
                 raise
