@@ -110,9 +110,13 @@ def read_run(folder: Path) -> RunContent:
         protocol=settings.eval.protocol,
         told=LabelsTold.from_json(facts["labels_told"]) if facts.get("labels_told") else None,
         facts={shown: str(facts[name]) for name, shown in found.items() if facts.get(name)}
-        | {"hidden in training": f"{settings.hide.probability:g} of the segments"},
+        | {"hidden in training": _hidden(settings.hide.probability)},
         notes=notes,
     )
+
+
+def _hidden(probability: float) -> str:
+    return f"{100 * probability:g} % of the segments" if probability else "nothing"
 
 
 def _known(

@@ -148,7 +148,7 @@ def write_image_page(path: Path, runs: Sequence[ImageRun], *, title: str = "", m
             ),
         )
     )
-    html = document(title, element("main", *sections), data={}, scripts=("images.js",))
+    html = document(title, element("main", *sections), data={}, scripts=("common.js", "images.js"))
     write_atomically(Path(path), html)
     return Path(path)
 

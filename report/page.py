@@ -22,7 +22,7 @@ from .stills import make_stills
 from .video_data import Judged, judged, videos_object
 
 #: Read and joined in this order.
-SCRIPTS = ("data.js", "timeline.js", "marks.js", "card.js", "list.js", "main.js")
+SCRIPTS = ("data.js", "timeline.js", "marks.js", "card.js", "list.js", "common.js", "main.js")
 
 # Nothing may be fetched but the videos and pictures that lie beside the page.
 _POLICY = (

@@ -130,15 +130,15 @@ def score_section(runs: Sequence[Judged], scorings: Sequence[Scoring | None]) ->
     if not present:
         return Markup("")
     first = present[0][1]
-    lines: list[list[str]] = []
+    lines: list[list[str | Markup]] = []
     for run, assessment in present:
         scores = assessment.scores
         lines.append([run.name, *(_percent(v) for v in scores.map), _percent(scores.average)])
         if assessment.interval is not None:
             interval = assessment.interval
-            spans = [f"{_percent(a)} to {_percent(b)}" for a, b in zip(interval.low, interval.high, strict=True)]
-            ends = f"{_percent(interval.average[0])} to {_percent(interval.average[1])}"
-            lines.append(["95 % over other videos", *spans, ends])
+            ends = [*zip(interval.low, interval.high, strict=True), interval.average]
+            spans = [element("span", f"{_percent(low)} to {_percent(high)}", class_="range") for low, high in ends]
+            lines.append(["95 % over other videos", *spans])
     best = max(first.baselines, key=lambda guess: guess.average)
     lines.append([f"blind: {best.name}", *(_percent(v) for v in best.map), _percent(best.average)])
     heading = ["mAP, % at IoU", *(f"{t:g}" for t in first.scores.thresholds), "mean"]

@@ -96,6 +96,35 @@ def test_both_schemes_at_both_widths(tmp_path, opened, width, scheme):
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != background
 
 
+def test_a_table_wider_than_a_phone_says_so_and_keeps_its_names(tmp_path, opened):
+    page = opened(
+        write_page(tmp_path / "page.html", [make_run(), make_run("a second run of a longer name")]), width=390
+    )
+    table = page.locator("#scores .scroll")
+    assert table.evaluate("e => [e.classList.contains('cut'), e.tabIndex]") == [True, 0]
+    assert "scroll sideways" in table.evaluate("e => getComputedStyle(e, '::after').content")
+    name = table.locator("tbody th").first
+    before = name.bounding_box()
+    table.evaluate("e => e.scrollLeft = 1000")
+    assert table.evaluate("e => e.scrollLeft") > 40
+    assert name.bounding_box() == before, "the names stay where they were"
+    assert before["width"] > 90, "and are no column of letters"
+    page.set_viewport_size({"width": 1280, "height": 900})
+    until(page, "!document.querySelector('.scroll.cut')")
+    assert table.evaluate("e => [e.tabIndex, getComputedStyle(e, '::after').content]") == [-1, "none"]
+
+
+def test_cards_are_as_high_before_they_are_drawn_as_after(tmp_path, opened):
+    run = make_run()
+    page = opened(write_page(tmp_path / "page.html", [run]), height=200)
+    last = page.locator("article.video canvas").last
+    before = last.bounding_box()["height"]
+    assert last.evaluate("e => e.width") == 300, "not drawn yet"
+    last.scroll_into_view_if_needed()
+    until(page, "[...document.querySelectorAll('article.video canvas')].at(-1).width > 300")
+    assert last.bounding_box()["height"] == before
+
+
 def test_a_click_seeks_and_what_plays_lights_up(tmp_path, opened):
     (tmp_path / "my videos #1").mkdir()
     video = write_video(tmp_path / "my videos #1" / "good & bad.mp4", 500, fps=25, options={"g": "25"})
@@ -109,8 +138,10 @@ def test_a_click_seeks_and_what_plays_lights_up(tmp_path, opened):
     assert page.evaluate("document.querySelector('video').currentTime") == pytest.approx(4, abs=0.1)
     page.wait_for_selector(".row.lit")
     assert card.locator(".row.lit").count() == 1
+    assert card.locator(".add").inner_text() == "Add at 00:04.0", "what is added is added at this moment"
     page.evaluate("document.querySelector('video').currentTime = 10")
     until(page, "!document.querySelector('.row.lit')")
+    assert card.locator(".add").inner_text() == "Add at 00:10.0"
     card.locator(".go").first.click()
     until(page, "Math.abs(document.querySelector('video').currentTime - 2) < 0.1")
     card.focus()

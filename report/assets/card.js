@@ -23,6 +23,7 @@ class Card {
       this.rows,
     );
     this.canvas.setAttribute("aria-label", this.words());
+    this.canvas.style.height = `${layout(video, this.options()).height}px`; // so that nothing moves when it is drawn
     this.canvas.addEventListener("pointermove", (event) => this.tell(event));
     this.canvas.addEventListener("pointerleave", () => (this.readout.textContent = ""));
     this.canvas.addEventListener("click", (event) => this.click(event));
@@ -167,10 +168,9 @@ class Card {
     );
     const pick = el("select", { ariaLabel: "action to add" }, ...D.classes.map((name, i) => el("option", { value: i, selected: video.l[0] === i }, name)));
     const adding = el("div", { className: "row" }, el("span", { className: "what" }, "Missed an action?"), pick,
-      el("button", { type: "button", onclick: () => this.addHere(Number(pick.value)) }, `Add at ${clock(this.now ?? 0)}`),
+      el("button", { type: "button", className: "add", onclick: () => this.addHere(Number(pick.value)) }),
       el("button", { type: "button", className: "point", title: "a click on the action, without a length, to learn from",
-        onclick: () => { marks.add(video, Number(pick.value), this.now ?? 0, this.now ?? 0); this.refresh(); } },
-        `Point at ${clock(this.now ?? 0, 2)}`));
+        onclick: () => { marks.add(video, Number(pick.value), this.now ?? 0, this.now ?? 0); this.refresh(); } }));
     // What had the focus keeps it, though it is made anew; a field that is being left does not.
     const stops = () => [...this.rows.querySelectorAll("[tabindex], button, select")];
     const held = stops().indexOf(document.activeElement);
@@ -215,9 +215,11 @@ class Card {
     marks.add(this.video, c, start, Math.min(this.video.d, start + long));
     this.refresh();
   }
-  /** The detection that plays lights up. */
+  /** The detection that plays lights up, and what can be added is added at this moment. */
   light() {
     if (this.rows.hidden) return;
+    this.rows.querySelector(".add").textContent = `Add at ${clock(this.now ?? 0)}`;
+    this.rows.querySelector(".point").textContent = `Point at ${clock(this.now ?? 0, 2)}`;
     for (const line of this.rows.querySelectorAll("[data-index]")) {
       const index = Number(line.getAttribute("data-index"));
       const [, start, end] = this.video.r[0].d[index];

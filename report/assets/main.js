@@ -1,17 +1,10 @@
-// Light or dark, the keyboard, printing.
+// The keyboard, printing.
 const KEYS = [
   ["/", "search"], ["j k", "next, previous video"], ["space", "play, pause"], ["← →", "a second back, on"], ["Enter", "to the next detection; on a row, to it"], ["↑ ↓", "from row to row"], ["y n", "mark the detection at this moment right, wrong"],
   ["[ ]", "set its start, its end to this moment"], ["e", "show its detections"], ["s", "save what is marked"], ["?", "this help"],
 ];
 
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  document.getElementById("theme").textContent = theme === "dark" ? "Light" : "Dark";
-  list.redraw();
-}
-const darkByDefault = matchMedia("(prefers-color-scheme: dark)");
-document.getElementById("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
-darkByDefault.addEventListener("change", (event) => setTheme(event.matches ? "dark" : "light"));
+afterTheme = () => list.redraw();
 document.getElementById("save").addEventListener("click", () => marks.save());
 
 const help = el("dialog", { id: "help" }, el("h2", {}, "Keys"),
@@ -58,6 +51,7 @@ function moveEnd(card, which) {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
+  if (event.target.matches(".scroll") && event.key.startsWith("Arrow")) return; // a table that goes on at the side
   const typing = event.target.closest("input, select, textarea");
   if (typing) {
     if (event.key === "Escape") typing.blur();
@@ -108,6 +102,4 @@ addEventListener("beforeprint", () => paper(true));
 addEventListener("afterprint", () => paper(false));
 matchMedia("print").addEventListener("change", (event) => paper(event.matches));
 
-document.documentElement.dataset.theme = darkByDefault.matches ? "dark" : "light";
-document.getElementById("theme").textContent = darkByDefault.matches ? "Light" : "Dark";
 list.build(document.getElementById("videos"));
