@@ -14,7 +14,7 @@ from .training_bar import TrainingBar
 from .typed_settings import parse_set
 
 if TYPE_CHECKING:
-    from ..core.failures import Failure
+    from ..core.errors import Failure
     from ..features.extract import Estimate
     from ..temporal_has.chain import ChainResult
     from ..temporal_has.chain_plan import Plan

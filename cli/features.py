@@ -15,7 +15,7 @@ from .features_output import report_features
 from .options import OUT, DataRoot, Printed, also
 
 if TYPE_CHECKING:
-    from ..core.failures import Failure
+    from ..core.errors import Failure
     from ..features.extract import Estimate, ExtractionResult
 
 

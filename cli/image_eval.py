@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from ..core.errors import listing
+from ..core.errors import failure_lines, listing
 from .console import note, out, print_json, progress, say, warn
 from .image_network import image_changes, untrained
 from .image_output import account_for, against_centred, score_table
@@ -75,7 +75,6 @@ def image_eval(
     runs_or_weights
         The same as --run: several are averaged, as in the paper's ensemble.
     """
-    from ..core.failures import failure_lines
     from ..image_has.evaluate import ScoredImages, evaluate
     from ..image_has.evaluation_pictures import draw_predictions
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ..core.errors import UsageError, listing
+from ..core.errors import UsageError, listing, reasons
 from ..core.runs import WEIGHTS
 from .console import note, print_json, progress, say
 from .image_network import image_changes, untrained
@@ -68,7 +68,6 @@ def image_localize(
     photos
         Image files, or folders of them.
     """
-    from ..core.failures import reasons
     from ..image_has.localizer import Localizer
     from ..image_has.photographs import box_photographs, find_photographs
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..core.errors import PartialFailure, ThasError, plural
+from ..core.errors import Failure, PartialFailure, ThasError, failure_lines, plural
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..core.failures import Failure
     from ..image_has.scores import ImageScores
 
 
 def account_for(problems: list[Failure], one: str, many: str, *, rest: bool = True) -> None:
     """End with exit code 3 if inputs failed, with 1 if no `rest` is done; `one` and `many` say how they did."""
-    from ..core.failures import failure_lines
-
     if problems:
         lines = failure_lines(problems)
         error = PartialFailure if rest else ThasError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from ..core.data_options import ChosenVideos
-from ..core.errors import PartialFailure, ThasError, UsageError, listing, plural
+from ..core.errors import PartialFailure, ThasError, UsageError, listing, plural, reasons
 from ..core.spread import Spread
 from .console import note, print_json, print_json_line, progress, say, warn
 from .eval_output import say_told
@@ -252,7 +252,6 @@ def _dataset(
     *,
     json: bool,
 ) -> int:
-    from ..core.failures import reasons
     from ..temporal_has.results import write_result
     from ..temporal_has.runs import localize_dataset, result_folder
 

@@ -1,12 +1,15 @@
 """The errors a user can cause or meet, each carrying its subject.
 
 One short tree. Every error says three things: what went wrong and where, why, and the next command to type. The
-command line prints them as three lines and exits with `exit_code`; from Python they are ordinary exceptions.
+command line prints them as three lines and exits with `exit_code`; from Python they are ordinary exceptions. A
+`Failure` is what could not be used or done and did not end the rest: of videos, images, features, trainings alike.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 
@@ -126,3 +129,49 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     # Of a short name two letters that changed places are half of it; and case is no letter.
     close = close or [one for one in known if sorted(one.casefold()) == sorted(name.casefold())]
     return f"did you mean {close[0]!r}?" if close else f"known: {listing(known, 20)}"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One of many inputs, or pieces of work, that failed.
+
+    Attributes:
+        subject: Its name: a video, an image, a class.
+        what: A few words that are the same for all of its kind, or the stage at which it failed: "find", "open",
+            "scan", "plan", "decode", "network" or "write" of a video.
+        why: What exactly, in one line.
+        frames: Of a video, the frames that came before.
+        next: What to do about it.
+    """
+
+    subject: str
+    what: str
+    why: str = ""
+    frames: int = 0
+    next: str = ""
+
+    def __str__(self) -> str:
+        return "; ".join(part for part in (self.what, self.why) if part)
+
+
+def reasons(failures: Iterable[Failure]) -> dict[str, str]:
+    """Why, by name.
+
+    >>> reasons([Failure("match", "open", "the file is empty")])
+    {'match': 'the file is empty'}
+    """
+    return {one.subject: one.why for one in failures}
+
+
+def failure_lines(failures: Iterable[Failure], most: int = 3) -> list[str]:
+    """One line a kind of failure: how often, and the first few by name.
+
+    >>> failure_lines([Failure("a.jpg", "broken image"), Failure("b.jpg", "broken image")])
+    ['2 x broken image: a.jpg, b.jpg']
+    """
+    failures = list(failures)
+    lines: list[str] = []
+    for what, count in Counter(one.what for one in failures).items():
+        named = [f"{one.subject} ({one.why})" if one.why else one.subject for one in failures if one.what == what]
+        lines.append(f"{count} x {what}: {listing(named, most)}")
+    return lines

@@ -14,8 +14,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
-from .errors import Terminated, ThasError, UsageError
-from .failures import Failure
+from .errors import Failure, Terminated, ThasError, UsageError
 from .files import writing
 from .messages import Forwarded, logger
 

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .._version import __version__
-from .errors import UsageError
-from .failures import Failure
+from .errors import Failure, UsageError
 from .files import writing
 from .messages import collected, logger
 from .processes import Job, Result, Work, attempt

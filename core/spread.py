@@ -6,8 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .errors import UsageError
-from .failures import Failure
+from .errors import Failure, UsageError
 from .processes import Job, Result, Work, cores, run_jobs
 
 

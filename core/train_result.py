@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from .errors import plural
-from .failures import Failure, reasons
+from .errors import Failure, plural, reasons
 from .log import LOG, best_epoch, read_log
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.errors import DataError
-from ..core.failures import Failure
+from ..core.errors import DataError, Failure
 from .dataset import Dataset
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.failures import Failure
+from ..core.errors import Failure
 
 
 @dataclass(frozen=True)

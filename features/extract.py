@@ -7,8 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import FeatureError, UsageError
-from ..core.failures import Failure
+from ..core.errors import Failure, FeatureError, UsageError
 from ..core.files import writing
 from ..core.messages import logger
 from ..core.progress import Progress, silent

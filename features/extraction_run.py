@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.errors import FeatureError
-from ..core.failures import Failure
+from ..core.errors import Failure, FeatureError
 from ..core.files import writing
 from ..core.progress import Progress
 from .cache_writer import FeatureWriter

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..core.errors import UsageError
-from ..core.failures import Failure
+from ..core.errors import Failure, UsageError
 from .clips import Sampler
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.failures import Failure
+from ..core.errors import Failure
 from ..core.files import write_atomically
 from ..core.tables import csv_text
 

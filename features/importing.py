@@ -10,8 +10,7 @@ from typing import Literal
 import numpy as np
 
 from .._version import __version__
-from ..core.errors import FeatureError, ThasError, UsageError, counted, listing
-from ..core.failures import Failure
+from ..core.errors import Failure, FeatureError, ThasError, UsageError, counted, listing
 from ..core.files import cannot_write
 from ..core.json_files import load_json
 from ..core.messages import logger

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._version import __version__
-from ..core.errors import FeatureError, ThasError, plural
-from ..core.failures import Failure
+from ..core.errors import Failure, FeatureError, ThasError, plural
 from ..core.files import writing
 from ..core.messages import logger
 from ..core.progress import Progress

@@ -18,8 +18,7 @@ import torch
 
 from .._version import __version__
 from ..core.checkpoints import CHECKPOINT, packed
-from ..core.errors import DataError, UsageError, listing, plural
-from ..core.failures import Failure
+from ..core.errors import DataError, Failure, UsageError, listing, plural
 from ..core.files import write_atomically, writing
 from ..core.log import LOG, Epoch, read_log
 from ..core.progress import Progress, silent

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.failures import Failure
+from ..core.errors import Failure
 from ..core.progress import Progress, silent
 from .clips import ClipPlan
 from .decode import Decoder

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import DataError
-from ..core.failures import Failure
+from ..core.errors import DataError, Failure
 from ..core.files import write_atomically
 from ..core.hash_lists import read_hashes, refuse_changed
 from ..core.json_files import load_json

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.errors import DataError, UsageError, listing, suggestion
-from ..core.failures import Failure
+from ..core.errors import DataError, Failure, UsageError, listing, suggestion
 from ..core.plugins import is_reader, not_a, read_by_plugin
 from ..core.reading import reading
 from ..core.tables import opened

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..core.errors import DataError, UsageError
-from ..core.failures import Failure
+from ..core.errors import DataError, Failure, UsageError
 from ..core.files import write_atomically
 from ..core.progress import Stage, unseen
 from ..core.run_settings import read_settings

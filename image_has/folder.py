@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import DataError, suggestion
-from ..core.failures import Failure
+from ..core.errors import DataError, Failure, suggestion
 from ..core.tables import decimal, find_table, table_rows
 from .decode import image_size
 from .images import IMAGE_SUFFIXES, NO_IMAGES, ImageTable, class_folders, clean_boxes

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import DataError
-from ..core.failures import Failure
+from ..core.errors import DataError, Failure
 from ..core.reading import reading
 from ..core.tables import number as decimal
 from ..core.tables import opened, whole

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import DataError, listing
-from ..core.failures import Failure
+from ..core.errors import DataError, Failure, listing
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..core.errors import DataError
-from ..core.failures import Failure
+from ..core.errors import DataError, Failure
 from ..core.pictures import MOST_PIXELS
 from .decode import read_image
 from .images import ImageTable

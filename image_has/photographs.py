@@ -15,8 +15,7 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from ..core.errors import DataError, UsageError, listing
-from ..core.failures import Failure
+from ..core.errors import DataError, Failure, UsageError, listing
 from ..core.files import write_atomically
 from ..core.messages import logger
 from ..core.progress import Progress, silent

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Never
 
 from ..core.data_options import DataOptions
-from ..core.errors import listing, plural
-from ..core.failures import failure_lines
+from ..core.errors import failure_lines, listing, plural
 from ..core.log import LOG, Epoch, Event, OnEvent, Seen, Started, read_log
 from ..core.messages import logger
 from ..core.resume import Begin, begun

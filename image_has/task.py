@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..core.dropping import dropped
-from ..core.errors import DataError
-from ..core.failures import Failure
+from ..core.errors import DataError, Failure
 from ..core.narrowing import as_list
 from ..core.runners import Runner
 from ..core.task import Step, Verdict

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from ..core.checkpoints import CHECKPOINT, OLD_CHECKPOINT, read_header
-from ..core.errors import CheckpointError, DataError, UsageError
-from ..core.failures import Failure
+from ..core.errors import CheckpointError, DataError, Failure, UsageError
 from ..core.log import Epoch
 from ..core.narrowing import as_int
 from ..core.runners import choose_runner

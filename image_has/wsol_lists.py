@@ -8,8 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..core.errors import DataError
-from ..core.failures import Failure
+from ..core.errors import DataError, Failure
 from ..core.reading import reading
 from ..core.tables import opened
 from .images import NO_IMAGES, ImageTable, clean_boxes

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.failures import Failure
+from ..core.errors import Failure
 from ..core.files import write_atomically
 from ..core.messages import logger
 from ..core.narrowing import as_list

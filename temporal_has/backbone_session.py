@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..core.failures import Failure
+from ..core.errors import Failure
 from ..core.progress import Progress, silent
 from ..core.resume import Begin, begun
 from ..core.run_settings import RunData, read_settings

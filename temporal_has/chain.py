@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.data_options import VideoOptions
-from ..core.errors import DataError
-from ..core.failures import Failure, reasons
+from ..core.errors import DataError, Failure, reasons
 from ..core.files import write_atomically
 from ..core.messages import without
 from ..core.presets import resolve_settings

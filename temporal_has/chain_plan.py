@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..core.errors import CheckpointError, DataError, plural
-from ..core.failures import Failure
+from ..core.errors import CheckpointError, DataError, Failure, plural
 from ..core.weight_catalogue import CATALOGUE, WITHOUT_THEM
 from ..core.weight_store import stored
 from ..datasets.dataset import Dataset

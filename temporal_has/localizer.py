@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..core.devices import choose_device
-from ..core.errors import CheckpointError, FeatureError, UsageError, VideoError
-from ..core.failures import Failure
+from ..core.errors import CheckpointError, Failure, FeatureError, UsageError, VideoError
 from ..core.progress import Progress, silent
 from ..core.run_settings import read_settings
 from ..core.segments import Segments

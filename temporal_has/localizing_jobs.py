@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..core.failures import Failure
+from ..core.errors import Failure
 from ..core.progress import Progress, silent
 from ..core.segments import Segments
 from ..core.spread import Spread

@@ -12,8 +12,7 @@ import numpy as np
 
 from .._version import __version__
 from ..core import hdf5
-from ..core.errors import DataError, plural
-from ..core.failures import Failure
+from ..core.errors import DataError, Failure, plural
 from ..core.file_names import file_name
 from ..core.files import need_room, write_atomically
 from ..core.narrowing import as_list, is_table, to_float

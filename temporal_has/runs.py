@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..core.data_options import ChosenVideos
-from ..core.errors import DataError, FeatureError, counted, plural
-from ..core.failures import Failure
+from ..core.errors import DataError, Failure, FeatureError, counted, plural
 from ..core.log import LOG, read_log, stopped_early
 from ..core.narrowing import is_texts
 from ..core.progress import Progress, silent

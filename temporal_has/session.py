@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.data_options import VideoOptions
-from ..core.errors import ThasError, counted, plural
-from ..core.failures import Failure
+from ..core.errors import Failure, ThasError, counted, plural
 from ..core.log import LOG, Decided, Epoch, Event, OnEvent, Started, convergence, read_log
 from ..core.messages import logger
 from ..core.resume import Begin, begun

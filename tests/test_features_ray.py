@@ -13,8 +13,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from thas.core.errors import FeatureError, UsageError
-from thas.core.failures import Failure
+from thas.core.errors import Failure, FeatureError, UsageError
 from thas.core.messages import collected
 from thas.features import FeatureCache
 from thas.features.backbones import Backbone, register

@@ -7,8 +7,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from thas.core.errors import DataError
-from thas.core.failures import failure_lines
+from thas.core.errors import DataError, failure_lines
 from thas.image_has.folder import read_folder
 from thas.image_has.ilsvrc import read_annotation, read_ilsvrc
 from thas.image_has.images import ImageTable, clean_boxes

@@ -12,8 +12,7 @@ import pytest
 
 from thas.cli import run
 from thas.core.data_options import VideoOptions
-from thas.core.errors import DataError, UsageError
-from thas.core.failures import Failure
+from thas.core.errors import DataError, Failure, UsageError
 from thas.core.processes import only_one, run_jobs
 from thas.core.runs import find_run
 from thas.core.spread import Spread
