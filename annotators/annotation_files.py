@@ -9,8 +9,7 @@ from pathlib import Path
 from ..core.errors import DataError, listing, plural
 from ..core.spreadsheets import is_spreadsheet, read_sheet
 from ..core.tables import is_table, opened, split_heading, table_rows
-from ..eval.activitynet_files import read_activitynet
-from ..eval.annotation_table import AnnotationTable
+from ..eval.activitynet_files import AnnotationTable, read_activitynet
 from ..eval.annotations import Annotations, joined
 from ..eval.parsing import HEADINGS, interval, text_lines
 from .events import NOTHING_SAID, ReadingOptions

@@ -17,11 +17,10 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ..core.errors import DataError, listing, plural
-from ..core.json_files import parse_json
+from ..core.json_files import parse_json, parse_xml
 from ..core.segments import Segments
 from ..core.tables import number as finite
 from ..core.tables import whole
-from ..core.xml_files import parse_xml
 from .events import Found, ReadingOptions
 from .texts import csv_rows, json_of, list_in, table_in, text_in, text_of, xml_text
 

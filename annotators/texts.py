@@ -13,9 +13,8 @@ from typing import cast
 from xml.etree import ElementTree
 
 from ..core.errors import DataError
-from ..core.json_files import parse_json
+from ..core.json_files import parse_json, parse_xml
 from ..core.tables import not_text
-from ..core.xml_files import parse_xml
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -22,9 +22,8 @@ from thas.core.resume import TRACELESS, Begin
 from thas.core.run_settings import read_settings
 from thas.eval.boxes import paired_interval
 from thas.image_has.evaluate import Evaluation, ScoredImages, evaluate
-from thas.image_has.evaluation_pictures import picture_of, spread_rows
 from thas.image_has.localizer import Localizer
-from thas.image_has.pictures import save_picture, side_by_side
+from thas.image_has.pictures import picture_of, save_picture, side_by_side, spread_rows
 from thas.image_has.session import train_run
 from thas.image_has.settings import ImageSettings
 

@@ -91,7 +91,7 @@ def extract_features(
         if not typed and backbone_for(backbone, weights) == "c3d":
             spacing |= preset_table(dataset, "features")
     else:
-        from ..features.named_videos import named_videos
+        from ..features.video_files import named_videos
 
         files = named_videos(videos or [])
         folder = out or Path("features")

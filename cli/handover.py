@@ -197,7 +197,7 @@ def plot(
     all_
         All candidates, overlapping or not, instead of the few that are sure and apart.
     """
-    from ..report.video_plot import plot_video
+    from ..report.video_page import plot_video
 
     path = out_ or Path(f"{video.replace('/', '_')}.svg")
     folders = [find_run(run, root=runs.runs), *([find_run(run_b, root=runs.runs)] if run_b is not None else [])]

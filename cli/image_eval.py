@@ -7,8 +7,7 @@ from typing import Annotated
 
 from ..core.errors import failure_lines, listing
 from .console import note, out, print_json, progress, say, warn
-from .image_network import image_changes, untrained
-from .image_output import account_for, against_centred, score_table
+from .image_output import account_for, against_centred, image_changes, score_table, untrained
 from .options import (
     DATASET,
     SEED,
@@ -76,7 +75,7 @@ def image_eval(
         The same as --run: several are averaged, as in the paper's ensemble.
     """
     from ..image_has.evaluate import ScoredImages, evaluate
-    from ..image_has.evaluation_pictures import draw_predictions
+    from ..image_has.pictures import draw_predictions
 
     changes = image_changes(scored.set_, how, also=("eval.",))
     sources = [*(runs_or_weights or []), *(networks.run or [])]

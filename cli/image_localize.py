@@ -10,8 +10,7 @@ from cyclopts import Parameter
 from ..core.errors import UsageError, listing, reasons
 from ..core.runs import WEIGHTS
 from .console import note, print_json, progress, say
-from .image_network import image_changes, untrained
-from .image_output import account_for
+from .image_output import account_for, image_changes, untrained
 from .options import OUT, SET, Boxing, Device, ImageRuns, Library, Members, Printed, Set, also, options
 
 if TYPE_CHECKING:

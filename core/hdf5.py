@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .bounds import ALWAYS_BYTES, MOST_EXPANSION
 from .errors import FeatureError, ThasError
 from .hdf5_structure import check_heaps, check_structure
-from .reading import advice, is_refused, refuse_pipe, said
+from .reading import ALWAYS_BYTES, MOST_EXPANSION, advice, is_refused, refuse_pipe, said
 
 if TYPE_CHECKING:
     import h5py

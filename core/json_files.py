@@ -1,9 +1,10 @@
-"""JSON from anywhere: whatever is wrong with it becomes one named error."""
+"""JSON and XML from anywhere: whatever is wrong with it becomes one named error, and no entity is unfolded."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 from .errors import DataError
 from .tables import opened
@@ -47,3 +48,31 @@ def _without_repeats(pairs: list[tuple[str, object]], name: str) -> dict[str, ob
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))
         raise DataError(f"{name}: {twice!r} is there twice", next="join the two", subject=name)
     return table
+
+
+# An entity that a file declares can unfold to gigabytes, or be another file; no tool that is read here writes one.
+_DECLARATIONS = tuple("<!ENTITY".encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be"))
+
+
+def parse_xml(raw: bytes, name: str, *, next: str = "export the annotations anew") -> ElementTree.Element:
+    """The root of XML that is a file, or a part of one.
+
+    Args:
+        raw: Its bytes.
+        name: What it is, for the message.
+        next: What to do if it cannot be read.
+
+    Raises:
+        DataError: It is not well-formed, cut short, or declares entities.
+    """
+    if any(one in raw for one in _DECLARATIONS):
+        raise DataError(
+            f"{name} declares entities of its own",
+            why="they could unfold to any size, and no annotation tool writes them",
+            next=next,
+            subject=name,
+        )
+    try:
+        return ElementTree.fromstring(raw)
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
+        raise DataError(f"{name} is not whole XML", why=f"{error}; is it cut short?", next=next, subject=name) from None

@@ -12,9 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .bounds import check_archive
 from .errors import DataError, UsageError, listing
-from .reading import advice, refuse_pipe, said
+from .reading import advice, check_archive, refuse_pipe, said
 from .workbook_parts import check_parts
 
 SUFFIXES = frozenset({".xlsx", ".xlsm"})

@@ -1,16 +1,18 @@
 """Trackers: functions of the user's that are told what a training does, for Weights & Biases, MLflow or anything else.
 
-They are no part of a run's settings: nothing of the result depends on them, and a resumed run may have others.
+They are no part of a run's settings: nothing of the result depends on them, and a resumed run may have others. What
+TensorBoard shows, where it is installed, `Scalars` writes.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
-from typing import cast
+from pathlib import Path
+from typing import Protocol, cast
 
 from .errors import UsageError
-from .log import Event, OnEvent
+from .log import Epoch, Event, OnEvent
 from .messages import logger
 from .plugin_imports import typed_attribute
 from .runs import first_process
@@ -64,3 +66,42 @@ def _tracker(name: str) -> OnEvent:
 
 def _no_tracker(name: str, why: str) -> UsageError:
     return UsageError(f"{name} is no tracker", why=why, next="docs/training.md (Trackers) shows two", subject=name)
+
+
+class _Writer(Protocol):
+    """What is used of TensorBoard's."""
+
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int, /) -> None: ...
+    def close(self) -> None: ...
+
+
+FOLDER = "tensorboard"
+
+
+class Scalars:
+    """Writes each epoch's numbers into `<run>/tensorboard`; does nothing where TensorBoard is not installed.
+
+    Args:
+        run: The run's folder.
+        epochs_done: What an earlier session wrote about later epochs no longer counts.
+    """
+
+    def __init__(self, run: Path, *, epochs_done: int = 0) -> None:
+        self._writer: _Writer | None = None
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except Exception:  # absent, or broken, and then it raises whatever it meets: no reason not to train
+            return
+        self._writer = SummaryWriter(str(run / FOLDER), purge_step=epochs_done + 1)
+
+    def add(self, epoch: Epoch) -> None:
+        """Write an epoch's numbers."""
+        if self._writer is not None:
+            for name, value in epoch.known().items():
+                if name != "number":
+                    self._writer.add_scalar(name.replace("validation_", "validation/"), value, epoch.number)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._writer is not None:
+            self._writer.close()

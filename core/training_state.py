@@ -18,8 +18,8 @@ from .log import LOG, Epoch, append_log, cut_log
 from .narrowing import as_float, as_int, as_table
 from .resume import MAY_CHANGE
 from .runners import Runner
-from .scalars import Scalars
 from .task import Learner, Verdict
+from .trackers import Scalars
 
 
 @dataclass(frozen=True)

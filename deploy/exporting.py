@@ -16,8 +16,7 @@ from ..core.weight_store import sha256
 from ..temporal_has.localizer import Localizer
 from ..temporal_has.model import checkpoint_path
 from .networks import ExportedBackbone, ExportedHead, ExportedWhole
-from .onnx_files import needs_onnx
-from .parts import About, Exported, Format, Part, write_parts
+from .parts import About, Exported, Format, Part, needs_onnx, write_parts
 
 if TYPE_CHECKING:
     from ..features.weights import LoadedBackbone

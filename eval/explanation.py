@@ -11,12 +11,11 @@ from ..core.errors import plural
 from .annotations import Annotations
 from .assessment import Assessment
 from .baselines import Baseline, baselines
-from .classification import video_level_ap
 from .diagnosis import KINDS, LOCALIZATION, Diagnosis, diagnose
 from .json_values import plain_table
 from .protocols import PROTOCOLS
 from .ranking import rank
-from .recall import PROPOSALS, RECALL_IOU, average_recall
+from .recall import PROPOSALS, RECALL_IOU, average_recall, video_level_ap
 from .slices import Slice, slices
 
 if TYPE_CHECKING:

@@ -18,14 +18,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from ..core import hdf5
-from ..core.bounds import check_expansion
 from ..core.errors import FeatureError, ThasError
 from ..core.narrowing import is_array, is_dict, is_row
-from ..core.reading import advice, refuse_pipe
+from ..core.reading import advice, check_expansion, refuse_pipe
 from .matlab_files import is_level_5, matlab_arrays
-from .pickled_arrays import load_array, npy_heading, unpickle
+from .pickled_arrays import load_array, npy_heading, read_torch_bytes, unpickle
 from .pickles import reason
-from .torch_files import read_torch_bytes
 
 if TYPE_CHECKING:
     import h5py

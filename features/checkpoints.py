@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.bounds import check_archive, check_expansion
 from ..core.checkpoints import check_unchanged, raw_tensors
 from ..core.errors import CheckpointError, FeatureError, listing
-from ..core.reading import refuse_pipe, said
+from ..core.reading import check_archive, check_expansion, refuse_pipe, said
 from .pickled_arrays import load_tree
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..core.bounds import check_expansion
+from ..core.reading import check_expansion
 
 _MATRIX, _COMPRESSED = 14, 15
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}

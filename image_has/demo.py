@@ -16,10 +16,9 @@ from ..core.resume import Begin
 from ..core.runs import ROOTS, point_latest
 from .demo_images import make_demo_images
 from .evaluate import Evaluation, ScoredImages, evaluate
-from .evaluation_pictures import picture_of, spread_rows
 from .loading import cores
 from .localizer import Localizer
-from .pictures import overlay, save_picture, side_by_side
+from .pictures import overlay, picture_of, save_picture, side_by_side, spread_rows
 from .session import train_run
 from .settings import ImageSettings
 

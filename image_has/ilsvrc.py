@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import DataError, Failure
+from ..core.json_files import parse_xml
 from ..core.reading import reading
 from ..core.tables import number as decimal
 from ..core.tables import opened, whole
-from ..core.xml_files import parse_xml
 from .images import IMAGE_SUFFIXES, NO_IMAGES, ImageTable, clean_boxes
 
 MAPPING = "LOC_synset_mapping.txt"

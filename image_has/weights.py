@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from .._version import __version__
-from ..core.bounds import check_archive, check_expansion
 from ..core.checkpoints import (
     FORMATS,
     check_finite,
@@ -26,7 +25,7 @@ from ..core.errors import CheckpointError, listing
 from ..core.files import write_atomically
 from ..core.narrowing import as_int, as_table, is_table
 from ..core.plugins import require
-from ..core.reading import reading
+from ..core.reading import check_archive, check_expansion, reading
 from ..core.settings_table import flatten
 from .library import LibraryNetwork, build_library_network, is_library_name, load_library_weights
 from .network import CamNetwork, OwnNetwork, build_network

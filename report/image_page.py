@@ -75,8 +75,8 @@ def read_image_run(
         ThasError: The run or its images cannot be read.
     """
     from ..image_has.evaluate import ScoredImages, evaluate
-    from ..image_has.evaluation_pictures import picture_of
     from ..image_has.localizer import Localizer
+    from ..image_has.pictures import picture_of
 
     done = evaluate([folder], images=ScoredImages(dataset=dataset, data_root=data_root), device=device, stage=stage)
     localizer = Localizer.from_run(folder, device=device)

@@ -16,8 +16,7 @@ from ..core.progress import Stage, unseen
 from ..eval.diagnosis import KINDS, TRUTH_KINDS
 from .content import RunContent
 from .html import Markup, element, embedded_json, text
-from .scoring import Scoring, scored
-from .sections import error_section, found_table, overview, score_section
+from .sections import Scoring, error_section, found_table, overview, score_section, scored
 from .stills import make_stills
 from .video_data import Judged, judged, videos_object
 

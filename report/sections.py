@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.errors import plural
-from ..eval.assessment import compare_assessments
+from ..core.errors import DataError, plural
+from ..eval.assessment import Assessment, Beside, assess, compare_assessments
 from ..eval.diagnosis import KINDS
-from ..eval.explanation import Explanation, summary
+from ..eval.explanation import Explanation, explain, summary
 from ..eval.report import verdict
 from ..temporal_has.results import clock
+from .content import RunContent
 from .html import Markup, element, table
-from .scoring import Scoring
 from .time_budget import by_label, time_budget
 from .video_data import Judged
 
@@ -97,7 +98,7 @@ def found_table(one: Judged, scoring: Scoring | None, seconds: Mapping[str, floa
     heading = ["action", "found", "in videos", "total", "mean", "longest", "share of time"]
     if scoring is not None:
         heading += ["true", f"AP at {run.verdict_iou:g}", "mean AP"]
-    lines = []
+    lines: list[list[str]] = []
     for row in rows:
         times = [clock(row.total_seconds), *(_seconds(v) for v in (row.mean_seconds, row.longest_seconds))]
         videos = len(set(one.sure.video[one.sure.label == row.label]))
@@ -156,7 +157,7 @@ def error_section(run_name: str, explanation: Explanation, *, several: bool) -> 
     """Why the score is what it is: kinds of errors with what each costs, and sentences."""
     errors = explanation.errors
     total = max(1, sum(errors.first_counts.values()))
-    lines = []
+    lines: list[list[Markup | str]] = []
     for name, meaning in KINDS.items():
         share = errors.first_counts[name] / total
         gain = "" if name == "correct" else f"{100 * (errors.corrected[name] - errors.map):+.1f}"
@@ -170,3 +171,29 @@ def error_section(run_name: str, explanation: Explanation, *, several: bool) -> 
     title = f"Why: {run_name}" if several else "Why"
     sentences = element("ul", *(element("li", line) for line in summary(explanation)))
     return element("section", element("h2", title), element("div", table(heading, lines), sentences, class_="split"))
+
+
+@dataclass(frozen=True, eq=False)
+class Scoring:
+    """A run's scores with the interval over videos, blind guesses and the diagnosis."""
+
+    assessment: Assessment
+    explanation: Explanation
+
+
+def scored(run: RunContent, *, draws: int = 500) -> Scoring | None:
+    """Score a run as `thas eval --bootstrap --baselines --diagnose` does; None where there is nothing to score by."""
+    if run.truth is None:
+        return None
+    try:
+        assessment = assess(
+            run.detections,
+            run.truth,
+            iou=run.iou,
+            protocol=run.protocol,
+            unknown_labels="drop",
+            beside=Beside(baselines=True, draws=draws),
+        )
+    except DataError:
+        return None
+    return Scoring(assessment, explain(assessment, run.truth, iou=run.verdict_iou))

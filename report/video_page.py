@@ -1,15 +1,18 @@
-"""The page of a single video file, as `thas localize` writes it beside its other results."""
+"""The page of a single video file, as `thas localize` writes it beside its other results, and timelines as pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..core.errors import UsageError, suggestion
 from ..core.narrowing import as_list
 from ..core.segments import Segments
 from ..temporal_has.activation import ClassActivationSequence
 from ..temporal_has.results import told_threshold
-from .content import RunContent
+from ..temporal_has.sure_segments import sure_segments
+from ..temporal_has.timeline import draw_timeline
+from .content import RunContent, read_run
 from .page import write_page
 
 
@@ -39,3 +42,44 @@ def write_video_page(
         files={sequence.video: Path(str(facts["source"]))} if "source" in facts else {},
     )
     return write_page(path, [content], title=sequence.video)
+
+
+def plot_video(
+    path: Path, runs: Sequence[Path], video: str, *, labels: Sequence[str] = (), everything: bool = False
+) -> None:
+    """Draw truth, class activation and detections of a video.
+
+    Args:
+        path: The picture, .svg, .png or .pdf.
+        runs: Runs' folders.
+        video: Its name.
+        labels: These actions; the true ones if empty, else those found.
+        everything: All candidates instead of the few that are sure and apart.
+
+    Raises:
+        UsageError: The picture is of no kind that is drawn, or a run has not localized the video.
+    """
+    if path.suffix.lower() not in {".svg", ".png", ".pdf"}:
+        raise UsageError(f"{path} is no kind of picture that is drawn here", next="--out FILE.svg, .png or .pdf")
+    contents = {folder.name: read_run(folder) for folder in runs}
+    sequences, detections = dict[str, ClassActivationSequence](), dict[str, Segments]()
+    for name, content in contents.items():
+        sequence = next((one for one in content.sequences() if one.video == video), None)
+        if sequence is None:
+            raise UsageError(
+                f"{name} has no video {video!r}", why=suggestion(video, content.videos), next="thas plot --video NAME"
+            )
+        shown = name if len(contents) > 1 else ""
+        found = content.detections[content.detections.video == video]
+        sequences[shown], detections[shown] = sequence, found if everything else sure_segments(found)
+    first = next(iter(contents.values()))
+    truth = None if first.truth is None else first.truth.segments[first.truth.segments.video == video]
+    draw_timeline(
+        path,
+        sequences,
+        detections,
+        truth=truth,
+        labels=tuple(labels) or None,
+        threshold=first.threshold or (0.5,),
+        threshold_rule=first.threshold_rule,
+    )

@@ -13,12 +13,12 @@ from typing import Any, ClassVar, Generic, cast
 import numpy as np
 
 from .._version import __version__
-from ..core.bounds import check_archive
 from ..core.data_options import DataOptions
 from ..core.log import Epoch, Event, OnEvent
 from ..core.messages import collected
 from ..core.narrowing import is_table
 from ..core.presets import Table
+from ..core.reading import check_archive
 from ..core.resume import Begin
 from ..core.settings_table import SettingsTable
 from ..core.train_result import Found, TrainResult

@@ -8,13 +8,12 @@ import pytest
 from thas.core.segments import Segments
 from thas.eval import PROTOCOLS, Annotations, evaluate
 from thas.eval.assessment import Beside, assess
-from thas.eval.classification import video_level_ap
 from thas.eval.diagnosis import KINDS, diagnose
 from thas.eval.explanation import action_table, error_table, explain, recall_table, summary
 from thas.eval.pictures import draw
 from thas.eval.preparation import prepare
 from thas.eval.ranking import rank
-from thas.eval.recall import RECALL_IOU, average_recall
+from thas.eval.recall import RECALL_IOU, average_recall, video_level_ap
 from thas.eval.slices import slices
 
 

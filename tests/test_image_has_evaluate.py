@@ -21,13 +21,13 @@ from thas.image_has.box_workers import boxes_of
 from thas.image_has.datasets import open_images
 from thas.image_has.decode import read_image
 from thas.image_has.evaluate import ScoredImages, evaluate
-from thas.image_has.evaluation_pictures import draw_predictions, spread_rows
 from thas.image_has.found import Localization
 from thas.image_has.loading import normalised
 from thas.image_has.localize import localize
 from thas.image_has.localizer import Localizer, with_changes
 from thas.image_has.network import CamNetwork, build_network
 from thas.image_has.photographs import localize_photographs
+from thas.image_has.pictures import draw_predictions, spread_rows
 from thas.image_has.predict import predict
 from thas.image_has.refine import refined
 from thas.image_has.scores import score
