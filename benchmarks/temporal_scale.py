@@ -2,6 +2,9 @@
 
     python benchmarks/temporal_scale.py                 # 10,000 videos to learn from, 5,000 to localize
     python benchmarks/temporal_scale.py --videos 1000   # a tenth of both
+    python benchmarks/temporal_scale.py --videos 100 --localize 5000   # little training, all of the localization
+
+Localization by itself is `thas localize` in a process of its own, whose memory holds nothing of the training.
 
 200 classes, 300 snippets of 0.64 s a video, 2048 numbers a snippet, float16. Fifty videos are written (60 MB); the
 others are the same bytes under names of their own, so each is opened and read as a file, but from the system's cache.
@@ -14,6 +17,8 @@ import argparse
 import json
 import os
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -29,14 +34,14 @@ from thas.temporal_has.settings import Settings
 KINDS, CLASSES, SNIPPETS, WIDTH, SECONDS = 50, 200, 300, 2048, 0.64
 
 
-def make(folder: Path, videos: int, tested: int) -> None:
+def make(folder: Path, videos: int, tested: int, more: int) -> None:
     """A data set in our layout: one or two labels a video, an action of each in its middle."""
     draw = np.random.default_rng(0)
     start = SECONDS * np.arange(SNIPPETS)
     place = folder / "features"
     lines, database = ["video,label,subset"], {}
     classes = draw.normal(size=(CLASSES, WIDTH)).astype(np.float32)
-    for i in range(videos + tested):
+    for i in range(videos + tested + more):
         video, kind = f"v{i:05d}", i % KINDS
         labels = sorted({kind * 4, kind * 4 + i // KINDS % 4})
         if i < KINDS:
@@ -46,7 +51,7 @@ def make(folder: Path, videos: int, tested: int) -> None:
             write_features(place, features, recipe={"made": "up"}, dtype="float16")
         else:
             os.link(place / f"v{kind:05d}.h5", place / f"{video}.h5")
-        subset = "training" if i < videos else "validation"
+        subset = "training" if i < videos else "validation" if i < videos + tested else "more"
         lines += [f"{video},class {label},{subset}" for label in labels]
         database[video] = {
             "subset": subset,
@@ -62,10 +67,23 @@ def peak_gigabytes() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
 
 
+def localized(run: Path, dataset: Path, out: Path) -> dict[str, object]:
+    """What `thas localize` of the further videos takes."""
+    command = ["localize", "--run", str(run), "--dataset", str(dataset), "--subset", "more", "--out", str(out)]
+    subprocess.run([sys.executable, "-m", "thas", *command, "--device", "cpu"], check=True, stdout=subprocess.DEVNULL)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "alone_seconds": round(used.ru_utime + used.ru_stime, 1),
+        "alone_peak_gigabytes": round(used.ru_maxrss / 1e6, 2),
+        "alone_megabytes": {path.name: round(path.stat().st_size / 1e6, 1) for path in sorted(out.iterdir())},
+    }
+
+
 def main() -> None:
     """Measure, and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=10_000)
+    parser.add_argument("--localize", type=int, default=0, help="so many videos, in a process of their own")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="such as localize.classes=200")
     given = parser.parse_args()
@@ -73,7 +91,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "set"
         folder.mkdir()
-        make(folder, given.videos, given.videos // 2)
+        make(folder, given.videos, given.videos // 2, given.localize)
         before, marks = peak_gigabytes(), []
 
         def told(event: Event) -> None:
@@ -90,6 +108,7 @@ def main() -> None:
         ended = time.process_time()
         times = np.diff([began, *(mark for mark, _ in marks)])
         files = {path.name: round(path.stat().st_size / 1e6, 1) for path in sorted(result.run.iterdir())}
+        alone = localized(result.run, folder, Path(scratch) / "out") if given.localize else {}
     about = {
         "videos": given.videos,
         "features_gigabytes": round(given.videos * SNIPPETS * WIDTH * 2 / 1e9, 1),
@@ -103,6 +122,7 @@ def main() -> None:
         "mean_ap": result.found.standing.average if result.found and result.found.standing else None,
         "peak_gigabytes": peak_gigabytes(),
         "megabytes": files,
+        **alone,
     }
     print(json.dumps(about, indent=1))
 

@@ -28,7 +28,7 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def write_atomically(path: Path, content: bytes | str) -> None:
+def write_atomically(path: Path, content: bytes | bytearray | str) -> None:
     """Write a file that gets its name when it is whole and flushed to the disk; its folder is made, and flushed after.
 
     A new file never has another name, so that who is killed leaves nothing; one that is there is replaced by a rename.
@@ -49,7 +49,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _write_nameless(path: Path, temporary: Path, content: bytes) -> bool:
+def _write_nameless(path: Path, temporary: Path, content: bytes | bytearray) -> bool:
     """Write a file that has no name until it is whole; whether it has its own now, or the temporary one."""
     if not hasattr(os, "O_TMPFILE"):
         return _write_named(temporary, content)
@@ -78,7 +78,7 @@ def _write_nameless(path: Path, temporary: Path, content: bytes) -> bool:
     return False
 
 
-def _write_named(temporary: Path, content: bytes) -> Literal[False]:
+def _write_named(temporary: Path, content: bytes | bytearray) -> Literal[False]:
     with open(temporary, "wb") as file:
         file.write(content)
         file.flush()

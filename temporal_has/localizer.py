@@ -20,6 +20,7 @@ from .ensemble import check_members, mean_sequence
 from .localize import localize
 from .model import Model, checkpoint_path, load_model
 from .settings import LocalizeSettings, Settings
+from .shelf import SequenceShelf
 from .suppress import suppress_segments, surest
 
 if TYPE_CHECKING:
@@ -177,8 +178,9 @@ def localize_videos(
     videos: Sequence[str],
     *,
     labels: Mapping[str, Sequence[str]] | None = None,
+    near: Path | None = None,
     progress: Progress = silent,
-) -> tuple[Segments, list[ClassActivationSequence], list[Failure]]:
+) -> tuple[Segments, SequenceShelf, list[Failure]]:
     """Detections and sequences of several videos; one that cannot be localized does not stop the others.
 
     Args:
@@ -186,17 +188,19 @@ def localize_videos(
         features: By video.
         videos: Which, in this order.
         labels: Known labels by video; a video without any takes those predicted.
+        near: A folder where many sequences may lie meanwhile; see `SequenceShelf`.
         progress: Called after each.
 
     Returns:
         Detections, sequences, and the videos that could not be localized, each with the reason.
     """
-    sequences: list[ClassActivationSequence] = []
+    shelf = SequenceShelf(near=near)
     found: list[Segments] = [Segments.empty(scored=True)]
     failed: list[Failure] = []
     plain = localizer.with_settings(replace(localizer.settings, nms="none", detections=0))
     for first in range(0, len(videos), _AT_ONCE):
         tables: list[Segments] = []
+        sequences: list[ClassActivationSequence] = []
         for video in videos[first : first + _AT_ONCE]:
             try:
                 sequence = plain.sequence(features[video])
@@ -206,8 +210,9 @@ def localize_videos(
                 what = " ".join(filter(None, (error.what, error.why)))
                 failed.append(Failure(video, "localize", what, next=error.next))
             progress(1)
-        found += _thinned(tables, sequences[len(sequences) - len(tables) :], localizer.settings)
-    return Segments.concat(found), sequences, failed
+        found += _thinned(tables, sequences, localizer.settings)
+        shelf.extend(sequences)
+    return Segments.concat(found), shelf, failed
 
 
 def _thinned(

@@ -16,6 +16,7 @@ from ..core.spread import Spread
 from ..features.cache import FeatureCache
 from .localizer import Localizer, localize_videos
 from .settings import LocalizeSettings
+from .shelf import SequenceShelf
 
 if TYPE_CHECKING:
     from .activation import ClassActivationSequence
@@ -72,7 +73,7 @@ def localize_parts(
     *,
     labels: Mapping[str, Sequence[str]] | None = None,
     progress: Progress = silent,
-) -> tuple[Segments, list[ClassActivationSequence], list[Failure]]:
+) -> tuple[Segments, SequenceShelf, list[Failure]]:
     """As `localize_videos`, to the same bytes as in one process with one thread.
 
     Args:
@@ -88,7 +89,8 @@ def localize_parts(
         for group in groups
     ]
     devices = None if parts.device != "auto" else ()
-    found: dict[int, _Found] = {}
+    found: dict[int, tuple[Segments, range, list[Failure]]] = {}  # the range is of places on the shelf
+    shelf = SequenceShelf(near=parts.runs[0])
 
     def seen(job: int) -> None:
         progress(1)
@@ -97,26 +99,31 @@ def localize_parts(
         for i, result in results:
             if isinstance(result, Failure):
                 lost = [Failure(one, "localize", str(result), next=result.next) for one in groups[i]]
-                found[i] = Segments.empty(scored=True), [], lost
+                found[i] = Segments.empty(scored=True), range(0), lost
             else:
-                found[i] = result
+                detections, sequences, failed = result
+                begin = len(shelf)
+                shelf.extend(sequences)
+                found[i] = detections, range(begin, len(shelf)), failed
     ordered = [found[i] for i in range(len(groups))]
+    shelf.arrange([place for _, places, _ in ordered for place in places])
     return (
         Segments.concat([Segments.empty(scored=True), *(detections for detections, _, _ in ordered)]),
-        [one for _, sequences, _ in ordered for one in sequences],
+        shelf,
         [one for _, _, failed in ordered for one in failed],
     )
 
 
 def _localize(job: _Job, device: str, step: Callable[[], None]) -> _Found:
     localizer = _loaded(job.parts, device)
-    return localize_videos(
+    detections, sequences, failed = localize_videos(
         localizer,
         FeatureCache(job.parts.features),
         job.videos,
         labels=job.labels,
         progress=lambda done=1, note="": step(),
     )
+    return detections, list(sequences), failed
 
 
 @lru_cache(maxsize=1)

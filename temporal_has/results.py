@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -53,7 +53,7 @@ class LocalizeResult:
     """
 
     detections: Segments
-    sequences: list[ClassActivationSequence]
+    sequences: Sequence[ClassActivationSequence]
     failed: tuple[Failure, ...]
     facts: dict[str, object]
     dataset: Dataset | None = None
@@ -62,13 +62,15 @@ class LocalizeResult:
     reliability: Reliability | None = None
 
     def likely(self) -> dict[tuple[str, str], float] | None:
-        """By video and label the probability that the video shows it; None where nothing made them trustworthy."""
+        """By detected video and label the probability that it shows it; None where nothing made them trustworthy."""
         if self.calibration is None:
             return None
+        detected = set(zip(self.detections.video, self.detections.label, strict=True))
         found: dict[tuple[str, str], float] = {}
         for one in self.sequences:
             values = self.calibration(one.probabilities).tolist()
-            found |= {(one.video, label): value for label, value in zip(one.classes, values, strict=True)}
+            pairs = [((one.video, label), value) for label, value in zip(one.classes, values, strict=True)]
+            found |= {pair: value for pair, value in pairs if pair in detected}
         return found
 
     def lines(self, *, most: int) -> Iterator[str]:
@@ -197,18 +199,21 @@ def write_detections(
         facts: What stands beside them.
         likely: By video and label the probability that the video shows it, which its rows then give, too.
     """
-    videos = detections.sorted_by_score().to_activitynet()
-    if likely is not None:
-        for video, rows in videos.items():
+    head = json.dumps({"version": f"thas {__version__}", "external_data": {}, "thas": dict(facts)}, indent=1)
+    # A line a row; json's own indentation takes as long as finding the rows. A video at a time: Python's rows take
+    # several times the memory of the text.
+    content = bytearray((head.removesuffix("\n}") + ',\n "results": {\n').encode())
+    before = ""
+    for video, table in detections.sorted_by_score().by_video().items():
+        rows = table.to_activitynet()[video]
+        if likely is not None:
             for row in rows:
                 row["probability"] = round(likely[video, row["label"]], 4)
-    head = json.dumps({"version": f"thas {__version__}", "external_data": {}, "thas": dict(facts)}, indent=1)
-    # A line a row; json's own indentation takes as long as finding the rows.
-    results = ",\n".join(
-        f"  {json.dumps(video)}: [\n" + ",\n".join(f"   {json.dumps(row)}" for row in rows) + "\n  ]"
-        for video, rows in videos.items()
-    )
-    write_atomically(path, head.removesuffix("\n}") + ',\n "results": {\n' + results + "\n }\n}\n")
+        lines = ",\n".join(f"   {json.dumps(row)}" for row in rows)
+        content += f"{before}  {json.dumps(video)}: [\n{lines}\n  ]".encode()
+        before = ",\n"
+    content += b"\n }\n}\n"
+    write_atomically(path, content)
 
 
 def read_detections(path: Path) -> tuple[Segments, dict[str, object]]:

@@ -110,7 +110,9 @@ def localize_dataset(
     present = [video for video in videos if video in cache]
     known = opened.labels if settings.labels == "known" else None
     if spread is None:
-        detections, sequences, failed = localize_videos(localizer, cache, present, labels=known, progress=progress)
+        detections, sequences, failed = localize_videos(
+            localizer, cache, present, labels=known, near=run, progress=progress
+        )
     else:
         parts = Parts((run, *others), settings, tuple(map_members), checkpoint, device, features)
         detections, sequences, failed = localize_parts(parts, present, spread, labels=known, progress=progress)

@@ -96,11 +96,14 @@ def told_by_labels(
     sequences: Sequence[ClassActivationSequence], opened: Dataset, calibration: Calibration | None
 ) -> Reliability | None:
     """What the probabilities of labels are worth, by the labels of videos; None if none has any."""
-    labelled = [one for one in sequences if opened.labels.get(one.video)]
-    if not labelled:
+    rows = [
+        ([label in opened.labels[one.video] for label in one.classes], one.probabilities)
+        for one in sequences
+        if opened.labels.get(one.video)
+    ]
+    if not rows:
         return None
-    right = np.array([[label in opened.labels[one.video] for label in one.classes] for one in labelled])
-    said = np.stack([one.probabilities for one in labelled])
+    right, said = (np.array(column) for column in zip(*rows, strict=True))
     return reliability(said if calibration is None else calibration(said), right)
 
 
