@@ -168,7 +168,10 @@ def _write_csv(table: Table, path: Path, _fps: float, _media: str) -> list[Path]
 def _one_word(name: str, path: Path) -> str:
     if len(name.split()) != 1 or "/" in name:
         raise DataError(
-            f"{name!r} cannot be written in THUMOS14's form", why="names there are single words", subject=str(path)
+            f"{name!r} cannot be written in THUMOS14's form",
+            why="names there are single words",
+            next="another form holds it: --to activitynet, or --to csv",
+            subject=str(path),
         )
     return name
 

@@ -39,9 +39,9 @@ def run(
     """Find when actions happen in a folder of videos: looks them through, makes features, learns, localizes, scores.
 
     The folder holds videos and labels.csv or labels.xlsx with the columns video and label; nothing else is needed.
-    Videos that the table does not name are localized too. Ends with a few sure intervals, on the screen and in
-    FOLDER/intervals.csv. Interrupted, the same command goes on; run again, it does only what is missing. Each step is a
-    command of its own: data check, extract-features, train, localize, eval.
+    Videos that the table does not name are localized too. Ends with a few sure intervals, on the screen, in
+    FOLDER/intervals.csv and on a page, FOLDER/intervals.html. Interrupted, the same command goes on; run again, it does
+    only what is missing. Each step is a command of its own: data check, extract-features, train, localize, eval.
 
     For example:
 
@@ -60,6 +60,7 @@ def run(
     plan
         Say what would be done and how long it would take, then stop.
     """
+    from ..report.video_page import write_folder_page
     from ..temporal_has.chain import finish
     from ..temporal_has.chain_plan import make_plan, with_backbone
 
@@ -87,10 +88,11 @@ def run(
             return stack.enter_context(TrainingBar(f"learning from {what}"))
 
         result = finish(planned, options=options, watch=watch, failed=failed)
+    page = write_folder_page(result.written.with_suffix(".html"), result.all_detections, result.told)
     if printed.json:
-        print_json(result.to_json())
+        print_json({**result.to_json(), "page": str(page)})
     else:
-        _show(result, planned)
+        _show(result, planned, page)
     if result.failed:
         raise PartialFailure(
             counted(list(result.failed), "video gave no intervals", "videos gave no intervals"),
@@ -160,7 +162,7 @@ def _features(plan: Plan, *, stop: bool) -> list[Failure]:
     return list(result.failed)
 
 
-def _show(result: ChainResult, plan: Plan) -> None:
+def _show(result: ChainResult, plan: Plan, page: Path) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -188,4 +190,4 @@ def _show(result: ChainResult, plan: Plan) -> None:
         warn("too few labelled videos to hold any out: whether these intervals are to be trusted is not known")
     say_told(result.told)
     note(f"all candidates, sequences and the network are in {result.all_detections}")
-    note(f"next: thas report {result.all_detections / 'run'}; new videos: put them into the folder, run this again")
+    note(f"next: look at {page} in a browser; new videos: put them into the folder, run this again")

@@ -18,7 +18,10 @@ class Page:
     """Where the result is written. By default report.html in the first run's folder."""
     title: str = ""
     """The page's title; the data set's name by default."""
-    dataset: Annotated[str | None, also(DATASET, "Of image runs: other images than the run's.")] = None
+    dataset: Annotated[
+        str | None,
+        also(DATASET, "Of video runs: where it is now, if it was moved; of image runs: other images than the run's."),
+    ] = None
     most: int = 24
     """Of image runs: how many of the worst images are shown, and how many of the best."""
     stills: int = 0
@@ -79,8 +82,10 @@ def report(
         from ..report.page import write_page
 
         folders = [find_run(one, root=runs.runs) for one in typed or [None]]
-        contents = [read_run(folder) for folder in folders]
+        contents = [read_run(folder, dataset=page.dataset, data_root=data.data_root) for folder in folders]
         target = page.out_ or folders[0] / "report.html"
+        for line in dict.fromkeys(line for one in contents for line in one.notes):
+            note(line)
         path = write_page(target, contents, title=page.title, stills=page.stills, stage=progress)
     if printed.json:
         print_json({"page": str(path), "bytes": path.stat().st_size})

@@ -117,7 +117,8 @@ def train(
         (note if found.standing.above else warn)(found.standing.line())
     if not printed.json:
         where = "" if runs == Runs() else f"{result.run} "
-        note(f"next: thas eval {where}--iou 0.1 0.3 0.5   (scores {result.run})")
+        scored = f"thas eval {where}--iou 0.1 0.3 0.5   (scores {result.run})"
+        note("next: " + (scored if found.standing else f"thas report {where}  (there are no true segments to score)"))
     if lost := (*result.failed, *found.untested):
         raise PartialFailure(
             f"{plural(len(result.failed), 'training video')} and {plural(len(found.untested), 'test video')} "

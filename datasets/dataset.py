@@ -258,8 +258,8 @@ class Dataset:
         if self.annotations_path is None:
             raise DataError(
                 f"data set {self.name} has no ground-truth segments",
-                why=f"neither annotations.json nor annotations/ is in {self.folder}",
-                next="add one to score detections, or look at them with `thas localize`",
+                why=f"neither annotations.json, .csv or .xlsx nor annotations/ is in {self.folder}",
+                next="add true segments to score detections, or look at them: thas report",
             )
         from ..annotators.annotation_files import read_annotations
 

@@ -62,18 +62,24 @@ class RunContent:
         return 0.5 if 0.5 in self.iou else max(self.iou, default=0.5)
 
 
-def read_run(folder: Path) -> RunContent:
+def read_run(
+    folder: Path, *, found: Path | None = None, dataset: str | None = None, data_root: Path = Path("data")
+) -> RunContent:
     """What a run found in its test videos, and what its data set knows of them.
 
     A run that was not localized yet is localized first. Where the data set has gone, the page does without.
 
     Args:
         folder: The run's, as `find_run` gives it.
+        found: The folder of what it found in other videos of its data set, to be read instead.
+        dataset: Where the run's data set is now, if it was moved: a folder, or a name.
+        data_root: The folder that holds data sets called by name.
 
     Raises:
-        ThasError: The run cannot be read, or localized.
+        ThasError: The run cannot be read, or localized, or there is no such data set.
     """
     from ..core.run_settings import read_settings
+    from ..datasets.opening import open_dataset
     from ..temporal_has.results import (
         DETECTIONS,
         SEQUENCES,
@@ -86,30 +92,31 @@ def read_run(folder: Path) -> RunContent:
     from ..temporal_has.settings import Settings
 
     settings, data = read_settings(folder, Settings)
-    if not ((folder / DETECTIONS).exists() and (folder / SEQUENCES).exists()):
+    place = found or folder
+    if found is None and not ((folder / DETECTIONS).exists() and (folder / SEQUENCES).exists()):
         write_result(folder, localize_dataset(folder, settings=settings.localize))
-    detections, facts = read_detections(folder / DETECTIONS)
+    detections, facts = read_detections(place / DETECTIONS)
     named = facts.get("videos")
     videos = tuple(named if is_texts(named) and named else dict.fromkeys(detections.video))
     threshold, rule = told_threshold(facts.get("settings") or vars(settings.localize))
-    dataset, truth, notes = _known(
-        lambda: open_data(folder, data), str(facts.get("subset", data.test_subset)), set(videos)
-    )
-    found = {"labels": "labels", "dataset": "data set", "subset": "subset"}
+    subset = str(facts.get("subset", data.test_subset))
+    now = None if dataset is None else open_dataset(dataset, data_root=data_root)
+    opened, truth, notes = _known(lambda: now or open_data(folder, data), subset, set(videos))
+    shown = {"labels": "labels", "dataset": "data set", "subset": "subset"}
     return RunContent(
         name=folder.name,
         detections=detections,
-        sequences=lambda: iterate_sequences(folder / SEQUENCES),
+        sequences=lambda: iterate_sequences(place / SEQUENCES),
         videos=videos,
         threshold=threshold,
         threshold_rule=rule,
-        labels={video: dataset.labels.get(video, ()) for video in videos} if dataset else {},
-        files=video_files(dataset, videos) if dataset else {},
+        labels={video: opened.labels.get(video, ()) for video in videos} if opened else {},
+        files=video_files(opened, videos) if opened else {},
         truth=truth,
         iou=settings.eval.iou,
         protocol=settings.eval.protocol,
         told=LabelsTold.from_json(facts["labels_told"]) if facts.get("labels_told") else None,
-        facts={shown: str(facts[name]) for name, shown in found.items() if facts.get(name)}
+        facts={title: str(facts[name]) for name, title in shown.items() if facts.get(name)}
         | {"hidden in training": _hidden(settings.hide.probability)},
         notes=notes,
     )
@@ -126,7 +133,8 @@ def _known(
     try:
         dataset = open_dataset()
     except ThasError as error:
-        return None, None, (f"The data set is not at hand, so no truth and no videos: {error.what}.",)
+        told = f"The data set is not at hand, so no truth and no videos: {error.what}."
+        return None, None, (f"{told} If it was moved: thas report RUN --dataset FOLDER.",)
     if dataset.annotations_path is None:
         return dataset, None, ("No true segments are known, so nothing here is scored; timelines show what was found.",)
     try:

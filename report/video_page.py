@@ -1,13 +1,15 @@
-"""The page of a single video file, as `thas localize` writes it beside its other results, and timelines as pictures."""
+"""What one page or picture shows: a video by `thas localize`, a folder by `thas run`, a timeline by `thas plot`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..core.errors import UsageError, suggestion
 from ..core.narrowing import as_list
 from ..core.segments import Segments
+from ..eval.labels_told import LabelsTold
 from ..temporal_has.activation import ClassActivationSequence
 from ..temporal_has.results import told_threshold
 from ..temporal_has.sure_segments import sure_segments
@@ -83,3 +85,22 @@ def plot_video(
         threshold=first.threshold or (0.5,),
         threshold_rule=first.threshold_rule,
     )
+
+
+def write_folder_page(path: Path, work: Path, told: LabelsTold | None) -> Path:
+    """Write what the whole way found in a folder of videos as a page.
+
+    Where there are true segments it shows the videos that are scored, else all that were localized.
+
+    Args:
+        path: The HTML file.
+        work: The folder of all candidates, sequences and the network (`ChainResult.all_detections`).
+        told: How many labels of videos were told right that the network has not learned from.
+
+    Returns:
+        The file.
+    """
+    content = read_run(work / "run")
+    if content.truth is None:
+        content = read_run(work / "run", found=work / "all")
+    return write_page(path, [replace(content, told=told)], title=path.resolve().parent.name)

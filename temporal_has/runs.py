@@ -47,7 +47,7 @@ def open_data(run: Path, data: RunData) -> Dataset:
         raise DataError(
             f"the data set of {run} is not at {folder}",
             why="it was moved, or the run was copied here without it",
-            next="say where it is now: --dataset FOLDER, with thas localize or thas eval",
+            next="say where it is now: --dataset FOLDER, with thas localize, eval or report",
             subject=str(folder),
         )
     return open_dataset(
@@ -224,7 +224,8 @@ def prepare_evaluation(
             f"{resume_command(run, 'temporal')} goes on"
         )
     labels = facts.get("labels", settings.localize.labels)
-    title = f"{dataset.name} {data.test_subset}, {plural(len(truth.videos), 'video')}; labels {labels}; run {run}"
+    named = f"{dataset.name} {data.test_subset}".strip()
+    title = f"{named}, {plural(len(truth.videos), 'video')}; labels {labels}; run {run}"
     told = LabelsTold.from_json(facts["labels_told"]) if "labels_told" in facts else None
     return RunScoring(detections, truth, title, settings.eval, warnings, told)
 

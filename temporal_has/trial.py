@@ -43,7 +43,7 @@ def whether_to_hide(
     if runner.world > 1:
         return hiding(None, "not tried out on several devices")
     if not FEWEST <= count <= MOST:
-        return hiding(None, f"not tried out, as it is of {FEWEST} to {MOST} videos, and these are {count}")
+        return hiding(None, f"not tried out, which takes {FEWEST} to {MOST} videos, and these are {count}")
     try:
         apart = set(held_out(labels, fraction=0.2, seed=settings.train.seed))
     except DataError:

@@ -199,8 +199,9 @@ def test_a_data_set_takes_labels_and_annotations_from_spreadsheets(tmp_path, pat
         open_dataset(tmp_path)
     (tmp_path / "labels.csv").unlink()
     shutil.move(path, tmp_path / "labels.ods")
-    with pytest.raises(DataError, match="of a kind that is not read"):
+    with pytest.raises(DataError, match="of a kind that is not read") as error:
         open_dataset(tmp_path)
+    assert error.value.next.endswith(f"--convert-to xlsx --outdir {tmp_path} {tmp_path / 'labels.ods'}")
     assert find_table(tmp_path, "boxes") is None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -266,3 +267,21 @@ def test_what_cannot_be_compared_is_refused(tmp_path):
         write_page(tmp_path / "page.html", [make_run(), other])
     with pytest.raises(UsageError, match="one run or two"):
         write_page(tmp_path / "page.html", [])
+
+
+def test_a_data_set_that_was_moved_is_named_with_what_helps(tmp_path, trained, capsys):
+    shutil.copytree(trained / "mine", tmp_path / "elsewhere")
+    run = shutil.copytree((trained / "runs/latest").resolve(), tmp_path / "run")
+    settings = (run / "settings.toml").read_text()
+    (run / "settings.toml").write_text(settings.replace(str(trained / "mine"), str(tmp_path / "gone")))
+    page = tmp_path / "page.html"
+    assert command(["report", str(run), "--out", str(page)]) == 0
+    told = capsys.readouterr().err
+    assert "data set is not at hand" in told
+    assert "thas report RUN --dataset FOLDER" in told
+    assert "thas report RUN --dataset FOLDER" in page.read_text()
+    assert '"s":""' in page.read_text(), "no video is linked to"
+    assert command(["report", str(run), "--out", str(page), "--dataset", str(tmp_path / "elsewhere")]) == 0
+    assert "not at hand" not in capsys.readouterr().err
+    assert '"s":"elsewhere/videos/v3.mp4"' in page.read_text()
+    assert command(["report", str(run), "--dataset", str(tmp_path / "nowhere")]) != 0

@@ -69,6 +69,11 @@ def test_features_and_a_table_become_intervals_that_are_trusted(place, capsys):
         assert float(best["start_seconds"]) < end, video
         assert float(best["end_seconds"]) > start, video
         assert {row["label_is"] for row in mine} == {"predicted" if video == "video_18" else "from the table"}
+    page = Path("mine/intervals.html").read_text()
+    assert "mine/intervals.html" in first.err
+    assert ">labels told right<" in page, "of the videos held out"
+    assert "trained on these very videos" not in page
+    assert page.count('"n":"video_') == 19, "those without a label, too"
     before = {path: path.read_bytes() for path in Path("mine/thas").rglob("checkpoint*")}
     assert len(before) == 2
     assert command(["run", "mine", *FAST, "--json"]) == 0

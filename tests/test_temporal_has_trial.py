@@ -60,7 +60,7 @@ def test_what_is_given_by_hand_is_not_tried_out(probability):
 def test_too_few_videos_are_not_tried_out():
     features, labels, _ = planted_videos(videos=6, snippets=12)
     decision = hiding_of(features, labels, QUICK.updated({"train.epochs": 1}))
-    assert (decision.value, decision.why) == (0, "not tried out, as it is of 30 to 1000 videos, and these are 6")
+    assert (decision.value, decision.why) == (0, "not tried out, which takes 30 to 1000 videos, and these are 6")
 
 
 def test_a_trial_changes_nothing_of_the_training():
