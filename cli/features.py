@@ -16,7 +16,7 @@ from .options import OUT, DataRoot, Printed, also
 
 if TYPE_CHECKING:
     from ..core.errors import Failure
-    from ..features.extract import Estimate, ExtractionResult
+    from ..features.extract import ExtractionResult
 
 
 def extract_features(
@@ -105,7 +105,7 @@ def extract_features(
             machines=machines,
             missing=missing,
             progress=advance,
-            announce=_announce,
+            announce=lambda estimate: err.print(estimate.sentence(), markup=False),
         )
     _say_short(result, folder)
     return report_features(result, folder, "extracted", json=printed.json)
@@ -124,7 +124,3 @@ def _say_short(result: ExtractionResult, folder: Path) -> None:
             f"{plural(len(short), 'video is', 'videos are')} shorter than a clip of {cache.recipe['clip_frames']} "
             f"frames, and the last frame was repeated: {listing(short)}"
         )
-
-
-def _announce(estimate: Estimate) -> None:
-    err.print(estimate.sentence(), markup=False)

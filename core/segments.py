@@ -5,12 +5,13 @@ Letters used throughout the package: B items, T snippets, D features, C classes,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import numpy as np
 
+from .columns import Columns, number_column, text_column
 from .errors import DataError
 from .narrowing import as_list, to_float
 
@@ -18,22 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .table_text import SegmentRow
-
-
-def _text_column(values: Sequence[object] | np.ndarray) -> np.ndarray:
-    column = np.empty(len(values), dtype=object)
-    column[:] = [str(value) for value in values]
-    return column
-
-
-def row_with_nul(column: np.ndarray) -> int | None:
-    """The first row whose text holds a NUL; None if none does.
-
-    numpy drops one at the end of a text that it compares a column with, so that a row would not even equal itself.
-    """
-    if not any("\0" in text for text in set(column)):
-        return None
-    return next(row for row, text in enumerate(column) if "\0" in text)
 
 
 class ActivityNetRow(TypedDict):
@@ -46,7 +31,7 @@ class ActivityNetRow(TypedDict):
 
 
 @dataclass(frozen=True, eq=False)
-class Segments:
+class Segments(Columns):
     """A table of intervals in videos. Its columns are checked when it is made and cannot be written to.
 
     Attributes:
@@ -71,6 +56,14 @@ class Segments:
     end_seconds: np.ndarray
     score: np.ndarray | None = None
 
+    row, table = "segment", "a segment table"
+    names = ("video", "label", "start_seconds", "end_seconds")
+    unlike = (
+        "ground truth and detections cannot be joined in one table",
+        "some tables have scores and some have none",
+        "join tables of one kind",
+    )
+
     def __init__(
         self,
         video: Sequence[str] | np.ndarray,
@@ -79,83 +72,19 @@ class Segments:
         end_seconds: Sequence[float] | np.ndarray,
         score: Sequence[float] | np.ndarray | None = None,
     ) -> None:
-        columns: dict[str, np.ndarray | None] = {
-            "video": _text_column(video),
-            "label": _text_column(label),
-            "start_seconds": np.array(start_seconds, dtype=np.float64).reshape(-1),
-            "end_seconds": np.array(end_seconds, dtype=np.float64).reshape(-1),
-            "score": None if score is None else np.array(score, dtype=np.float64).reshape(-1),
-        }
-        self._set(columns)
+        texts = {"video": text_column(video), "label": text_column(label)}
+        times = {"start_seconds": number_column(start_seconds), "end_seconds": number_column(end_seconds)}
+        self._set({**texts, **times, "score": None if score is None else number_column(score)})
         self._check()
 
-    def _set(self, columns: Mapping[str, np.ndarray | None]) -> None:
-        for name, column in columns.items():
-            if column is not None:
-                column.flags.writeable = False
-            object.__setattr__(self, name, column)
-
     def _check(self) -> None:
-        lengths = {name: len(column) for name, column in self._columns().items()}
-        if len(set(lengths.values())) > 1:
-            raise DataError(
-                "the columns of a segment table differ in length",
-                why=", ".join(f"{name} has {n}" for name, n in lengths.items()),
-                next="give one value a segment in every column",
-            )
-        for name in ("video", "label"):
-            if (row := row_with_nul(getattr(self, name))) is not None:
-                raise self._row_error(row, f"its {name} holds a NUL, which no text does")
-        for name in ("start_seconds", "end_seconds", "score"):
-            column = getattr(self, name)
-            if column is not None and not np.isfinite(column).all():
-                row = int(np.flatnonzero(~np.isfinite(column))[0])
-                raise self._row_error(row, f"its {name} is {column[row]}, not a finite number")
+        super()._check()
         if (self.end_seconds < self.start_seconds).any():
             row = int(np.flatnonzero(self.end_seconds < self.start_seconds)[0])
             raise self._row_error(row, f"it ends at {self.end_seconds[row]:g} s, before its start")
 
-    def _row_error(self, row: int, why: str) -> DataError:
-        place = f"segment {row} ({self.label[row]} in {self.video[row]} at {self.start_seconds[row]:g} s)"
-        return DataError(f"{place} is not usable", why=why, next="correct or remove the row", subject=self.video[row])
-
-    def _columns(self) -> dict[str, np.ndarray]:
-        columns = {name: getattr(self, name) for name in ("video", "label", "start_seconds", "end_seconds")}
-        if self.score is not None:
-            columns["score"] = self.score
-        return columns
-
-    @classmethod
-    def empty(cls, *, scored: bool = False) -> Segments:
-        """A table without rows, with a score column if `scored`."""
-        return cls([], [], [], [], [] if scored else None)
-
-    @classmethod
-    def concat(cls, tables: Iterable[Segments]) -> Segments:
-        """The rows of all tables, in order; all must have scores, or none."""
-        tables = list(tables)
-        if not tables:
-            return cls.empty()
-        scored = {table.score is not None for table in tables}
-        if len(scored) > 1:
-            raise DataError(
-                "ground truth and detections cannot be joined in one table",
-                why="some tables have scores and some have none",
-                next="join tables of one kind",
-            )
-        names = tables[0]._columns()
-        return cls(**{name: np.concatenate([getattr(table, name) for table in tables]) for name in names})
-
-    def __len__(self) -> int:
-        return len(self.video)
-
-    def __getitem__(self, rows: int | np.integer | slice | np.ndarray | Sequence[int]) -> Segments:
-        """The rows a mask, an index array or a slice selects, in that order."""
-        if isinstance(rows, int | np.integer):
-            rows = slice(int(rows), int(rows) + 1) if rows != -1 else slice(-1, None)
-        selected = object.__new__(Segments)
-        selected._set({"score": None} | {name: column[rows] for name, column in self._columns().items()})
-        return selected
+    def _place(self, row: int) -> str:
+        return f"{self.label[row]} in {self.video[row]} at {self.start_seconds[row]:g} s"
 
     def replaced(self, **columns: np.ndarray) -> Segments:
         """The same rows with other numbers in the named columns; the names are not copied one by one.
@@ -164,16 +93,10 @@ class Segments:
             DataError: As when a table is made.
         """
         changed = object.__new__(Segments)
-        numbers = {name: np.array(column, dtype=np.float64).reshape(-1) for name, column in columns.items()}
+        numbers = {name: number_column(column) for name, column in columns.items()}
         changed._set({"score": None} | self._columns() | numbers)
         changed._check()
         return changed
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Segments):
-            return NotImplemented
-        mine, theirs = self._columns(), other._columns()
-        return mine.keys() == theirs.keys() and all(np.array_equal(mine[name], theirs[name]) for name in mine)
 
     def __iter__(self) -> Iterator[SegmentRow]:
         """Rows as tuples, in the order of the columns."""
@@ -211,25 +134,18 @@ class Segments:
         keys = (self.label.astype(str), self.end_seconds, self.start_seconds, self.video.astype(str), -self.score)
         return self[np.lexsort(keys)]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """A data frame with the same columns."""
-        import pandas as pd
-
-        return pd.DataFrame(self._columns())
-
     @classmethod
     def from_pandas(cls, frame: pd.DataFrame) -> Segments:
         """From a data frame with the columns video, label, start_seconds, end_seconds and, for detections, score."""
-        names = ["video", "label", "start_seconds", "end_seconds"]
-        missing = [name for name in names if name not in frame.columns]
+        missing = [name for name in cls.names if name not in frame.columns]
         if missing:
             raise DataError(
                 f"a segment table lacks the column {missing[0]!r}",
                 why=f"its columns are {', '.join(map(str, frame.columns))}",
-                next=f"name the columns {', '.join(names)} and, for detections, score",
+                next=f"name the columns {', '.join(cls.names)} and, for detections, score",
             )
         score = frame["score"].to_numpy() if "score" in frame.columns else None
-        video, label, start_seconds, end_seconds = (frame[name].to_numpy() for name in names)
+        video, label, start_seconds, end_seconds = (frame[name].to_numpy() for name in cls.names)
         return cls(video, label, start_seconds, end_seconds, score)
 
     def to_activitynet(self) -> dict[str, list[ActivityNetRow]]:

@@ -37,6 +37,25 @@ class News:
     warnings: tuple[str, ...] = ()
 
 
+class Account:
+    """What became of the videos of one extraction so far.
+
+    Attributes:
+        done: Videos whose files have their final names.
+        partial: Of those, the ones that hold only a part.
+        failed: Videos that gave nothing.
+        guessed: Of those done, the ones whose frame rate had to be assumed.
+        clips: Clips that the network saw.
+    """
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.partial: list[str] = []
+        self.failed: list[Failure] = []
+        self.guessed: list[str] = []
+        self.clips = 0
+
+
 class Desk:
     """Hands out videos, each to one extractor.
 

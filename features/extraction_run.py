@@ -22,6 +22,7 @@ from ..core.progress import Progress
 from .cache_writer import FeatureWriter
 from .clips import ClipPlan
 from .containers import TOLERATED_SECONDS
+from .dispatch import Account
 from .extraction_job import Job
 from .frame_table import REPLACE, FrameTable, UnreadableVideo
 from .pool import Clips, Closed, Decoding, Event, Opened
@@ -47,18 +48,11 @@ class _Open:
     shares: float = 0.0
 
 
-class ExtractionRun:
-    """The state of one extraction by this process.
-
-    Attributes:
-        done: Videos whose files have their final names.
-        partial: Of those, the ones that hold only a part.
-        failed: Videos that gave nothing.
-        guessed: Of those done, the ones whose frame rate had to be assumed.
-        clips: Clips that the network saw.
-    """
+class ExtractionRun(Account):
+    """The state of one extraction by this process."""
 
     def __init__(self, job: Job, runner: Runner, progress: Progress) -> None:
+        super().__init__()
         self._job, self._runner, self._progress = job, runner, progress
         self._recipe = job.recipe  # read once: it asks for the versions of packages
         self._open: dict[str, _Open] = {}
@@ -69,11 +63,6 @@ class ExtractionRun:
         self._committer = ThreadPoolExecutor(4, thread_name_prefix="commit")
         self._commits: deque[tuple[str, Future[Path], float]] = deque()
         self._running: deque[tuple[Future[np.ndarray], list[tuple[_Open, int, slice]]]] = deque()
-        self.done: list[str] = []
-        self.partial: list[str] = []
-        self.failed: list[Failure] = []
-        self.guessed: list[str] = []
-        self.clips = 0
 
     def __enter__(self) -> ExtractionRun:
         return self

@@ -22,7 +22,7 @@ from ..core.ray_session import Head, cluster_lost, on_node, ray_session
 from ..core.temporary_names import remove_unfinished_of, unfinished_path
 from .cache import FeatureCache
 from .cache_writer import file_name
-from .dispatch import Desk
+from .dispatch import Account, Desk
 from .estimate import Estimate
 from .extraction_job import Job
 from .ray_actor import Actor, Terms
@@ -71,16 +71,8 @@ class _Hand:
     finished: int = 0
 
 
-class ClusterRun:
-    """The state of one extraction by a cluster.
-
-    Attributes:
-        done: Videos whose files have their final names.
-        partial: Of those, the ones that hold only a part.
-        failed: Videos that gave nothing.
-        guessed: Of those done, the ones whose frame rate had to be assumed.
-        clips: Clips that the network saw.
-    """
+class ClusterRun(Account):
+    """The state of one extraction by a cluster."""
 
     def __init__(
         self,
@@ -90,6 +82,7 @@ class ClusterRun:
         address: str | None = None,
         announce: Callable[[Estimate], object] | None = None,
     ) -> None:
+        super().__init__()
         self._job = replace(job, out=job.out.absolute())
         self._progress, self._address, self._announce = progress, address, announce
         self._hands: dict[int, _Hand] = {}
@@ -98,11 +91,6 @@ class ClusterRun:
         self._stillborn: dict[str, int] = {}
         self._deaths: dict[str, int] = {}
         self._told = self._past = 0.0
-        self.done: list[str] = []
-        self.partial: list[str] = []
-        self.failed: list[Failure] = []
-        self.guessed: list[str] = []
-        self.clips = 0
 
     def work(self, videos: Iterable[tuple[str, Path]], *, decoders: int) -> None:
         """Extract videos, given by name and file; each machine has as many decoders as it has cores.

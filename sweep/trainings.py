@@ -141,17 +141,14 @@ def make_plan(
                 continue
             own = settings[arm.label]
             own = _as_trained(own.updated({"train.seed": as_int(own.flat()["train.seed"]) + number}))
-            taught = {name: value for name, value in own.flat().items() if _teaches(name)}
+            # What changes what is trained: all but settings of localization, evaluation and mere convenience.
+            rest = {name for name in own.flat() if name.startswith(("localize.", "eval.")) or name in TRACELESS}
+            taught = {name: value for name, value in own.flat().items() if name not in rest}
             code = own.code_of_parts()  # a plug-in that was edited is another
             key = digest([data, taught, code] if code else [data, taught])
             one = found.get(key) or Training(half, own, half.folder() / TRAINED / key, ())
             found[key] = replace(one, wanted_by=(*one.wanted_by, (arm.label, number)))
     return Plan(half, experiment, arms, settings, tuple(found.values()), chosen)
-
-
-def _teaches(key: str) -> bool:
-    """Whether a setting changes what is trained: all but those of localization, evaluation and mere convenience."""
-    return key.split(".")[0] not in ("localize", "eval") and key not in TRACELESS
 
 
 def _as_trained(settings: SettingsTable) -> SettingsTable:
