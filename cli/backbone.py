@@ -115,7 +115,7 @@ def train_backbone(
     from ..core.presets import preset_table
     from ..core.weight_catalogue import WITHOUT_THEM
     from ..datasets.data_preset import dataset_presets
-    from ..datasets.present_videos import present_videos
+    from ..datasets.opening import present_videos
     from ..demo.run import open_with_videos
 
     opened = open_with_videos(dataset, data.data_root, stage=progress)

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.segment import Segment
 
-from ..core.progress import Progress, silent
+from ..core.messages import Progress, silent
 from ..core.runs import first_process
 
 if TYPE_CHECKING:

@@ -77,7 +77,7 @@ def extract_features(
     weights = None if network.weights is None else str(network.weights)
     if dataset:
         from ..core.presets import preset_table
-        from ..datasets.present_videos import present_videos
+        from ..datasets.opening import present_videos
         from ..demo.run import open_with_videos
 
         bare = weights is None and not network.random_weights

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def report_features(result: ExtractionResult, folder: Path, verb: str, *, json: bool, next: str = "") -> int:
     """What became of each video, and exit code 3 if some gave nothing."""
     if json:
-        from ..features.failures import row_of
+        from ..features.extraction_settings import row_of
 
         print_json(
             {

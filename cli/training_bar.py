@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Self
 
 from ..core.log import Decided, Epoch, Event, OnEvent, Seen, Started
-from ..core.progress import Progress, silent
+from ..core.messages import Progress, silent
 from .console import err, note, progress
 
 

@@ -1,7 +1,8 @@
-"""What the package says on its way without ending the work, by the standard library's logging.
+"""What the package says on its way without ending the work, by the standard library's logging; and how far it is.
 
 A warning has the level WARNING, advice the level INFO. The command line shows both on stderr, by its one handler; a
-program that uses the package does as with any other, by `logging.getLogger("thas")`.
+program that uses the package does as with any other, by `logging.getLogger("thas")`. All that takes long tells how far
+it is by one form of callback, `Progress`, and begins its stages in one way.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Protocol
 
 logger = logging.getLogger("thas")
 
@@ -81,3 +83,28 @@ def collected() -> Generator[list[str]]:
         yield found
     finally:
         logger.removeFilter(sieve)
+
+
+class Progress(Protocol):
+    """Called when a part of the work is done; what a bar's `advance` is."""
+
+    def __call__(self, done: float = 1, note: str = "", /) -> object:
+        """`done` more are done, of which a long one may be told in shares; `note` stands beside the bar."""
+        ...
+
+
+class Stage(Protocol):
+    """Begins a stage of the work; inside its `with` block, what it gives is told how far the stage is."""
+
+    def __call__(self, title: str, total: int, unit: str, /) -> AbstractContextManager[Progress]:
+        """A stage called `title`, of `total` things of a kind (`unit`, in the plural)."""
+        ...
+
+
+def silent(done: float = 1, note: str = "", /) -> None:
+    """The progress that nobody watches."""
+
+
+def unseen(title: str, total: int, unit: str, /) -> AbstractContextManager[Progress]:
+    """The stage that nobody watches."""
+    return nullcontext(silent)

@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 
 from .errors import CheckpointError
 from .files import is_file, put_in_place, writing
+from .messages import Progress
 from .package_index import archive_address, member, opened, without_password
 from .processes import is_held, only_one
-from .progress import Progress
 from .weight_catalogue import CATALOGUE, Published, published
 
 _DIGITS = 16

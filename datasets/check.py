@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import DataError, ThasError, counted, listing, plural
+from ..core.messages import Progress, silent
 from ..core.near_names import near_names, near_sentence, told
-from ..core.progress import Progress, silent
 from ..core.reading import refuse_pipe, said
 from ..core.segments import Segments
 from ..features.video_files import named

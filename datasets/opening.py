@@ -1,19 +1,27 @@
-"""Opening a data set: by the name of a preset, by its folder, or by a reader from outside."""
+"""Opening a data set: by the name of a preset, by its folder, or by a reader from outside, and its files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from ..core.errors import DataError, UsageError, listing, suggestion
+from ..core.errors import DataError, Failure, UsageError, listing, suggestion
 from ..core.plugins import is_reader, not_a, read_by_plugin
 from ..core.tables import find_table
 from .data_preset import DataPreset, data_preset, dataset_presets
 from .dataset import Dataset
-from .labels import annotations_path, labels_of_annotations, read_labels, with_annotated
-from .split_lists import read_classes, read_splits, unlisted_labels, with_splits
+from .labels import (
+    annotations_path,
+    labels_of_annotations,
+    read_classes,
+    read_labels,
+    read_splits,
+    unlisted_labels,
+    with_annotated,
+    with_splits,
+)
 
 _TRAIN_NAMES = ("training", "train", "validation", "val")
 _TEST_NAMES = ("test", "testing", "validation", "val", "valid", "dev", "development", "eval", "evaluation")
@@ -160,3 +168,23 @@ def _pick_subsets(
                 next=f"{option} NAME, or call them training and test in labels.csv",
             )
     return train, test
+
+
+def present_videos(dataset: Dataset, videos: Sequence[str]) -> tuple[dict[str, Path], list[Failure]]:
+    """The files of a data set's videos, and those videos that have none.
+
+    Raises:
+        DataError: Not one has a file.
+    """
+    files: dict[str, Path] = {}
+    missing: list[Failure] = []
+    first: DataError | None = None
+    for video in videos:
+        try:
+            files[video] = dataset.video_path(video)
+        except DataError as error:
+            first = first or error
+            missing.append(Failure(video, "find", error.why or error.what))
+    if not files and first is not None:
+        raise first
+    return files, missing

@@ -18,9 +18,8 @@ import numpy as np
 
 from ..core.file_names import file_name
 from ..core.files import write_atomically
-from ..core.messages import logger
+from ..core.messages import Stage, logger
 from ..core.presets import made_of_preset, resolve_settings
-from ..core.progress import Stage
 from ..datasets.dataset import Dataset
 from ..datasets.opening import open_dataset
 from ..temporal_has.settings import Settings

@@ -24,7 +24,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.files import write_atomically, writing
-from ..core.progress import Progress, silent
+from ..core.messages import Progress, silent
 from ..core.temporary_names import replacing
 from .frames import APPROACH, CLASSES, RETREAT, SIZE, STRANGE, TELLING, Event, render
 

@@ -15,7 +15,7 @@ import numpy as np
 from ..core import hdf5
 from ..core.errors import FeatureError, ThasError, UsageError
 from ..core.files import need_room
-from ..core.progress import Progress
+from ..core.messages import Progress
 from ..core.reading import is_refused
 from ..core.temporary_names import replacing
 from .cache import Details, FeatureCache, may_link

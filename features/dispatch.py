@@ -53,7 +53,7 @@ class Account:
         self.partial: list[str] = []
         self.failed: list[Failure] = []
         self.guessed: list[str] = []
-        self.clips = 0
+        self.clips: int = 0
 
 
 class Desk:

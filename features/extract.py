@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import Failure, FeatureError, UsageError
 from ..core.files import writing
-from ..core.messages import logger
-from ..core.progress import Progress, silent
+from ..core.messages import Progress, logger, silent
 from ..core.temporary_names import remove_unfinished
 from ..core.weight_catalogue import is_non_commercial
 from .cache import FeatureCache
@@ -19,8 +18,7 @@ from .decode import require_decoder
 from .estimate import Estimate, estimate_job
 from .extraction_job import Job
 from .extraction_run import ExtractionRun
-from .extraction_settings import BackboneWeights, ExtractionResult, ExtractionSettings, Machines
-from .failures import write_failures
+from .extraction_settings import BackboneWeights, ExtractionResult, ExtractionSettings, Machines, write_failures
 from .recipe import difference
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..core.errors import Failure, FeatureError
 from ..core.files import writing
-from ..core.progress import Progress
+from ..core.messages import Progress
 from .cache_writer import FeatureWriter
 from .clips import ClipPlan
 from .containers import TOLERATED_SECONDS

@@ -1,12 +1,18 @@
-"""How features are extracted, and what became of it."""
+"""How features are extracted, and what became of it.
+
+`failed.csv` in the cache has a row for each video that failed, and is rewritten after every run.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..core.errors import Failure, UsageError
+from ..core.files import write_atomically
+from ..core.tables import csv_text
 from .clips import Sampler
 
 if TYPE_CHECKING:
@@ -174,3 +180,24 @@ def clipping_of(settings: ExtractionSettings, backbone: Backbone) -> Clipping:
         frames,
         seconds,
     )
+
+
+FAILED_TABLE = "failed.csv"
+_COLUMNS = ("video", "stage", "reason", "frames_decoded", "next")
+
+
+def row_of(failure: Failure) -> dict[str, str | int]:
+    """A row of the table, by the names of its columns."""
+    cells = (failure.subject, failure.what, failure.why, failure.frames, failure.next)
+    return dict(zip(_COLUMNS, cells, strict=True))
+
+
+def write_failures(folder: Path, failures: Sequence[Failure]) -> None:
+    """Write `failed.csv`; without failures remove it."""
+    path = folder / FAILED_TABLE
+    if not failures:
+        path.unlink(missing_ok=True)
+        return
+    text = csv_text([_COLUMNS, *(list(row_of(failure).values()) for failure in failures)])
+    # A file name may hold bytes that are no text; they come back by the same rule.
+    write_atomically(path, text.encode(errors="surrogateescape"))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.errors import FeatureError, VideoError
-from ..core.progress import Progress
+from ..core.messages import Progress
 from .cache import FeatureCache
 from .extract import ExtractionResult, ExtractionSettings, Machines, extract_dataset
 from .extraction_job import recipe_of

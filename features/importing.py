@@ -13,17 +13,15 @@ from .._version import __version__
 from ..core.errors import Failure, FeatureError, ThasError, UsageError, counted, listing
 from ..core.files import cannot_write
 from ..core.json_files import load_json
-from ..core.messages import logger
+from ..core.messages import Progress, logger
 from ..core.narrowing import is_table
 from ..core.near_names import near_names, near_sentence
-from ..core.progress import Progress
 from ..core.tables import number, table_rows
 from ..core.temporary_names import remove_unfinished
 from .arrangement import Crops, check_arrangement, rows, width_of
 from .array_files import reading_arrays
 from .cache import Features, write_features
-from .extraction_settings import ExtractionResult
-from .failures import write_failures
+from .extraction_settings import ExtractionResult, write_failures
 from .layouts import Source, find_sources, side_by_side
 from .row_times import RowTimes
 

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 from .._version import __version__
 from ..core.errors import Failure, FeatureError, ThasError, plural
 from ..core.files import writing
-from ..core.messages import logger
-from ..core.progress import Progress
+from ..core.messages import Progress, logger
 from ..core.ray_session import Head, cluster_lost, on_node, ray_session
 from ..core.temporary_names import remove_unfinished_of, unfinished_path
 from .cache import FeatureCache

@@ -21,7 +21,7 @@ from ..core.checkpoints import CHECKPOINT, packed
 from ..core.errors import DataError, Failure, UsageError, listing, plural
 from ..core.files import write_atomically, writing
 from ..core.log import LOG, Epoch, read_log
-from ..core.progress import Progress, silent
+from ..core.messages import Progress, silent
 from ..core.runners import choose_runner
 from ..core.training import Schedule, fit
 from .backbone_settings import BackboneSettings

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import Failure
-from ..core.progress import Progress, silent
+from ..core.messages import Progress, silent
 from .clips import ClipPlan
 from .decode import Decoder
 from .extraction_job import refuse_damaged

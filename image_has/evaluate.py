@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..core.errors import DataError, Failure, UsageError
 from ..core.files import write_atomically
-from ..core.progress import Stage, unseen
+from ..core.messages import Stage, unseen
 from ..core.run_settings import read_settings
 from ..core.runs import ROOTS, SETTINGS
 from .box_files import read_boxes, read_maps, write_boxes

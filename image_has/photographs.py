@@ -17,8 +17,7 @@ from torch import Tensor
 
 from ..core.errors import DataError, Failure, UsageError, listing
 from ..core.files import write_atomically
-from ..core.messages import logger
-from ..core.progress import Progress, silent
+from ..core.messages import Progress, logger, silent
 from ..core.reading import reading
 from .decode import read_image
 from .found import FoundBox

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..core.errors import DataError, Failure
-from ..core.progress import Progress, silent
+from ..core.messages import Progress, silent
 from .box_workers import Boxed, boxer
 from .decode import image_size
 from .images import ImageTable, clean_boxes

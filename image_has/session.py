@@ -1,12 +1,17 @@
-"""Training as the command does it: on a data set's images, into a run."""
+"""Training as the command does it: on a data set's images, into a run.
+
+The mean colour of the images is measured before: hidden places take it, so that on average the network meets the same.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Never
 
+import numpy as np
+
 from ..core.data_options import DataOptions
-from ..core.errors import failure_lines, listing, plural
+from ..core.errors import DataError, failure_lines, listing, plural
 from ..core.log import LOG, Epoch, Event, OnEvent, Seen, Started, read_log
 from ..core.messages import logger
 from ..core.resume import Begin, begun
@@ -14,12 +19,46 @@ from ..core.run_settings import RunData
 from ..core.runs import ROOTS, first_process, point_latest
 from ..core.train_result import TrainResult, epochs_of
 from .datasets import ImageDataset, open_images
+from .decode import read_image
 from .images import NO_IMAGES, ImageTable
 from .library import is_library_name
-from .mean_colour import measured_colours
+from .loading import shrunk
 from .settings import ImageSettings
 from .train import train
 from .untrained import own_colours
+
+
+def measured_colours(
+    table: ImageTable, *, short_side: int = 64, most: int = 2000
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean RGB and its standard deviation over the pixels of a table's images.
+
+    Args:
+        table: The training images.
+        short_side: Images are shrunk to this first.
+        most: So many images at most, evenly spread over the table.
+
+    Returns:
+        (3,) means and (3,) standard deviations, of values from 0 to 1.
+
+    Raises:
+        DataError: None of the images can be read.
+    """
+    total, squares, pixels = np.zeros(3), np.zeros(3), 0
+    for row in np.unique(np.linspace(0, len(table) - 1, min(len(table), most)).astype(int)):
+        try:
+            image = read_image(table.path(row), upright=table.upright, short_side=short_side)
+            image = shrunk(image, short_side=short_side)
+        except DataError:
+            continue  # training meets it again, and names it
+        values = np.asarray(image, dtype=np.float64).reshape(-1, 3) / 255
+        total, squares, pixels = total + values.sum(0), squares + (values**2).sum(0), pixels + len(values)
+    if not pixels:
+        raise DataError(f"none of the images of {table.root} could be read", next="check the files")
+    mean = total / pixels
+    # A data set of one colour has no deviation to divide by.
+    std = np.sqrt(np.maximum(squares / pixels - mean**2, 1e-4))
+    return tuple(mean.round(6).tolist()), tuple(std.round(6).tolist())
 
 
 def train_run(
@@ -83,7 +122,7 @@ def train_run(
         )
     if begin.into is None and first_process():
         point_latest(begin.root, folder)
-    last = epochs_of(folder)[0] if first_process() else {}
+    last: Mapping[str, float] = epochs_of(folder)[0] if first_process() else {}
     items = len(table) - len(failed)
     return TrainResult(folder, "images", items, len(table.classes), last, new_epochs, tuple(failed))
 

@@ -85,7 +85,7 @@ def _check(table: ImageTable, settings: ImageSettings, network: OwnNetwork | Non
         raise UsageError(
             "input.mean is empty",
             why="only a run measures it",
-            next="measured_colours(table) of thas.image_has.mean_colour gives mean and std",
+            next="measured_colours(table) of thas.image_has.session gives mean and std",
         )
     if len(table) < 2:
         raise DataError(

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.errors import UsageError
 from ..core.files import put_in_place, writing
-from ..core.progress import Progress, silent
+from ..core.messages import Progress, silent
 from ..core.segments import Segments
 from ..core.temporary_names import remove_unfinished, unfinished_path
 from ..features.decode import decode_frames

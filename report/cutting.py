@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import DataError, UsageError, VideoError, listing
-from ..core.messages import logger
-from ..core.progress import Progress, silent
+from ..core.messages import Progress, logger, silent
 from ..core.segments import Segments
 from ..features.video import scan_video
 from .clips import Clip, cut_clips, join_clips, plan_clips

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.errors import UsageError
 from ..core.files import write_atomically
-from ..core.progress import Stage, unseen
+from ..core.messages import Stage, unseen
 from ..eval.boxes import BoxTruth, best_iou, paired_interval
 from .html import Markup, element, readable, table
 from .page import document, page_header

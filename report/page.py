@@ -12,7 +12,7 @@ from pathlib import Path
 from .._version import __version__
 from ..core.errors import UsageError
 from ..core.files import write_atomically
-from ..core.progress import Stage, unseen
+from ..core.messages import Stage, unseen
 from ..eval.diagnosis import KINDS, TRUTH_KINDS
 from .content import RunContent
 from .html import Markup, element, embedded_json, text

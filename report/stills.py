@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import UsageError, VideoError, plural
-from ..core.progress import Progress, silent
+from ..core.messages import Progress, silent
 from ..core.segments import Segments
 from ..features.decode import decode_frames
 from ..features.video import OtherFrames, scan_video

@@ -13,10 +13,9 @@ import numpy as np
 
 from ..core.errors import Failure
 from ..core.files import write_atomically
-from ..core.messages import logger
+from ..core.messages import Stage, logger
 from ..core.narrowing import as_list
 from ..core.processes import cores, only_one
-from ..core.progress import Stage
 from ..core.runs import new_folder
 from ..core.settings_table import SettingsTable
 from ..core.spread import Spread

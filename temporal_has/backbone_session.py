@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..core.errors import Failure
-from ..core.progress import Progress, silent
+from ..core.messages import Progress, silent
 from ..core.resume import Begin, begun
 from ..core.run_settings import RunData, read_settings
 from ..datasets.dataset import Dataset

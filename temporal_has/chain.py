@@ -18,9 +18,8 @@ import numpy as np
 from ..core.data_options import VideoOptions
 from ..core.errors import DataError, Failure, reasons
 from ..core.files import write_atomically
-from ..core.messages import without
+from ..core.messages import Progress, silent, without
 from ..core.presets import resolve_settings
-from ..core.progress import Progress, silent
 from ..core.resume import Begin
 from ..core.runs import ROOTS, is_finished
 from ..core.segments import Segments

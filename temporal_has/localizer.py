@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..core.devices import choose_device
 from ..core.errors import CheckpointError, Failure, FeatureError, UsageError, VideoError
-from ..core.progress import Progress, silent
+from ..core.messages import Progress, silent
 from ..core.run_settings import read_settings
 from ..core.segments import Segments
 from ..features.cache import FeatureCache

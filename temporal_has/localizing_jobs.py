@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..core.errors import Failure
-from ..core.progress import Progress, silent
+from ..core.messages import Progress, silent
 from ..core.segments import Segments
 from ..core.spread import Spread
 from ..features.cache import FeatureCache

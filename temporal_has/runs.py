@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from ..core.data_options import ChosenVideos
 from ..core.errors import DataError, Failure, FeatureError, counted, plural
 from ..core.log import LOG, read_log, stopped_early
+from ..core.messages import Progress, silent
 from ..core.narrowing import is_texts
-from ..core.progress import Progress, silent
 from ..core.run_settings import RunData, read_settings
 from ..core.runs import find_run, resume_command
 from ..core.segments import Segments

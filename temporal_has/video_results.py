@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Literal
 from .._version import __version__
 from ..core.errors import DataError, FeatureError, VideoError
 from ..core.files import sync_folder
+from ..core.messages import Progress
 from ..core.processes import only_one
-from ..core.progress import Progress
 from ..core.segments import Segments
 from ..core.weight_store import sha256
 from .activation import ClassActivationSequence

@@ -16,7 +16,7 @@ from thas.core.errors import CheckpointError, UsageError
 from thas.core.settings_table import read_toml
 from thas.datasets.opening import open_dataset
 from thas.image_has.datasets import open_images
-from thas.image_has.demo_images import make_demo_images
+from thas.image_has.demo import make_demo_images
 from thas.image_has.network import build_network
 from thas.image_has.settings import NetworkSettings as ImageNetworkSettings
 from thas.temporal_has import heads as temporal_heads

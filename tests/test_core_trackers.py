@@ -15,7 +15,7 @@ from thas.core import plugin_imports
 from thas.core.checkpoints import CHECKPOINT
 from thas.core.errors import UsageError
 from thas.core.trackers import Trackers
-from thas.image_has.demo_images import make_demo_images
+from thas.image_has.demo import make_demo_images
 
 from .documented import ROOT
 from .sweep_data import planted_dataset

@@ -383,7 +383,7 @@ def test_a_cluster_that_is_lost_is_named(tmp_path, monkeypatch):
     ray = pytest.importorskip("ray", reason="needs ray")
     from contextlib import contextmanager
 
-    from thas.core.progress import silent
+    from thas.core.messages import silent
     from thas.features import ray_engine
 
     @contextmanager

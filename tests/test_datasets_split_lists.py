@@ -7,8 +7,8 @@ import json
 import pytest
 
 from thas.core.errors import DataError, UsageError
+from thas.datasets.labels import read_classes, read_splits
 from thas.datasets.opening import open_dataset
-from thas.datasets.split_lists import read_classes, read_splits
 from thas.features.importing import read_rates
 
 

@@ -17,7 +17,7 @@ from thas.core.errors import DataError, UsageError
 from thas.deploy import exporting, image_exporting, parts
 from thas.deploy.exporting import export_run
 from thas.features.cache import FeatureCache
-from thas.image_has.demo_images import make_demo_images
+from thas.image_has.demo import make_demo_images
 from thas.image_has.localizer import Localizer as ImageLocalizer
 from thas.temporal_has.heads import as_head
 from thas.temporal_has.localizer import Localizer

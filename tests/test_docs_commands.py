@@ -13,7 +13,7 @@ import pytest
 
 from thas.cli import build_app, run
 from thas.features.cache import write_features
-from thas.image_has.demo_images import make_demo_images
+from thas.image_has.demo import make_demo_images
 
 from .conftest import planted_videos
 from .documented import NOT_RUN, ROOT, commands, documents, reason, tokens

@@ -15,7 +15,7 @@ import pytest
 from thas.cli import run
 from thas.core.errors import CheckpointError
 from thas.image_has import Localizer, photographs, session
-from thas.image_has.demo_images import make_demo_images
+from thas.image_has.demo import make_demo_images
 from thas.temporal_has import Localizer as TemporalLocalizer
 
 

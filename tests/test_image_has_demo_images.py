@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from thas.image_has.demo_images import CLASSES, draw_creature, make_demo_images
+from thas.image_has.demo import CLASSES, draw_creature, make_demo_images
 from thas.image_has.folder import read_folder
 
 

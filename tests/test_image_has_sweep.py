@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from thas.cli import run
-from thas.image_has.demo_images import make_demo_images
+from thas.image_has.demo import make_demo_images
 from thas.image_has.sweep import ImageHalf, _drawn, _measured
 
 EXPERIMENT = """

@@ -20,8 +20,8 @@ from thas.image_has.folder import read_folder
 from thas.image_has.images import ImageTable
 from thas.image_has.loading import TrainingLoader, crop_corner, epoch_order, flipped, normalised, whole_batches
 from thas.image_has.localizer import Localizer
-from thas.image_has.mean_colour import measured_colours
 from thas.image_has.network import OwnNetwork
+from thas.image_has.session import measured_colours
 from thas.image_has.settings import ImageSettings, InputSettings
 from thas.image_has.task import black, hidden_input
 from thas.image_has.train import train
