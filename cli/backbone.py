@@ -19,6 +19,7 @@ from .options import (
     DataRoot,
     Going,
     Printed,
+    Tracker,
     also,
     named,
     options,
@@ -87,6 +88,7 @@ def train_backbone(
     runs: BackboneRuns = BackboneRuns(),
     train_subset: str | None = None,
     workers: int | None = None,
+    tracker: Tracker = None,
     data: DataRoot = DataRoot(),
     printed: Printed = Printed(),
 ) -> int:
@@ -115,12 +117,11 @@ def train_backbone(
     from ..core.presets import preset_table
     from ..core.weight_catalogue import WITHOUT_THEM
     from ..datasets.data_preset import dataset_presets
-    from ..datasets.opening import present_videos
     from ..demo.run import open_with_videos
 
     opened = open_with_videos(dataset, data.data_root, stage=progress)
-    videos, missing = present_videos(opened, opened.videos_of(train_subset or opened.train_subset))
     from ..core.resume import Begin
+    from ..core.trackers import Trackers
     from ..features.backbone_settings import BackboneRunSettings
     from ..temporal_has.backbone_session import train_backbone_run
 
@@ -129,18 +130,18 @@ def train_backbone(
     settings = BackboneRunSettings().updated({f"backbone.{key}": value for key, value in preset.items()})
     settings = settings.updated(typed, origin="option")
     origins = {f"backbone.{key}": f"preset {dataset}" for key in preset} | dict.fromkeys(typed, "option")
+    trackers = Trackers(tracker or ())
     with progress("training the backbone", settings.backbone.epochs, "epochs") as advance:
         result = train_backbone_run(
             opened,
-            videos,
             begin=Begin(runs.runs, going.run or going.resume),
             settings=settings,
             out=out_,
             origins=origins,
             subset=train_subset,
             workers=workers,
-            missing=missing,
             progress=advance,
+            on_event=trackers,
         )
     target = result.path
     if printed.json:

@@ -28,6 +28,9 @@ OUT = "Where the result is written."
 PRESET = "Settings by name (`thas list presets`) or file, the last on top."
 SEED = "Of all random draws."
 SET = "Any setting, as section.name=value; several after one --set."
+TRACKER = (
+    "MODULE:ATTRIBUTE of functions of your own that are told each event, for Weights & Biases, MLflow and the like."
+)
 SUBSET = "The subset of the data set."
 WEIGHTS = "A network's weights: a file, or a name of `thas weights list`."
 
@@ -50,6 +53,7 @@ def also(first: str, more: str) -> Parameter:
 
 Set = Annotated[list[str] | None, Parameter(name="--set", help=SET)]
 All = Annotated[bool, Parameter(name="--all")]
+Tracker = Annotated[list[str] | None, Parameter(help=TRACKER)]
 
 
 @options
@@ -142,8 +146,7 @@ class TrainingSettings:
     epochs: Annotated[int | None, Parameter(help=EPOCHS)] = None
     seed: Annotated[int | None, Parameter(help=SEED)] = None
     device: Annotated[str | None, Parameter(help=DEVICE)] = None
-    tracker: list[str] | None = None
-    """MODULE:ATTRIBUTE of functions of your own that are told each event, for Weights & Biases, MLflow and the like."""
+    tracker: Tracker = None
     print_config: bool = False
     """Print all settings and where each comes from, then stop."""
 

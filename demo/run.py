@@ -106,7 +106,6 @@ def prepare_backbone(dataset: Dataset, *, stage: Stage) -> Path:
                 dataset.classes,
                 path,
                 settings=settings,
-                seed=0,
                 progress=advance,
             )
     return path

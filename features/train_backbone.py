@@ -20,7 +20,7 @@ from .._version import __version__
 from ..core.checkpoints import CHECKPOINT, packed
 from ..core.errors import DataError, Failure, UsageError, listing, plural
 from ..core.files import write_atomically, writing
-from ..core.log import LOG, Epoch, read_log
+from ..core.log import LOG, Epoch, OnEvent, Started, read_log
 from ..core.messages import Progress, silent
 from ..core.runners import choose_runner
 from ..core.training import Schedule, fit
@@ -66,11 +66,11 @@ def train_backbone(
     out: Path | str,
     *,
     settings: BackboneSettings | None = None,
-    seed: int | None = None,
     workers: int | None = None,
     missing: Sequence[Failure] = (),
     folder: Path | None = None,
     progress: Progress = silent,
+    on_event: OnEvent = lambda event: None,
 ) -> BackboneResult:
     """Train a small C3D from video-level labels and write it as a weights file that extraction takes.
 
@@ -82,11 +82,11 @@ def train_backbone(
         classes: All class names, C; their order is that of the classifier.
         out: The file, safetensors; its metadata say how it was made.
         settings: How.
-        seed: Instead of the settings'.
         workers: Decoding processes; None for one a core, at most 16.
         missing: Videos that have no file; they join the failed ones.
         folder: Where log and checkpoint go; a checkpoint that lies there is gone on from. None keeps nothing.
         progress: Called with the epochs just done, 0 while videos are read, and what happens in words.
+        on_event: Called when the training starts in the folder, and with each epoch.
 
     Raises:
         DataError: A video has no label, there are fewer than two classes, no video can be read, or `out` cannot be
@@ -95,7 +95,6 @@ def train_backbone(
         UsageError: The settings are out of range, or torchrun started several processes.
     """
     settings = settings or BackboneSettings()
-    settings = settings if seed is None else replace(settings, seed=seed)
     out = Path(out)
     targets = _targets(videos, labels, classes)
     runner = choose_runner(settings.device, settings.precision)
@@ -119,10 +118,13 @@ def train_backbone(
     epochs: dict[int, Epoch] = {}
     before = [] if folder is None or not (folder / CHECKPOINT).exists() else read_log(folder / LOG)
     progress(len(before), "")
+    if folder is not None:
+        on_event(Started(settings.epochs, len(before), settings.clips_per_video * len(clips.lengths), folder))
 
     def keep(epoch: Epoch) -> None:
         epochs[epoch.number] = epoch
         progress(1, f"epoch {epoch.number}, loss {epoch.loss:.3f}, right {epoch.accuracy:.0%}")
+        on_event(epoch)
 
     fit(task, Schedule(settings.epochs), runner=runner, folder=folder, resume=True, on_epoch=keep)
     log = [line for line in before if line["number"] not in epochs] + [epoch.known() for epoch in epochs.values()]

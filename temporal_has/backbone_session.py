@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from ..core.errors import Failure
+from ..core.log import OnEvent
 from ..core.messages import Progress, silent
 from ..core.resume import Begin, begun
 from ..core.run_settings import RunData, read_settings
 from ..datasets.dataset import Dataset
+from ..datasets.opening import present_videos
 from ..features.backbone_settings import BackboneRunSettings
 from ..features.train_backbone import BackboneResult, train_backbone
 
 
 def train_backbone_run(
     opened: Dataset,
-    videos: Mapping[str, Path],
     *,
     begin: Begin,
     settings: BackboneRunSettings,
@@ -24,23 +24,26 @@ def train_backbone_run(
     origins: Mapping[str, str] | None = None,
     subset: str | None = None,
     workers: int | None = None,
-    missing: Sequence[Failure] = (),
     progress: Progress = silent,
+    on_event: OnEvent = lambda event: None,
 ) -> BackboneResult:
     """Train a backbone on a data set in a run of its own, or go on with one that was interrupted.
 
     Args:
         opened: The data set.
-        videos: Name and file of each training video.
         begin: A new run, or which is resumed.
         settings: How.
         out: The file of weights; `backbone.safetensors` in the data set's folder if None, or what a resumed run has.
         origins: Where each changed setting came from.
         subset: To learn from, instead of the data set's.
         workers: As for `train_backbone`, like what follows.
-        missing: Videos without a file.
         progress: Called as it goes.
+        on_event: Called with what happens in the training.
+
+    Raises:
+        DataError: No training video has a file, or nothing can be learned from them.
     """
+    videos, missing = present_videos(opened, opened.videos_of(subset or opened.train_subset))
     target = out or opened.folder / "backbone.safetensors"
     data = RunData(
         dataset=opened.name if opened.note else str(opened.folder.resolve()),
@@ -61,4 +64,5 @@ def train_backbone_run(
             missing=missing,
             folder=run.folder,
             progress=progress,
+            on_event=on_event,
         )

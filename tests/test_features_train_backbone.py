@@ -6,8 +6,10 @@ import errno
 import json
 import os
 import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -137,8 +139,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(trained, f
 
     def again(seed: int, **changes) -> bytes:
         out = tmp_path / "again.safetensors"
-        settings = replace(TINY, epochs=2, dropout=0.1, **changes)
-        train_backbone(files, labels, ("blue", "red"), out, settings=settings, seed=seed, workers=2)
+        settings = replace(TINY, epochs=2, dropout=0.1, seed=seed, **changes)
+        train_backbone(files, labels, ("blue", "red"), out, settings=settings, workers=2)
         return out.read_bytes()
 
     before = torch.random.get_rng_state()
@@ -294,10 +296,20 @@ _OPTIONS = [word for name, value in _SMALL.items() for word in (f"--{name}", str
 
 def test_the_command_writes_the_file_and_says_what_is_next(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    told = SimpleNamespace(events=[])
+    monkeypatch.setitem(sys.modules, "own_told", told)
+    told.track = told.events.append
     out = tmp_path / "b.safetensors"
-    code = thas(["train-backbone", "--dataset", str(folder), "--out", str(out), *_OPTIONS, "--json"])
+    tracked = ["--tracker", "own_told:track"]
+    code = thas(["train-backbone", "--dataset", str(folder), "--out", str(out), *_OPTIONS, *tracked, "--json"])
     captured = capsys.readouterr()
     assert code == 0
+    started, epoch = told.events
+    assert (started.epochs, started.epochs_done, started.items) == (1, 0, 18), "two clips of each video"
+    assert (started.run / "settings.toml").exists()
+    assert epoch.number == 1
+    assert epoch.loss == json.loads(captured.out)["loss"][0]
+    assert thas(["train-backbone", "--dataset", str(folder), *_OPTIONS, "--tracker", "own_told:nothing"]) == 2
     assert json.loads(captured.out)["videos"] == 9
     assert "extract-features" not in captured.out
     assert load_backbone(weights=out).backbone.dimension == 8
