@@ -18,9 +18,8 @@ from pathlib import Path
 from ..core.errors import DataError
 from ..core.spreadsheets import is_spreadsheet, plain_rows
 from ..core.tables import seconds, split_heading
-from .boris_clock import Clock, put, queued
+from .boris_clock import Clock, Mark, paired, put, queued
 from .events import Found, ReadingOptions, video_name
-from .pairing import Mark, paired
 from .texts import long_cells, text_of
 
 # What columns are called, before version 8 and since.

@@ -15,9 +15,8 @@ import numpy as np
 from ..core.segments import Segments
 from ..core.tables import number
 from .boris import LABEL
-from .boris_clock import Clock, put, queued
+from .boris_clock import Clock, Mark, paired, put, queued
 from .events import Found, ReadingOptions, video_name
-from .pairing import Mark, paired
 from .texts import json_of, list_in, table_in, text_in
 
 

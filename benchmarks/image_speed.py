@@ -34,9 +34,9 @@ from thas.image_has.localize import localize
 from thas.image_has.localizer import Localizer
 from thas.image_has.network import build_network
 from thas.image_has.photographs import localize_photographs
-from thas.image_has.refine import refined
 from thas.image_has.settings import OTSU_THRESHOLDS, ImageSettings, LocalizeSettings
 from thas.image_has.task import hidden_input
+from thas.image_has.views import refined
 from thas.image_has.weights import TrainedNetwork
 
 

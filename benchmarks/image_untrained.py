@@ -22,9 +22,8 @@ from thas.image_has.datasets import open_images
 from thas.image_has.decode import image_size
 from thas.image_has.loading import whole_batches
 from thas.image_has.localize import localize, scaled_boxes
-from thas.image_has.refine import refined
 from thas.image_has.untrained import respelt, untrained_localizer
-from thas.image_has.views import shrunk_to
+from thas.image_has.views import refined, shrunk_to
 
 OTSU = tuple(round(0.4 + 0.1 * i, 1) for i in range(13))
 RULES = {f"{t:g} of the maximum": ("max", (t,)) for t in (0.15, 0.2, 0.25, 0.3, 0.35, 0.4)} | {

@@ -105,7 +105,7 @@ def convert(
             next="leave --label, --where and what else is said of annotations out",
         )
     if form in ("webvtt", "srt") and not what.all_ and isinstance(table, Segments) and table.score is not None:
-        from ..temporal_has.sure_segments import sure_segments
+        from ..temporal_has.suppress import sure_segments
 
         table = sure_segments(table)
     if what.split:

@@ -18,7 +18,7 @@ import numpy as np
 from ..core.errors import UsageError
 from ..core.segments import Segments
 from ..features.cache import Features
-from ..temporal_has.sure_segments import sure_segments
+from ..temporal_has.suppress import sure_segments
 
 if TYPE_CHECKING:
     from ..temporal_has.activation import ClassActivationSequence

@@ -10,7 +10,7 @@ from ..annotators.reading import read_any
 from ..core.errors import DataError, UsageError, suggestion
 from ..core.segments import Segments
 from ..eval.annotations import Annotations
-from ..temporal_has.sure_segments import sure_segments
+from ..temporal_has.suppress import sure_segments
 from .content import read_run, video_files
 
 

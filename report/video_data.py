@@ -16,7 +16,7 @@ from ..core.segments import Segments
 from ..eval.annotations import Annotations
 from ..temporal_has.activation import ClassActivationSequence
 from ..temporal_has.localize import levels
-from ..temporal_has.sure_segments import sure_segments
+from ..temporal_has.suppress import sure_segments
 from .content import RunContent
 from .verdicts import Verdicts, judge, order_of_videos
 

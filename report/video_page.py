@@ -12,7 +12,7 @@ from ..core.segments import Segments
 from ..eval.labels_told import LabelsTold
 from ..temporal_has.activation import ClassActivationSequence
 from ..temporal_has.results import told_threshold
-from ..temporal_has.sure_segments import sure_segments
+from ..temporal_has.suppress import sure_segments
 from ..temporal_has.timeline import draw_timeline
 from .content import RunContent, read_run
 from .page import write_page

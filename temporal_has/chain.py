@@ -35,7 +35,7 @@ from .localizer import Localizer, localize_videos
 from .results import DETECTIONS, LocalizeResult, clock, write_result
 from .session import train_run
 from .settings import Settings
-from .sure_segments import sure_segments
+from .suppress import sure_segments
 from .validation import held_out
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from ..eval.reliability import Reliability
 from .activation import ClassActivationSequence
 from .calibration import Calibration
 from .localize import ThresholdRule
-from .sure_segments import sure_segments
+from .suppress import sure_segments
 
 if TYPE_CHECKING:
     import h5py

@@ -29,12 +29,11 @@ from thas.image_has.network import CamNetwork, build_network
 from thas.image_has.photographs import localize_photographs
 from thas.image_has.pictures import draw_predictions, spread_rows
 from thas.image_has.predict import predict
-from thas.image_has.refine import refined
 from thas.image_has.scores import score
 from thas.image_has.session import train_run
 from thas.image_has.settings import ImageSettings
 from thas.image_has.train import train
-from thas.image_has.views import views
+from thas.image_has.views import refined, views
 from thas.image_has.weights import TrainedNetwork
 
 SETTINGS = ImageSettings().updated(

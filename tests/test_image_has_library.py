@@ -21,10 +21,9 @@ from thas.image_has.library import build_library_network, load_library_weights
 from thas.image_has.loading import squashed
 from thas.image_has.localizer import Localizer
 from thas.image_has.network import OwnNetwork
-from thas.image_has.refine import refined
 from thas.image_has.settings import ImageSettings, NetworkSettings
 from thas.image_has.untrained import library_settings, open_library_network, untrained_localizer
-from thas.image_has.views import shrunk_to
+from thas.image_has.views import refined, shrunk_to
 from thas.image_has.weights import load_weights, save_weights, start_from
 
 SMALL = "torchvision:shufflenet_v2_x0_5"

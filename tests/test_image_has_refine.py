@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thas.image_has.refine import refined
+from thas.image_has.views import refined
 
 
 def drawn_image(*rows: str) -> torch.Tensor:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from thas.core.errors import DataError
 from thas.core.segments import Segments
-from thas.temporal_has.sure_segments import sure_segments
+from thas.temporal_has.suppress import sure_segments
 
 #              0 1 2 3 4 5 6 7 8 9
 #  a   0.9     ========              0 to 4
