@@ -66,17 +66,11 @@ def image_train(
 
     settings, origins = chosen_settings(
         ImageSettings,
+        training,
         data_preset=dataset if dataset in NAMES else None,
-        presets=training.preset,
-        config=training.config,
-        pairs=training.set_,
         options={
             "network.name": training.network,
-            "hide.probability": training.hide_probability,
             "hide.size": training.hide_size,
-            "train.epochs": training.epochs,
-            "train.seed": training.seed,
-            "train.device": training.device,
         },
     )
     if training.print_config:
@@ -85,7 +79,6 @@ def image_train(
     if dataset is None:
         raise UsageError("no data set is named", next="thas image train --dataset FOLDER, or --dataset ilsvrc")
     from ..core.resume import Begin
-    from ..core.trackers import Trackers
     from ..image_has.session import train_run
     from .training_bar import TrainingBar
 
@@ -94,8 +87,7 @@ def image_train(
     if training.preset in (None, ["ilsvrc"]) and new and not sized and Path(dataset).name not in NAMES:
         note("these are ILSVRC's settings, large images and 55 epochs; for small images there is --preset images-128")
 
-    trackers = Trackers(training.tracker or ())
-    with TrainingBar(f"training on {dataset}", also=trackers) as bar:
+    with TrainingBar(f"training on {dataset}", trackers=training.tracker or ()) as bar:
         result = train_run(
             dataset,
             settings=settings,

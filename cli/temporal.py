@@ -68,18 +68,12 @@ def train(
 
     settings, origins = chosen_settings(
         Settings,
+        training,
         data_preset=dataset if dataset in dataset_presets() else None,
-        presets=training.preset,
-        config=training.config,
-        pairs=training.set_,
         options={
             "network.head": training.head,
             "train.loss": training.loss,
-            "hide.probability": training.hide_probability,
-            "train.epochs": training.epochs,
-            "train.seed": training.seed,
             "network.members": training.members,
-            "train.device": training.device,
             "localize.labels": training.labels,
         },
     )
@@ -91,12 +85,10 @@ def train(
             "--dataset is missing", why="training needs videos", next="thas train --dataset NAME-OR-FOLDER"
         )
     from ..core.resume import Begin
-    from ..core.trackers import Trackers
     from ..temporal_has.session import Tested, train_run
     from .training_bar import TrainingBar
 
-    trackers = Trackers(training.tracker or ())
-    with TrainingBar(f"training on {dataset}", also=trackers) as bar:
+    with TrainingBar(f"training on {dataset}", trackers=training.tracker or ()) as bar:
         result = train_run(
             dataset,
             settings=settings,

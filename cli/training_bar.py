@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Self
 
-from ..core.log import Decided, Epoch, Event, OnEvent, Seen, Started
+from ..core.log import Decided, Epoch, Event, Seen, Started
 from ..core.messages import Progress, silent
+from ..core.trackers import Trackers
 from .console import err, note, progress
 
 
@@ -16,11 +18,11 @@ class TrainingBar:
 
     Args:
         title: What is done, in a few words.
-        also: Told each event after it is shown.
+        trackers: MODULE:ATTRIBUTE of functions that are told each event after it is shown.
     """
 
-    def __init__(self, title: str, *, also: OnEvent = lambda event: None) -> None:
-        self.title, self._also = title, also
+    def __init__(self, title: str, *, trackers: Sequence[str] = ()) -> None:
+        self.title, self._also = title, Trackers(trackers)
         self._stack = ExitStack()
         self._advance: Progress = silent
         self._items, self._done = 1, 0.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import UsageError
@@ -11,6 +10,7 @@ from ..core.errors import UsageError
 if TYPE_CHECKING:
     from ..core.presets import Table
     from ..core.settings_table import SettingsTable
+    from .options import TrainingSettings
 
 
 def parse_set(pairs: list[str] | None) -> dict[str, str]:
@@ -46,22 +46,30 @@ def parse_localizing(
 
 
 def chosen_settings(
-    table: type[Table],
-    *,
-    data_preset: str | None,
-    presets: list[str] | None,
-    config: Path | None,
-    pairs: list[str] | None,
-    options: Mapping[str, object],
+    table: type[Table], training: TrainingSettings, *, data_preset: str | None, options: Mapping[str, object]
 ) -> tuple[Table, dict[str, str]]:
-    """The settings that were asked for, and where each came from; of `options` those that were given, by dotted key."""
+    """The settings that were asked for, and where each came from.
+
+    Args:
+        table: Of which half.
+        training: What was typed, as in either half.
+        data_preset: The preset of the data set, if it has one.
+        options: What was typed of this half's own options, by dotted key; None for what was not.
+    """
     from ..core.presets import resolve_settings
 
+    options = {
+        **options,
+        "hide.probability": training.hide_probability,
+        "train.epochs": training.epochs,
+        "train.seed": training.seed,
+        "train.device": training.device,
+    }
     given = {key: value for key, value in options.items() if value is not None}
     return resolve_settings(
         table,
         data_preset=data_preset,
-        presets=presets or [],
-        config=config,
-        options=parse_set(pairs) | given,
+        presets=training.preset or [],
+        config=training.config,
+        options=parse_set(training.set_) | given,
     )
