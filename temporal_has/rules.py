@@ -18,8 +18,8 @@ from .settings import NetworkSettings, Settings
 FEWEST_CLASSES = 5
 """That may be predicted of a video, however few labels the training videos have: the likeliest is not always right."""
 
-HARDLY = 0.8
-"""Of the loss by the labels' frequencies alone: above it a network has learned its videos by heart."""
+BY_HEART = 1.0
+"""Of the loss by the labels' frequencies alone: above it a network that tells its own videos learned them by heart."""
 
 _PROBABILITIES = "the features are probabilities of classes, and mean what they say"
 
@@ -125,14 +125,14 @@ def hiding(loss: float | None, why: str = "") -> Decision:
         why: It was not.
 
     >>> print(hiding(1.3).line())
-    hide.probability = 0.5: labels of a held-out fifth are told hardly better than by chance, at 1.30 of its loss
+    hide.probability = 0.5: labels of a held-out fifth are told worse than by chance, at 1.30 of its loss
     >>> hiding(0.7).value
     0.0
     """
     if loss is None:
         return Decision("hide.probability", 0.0, why)
-    if loss > HARDLY:
-        told = f"labels of a held-out fifth are told hardly better than by chance, at {loss:.2f} of its loss"
+    if loss > BY_HEART:
+        told = f"labels of a held-out fifth are told worse than by chance, at {loss:.2f} of its loss"
         return Decision("hide.probability", 0.5, told)
     return Decision("hide.probability", 0.0, f"labels of a held-out fifth are told, at {loss:.2f} of chance's loss")
 
