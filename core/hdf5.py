@@ -193,7 +193,7 @@ def fixed(text: str | Sequence[str]) -> np.ndarray | str | Sequence[str]:
     """
     import h5py
 
-    parts = [one.encode() for one in ([text] if isinstance(text, str) else text)]
+    parts = [one.encode(errors="surrogateescape") for one in ([text] if isinstance(text, str) else text)]
     longest = max((len(part) for part in parts), default=0) or 1
     if longest * len(parts) > _MOST_ATTRIBUTE or any(0 in part for part in parts):
         return text
@@ -212,7 +212,7 @@ def attribute(holder: h5py.HLObject, name: str) -> object:
     if holder.attrs.get_id(name).dtype.hasobject:
         check_heaps(Path(holder.file.filename))
     value = holder.attrs[name]
-    return value.decode() if isinstance(value, bytes) else value
+    return value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
 
 
 def texts(holder: h5py.HLObject, name: str) -> list[str]:
@@ -226,7 +226,7 @@ def texts(holder: h5py.HLObject, name: str) -> list[str]:
     if found is None:
         raise KeyError(f"it has no {name!r}")
     values: list[object] = np.asarray(found).reshape(-1).tolist()
-    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+    return [value.decode(errors="surrogateescape") if isinstance(value, bytes) else str(value) for value in values]
 
 
 def attributes(holder: h5py.HLObject) -> dict[str, object]:

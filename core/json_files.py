@@ -14,7 +14,8 @@ def load_json(path: Path, *, next: str = "give a JSON file") -> object:
     """The contents of a JSON file.
 
     Raises:
-        DataError: It cannot be read, is no JSON, has a key twice, lies too deep or has a number of thousands of digits.
+        DataError: It cannot be read, is no JSON, has a key twice, lies too deep, has a number of thousands of digits or
+            half a character.
     """
     with opened(path) as file:
         text = file.read()
@@ -30,9 +31,16 @@ def parse_json(text: str, name: str, *, next: str = "give a JSON file") -> objec
     if not text.strip():
         raise DataError(f"{name} is empty", next=next, subject=name)
     try:
-        return json.loads(text, object_pairs_hook=lambda pairs: _without_repeats(pairs, name))
+        value = json.loads(text, object_pairs_hook=lambda pairs: _without_repeats(pairs, name))
+        if "\\ud" in text or "\\uD" in text:
+            # Bytes of names that are no UTF-8 come so, and are written back; halves of other characters cannot be.
+            json.dumps(value, ensure_ascii=False).encode(errors="surrogateescape")
+        return value
     except RecursionError:
         raise DataError(f"{name}: its lists lie too deep in each other", next=next, subject=name) from None
+    except UnicodeEncodeError as error:
+        why = f"a text of it holds half a character, {error.object[error.start]!a}"
+        raise DataError(f"{name} is not valid JSON", why=why, next=next, subject=name) from None
     except json.JSONDecodeError as error:
         why = f"{error.msg}, line {error.lineno}"
         raise DataError(f"{name} is not valid JSON", why=why, next=next, subject=name) from None

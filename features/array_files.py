@@ -95,21 +95,21 @@ def _npy(path: Path) -> Tree:
 def _npz(path: Path) -> Tree:
     size = path.stat().st_size
     found: dict[str, Stored] = {}
-    with zipfile.ZipFile(path) as archive:
-        check_expansion(size, sum(member.file_size for member in archive.infolist()))
-        for name in archive.namelist():
-            if not name.endswith(".npy"):
-                continue
+    archive = zipfile.ZipFile(path)  # open as long as its arrays may be read: its list of members is read once
+    check_expansion(size, sum(member.file_size for member in archive.infolist()))
+    for name in archive.namelist():
+        if not name.endswith(".npy"):
+            continue
+        with archive.open(name) as file:
+            shape, _, dtype = npy_heading(file)
+        if math.prod(shape) * dtype.itemsize > archive.getinfo(name).file_size and not dtype.hasobject:
+            raise ValueError(f"{name} claims {shape} of {dtype} and holds less")
+
+        def read(name: str = name) -> np.ndarray:
             with archive.open(name) as file:
-                shape, _, dtype = npy_heading(file)
-            if math.prod(shape) * dtype.itemsize > archive.getinfo(name).file_size and not dtype.hasobject:
-                raise ValueError(f"{name} claims {shape} of {dtype} and holds less")
+                return np.lib.format.read_array(file, allow_pickle=False)
 
-            def read(key: str = name.removesuffix(".npy")) -> np.ndarray:
-                with np.load(path, allow_pickle=False) as opened:
-                    return opened[key]
-
-            found[name.removesuffix(".npy")] = Stored(shape, dtype.kind in "fiub", read)
+        found[name.removesuffix(".npy")] = Stored(shape, dtype.kind in "fiub", read)
     return found
 
 

@@ -65,7 +65,7 @@ def _plain(value: object) -> object:
     if _is_numpy(value):
         value = value.tolist()
     if isinstance(value, bytes):
-        return value.decode()
+        return value.decode(errors="surrogateescape")
     if is_row(value):
         return [_plain(item) for item in value]
     return value

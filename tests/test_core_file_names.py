@@ -12,6 +12,7 @@ from thas.annotators.convert import write
 from thas.cli.console import PlainConsole
 from thas.core.errors import DataError
 from thas.core.file_names import file_name, name_fault
+from thas.core.json_files import parse_json
 from thas.core.segments import Segments
 from thas.datasets.labels import read_labels
 from thas.datasets.opening import open_dataset
@@ -65,3 +66,12 @@ def test_a_terminal_is_not_steered_by_names():
     assert "\\x1b" in said
     assert "\\u202e" in said
     assert "\x1b[31mbad" in said  # rich's own colours remain
+
+
+@pytest.mark.parametrize("text", [r'{"\ud800": 1}', r'["a\uDFFF"]', r'["\ude00\ud83d"]'])
+def test_half_a_character_in_json_is_refused(text):
+    """Nothing could be called so, nor written; but bytes of names that are no UTF-8, and whole characters, are read."""
+    with pytest.raises(DataError, match="is not valid JSON") as caught:
+        parse_json(text, "a.json")
+    assert "half a character" in caught.value.why
+    assert parse_json(r'["a\udcff", "\ud83d\ude00"]', "a.json") == ["a\udcff", "\U0001f600"]

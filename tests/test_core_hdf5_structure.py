@@ -12,7 +12,7 @@ from thas.core import hdf5
 from thas.core.errors import FeatureError
 from thas.core.hdf5_structure import check_heaps, check_structure
 from thas.features.cache import FeatureCache, write_features
-from thas.features.cache_tools import verify_cache
+from thas.features.cache_tools import pack_cache, verify_cache
 from thas.features.recipe import read_attributes, write_attributes
 
 from .conftest import make_features
@@ -88,6 +88,12 @@ def test_what_leads_back_into_itself_is_refused_before_it_is_read(tmp_path, dama
     assert why in str(caught.value.why)
     with pytest.raises(FeatureError) as caught:
         FeatureCache(path, strange=True)
+    assert why in str(caught.value.why)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache/v.h5").write_bytes(content)
+    assert why in verify_cache(tmp_path / "cache").faults["v"]
+    with pytest.raises(FeatureError) as caught:
+        pack_cache(tmp_path / "cache", tmp_path / "all.h5")
     assert why in str(caught.value.why)
     moved = tmp_path / "moved.h5"  # MATLAB puts 512 bytes before what is HDF5
     with h5py.File(moved, "w", userblock_size=512) as file:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import sys
+import zipfile
 
 import h5py
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 from thas.core.errors import DataError, FeatureError, PartialFailure, UsageError
+from thas.features.array_files import Stored, open_arrays
 from thas.features.cache import FeatureCache
 from thas.features.importing import find_sources, read_numbers
 from thas.features.pickled_arrays import load_array
@@ -193,6 +196,39 @@ def test_a_pickle_runs_nothing(tmp_path, monkeypatch, trap):
             load_array(tmp_path / "evil.npy")
         assert "neither an array nor text nor bytes" in caught.value.why
         assert not (tmp_path / "trapped").exists()
+
+
+def test_the_list_of_an_archive_is_read_once_however_many_videos_it_holds(tmp_path, monkeypatch):
+    """It was read for each video: the time went with the square of their number."""
+    (tmp_path / "in").mkdir()
+    arrays = {f"v{i}": np.full((3, 2), i, np.float32) for i in range(40)}
+    np.savez(tmp_path / "in/all.npz", **arrays)
+    opened = []
+    usual = zipfile.ZipFile.__init__
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", lambda *a, **k: opened.append(a) or usual(*a, **k))
+    tree = open_arrays(tmp_path / "in/all.npz")
+    assert isinstance(tree, dict)
+    for name, stored in tree.items():
+        assert isinstance(stored, Stored)
+        assert np.array_equal(stored.read(), arrays[name])
+    assert len(opened) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are no UTF-8")
+def test_a_name_of_a_file_that_is_no_utf_8_comes_through(tmp_path, monkeypatch, capsys):
+    from thas.cli import run
+
+    monkeypatch.chdir(tmp_path)
+    os.mkdir("in")
+    with open(b"in/a\xff.npy", "wb") as file:
+        np.save(file, np.ones((4, 3), np.float32))
+    grid = ["--fps", "25", "--length-frames", "16", "--stride-frames", "8"]
+    assert run(["import-features", "in", *grid, "--out", "new"]) == 0
+    assert run(["features", "verify", "new"]) == 0
+    assert run(["features", "pack", "new", "all.h5"]) == 0
+    assert list(FeatureCache("all.h5")) == list(FeatureCache("new")) == ["a\udcff"]
+    assert FeatureCache("new").source_of("a\udcff")["path"] == FeatureCache("all.h5").source_of("a\udcff")["path"]
+    capsys.readouterr()
 
 
 def test_a_codec_that_is_not_bytes_is_refused(tmp_path):

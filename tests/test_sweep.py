@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -292,3 +293,15 @@ def test_a_folder_is_held_by_one_at_a_time(tmp_path):
 
     with only_one(tmp_path / "held"), open(tmp_path / "held" / ".lock") as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    held, entered = only_one(tmp_path / "held"), threading.Event()
+
+    def wait_for_it():
+        with only_one(tmp_path / "held"):
+            entered.set()
+
+    with held:
+        waiting = threading.Thread(target=wait_for_it)
+        waiting.start()
+        assert not entered.wait(0.1)
+    assert entered.wait(60)
+    waiting.join()
