@@ -20,7 +20,7 @@ from .ensemble import check_members, mean_sequence
 from .localize import localize
 from .model import Model, checkpoint_path, load_model
 from .settings import LocalizeSettings, Settings
-from .shelf import SequenceShelf
+from .shelf import SequenceShelf, give_back_memory
 from .suppress import suppress_segments, surest
 
 if TYPE_CHECKING:
@@ -212,6 +212,8 @@ def localize_videos(
             progress(1)
         found += _thinned(tables, sequences, localizer.settings)
         shelf.extend(sequences)
+        del tables, sequences
+        give_back_memory()
     return Segments.concat(found), shelf, failed
 
 

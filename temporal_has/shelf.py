@@ -6,10 +6,12 @@ All that is done with them afterwards goes through them one after the other.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import tempfile
 import weakref
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import overload
@@ -21,6 +23,12 @@ from .activation import ClassActivationSequence
 
 MEMORY_BYTES = 128_000_000
 """Activations are kept in memory up to here."""
+
+
+def give_back_memory() -> None:
+    """Let the system have what was freed; the C library of Linux keeps it, in pieces between small things that last."""
+    with suppress(AttributeError, OSError, TypeError):  # other systems have no such call
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class SequenceShelf(Sequence[ClassActivationSequence]):
