@@ -182,7 +182,8 @@ def every_frame(
             return
         if packet.stream is stream and packet.size:
             number += 1
-            packet.opaque = number
+            # An object of its own: PyAV keeps these by their address, and small numbers are one object in all videos.
+            packet.opaque = [number]
             for follower in followers:
                 follower.add(number, bytes(packet))
         if account is not None:
@@ -200,7 +201,7 @@ def every_frame(
                 account.events.append(Event(max(number, 0), "failure", reason(error)))
         _file(account, heard, number, reader)
         for frame in frames:
-            yield (frame.opaque if isinstance(frame.opaque, int) else number), frame
+            yield (frame.opaque[0] if isinstance(frame.opaque, list) else number), frame
 
 
 def _hearing(heard: Heard | None) -> AbstractContextManager[object]:

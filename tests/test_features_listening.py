@@ -57,6 +57,20 @@ def test_two_videos_decoded_in_turns_are_heard_apart(sound, lost):
     assert _references(second) == []
 
 
+def test_frames_of_videos_decoded_in_turns_know_the_packets_that_they_come_from(tmp_path):
+    path = write_video(tmp_path / "v.mp4", 40, options={"g": "20", "bf": "3"})
+    with opened(path) as alone:
+        known = [(number, frame.pts) for number, frame in every_frame(*alone)]
+    assert known != sorted(known), "pictures are shown in another order than they are decoded in"
+    with opened(path) as one, opened(path) as two:
+        frames, found = every_frame(*one), []
+        for late, _ in enumerate(every_frame(*two)):  # the other is some frames ahead
+            if late >= 5:
+                found.append(next(frames))
+        found += frames
+    assert [(number, frame.pts) for number, frame in found] == known
+
+
 def test_a_video_left_in_the_middle_does_not_stop_another_from_being_heard(sound, lost):
     account = Account()
     with opened(sound) as left, opened(lost) as one:
