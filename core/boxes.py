@@ -75,9 +75,6 @@ class Boxes(Columns):
             corners = " ".join(f"{getattr(self, name)[flat[0]]:g}" for name in _CORNERS)
             raise self._row_error(int(flat[0]), f"its corners {corners} hold nothing: x1 and y1 lie outside of it")
 
-    def _place(self, row: int) -> str:
-        return f"{self.label[row]} in {self.image[row]}"
-
     def _repr_html_(self) -> str:
         """What a notebook shows: the first rows, and where the boxes of the first images lie."""
         from .table_text import boxes_svg, table_html

@@ -43,7 +43,7 @@ class Columns:
     table: ClassVar[str]
     """What the table is, for messages."""
     names: ClassVar[tuple[str, ...]]
-    """The columns but for the score: two of texts, then those of numbers."""
+    """The columns but for the score: two of texts (the video or image, and the label), then those of numbers."""
     unlike: ClassVar[tuple[str, str, str]]
     """What is said where tables with and without scores meet: what, why and what to do."""
 
@@ -74,7 +74,8 @@ class Columns:
 
     def _place(self, row: int) -> str:
         """Where a row lies, for messages."""
-        raise NotImplementedError
+        of, label = (getattr(self, name)[row] for name in self.names[:2])
+        return f"{label} in {of}"
 
     def _row_error(self, row: int, why: str) -> DataError:
         of = getattr(self, self.names[0])[row]

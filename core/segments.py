@@ -84,7 +84,7 @@ class Segments(Columns):
             raise self._row_error(row, f"it ends at {self.end_seconds[row]:g} s, before its start")
 
     def _place(self, row: int) -> str:
-        return f"{self.label[row]} in {self.video[row]} at {self.start_seconds[row]:g} s"
+        return f"{super()._place(row)} at {self.start_seconds[row]:g} s"
 
     def replaced(self, **columns: np.ndarray) -> Segments:
         """The same rows with other numbers in the named columns; the names are not copied one by one.

@@ -95,8 +95,6 @@ class SequenceShelf(Sequence[ClassActivationSequence]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         bare, begin = self._entries[index]
-        logits = np.empty(bare.logits.shape, bare.logits.dtype)
         self._file.seek(begin)
-        content = self._file.read(logits.nbytes)
-        logits[...] = np.frombuffer(content, logits.dtype).reshape(logits.shape)
-        return replace(bare, logits=logits)
+        content = self._file.read(bare.logits.nbytes)
+        return replace(bare, logits=np.frombuffer(content, bare.logits.dtype).reshape(bare.logits.shape).copy())
