@@ -28,22 +28,4 @@ if TYPE_CHECKING:
     from .temporal_has.settings import Settings as Settings
     from .temporal_has.train import train as train
 
-_NAMES = {
-    "_version": "__version__",
-    "annotators.annotation_files": "read_annotations",
-    "core.errors": "ThasError",
-    "core.plugin_imports": "trust",
-    "core.plugins": "register",
-    "core.segments": "Segments",
-    "datasets.dataset": "Dataset",
-    "datasets.opening": "open_dataset",
-    "eval.annotations": "Annotations",
-    "eval.average_precision": "Scores evaluate",
-    "features.cache": "FeatureCache Features",
-    "temporal_has.localize": "localize",
-    "temporal_has.localizer": "Localizer",
-    "temporal_has.settings": "Settings",
-    "temporal_has.train": "train",
-}
-
-__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import ast
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 
-def lazy_names(
-    package: str, names: Mapping[str, str]
-) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
+def lazy_names(package: str, file: str) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
     """`__getattr__`, `__dir__` (PEP 562) and `__all__` for a package's `__init__`.
 
-    Type checkers, which cannot see these, take the names from the imports that stand there under `TYPE_CHECKING`.
+    The names are those that it imports as themselves (`from .module import Name as Name`) under `TYPE_CHECKING`, where
+    type checkers see them; they are read from its source, so that each stands there once. A name must not be its
+    module's own: once imported, the module would take the name's place.
 
     Args:
         package: Its `__name__`.
-        names: For each module below the package the public names that it defines, divided by spaces. A name must not be
-            its module's own: once imported, the module would take the name's place.
+        file: Its `__file__`.
     """
-    home = {name: module for module, several in names.items() for name in several.split()}
+    home = {
+        alias.name: "." * node.level + (node.module or "")
+        for node in ast.walk(ast.parse(Path(file).read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname == alias.name
+    }
 
     def __getattr__(name: str) -> object:
         if name in home:
-            return getattr(import_module(f".{home[name]}", package), name)
+            return getattr(import_module(home[name], package), name)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:

@@ -17,12 +17,4 @@ if TYPE_CHECKING:
     from .parts import Exported as Exported
     from .streaming import stream_video as stream_video
 
-_NAMES = {
-    "exporting": "export_run",
-    "image_exporting": "export_image_run",
-    "live": "Live SureInterval",
-    "parts": "Exported",
-    "streaming": "stream_video",
-}
-
-__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

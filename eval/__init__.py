@@ -25,15 +25,4 @@ if TYPE_CHECKING:
     from .protocols import PROTOCOLS as PROTOCOLS
     from .protocols import Protocol as Protocol
 
-_NAMES = {
-    "annotations": "Annotations",
-    "average_precision": "Scores evaluate",
-    "boxes": "BoxTruth LocalizationScores SweptScores localization_scores swept_scores",
-    "detections": "read_detections",
-    "iou": "temporal_iou",
-    "masks": "PixelCounts",
-    "protocols": "PROTOCOLS Protocol",
-    ".annotators.annotation_files": "read_annotations",
-}
-
-__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

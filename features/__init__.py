@@ -27,17 +27,4 @@ if TYPE_CHECKING:
     from .video import FrameTable as FrameTable
     from .video import scan_video as scan_video
 
-_NAMES = {
-    "backbones": "Backbone register",
-    "c3d": "C3D",
-    "cache": "FeatureCache Features write_features",
-    "extract": "extract_dataset",
-    "extraction_settings": "ExtractionResult ExtractionSettings",
-    "importing": "import_features",
-    "preprocessing": "Preprocessing",
-    "recipe": "Recipe",
-    "snippets": "SnippetGrid snippet_edges",
-    "video": "FrameTable scan_video",
-}
-
-__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

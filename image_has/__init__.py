@@ -33,21 +33,4 @@ if TYPE_CHECKING:
     from .weights import load_weights as load_weights
     from .weights import save_weights as save_weights
 
-_NAMES = {
-    "activation": "activation_map captured upsampled",
-    "datasets": "open_images",
-    "decode": "read_image",
-    "hide": "hide_mask",
-    "images": "ImageTable",
-    "localize": "scaled_boxes",
-    "localizer": "Localizer",
-    "network": "CamNetwork OwnNetwork build_network",
-    "photographs": "localize_photographs",
-    "scores": "score",
-    "session": "train_run",
-    "settings": "ImageSettings",
-    "transforms": "HidePatches",
-    "weights": "TrainedNetwork load_weights save_weights",
-}
-
-__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

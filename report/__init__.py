@@ -14,9 +14,4 @@ if TYPE_CHECKING:
     from .content import read_run as read_run
     from .page import write_page as write_page
 
-_NAMES = {
-    "content": "RunContent read_run",
-    "page": "write_page",
-}
-
-__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

@@ -21,12 +21,4 @@ if TYPE_CHECKING:
     from .table import SweepScores as SweepScores
     from .trainings import make_plan as make_plan
 
-_NAMES = {
-    "half": "Half Outcome",
-    "plan": "Arm Experiment read_experiment",
-    "run": "run_sweep",
-    "table": "SweepScores",
-    "trainings": "make_plan",
-}
-
-__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

@@ -18,11 +18,4 @@ if TYPE_CHECKING:
     from .localizer import Localizer as Localizer
     from .network import HasNetwork as HasNetwork
 
-_NAMES = {
-    "activation": "ClassActivationSequence activation_map",
-    "hide": "HideSegments hide_mask",
-    "localizer": "Localizer",
-    "network": "HasNetwork",
-}
-
-__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)
