@@ -1,4 +1,4 @@
-"""Readers of the files ground truth comes in."""
+"""Readers of the files that ground truth comes in, and of files of which it is not known whether they are that."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..core.errors import DataError, listing, plural
+from ..core.segments import Segments
 from ..core.spreadsheets import is_spreadsheet, read_sheet
 from ..core.tables import is_table, opened, split_heading, table_rows
 from ..eval.activitynet_files import AnnotationTable, read_activitynet
 from ..eval.annotations import Annotations, joined
+from ..eval.detections import ClassIds, read_detections
 from ..eval.parsing import HEADINGS, interval, text_lines
 from .events import NOTHING_SAID, ReadingOptions
 from .forms import TOOL_SUFFIXES, files_in, form_of, read_file
@@ -67,14 +69,19 @@ def _read_csv(path: Path, classes: Sequence[str] | None, ignore_label: str) -> A
 
 def _of_instants(path: Path) -> bool:
     """Whether a table has times instead of starts and ends."""
-    if is_spreadsheet(path):
-        try:
-            return "start_seconds" not in read_sheet(path, HEADINGS, ("video", "label", "time")).names
-        except DataError:
-            return False
-    with opened(path) as file:
-        names = set(split_heading(next((line for line in file if line.strip()), ""))[0])
+    try:
+        names = _columns(path, ("video", "label", "time"))
+    except DataError:
+        return False
     return bool(names & set(HEADINGS["time"])) and not names & set(HEADINGS["start"])
+
+
+def _columns(path: Path, needed: Sequence[str]) -> set[str]:
+    """What the columns of a table are called; of a spreadsheet those of the sheet that has the needed ones."""
+    if is_spreadsheet(path):
+        return set(read_sheet(path, HEADINGS, needed).names)
+    with opened(path) as file:
+        return set(split_heading(next((line for line in file if line.strip()), ""))[0])
 
 
 def read_thumos_folder(path: Path, *, classes: Sequence[str] | None, ignore_label: str) -> Annotations:
@@ -184,3 +191,46 @@ def _read_folder(path: Path, classes: Sequence[str] | None, ignore_label: str, o
         return read_thumos_folder(path, classes=classes, ignore_label=ignore_label)  # which says what is missing
     note = [f"not read, since they are in no form that is known: {listing(passed)}"] if passed else []
     return joined(parts, str(path), note)
+
+
+def read_any(
+    path: str | Path, *, class_ids: ClassIds | None = None, options: ReadingOptions = NOTHING_SAID
+) -> Segments | Annotations:
+    """Detections or annotations, told apart by the content.
+
+    Args:
+        path: A file in any form, a folder of THUMOS14 text files, or a run folder with detections.json.
+        class_ids: See `detections.read_detections`.
+        options: What the files of annotation tools do not say themselves.
+
+    Raises:
+        DataError: Missing or malformed.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"{path} does not exist", next="give a file or a folder", subject=str(path))
+    if path.is_dir():
+        found = path / "detections.json"
+        return read_detections(found) if found.exists() else read_annotations(path, options=options)
+    if options.form is not None or options.columns or form_of(path) is not None:
+        return read_annotations(path, options=options)
+    if is_table(path):
+        scored = _columns(path, ("video", "label", "start", "end")) & set(HEADINGS["score"])
+        return read_detections(path) if scored else read_annotations(path, options=options)
+    with opened(path) as file:
+        head = file.read(1 << 16)
+    if head.lstrip()[:1] == "{":
+        truth = _holds(path, "database") or ('"annotations"' in head and '"results"' not in head)
+        return read_annotations(path, options=options) if truth else read_detections(path)
+    return read_detections(path, class_ids=class_ids)
+
+
+def _holds(path: Path, key: str) -> bool:
+    """Whether a JSON object's text has the key; a whole parse would cost what reading it costs again."""
+    with opened(path) as file:
+        while chunk := file.read(1 << 20):
+            if f'"{key}"' in chunk:
+                return True
+            if '"results"' in chunk:
+                return False
+    return False

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from ..core.errors import listing
-from ..core.tables import number
+from ..eval.parsing import interval
 from .events import Found, ReadingOptions, video_name
 from .texts import text_of
 
@@ -57,9 +57,7 @@ def read(path: Path, options: ReadingOptions) -> Found:
             cells = text.split()
             if len(cells) < 2:
                 raise found.fail("a bout has no stop", why="the file is cut short", place=place, next="export it anew")
-            start, stop = (
-                number(cell, place=place, name=name) for cell, name in zip(cells[:2], ("start", "stop"), strict=True)
-            )
+            start, stop = interval(*cells[:2], place=place)
             end = round(stop + 1 / fps, 6)
             found.add(video, start, end, {"label": label, "channel": channel}, place=place)
     return found

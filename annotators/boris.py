@@ -12,14 +12,13 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.errors import DataError
 from ..core.spreadsheets import is_spreadsheet, plain_rows
 from ..core.tables import seconds, split_heading
-from .boris_clock import Clock, Mark, paired, put, queued
-from .events import Found, ReadingOptions, video_name
+from .boris_clock import Clock, Mark, Whole, first_player, queued, settle
+from .events import Found, ReadingOptions
 from .texts import long_cells, text_of
 
 # What columns are called, before version 8 and since.
@@ -44,13 +43,8 @@ _HEADER_LINES = 1000  # an observation's description and variables, above the ta
 LABEL = ("behavior",)
 
 
-@dataclass
-class _Observation:
-    """The rows of one observation: fields by column, and the place of each."""
-
-    rows: list[tuple[dict[str, str], dict[str, str], str]] = field(
-        default_factory=list[tuple[dict[str, str], dict[str, str], str]]
-    )
+_Rows = list[tuple[dict[str, str], dict[str, str], str]]
+"""The rows of an observation: cells by column, the event's fields, and the place of each."""
 
 
 def is_boris(names: Sequence[str]) -> bool:
@@ -75,7 +69,7 @@ def read(path: Path, options: ReadingOptions) -> Found:
     lines = plain_rows(path) if is_spreadsheet(path) else _text_rows(text_of(path))
     head: dict[str, str] = {}
     names: list[str] = []
-    observations: dict[str, _Observation] = {}
+    observations: dict[str, _Rows] = {}
     for line, cells in lines:
         small = [cell.strip().lower() for cell in cells]
         if is_boris(small):
@@ -112,7 +106,7 @@ def _text_rows(text: str) -> list[tuple[int, list[str]]]:
 
 def _keep(
     found: Found,
-    observations: dict[str, _Observation],
+    observations: dict[str, _Rows],
     names: list[str],
     cells: list[str],
     head: dict[str, str],
@@ -142,13 +136,13 @@ def _keep(
         "category": row["category"],
         "observation": observation,
     }
-    observations.setdefault(observation, _Observation()).rows.append((row, fields, place))
+    observations.setdefault(observation, []).append((row, fields, place))
 
 
-def _read_observation(found: Found, name: str, observation: _Observation, head: Mapping[str, str]) -> None:
+def _read_observation(found: Found, name: str, observation: _Rows, head: Mapping[str, str]) -> None:
     """Put the events of one observation on the clocks of its videos."""
     place = f"{found.path}, observation {name!r}"
-    pictures = [one for one in observation.rows if not any(one[0][key] for key in ("time", "start", "stop"))]
+    pictures = [one for one in observation if not any(one[0][key] for key in ("time", "start", "stop"))]
     if pictures:
         raise found.fail(
             "an event has no time",
@@ -160,28 +154,19 @@ def _read_observation(found: Found, name: str, observation: _Observation, head: 
     if clock is None:
         found.notes.append(f"{place} was not read: a live observation is of no video; --video NAME reads it as of one")
         return
-    for path, since, until in zip(clock.media, clock.starts, clock.ends, strict=True):
-        if until < float("inf"):
-            found.durations[found.video(path, place=place)] = round(until - since, 3)
     marks: list[Mark] = []
-    whole: list[tuple[float, float | None, dict[str, str], str, str]] = []
-    media: dict[str, str] = {}
-    for row, fields, where in observation.rows:
-        kind = row["kind"].upper()
-        if row["start"]:
-            start = seconds(row["start"], place=where, name="start")
-            if kind != "POINT" and not row["stop"]:
-                marks.append(Mark(_key(fields), start, True, fields, where))
-            else:
-                end = None if kind == "POINT" else seconds(row["stop"], place=where, name="stop")
-                whole.append((start, end, fields, row["media"], where))
-            continue
-        time = seconds(row["time"], place=where, name="time")
+    whole: list[Whole] = []
+    for row, fields, where in observation:
+        kind, about = row["kind"].upper(), (fields, where, row["media"])
+        key = fields["subject"], fields["behavior"], fields["modifiers"]
+        named = "start" if row["start"] else "time"
+        time = seconds(row[named], place=where, name=named)
         if kind == "POINT":
-            whole.append((time, None, fields, row["media"], where))
-        elif kind in ("START", "STOP"):
-            media[where] = row["media"]
-            marks.append(Mark(_key(fields), time, kind == "START", fields, where))
+            whole.append(Whole(time, None, *about))
+        elif row["start"] and row["stop"]:
+            whole.append(Whole(time, seconds(row["stop"], place=where, name="stop"), *about))
+        elif row["start"] or kind in ("START", "STOP"):
+            marks.append(Mark(key, time, bool(row["start"]) or kind == "START", *about))
         else:
             raise found.fail(
                 f"an event is of the kind {row['kind']!r}",
@@ -189,21 +174,14 @@ def _read_observation(found: Found, name: str, observation: _Observation, head: 
                 place=where,
                 next="export the events anew",
             )
-    for begun, over in paired(found, marks):
-        whole.append((begun.time, over.time, dict(begun.fields), media[begun.place], begun.place))
-    for start, end, fields, named, where in sorted(whole, key=lambda one: one[0]):
-        put(found, clock, start, end, fields, media=named, place=where)
+    settle(found, clock, whole, marks, place=place)
 
 
-def _key(fields: Mapping[str, str]) -> tuple[str, ...]:
-    return fields["subject"], fields["behavior"], fields["modifiers"]
-
-
-def _clock(found: Found, observation: _Observation, head: Mapping[str, str], place: str) -> Clock | None:
+def _clock(found: Found, observation: _Rows, head: Mapping[str, str], place: str) -> Clock | None:
     """The clock of an observation; None if it has no video."""
-    first = observation.rows[0][0]
+    first = observation[0][0]
     players = players_of(first["source"])
-    if not players and not any(row["media"] for row, _, _ in observation.rows):
+    if not players and not any(row["media"] for row, _, _ in observation):
         if found.options.video is None:
             return None
         players = [[found.options.video]]
@@ -212,19 +190,12 @@ def _clock(found: Found, observation: _Observation, head: Mapping[str, str], pla
     if not offset_text:
         found.notes.append(f"{found.path.name} does not say the time offset of its observations; none was taken off")
     if players:
-        media = players[0]
+        media = first_player(found, players, place)
         texts = re.split(r"[|;]", first["lengths"]) if first["lengths"] else []
         lengths = [_length(text) for text in texts[: len(media)]]
         lengths += [None] * (len(media) - len(lengths))
-        if len(players) > 1:
-            others = ", ".join(video_name(path) for player in players[1:] for path in player)
-            found.notes.append(
-                f"{place}: events are of the first player's videos; {others} showed the same and have none here"
-            )
         return queued(found, media, lengths, offset=offset, place=place)
-    order = sorted(
-        observation.rows, key=lambda one: seconds(one[0]["start"] or one[0]["time"], place=one[2], name="time")
-    )
+    order = sorted(observation, key=lambda one: seconds(one[0]["start"] or one[0]["time"], place=one[2], name="time"))
     media = list(dict.fromkeys(row["media"] for row, _, _ in order if row["media"]))
     return queued(found, media, [None] * len(media), offset=offset, total=_length(first["total"]), place=place)
 

@@ -98,23 +98,13 @@ def queued(
     return Clock(tuple(media), tuple(starts), tuple(ends))
 
 
-def put(
-    found: Found, clock: Clock, start: float, end: float | None, fields: Mapping[str, str], *, media: str, place: str
-) -> None:
+def put(found: Found, clock: Clock, event: Whole) -> None:
     """Add an event, on the clock of its video; one that goes on in the next video is cut in two.
-
-    Args:
-        found: Gets the event.
-        clock: Of the observation.
-        start: On that clock.
-        end: On that clock; None of an instant.
-        fields: What the event is.
-        media: The video that the file says it starts in; empty where it does not say.
-        place: Where it stands.
 
     Raises:
         DataError: It lies in another video than the file says, or far beyond all of them.
     """
+    start, end, fields, place, media = event
     here = clock.at(start)
     if start > clock.ends[-1] + _LATE_SECONDS or start < clock.starts[0] - _LATE_SECONDS:
         raise found.fail(
@@ -159,6 +149,7 @@ class Mark(NamedTuple):
         opens: Whether it is a start; None where marks say nothing and take turns.
         fields: What the event is.
         place: Where it stands.
+        media: The video that the file says it is in; empty where it does not say.
     """
 
     key: tuple[str, ...]
@@ -166,6 +157,50 @@ class Mark(NamedTuple):
     opens: bool | None
     fields: Mapping[str, str]
     place: str
+    media: str = ""
+
+
+class Whole(NamedTuple):
+    """An event whose start and end are both known; an instant has none.
+
+    Attributes:
+        start: Seconds on the clock of the observation.
+        end: The same; None of an instant.
+        fields: What the event is.
+        place: Where it stands.
+        media: The video that the file says it starts in; empty where it does not say.
+    """
+
+    start: float
+    end: float | None
+    fields: Mapping[str, str]
+    place: str
+    media: str = ""
+
+
+def settle(found: Found, clock: Clock, whole: Sequence[Whole], marks: Iterable[Mark], *, place: str) -> None:
+    """Add an observation's events to those of its videos, and the videos' lengths.
+
+    Raises:
+        DataError: A start or a stop is missing, or an event is in another video than the file says.
+    """
+    for path, since, until in zip(clock.media, clock.starts, clock.ends, strict=True):
+        video = found.video(path, place=place)
+        if until < float("inf"):
+            found.durations[video] = round(until - since, 3)
+    pairs = [Whole(one.time, over.time, one.fields, one.place, one.media) for one, over in paired(found, marks)]
+    for event in sorted([*whole, *pairs], key=lambda one: one.start):
+        put(found, clock, event)
+
+
+def first_player(found: Found, players: Sequence[Sequence[str]], place: str) -> Sequence[str]:
+    """The videos of the first player, whose events are read; that the others showed the same is said in a note."""
+    if len(players) > 1:
+        others = ", ".join(video_name(path) for player in players[1:] for path in player)
+        found.notes.append(
+            f"{place}: events are of the first player's videos; {others} showed the same and have none here"
+        )
+    return players[0]
 
 
 def paired(found: Found, marks: Iterable[Mark]) -> list[tuple[Mark, Mark]]:

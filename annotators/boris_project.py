@@ -15,8 +15,9 @@ import numpy as np
 from ..core.segments import Segments
 from ..core.tables import number
 from .boris import LABEL
-from .boris_clock import Clock, Mark, paired, put, queued
-from .events import Found, ReadingOptions, video_name
+from .boris_clock import Clock, Mark, Whole, first_player, queued, settle
+from .content import Content
+from .events import Found, ReadingOptions
 from .texts import json_of, list_in, table_in, text_in
 
 
@@ -76,18 +77,14 @@ def _clock(found: Found, observation: Mapping[str, object], place: str) -> Clock
     lengths = media_info.get("length")
     known = table_in(lengths, place) if lengths is not None else {}
     offset = _number(observation.get("time offset", 0.0), place)
-    if len(players) > 1:
-        others = ", ".join(video_name(path) for player in players[1:] for path in player)
-        found.notes.append(
-            f"{place}: events are of the first player's videos; {others} showed the same and have none here"
-        )
-    own = [_number(known[path], place) if path in known else None for path in players[0]]
+    media = first_player(found, players, place)
+    own = [_number(known[path], place) if path in known else None for path in media]
     if observation.get("media_creation_date_as_offset"):
         times = table_in(media_info.get("media_creation_time"), place)
-        starts = [_number(times.get(path, ""), place) + offset for path in players[0]]
+        starts = [_number(times.get(path, ""), place) + offset for path in media]
         ends = [start + (length or float("inf")) for start, length in zip(starts, own, strict=True)]
-        return Clock(tuple(players[0]), tuple(starts), tuple(ends))
-    return queued(found, players[0], own, offset=offset, place=place)
+        return Clock(tuple(media), tuple(starts), tuple(ends))
+    return queued(found, media, own, offset=offset, place=place)
 
 
 def _number(value: object, place: str) -> float:
@@ -98,12 +95,8 @@ def _read_observation(
     found: Found, name: str, observation: Mapping[str, object], clock: Clock, states: Mapping[str, bool]
 ) -> None:
     place = f"{found.path}, observation {name!r}"
-    for path, since, until in zip(clock.media, clock.starts, clock.ends, strict=True):
-        video = found.video(path, place=place)
-        if until < float("inf"):
-            found.durations[video] = round(until - since, 3)
     marks: list[Mark] = []
-    whole: list[tuple[float, float | None, Mapping[str, str], str]] = []
+    whole: list[Whole] = []
     for i, entry in enumerate(list_in(observation.get("events", []), place)):
         where = f"{place}, event {i + 1}"
         event = list_in(entry, where)
@@ -140,43 +133,27 @@ def _read_observation(
         if states[behavior]:
             marks.append(Mark((fields["subject"], behavior, fields["modifiers"]), time, None, fields, where))
         else:
-            whole.append((time, None, fields, where))
-    whole += [(begun.time, over.time, begun.fields, begun.place) for begun, over in paired(found, marks)]
-    for start, end, fields, where in sorted(whole, key=lambda one: one[0]):
-        put(found, clock, start, end, fields, media="", place=where)
+            whole.append(Whole(time, None, fields, where))
+    settle(found, clock, whole, marks, place=place)
 
 
-def write(
-    videos: Mapping[str, Segments],
-    points: Mapping[str, Segments],
-    *,
-    media: str,
-    seconds: Mapping[str, float],
-    fps: float,
-) -> str:
+def write(content: Content) -> str:
     """A project with an observation for each video, to open in BORIS or to import observations from.
 
     Events of one behaviour take turns in BORIS, so segments of one label that overlap get a subject of their own each.
-
-    Args:
-        videos: The segments of each video.
-        points: Its instants.
-        media: Where a video lies, with `{video}` for its name.
-        seconds: Lengths of videos, as far as known; others end with their last action until BORIS opens them.
-        fps: The videos' frame rate, which BORIS shows in its tables.
+    Videos whose length is not known end with their last action until BORIS opens them.
 
     Returns:
         The file's text.
     """
-    state_labels = sorted({label for rows in videos.values() for label in rows.label})
-    point_labels = sorted({label for rows in points.values() for label in rows.label})
+    state_labels, point_labels = sorted(set(content.rows.label)), sorted(set(content.points.label))
     codes = {("state", label): label for label in state_labels}
     # A behaviour is a state or an instant, never both.
     codes |= {("point", label): label if label not in state_labels else f"{label} (point)" for label in point_labels}
     subjects: dict[str, None] = {}
     observations: dict[str, object] = {}
-    for video, rows in videos.items():
-        path = media.replace("{video}", video)
+    for video, rows in content.videos.items():
+        path = content.place_of(video)
         events: list[tuple[float, int, list[object]]] = []
         for label, start, end, lane in _lanes(rows):
             subject = "" if lane == 0 else f"overlapping {lane}"
@@ -184,10 +161,10 @@ def write(
             code = codes["state", label]
             events.append((start, 1, [start, subject, code, "", ""]))
             events.append((end, 0 if end > start else 2, [end, subject, code, "", ""]))
-        for _, label, at, _ in points.get(video, Segments.empty()):
+        for _, label, at, _ in content.points_of(video):
             events.append((round(at, 3), 1, [round(at, 3), "", codes["point", label], "", ""]))
         last = max([0.001, *(time for time, _, _ in events)])
-        length = {path: round(seconds.get(video, last), 3)}
+        length = {path: round(content.durations.get(video, last), 3)}
         observations[video] = {
             "file": {str(player): [path] if player == 1 else [] for player in range(1, 9)},
             "type": "MEDIA",
@@ -205,7 +182,7 @@ def write(
             "close_behaviors_between_videos": False,
             "media_info": {
                 "length": length,
-                "fps": {path: fps},
+                "fps": {path: content.fps},
                 "hasVideo": {path: True},
                 "hasAudio": {path: False},
                 "offset": {"1": 0.0},

@@ -13,12 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
-
-from ..core.segments import Segments
 from ..core.tables import whole
+from .content import Content
 from .events import Found, ReadingOptions
-from .texts import xml_of, xml_text
+from .texts import xml_bytes, xml_of, xml_text
 
 LABEL = ("label",)
 _BASE = ("label", "track", "source")
@@ -170,41 +168,29 @@ def _read_images(found: Found, root: ElementTree.Element, tasks: _Tasks, asked: 
                 first = i
 
 
-def write(video: str, rows: Segments, points: Segments, *, fps: float, media: str, seconds: float | None) -> bytes:
-    """Annotations to upload to a task of one video, as `CVAT 1.1`: a track for each segment, its box in a corner.
-
-    Args:
-        video: Its name.
-        rows: Its segments.
-        points: Its instants, written as one frame.
-        fps: The video's frame rate.
-        media: Where a video lies, with `{video}` for its name.
-        seconds: The video's length, where known.
-    """
+def write(content: Content, video: str) -> bytes:
+    """Annotations to upload to a task of one video, as `CVAT 1.1`: a track for each segment, its box in a corner."""
     root = ElementTree.Element("annotations")
     ElementTree.SubElement(root, "version").text = "1.1"
     task = ElementTree.SubElement(ElementTree.SubElement(root, "meta"), "task")
     ElementTree.SubElement(task, "name").text = xml_text(video)
-    if seconds is not None:
-        ElementTree.SubElement(task, "size").text = str(max(round(seconds * fps), 1))
+    if (seconds := content.durations.get(video)) is not None:
+        ElementTree.SubElement(task, "size").text = str(max(round(seconds * content.fps), 1))
     ElementTree.SubElement(task, "mode").text = "interpolation"
-    ElementTree.SubElement(task, "source").text = xml_text(media.replace("{video}", video))
+    ElementTree.SubElement(task, "source").text = xml_text(content.place_of(video))
     labels = ElementTree.SubElement(task, "labels")
-    for name in sorted({*rows.label, *points.label}):
+    events = content.in_frames(video)
+    for name in sorted({label for label, *_ in events}):
         label = ElementTree.SubElement(labels, "label")
         ElementTree.SubElement(label, "name").text = xml_text(name)
         ElementTree.SubElement(label, "attributes")
-    both = [(label, start, end) for table in (rows, points) for _, label, start, end, *_ in table]
-    for number, (label, start, end) in enumerate(both):
-        first = int(np.floor(max(start, 0) * fps + 1e-6))
-        after = max(int(np.ceil(end * fps - 1e-6)), first + 1)
+    for number, (label, first, after, _) in enumerate(events):
         track = ElementTree.SubElement(root, "track", {"id": str(number), "label": xml_text(label), "source": "manual"})
         for frame, outside in ((first, "0"), (after, "1")):
             place = {"xtl": "0.00", "ytl": "0.00", "xbr": "20.00", "ybr": "20.00", "z_order": "0"}
             own = {"frame": str(frame), "keyframe": "1", "outside": outside, "occluded": "0"}
             ElementTree.SubElement(track, "box", own | place)
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    return xml_bytes(root)
 
 
 def labels_text(labels: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..core.errors import plural
 from ..core.tables import number, seconds, table_rows
+from ..eval.parsing import interval
 from .events import Found, ReadingOptions
 from .texts import json_of, list_in, table_in
 
@@ -111,10 +112,7 @@ def read_multithumos(path: Path, options: ReadingOptions) -> Found:
                 raise found.fail(
                     f"{action!r:.60} is no action", why="it must be CLASS, START, END", place=where, next="correct it"
                 )
-            start, end = (
-                number(time, place=where, name=what) for time, what in zip(action[1:], ("start", "end"), strict=True)
-            )
-            found.add(video, start, end, {"label": str(action[0])}, place=where)
+            found.add(video, *interval(*action[1:], place=where), {"label": str(action[0])}, place=where)
     if not options.label:
         found.notes.append(f"{path.name}: labels are numbers of classes; the file holds no names")
     return found

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 from ..core.errors import DataError, UsageError, listing, plural, suggestion
 from ..core.file_names import name_fault
-from ..core.segments import Segments
 from ..core.tables import number
+from ..eval.activitynet_files import AnnotationTable
 from ..eval.annotations import Annotations
 from ..features.video_files import VIDEO_SUFFIXES
 
@@ -245,9 +245,8 @@ def annotations_of(
             next="choose among these",
             subject=str(found.path),
         )
-    rows: list[tuple[str, str, float, float]] = []
-    points: list[tuple[str, str, float, float]] = []
-    ignored: list[tuple[str, str, float, float]] = []
+    table = AnnotationTable(found.path, classes, ignore_label)
+    table.durations, table.subsets = dict(found.durations), dict(found.subsets)
     bare = 0
     for event in chosen:
         name = " ".join(" ".join(filter(None, (event.fields.get(one, "") for one in label))).split())
@@ -256,37 +255,16 @@ def annotations_of(
         if not name:
             bare += 1
             continue
-        if classes is not None and name not in (*classes, ignore_label):
-            raise found.fail(
-                f"the label {name!r} is not one of the classes",
-                why=suggestion(name, classes),
-                next="correct it, or the list of classes",
-                place=event.place,
-            )
         start, end = event.start + options.offset, (event.start if event.end is None else event.end) + options.offset
-        row = (event.video, name, start, end)
-        (ignored if name == ignore_label else points if event.end is None else rows).append(row)
+        table.add(event.video, name, start, end, place=event.place, instant=event.end is None)
     notes = list(found.notes)
     if bare:
         what = f"without {' and '.join(label)} left out"
         notes.append(f"{found.path.name}: {plural(bare, f'annotation {what}', f'annotations {what}')}")
-    if points:
-        notes.append(
-            f"{found.path.name}: {plural(len(points), 'instant')} without a length, kept as points, not as segments"
-        )
-    held = {row[0] for row in (*rows, *points, *ignored)} | found.durations.keys() | found.subsets.keys()
-    empty = dict.fromkeys(found.videos.keys() - held, "all")  # named nowhere else, they would be forgotten
-    names = {row[1] for row in (*rows, *points)}
-    return Annotations(
-        Segments(*_columns(rows)),
-        tuple(classes) if classes is not None else tuple(sorted(names)),
-        dict(found.durations),
-        found.subsets | empty,
-        Segments(*_columns(ignored)),
-        tuple(dict.fromkeys(notes)),
-        Segments(*_columns(points)),
-    )
-
-
-def _columns(rows: list[tuple[str, str, float, float]]) -> tuple[list[str], list[str], list[float], list[float]]:
-    return [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows], [r[3] for r in rows]
+    if table.points:
+        instants = plural(len(table.points), "instant")
+        notes.append(f"{found.path.name}: {instants} without a length, kept as points, not as segments")
+    held = {row[0] for row in (*table.rows, *table.points, *table.ignored)} | found.durations.keys()
+    for video in found.videos.keys() - held:  # named nowhere else, they would be forgotten
+        table.subsets.setdefault(video, "all")
+    return table.annotations(tuple(dict.fromkeys(notes)), may_be_empty=True)

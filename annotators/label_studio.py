@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
 
-import numpy as np
-
 from ..core.errors import DataError, listing, plural
 from ..core.json_files import parse_json, parse_xml
-from ..core.segments import Segments
+from ..core.narrowing import is_row, is_table
 from ..core.tables import number as finite
 from ..core.tables import whole
+from ..eval.parsing import interval
+from .content import Content
 from .events import Found, ReadingOptions
 from .texts import csv_rows, json_of, list_in, table_in, text_in, text_of, xml_text
 
@@ -31,22 +33,19 @@ DEFAULT_FPS = 24.0
 #: Names of the tags in what is written here: of the timeline, and of the video.
 FROM_NAME, TO_NAME = "timelineLabels", "video"
 
+_Results = list[tuple[str, Mapping[str, object], str]]
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")  # what it puts before the name of a file that was uploaded
+
+
+_SEVERAL = ({"data", "annotations"}, {"data", "predictions"}, {"id", "annotator"}, {"id", "annotation_id"})
+_SINGLE = ({"annotation", "task"}, {"data", "annotations"})
 
 
 def is_tasks(content: object) -> bool:
     """Whether JSON is an export of tasks, in either form, or one task with its annotation."""
-    if isinstance(content, list):
-        first = next(iter(content), None)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        return isinstance(first, dict) and (
-            {"data", "annotations"} <= first.keys()
-            or {"data", "predictions"} <= first.keys()
-            or {"id", "annotator"} <= first.keys()
-            or {"id", "annotation_id"} <= first.keys()
-        )
-    return isinstance(content, dict) and (
-        {"annotation", "task"} <= content.keys() or {"data", "annotations"} <= content.keys()
-    )
+    several = is_row(content)
+    first = next(iter(content), None) if several else content
+    return is_table(first) and any(names <= first.keys() for names in (_SEVERAL if several else _SINGLE))
 
 
 def holds_csv(head: str) -> bool:
@@ -62,13 +61,19 @@ def read(path: Path, options: ReadingOptions) -> Found:
     """
     found = Found(path, options, LABEL)
     tasks = _csv_tasks(path) if path.suffix.lower() == ".csv" else _tasks(found, json_of(path))
-    passed: dict[str, int] = {}
-    people: dict[str, int] = {}
+    passed, people = Counter[str](), Counter[str]()
     for task, results, fields, config in tasks:
         video = found.video(_media(found, task), place=f"{path}, task {fields['task']}")
-        people[fields["task"]] = people.get(fields["task"], 0) + 1
+        people[fields["task"]] += 1
+        rate = partial(_rate, found, task, config, results)
         for kind, value, place in results:
-            _add(found, video, kind, value, fields, _Rate(found, task, config, results), passed, place)
+            labels = value.get("timelinelabels", value.get("labels"))
+            spans = None if labels is None else _spans(found, kind, value, rate, place)
+            if spans is None:
+                passed[kind or "unknown"] += 1
+            for start, end in spans or ():
+                for label in list_in(labels, place):
+                    found.add(video, start, end, {"label": text_in(label, place), **fields}, place=place)
     for kind, count in passed.items():
         found.notes.append(
             f"{path.name}: {plural(count, 'result')} of the kind {kind} not read: it is no part of a timeline"
@@ -78,35 +83,22 @@ def read(path: Path, options: ReadingOptions) -> Found:
     return found
 
 
-class _Rate:
-    """The frame rate of a task, found when it is needed."""
-
-    def __init__(
-        self,
-        found: Found,
-        task: Mapping[str, object],
-        config: str,
-        results: Sequence[tuple[str, Mapping[str, object], str]],
-    ) -> None:
-        self.found, self.task, self.config, self.results = found, task, config, results
-
-    def __call__(self) -> float:
-        if self.found.options.fps is not None:
-            return self.found.options.fps
-        for _, value, _ in self.results:  # a rectangle says how many frames there are, and for how long
-            frames, seconds = value.get("framesCount"), value.get("duration")
-            if isinstance(frames, int | float) and isinstance(seconds, int | float) and seconds > 0 and frames > 0:
-                place = str(self.found.path)
-                count = finite(frames, place=place, name="number of frames")
-                length = finite(seconds, place=place, name="duration")
-                return self.found.checked_rate(round(count / length, 3), place=place)
-        if self.config:
-            name = str(self.found.path)
-            return self.found.checked_rate(config_rate(self.config, self.task, name), place=name)
-        return self.found.rate(
-            "ranges are frames, and the export does not hold the configuration, whose Video tag says frameRate "
-            f"({DEFAULT_FPS:g} where it does not)"
-        )
+def _rate(found: Found, task: Mapping[str, object], config: str, results: _Results) -> float:
+    """The frame rate of a task."""
+    place = str(found.path)
+    if found.options.fps is not None:
+        return found.options.fps
+    for _, value, _ in results:  # a rectangle says how many frames there are, and for how long
+        frames, seconds = value.get("framesCount"), value.get("duration")
+        if isinstance(frames, int | float) and isinstance(seconds, int | float) and seconds > 0 and frames > 0:
+            count = finite(frames, place=place, name="number of frames")
+            return found.checked_rate(round(count / finite(seconds, place=place, name="duration"), 3), place=place)
+    if config:
+        return found.checked_rate(config_rate(config, task, place), place=place)
+    return found.rate(
+        "ranges are frames, and the export does not hold the configuration, whose Video tag says frameRate "
+        f"({DEFAULT_FPS:g} where it does not)"
+    )
 
 
 def config_rate(config: str, task: Mapping[str, object], name: str) -> float:
@@ -127,7 +119,6 @@ def config_rate(config: str, task: Mapping[str, object], name: str) -> float:
     raise DataError(f"{name}: its configuration gives no frame rate", next="give --fps N", subject=name)
 
 
-_Results = list[tuple[str, Mapping[str, object], str]]
 _Task = tuple[Mapping[str, object], _Results, dict[str, str], str]
 
 
@@ -176,7 +167,7 @@ def _csv_tasks(path: Path) -> Iterator[_Task]:
     for number, cells in enumerate(rows[1:], 1):
         place = f"{path}, row {number}"
         row = dict(zip(rows[0], cells, strict=False))  # without cells beyond the heading's
-        results: list[tuple[str, Mapping[str, object], str]] = []
+        results: _Results = []
         for cell in row.values():
             if "timelinelabels" in cell:
                 parts = list_in(parse_json(cell, place), place)
@@ -200,12 +191,12 @@ def _fields(task: Mapping[str, object], annotation: Mapping[str, object], number
     }
 
 
-def _results(value: object, place: str) -> list[tuple[str, Mapping[str, object], str]]:
-    found: list[tuple[str, Mapping[str, object], str]] = []
+def _results(value: object, place: str) -> _Results:
+    found: _Results = []
     for i, entry in enumerate(list_in(value, place), 1):
-        result = table_in(entry, f"{place}, result {i}")
-        inner = result.get("value", {})
-        found.append((str(result.get("type", "")), table_in(inner, f"{place}, result {i}"), f"{place}, result {i}"))
+        where = f"{place}, result {i}"
+        result = table_in(entry, where)
+        found.append((str(result.get("type", "")), table_in(result.get("value", {}), where), where))
     return found
 
 
@@ -215,14 +206,10 @@ def _media(found: Found, task: Mapping[str, object]) -> str:
     if isinstance(upload, str):
         return _UPLOADED.sub("", upload)
     texts = {name: value for name, value in task.items() if isinstance(value, str)}
-    named = (
-        [texts["video"]]
-        if "video" in texts
-        else [value for value in texts.values() if re.search(r"\.\w{2,4}($|\?)", value)]
-    )
-    if not named:
+    files = (value for value in texts.values() if re.search(r"\.\w{2,4}($|\?)", value))
+    place = texts.get("video", next(files, None))
+    if place is None:
         raise found.fail(f"a task names no video: {listing(task)}", next="give --video NAME")
-    place = named[0]
     local = parse_qs(urlsplit(place).query).get("d") if "/data/local-files/" in place else None
     if local:
         return local[0]
@@ -232,33 +219,19 @@ def _media(found: Found, task: Mapping[str, object]) -> str:
     return place
 
 
-def _add(
-    found: Found,
-    video: str,
-    kind: str,
-    value: Mapping[str, object],
-    fields: Mapping[str, str],
-    rate: _Rate,
-    passed: dict[str, int],
-    place: str,
-) -> None:
-    labels = value.get("timelinelabels", value.get("labels"))
-    if kind in ("timelinelabels", "") and labels is not None and "ranges" in value:
+def _spans(
+    found: Found, kind: str, value: Mapping[str, object], rate: Callable[[], float], place: str
+) -> list[tuple[float, float]] | None:
+    """Start and end of what a result marks in time; None if it marks nothing in time."""
+    if kind in ("timelinelabels", "") and "ranges" in value:
+        parts = [table_in(part, place) for part in list_in(value["ranges"], place)]
+        frames = [[_frame(found, part.get(name), place) for name in ("start", "end")] for part in parts]
         fps = rate()
-        for part in list_in(value["ranges"], place):
-            range_ = table_in(part, place)
-            start, end = _frame(found, range_.get("start"), place), _frame(found, range_.get("end"), place)
-            for label in list_in(labels, place):
-                named = {"label": text_in(label, place), **fields}
-                found.add(video, round((start - 1) / fps, 6), round(end / fps, 6), named, place=place)
-    elif (
-        labels is not None and isinstance(value.get("start"), int | float) and isinstance(value.get("end"), int | float)
-    ):
-        for label in list_in(labels, place):  # of sound that plays with the video: seconds
-            start, end = (finite(value[name], place=place, name=name) for name in ("start", "end"))
-            found.add(video, start, end, {"label": text_in(label, place), **fields}, place=place)
-    else:
-        passed[kind or "unknown"] = passed.get(kind or "unknown", 0) + 1
+        return [(round((first - 1) / fps, 6), round(last / fps, 6)) for first, last in frames]
+    edges = value.get("start"), value.get("end")
+    if all(isinstance(edge, int | float) for edge in edges):  # of sound that plays with the video: seconds
+        return [interval(*edges, place=place)]
+    return None
 
 
 def _frame(found: Found, value: object, place: str) -> int:
@@ -285,50 +258,37 @@ def refuse_config(path: Path, root: ElementTree.Element) -> DataError:
     )
 
 
-def write(videos: Mapping[str, Segments], points: Mapping[str, Segments], *, fps: float, media: str) -> tuple[str, str]:
-    """Tasks to import, and the configuration of a project that shows them.
-
-    Ranges are whole frames, wide enough to hold the segment; an instant is one frame.
-
-    Args:
-        videos: Segments of each video: annotations, or predictions where they have scores.
-        points: Instants of each video.
-        fps: What the configuration's Video tag says.
-        media: Where a video lies, with `{video}` for its name.
+def write(content: Content) -> tuple[str, str]:
+    """Tasks to import, with annotations, or predictions where there are scores; and a configuration that shows them.
 
     Returns:
         The tasks' JSON and the configuration's XML.
     """
     tasks: list[object] = []
-    labels: dict[str, None] = {}
-    for video, rows in videos.items():
+    labels: set[str] = set()
+    for video, rows in content.videos.items():
         results: list[object] = []
-        own = [(label, start, end, score) for _, label, start, end, *score in rows]
-        own += [(label, time, time, []) for _, label, time, _ in points.get(video, Segments.empty())]
-        for i, (label, start, end, score) in enumerate(own):
-            labels |= {label: None}
-            first = int(np.floor(max(start, 0) * fps + 1e-6)) + 1  # its frames count from 1
-            last = max(first, int(np.ceil(end * fps - 1e-6)))
-            value = {"ranges": [{"start": first, "end": last}], "timelinelabels": [label]}
+        for i, (label, first, after, score) in enumerate(content.in_frames(video)):
+            labels.add(label)
             region = {
                 "id": str(i),
                 "type": "timelinelabels",
                 "from_name": FROM_NAME,
                 "to_name": TO_NAME,
-                "value": value,
+                # Its frames count from 1, both included.
+                "value": {"ranges": [{"start": first + 1, "end": after}], "timelinelabels": [label]},
             }
             results.append(region | ({"score": score[0]} if score else {}))
         found: dict[str, object] = {"result": results}
         if rows.score is not None:
             found |= {"model_version": "thas", "score": float(rows.score.max()) if len(rows) else 0.0}
         kind = "annotations" if rows.score is None else "predictions"
-        tasks.append({"data": {"video": media.replace("{video}", video)}, kind: [found]})
+        tasks.append({"data": {"video": content.place_of(video)}, kind: [found]})
     view = ElementTree.Element("View")
     tag = ElementTree.SubElement(view, "TimelineLabels", {"name": FROM_NAME, "toName": TO_NAME})
     for label in sorted(labels):
         ElementTree.SubElement(tag, "Label", {"value": xml_text(label)})
-    ElementTree.SubElement(
-        view, "Video", {"name": TO_NAME, "value": "$video", "frameRate": f"{fps:g}", "timelineHeight": "120"}
-    )
+    shown = {"name": TO_NAME, "value": "$video", "frameRate": f"{content.fps:g}", "timelineHeight": "120"}
+    ElementTree.SubElement(view, "Video", shown)
     ElementTree.indent(view)
     return json.dumps(tasks, indent=1, ensure_ascii=False) + "\n", ElementTree.tostring(view, encoding="unicode") + "\n"

@@ -119,6 +119,12 @@ def xml_text(text: str) -> str:
     return _NOT_IN_XML.sub("", text)
 
 
+def xml_bytes(root: ElementTree.Element) -> bytes:
+    """An XML file, indented."""
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+
+
 def json_of(path: Path) -> object:
     """The content of a JSON file.
 

@@ -78,9 +78,9 @@ def convert(
     """
     from dataclasses import replace
 
+    from ..annotators.annotation_files import read_any
     from ..annotators.convert import LABEL_STUDIO_FPS, losses, select, write
     from ..annotators.events import NOTHING_SAID
-    from ..annotators.reading import read_any
     from ..core.segments import Segments
     from ..eval.annotations import Annotations
 

@@ -38,10 +38,12 @@ def write_atomically(path: Path, content: bytes | bytearray | str) -> None:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.part")
+    if isinstance(content, str):  # bytes of names that are no text come back by the same rule
+        content = content.encode(errors="surrogateescape")
     with writing(path):
         make_room(path)
         try:
-            if _write_nameless(path, temporary, content.encode() if isinstance(content, str) else content):
+            if _write_nameless(path, temporary, content):
                 sync_folder(path.parent)
             else:
                 put_in_place(temporary, path)

@@ -73,13 +73,13 @@ class AnnotationTable:
             )
         self.durations[video] = lasting
 
-    def annotations(self, notes: Sequence[str] = ()) -> Annotations:
+    def annotations(self, notes: Sequence[str] = (), *, may_be_empty: bool = False) -> Annotations:
         """What was read.
 
         Raises:
-            DataError: Nothing was.
+            DataError: Nothing was, and that may not be.
         """
-        if not (self.rows or self.points or self.durations or self.subsets):
+        if not (may_be_empty or self.rows or self.points or self.durations or self.subsets):
             raise DataError(f"{self.path} holds no annotations", next="give another file", subject=str(self.path))
         rows, aside, instants = (
             Segments(*(list(zip(*table, strict=True)) or [(), (), (), ()]))

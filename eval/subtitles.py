@@ -70,7 +70,7 @@ def write_subtitles(folder: Path, videos: Mapping[str, Segments], *, kind: Kind,
         found = cues(rows, apart=apart)
         text = _webvtt(video, found) if kind == "webvtt" else _srt(found)
         file = folder / file_name(video, _SUFFIX[kind])
-        write_atomically(file, text.encode(errors="surrogateescape"))
+        write_atomically(file, text)
         files.append(file)
     return files
 

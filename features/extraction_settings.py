@@ -199,5 +199,4 @@ def write_failures(folder: Path, failures: Sequence[Failure]) -> None:
         path.unlink(missing_ok=True)
         return
     text = csv_text([_COLUMNS, *(list(row_of(failure).values()) for failure in failures)])
-    # A file name may hold bytes that are no text; they come back by the same rule.
-    write_atomically(path, text.encode(errors="surrogateescape"))
+    write_atomically(path, text)

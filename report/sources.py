@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..annotators.reading import read_any
+from ..annotators.annotation_files import read_any
 from ..core.errors import DataError, UsageError, suggestion
 from ..core.segments import Segments
 from ..eval.annotations import Annotations

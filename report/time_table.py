@@ -27,7 +27,7 @@ def write_time_table(path: Path, rows: Sequence[TimeSpent]) -> Path:
     kind = path.suffix.lower()
     if kind == ".csv":
         text = csv_text([HEADING, *(_texts(row) for row in rows)])
-        write_atomically(path, text.encode(errors="surrogateescape"))
+        write_atomically(path, text)
     elif kind == ".xlsx":
         write_atomically(path, _workbook(rows))
     else:

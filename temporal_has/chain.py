@@ -198,7 +198,7 @@ def write_intervals(path: Path, intervals: Segments, dataset: Dataset) -> None:
         (v, label, clock(start), clock(end), f"{start:.3f}", f"{end:.3f}", f"{score:.4g}", _whose(dataset, v))
         for v, label, start, end, score in intervals
     ]
-    write_atomically(path, csv_text([heads, *rows]).encode(errors="surrogateescape"))
+    write_atomically(path, csv_text([heads, *rows]))
 
 
 def _whose(dataset: Dataset, video: str) -> str:

@@ -136,7 +136,7 @@ def write_table(path: Path, detections: Segments) -> None:
     ]
     text = csv_text([("video", "label", "start_seconds", "end_seconds", "score"), *rows])
     # A file name may hold bytes that are no text.
-    write_atomically(path, text.encode(errors="surrogateescape"))
+    write_atomically(path, text)
 
 
 def write_sequences(path: Path, sequences: Iterable[ClassActivationSequence]) -> None:

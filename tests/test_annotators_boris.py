@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thas.annotators.annotation_files import read_any
 from thas.annotators.convert import losses, write
 from thas.annotators.events import ReadingOptions
 from thas.annotators.forms import form_of
-from thas.annotators.reading import read_any
 from thas.core.errors import DataError
 from thas.core.segments import Segments
 from thas.eval import Annotations, read_annotations

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thas.annotators.annotation_files import read_any
 from thas.annotators.convert import select, write
-from thas.annotators.reading import read_any
 from thas.core.errors import DataError, UsageError
 from thas.core.segments import Segments
 from thas.datasets.labels import read_labels

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thas.annotators.reading import read_any
+from thas.annotators.annotation_files import read_any
 from thas.core.errors import DataError
 from thas.core.tables import find_table, number, seconds, table_rows
 from thas.datasets.labels import read_labels

@@ -1,0 +1,131 @@
+"""Writers of the forms of data sets: ActivityNet's JSON, tables, THUMOS14's text files, FiftyOne's JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ..core.errors import DataError, UsageError
+from ..core.file_names import file_name
+from ..core.files import write_atomically
+from ..core.tables import csv_text
+from ..eval.thumos14 import CLASS_IDS
+from .content import Content
+
+
+def _json(path: Path, content: object) -> list[Path]:
+    write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return [path]
+
+
+def write_activitynet(content: Content, path: Path) -> list[Path]:
+    """ActivityNet's JSON, of results or of ground truth."""
+    own, truth = content.rows.to_activitynet(), content.truth
+    if truth is None:
+        return _json(path, {"version": "thas", "results": own, "external_data": {}})
+    database: dict[str, object] = {}
+    for video in truth.videos:
+        entry: dict[str, object] = {"annotations": own.get(video, [])}
+        if points := [{"label": label, "time": time} for _, label, time, _ in content.points_of(video)]:
+            entry["points"] = points
+        if video in truth.subsets:
+            entry["subset"] = truth.subsets[video]
+        if video in truth.durations:
+            entry["duration"] = truth.durations[video]
+        database[video] = entry
+    return _json(path, {"version": "thas", "taxonomy": [], "database": database})
+
+
+def write_csv(content: Content, path: Path) -> list[Path]:
+    """A table with a row a segment."""
+    rows, truth = content.rows, content.truth
+    heading = ["video", "label", "start_seconds", "end_seconds"]
+    if truth is None:
+        text = csv_text([[*heading, "score"], *rows])
+    else:
+        instants = [[video, label, time, ""] for video, label, time, _ in truth.points]  # no end: no length
+        more = [
+            [*row, truth.subsets.get(str(row[0]), ""), truth.durations.get(str(row[0]), "")]
+            for row in [*rows, *instants]
+        ]
+        text = csv_text([[*heading, "subset", "duration_seconds"], *more])
+    write_atomically(path, text)
+    return [path]
+
+
+def _one_word(name: str, path: Path) -> str:
+    if len(name.split()) != 1 or "/" in name:
+        raise DataError(
+            f"{name!r} cannot be written in THUMOS14's form",
+            why="names there are single words",
+            next="another form holds it: --to activitynet, or --to csv",
+            subject=str(path),
+        )
+    return name
+
+
+def write_thumos(content: Content, path: Path) -> list[Path]:
+    """THUMOS14's text: lines of detections; of ground truth a folder with a file a class and subset."""
+    rows, truth = content.rows, content.truth
+    if truth is None:
+        numbers = {name: str(number) for number, name in CLASS_IDS.items()}
+        if not set(rows.label) <= set(numbers):
+            numbers = {name: _one_word(name, path) for name in set(rows.label)}
+        lines = [
+            f"{_one_word(video, path)} {start!r} {end!r} {numbers[label]} {s!r}\n"
+            for video, label, start, end, s in rows
+        ]
+        write_atomically(path, "".join(lines))
+        return [path]
+    files: dict[str, list[str]] = {}
+    shorter = {"validation": "val"}
+    for video, label, start, end in rows:
+        subset = truth.subsets.get(video, "all")
+        name = file_name(f"{_one_word(label, path)}_{shorter.get(subset, subset)}", ".txt")
+        files.setdefault(name, []).append(f"{_one_word(video, path)}  {start!r} {end!r}\n")
+    for video, seconds in sorted(truth.durations.items()):
+        name = file_name(f"durations_{truth.subsets.get(video, 'all')}", ".csv")
+        files.setdefault(name, ["video,duration_seconds\n"]).append(f"{video},{seconds!r}\n")
+    for name, lines in files.items():
+        write_atomically(path / name, "".join(lines))
+    return [path / name for name in files]
+
+
+def write_labels(content: Content, path: Path) -> list[Path]:
+    """The labels of whole videos, as a data set's labels.csv has them."""
+    truth = content.truth
+    if truth is None:
+        raise UsageError("detections are no labels", next="convert annotations, such as those saved on a report's page")
+    rows = [
+        (video, label, truth.subsets.get(video, ""))
+        for video, labels in truth.video_labels().items()
+        for label in labels or ("",)
+    ]
+    write_atomically(path, csv_text([("video", "label", "subset"), *rows]))
+    return [path]
+
+
+def write_points(content: Content, path: Path) -> list[Path]:
+    """Instants, as training with points reads them."""
+    if not len(content.points):
+        raise UsageError(
+            "there are no instants to write",
+            why="points are what annotators marked without a length",
+            next="convert annotations with points, or leave --to points out",
+        )
+    rows = [(video, label, time) for video, label, time, _ in content.points]
+    write_atomically(path, csv_text([("video", "label", "time_seconds"), *rows]))
+    return [path]
+
+
+def write_fiftyone(content: Content, path: Path) -> list[Path]:
+    """FiftyOne's labels.json of a FiftyOneTemporalDetectionDataset."""
+    labels: dict[str, list[object]] = {}
+    for video, rows in content.videos.items():
+        own: list[object] = []
+        for _, label, start, end, *score in rows:
+            own.append({"label": label, "timestamps": [start, end]} | ({"confidence": score[0]} if score else {}))
+        place = content.place_of(video)
+        # Its key is the path in the folder data/ without the ending, or the whole of an absolute path.
+        labels[place if place.startswith("/") else str(Path(place).with_suffix(""))] = own
+    return _json(path, {"labels": labels})
