@@ -88,7 +88,9 @@ def run(
             return stack.enter_context(TrainingBar(f"learning from {what}"))
 
         result = finish(planned, options=options, watch=watch, failed=failed)
-    page = write_folder_page(result.written.with_suffix(".html"), result.all_detections, result.told)
+    page = write_folder_page(
+        result.written.with_suffix(".html"), result.all_detections, result.told, scored=result.assessment is not None
+    )
     if printed.json:
         print_json({**result.to_json(), "page": str(page)})
     else:

@@ -153,9 +153,19 @@ def clips(
             progress=advance,
         )
     if printed.json:
-        print_json({"files": [str(path) for path in done.written], "failed": dict(done.failed)})
+        print_json(
+            {
+                "files": [str(path) for path in done.written],
+                "replaced": [str(path) for path in done.replaced],
+                "failed": dict(done.failed),
+            }
+        )
     else:
         say(f"{plural(len(done.written), 'file')} written: {cut.out_}")
+    if done.replaced:
+        note(f"{plural(len(done.replaced), 'was', 'were')} there before, and replaced; --out names another place")
+    if done.left:
+        note(f"{cut.out_} also holds {plural(len(done.left), 'clip')} from before, such as {done.left[0].name}")
     if done.failed:
         raise PartialFailure(
             f"{plural(len(done.failed), 'video')} could not be cut: {listing(done.failed)}",
@@ -173,8 +183,10 @@ def plot(
     video: str,
     out_: Annotated[Path | None, named("--out")] = None,
     label: list[str] | None = None,
+    dataset: Annotated[str | None, also(DATASET, "Where it is now, if it was moved.")] = None,
     all_: All = False,
     runs: Runs = Runs(),
+    data: DataRoot = DataRoot(),
 ) -> int:
     """Draw one video's timeline as SVG, PNG or PDF: truth, class activation, detections.
 
@@ -201,6 +213,10 @@ def plot(
 
     path = out_ or Path(f"{video.replace('/', '_')}.svg")
     folders = [find_run(run, root=runs.runs), *([find_run(run_b, root=runs.runs)] if run_b is not None else [])]
-    plot_video(path, folders, video, labels=label or (), everything=all_)
+    notes = plot_video(
+        path, folders, video, labels=label or (), everything=all_, dataset=dataset, data_root=data.data_root
+    )
     say(str(path))
+    for line in notes:
+        note(line)
     return 0

@@ -78,6 +78,7 @@ def read_run(
     Raises:
         ThasError: The run cannot be read, or localized, or there is no such data set.
     """
+    from ..core.data_options import ChosenVideos
     from ..core.run_settings import read_settings
     from ..datasets.opening import open_dataset
     from ..temporal_has.results import (
@@ -94,7 +95,8 @@ def read_run(
     settings, data = read_settings(folder, Settings)
     place = found or folder
     if found is None and not ((folder / DETECTIONS).exists() and (folder / SEQUENCES).exists()):
-        write_result(folder, localize_dataset(folder, settings=settings.localize))
+        of = ChosenVideos(dataset=dataset, data_root=data_root)
+        write_result(folder, localize_dataset(folder, settings=settings.localize, of=of))
     detections, facts = read_detections(place / DETECTIONS)
     named = facts.get("videos")
     videos = tuple(named if is_texts(named) and named else dict.fromkeys(detections.video))
@@ -134,7 +136,7 @@ def _known(
         dataset = open_dataset()
     except ThasError as error:
         told = f"The data set is not at hand, so no truth and no videos: {error.what}."
-        return None, None, (f"{told} If it was moved: thas report RUN --dataset FOLDER.",)
+        return None, None, (f"{told} If it was moved: --dataset FOLDER.",)
     if dataset.annotations_path is None:
         return dataset, None, ("No true segments are known, so nothing here is scored; timelines show what was found.",)
     try:

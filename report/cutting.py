@@ -20,10 +20,14 @@ class Cutting:
     Attributes:
         written: The files.
         failed: Videos that gave nothing, and why.
+        replaced: Of the files written, those of whose name there was one before.
+        left: Other clips that lie in the folder, from before.
     """
 
     written: tuple[Path, ...]
     failed: Mapping[str, str]
+    replaced: tuple[Path, ...] = ()
+    left: tuple[Path, ...] = ()
 
 
 def cut_moments(
@@ -62,6 +66,7 @@ def cut_moments(
             why=f"no file of {listing(failed)} is known",
             next="--videos FOLDER names the folder that they lie in",
         )
+    before = {path for path in ([out] if film else out.glob("*.mp4")) if path.exists()}
     plans: list[tuple[Path, list[Clip]]] = []
     written: list[Path] = []
     for name in sorted(moments.keys() - failed.keys()):
@@ -81,4 +86,5 @@ def cut_moments(
             failed[name] = error.why or error.what
     if film:
         written = [join_clips(plans, out, quality=quality, progress=progress)]
-    return Cutting(tuple(written), failed)
+    replaced = tuple(path for path in written if path in before)
+    return Cutting(tuple(written), failed, replaced, tuple(sorted(before - set(written))))

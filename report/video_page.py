@@ -47,8 +47,15 @@ def write_video_page(
 
 
 def plot_video(
-    path: Path, runs: Sequence[Path], video: str, *, labels: Sequence[str] = (), everything: bool = False
-) -> None:
+    path: Path,
+    runs: Sequence[Path],
+    video: str,
+    *,
+    labels: Sequence[str] = (),
+    everything: bool = False,
+    dataset: str | None = None,
+    data_root: Path = Path("data"),
+) -> tuple[str, ...]:
     """Draw truth, class activation and detections of a video.
 
     Args:
@@ -57,13 +64,18 @@ def plot_video(
         video: Its name.
         labels: These actions; the true ones if empty, else those found.
         everything: All candidates instead of the few that are sure and apart.
+        dataset: Where the runs' data set is now, if it was moved: a folder, or a name.
+        data_root: The folder that holds data sets called by name.
+
+    Returns:
+        What is missing, a sentence each.
 
     Raises:
         UsageError: The picture is of no kind that is drawn, or a run has not localized the video.
     """
     if path.suffix.lower() not in {".svg", ".png", ".pdf"}:
         raise UsageError(f"{path} is no kind of picture that is drawn here", next="--out FILE.svg, .png or .pdf")
-    contents = {folder.name: read_run(folder) for folder in runs}
+    contents = {folder.name: read_run(folder, dataset=dataset, data_root=data_root) for folder in runs}
     sequences, detections = dict[str, ClassActivationSequence](), dict[str, Segments]()
     for name, content in contents.items():
         sequence = next((one for one in content.sequences() if one.video == video), None)
@@ -85,22 +97,20 @@ def plot_video(
         threshold=first.threshold or (0.5,),
         threshold_rule=first.threshold_rule,
     )
+    return tuple(dict.fromkeys(line for content in contents.values() for line in content.notes))
 
 
-def write_folder_page(path: Path, work: Path, told: LabelsTold | None) -> Path:
+def write_folder_page(path: Path, work: Path, told: LabelsTold | None, *, scored: bool) -> Path:
     """Write what the whole way found in a folder of videos as a page.
-
-    Where there are true segments it shows the videos that are scored, else all that were localized.
 
     Args:
         path: The HTML file.
         work: The folder of all candidates, sequences and the network (`ChainResult.all_detections`).
         told: How many labels of videos were told right that the network has not learned from.
+        scored: Whether there are true segments: then the videos that are scored are shown, else all.
 
     Returns:
         The file.
     """
-    content = read_run(work / "run")
-    if content.truth is None:
-        content = read_run(work / "run", found=work / "all")
+    content = read_run(work / "run", found=None if scored else work / "all")
     return write_page(path, [replace(content, told=told)], title=path.resolve().parent.name)

@@ -144,6 +144,12 @@ def test_from_the_command_line(tmp_path, video, monkeypatch, capsys):
         "match_002_00m02.0s_Dive.mp4",
     ]
     assert list(done["failed"]) == ["gone"]
+    assert done["replaced"] == []
+    again = ["clips", "detections.json", "--videos", str(video.parent), "--video", "match"]
+    assert command([*again, "--pad", "0.2", "--label", "Run"]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "1 was there before, and replaced; --out names another place" in told
+    assert "clips also holds 1 clip from before, such as match_002_00m02.0s_Dive.mp4" in told
     film = [
         "clips",
         "detections.json",

@@ -278,10 +278,15 @@ def test_a_data_set_that_was_moved_is_named_with_what_helps(tmp_path, trained, c
     assert command(["report", str(run), "--out", str(page)]) == 0
     told = capsys.readouterr().err
     assert "data set is not at hand" in told
-    assert "thas report RUN --dataset FOLDER" in told
-    assert "thas report RUN --dataset FOLDER" in page.read_text()
+    assert "If it was moved: --dataset FOLDER" in told
+    assert "If it was moved: --dataset FOLDER" in page.read_text()
     assert '"s":""' in page.read_text(), "no video is linked to"
     assert command(["report", str(run), "--out", str(page), "--dataset", str(tmp_path / "elsewhere")]) == 0
     assert "not at hand" not in capsys.readouterr().err
     assert '"s":"elsewhere/videos/v3.mp4"' in page.read_text()
     assert command(["report", str(run), "--dataset", str(tmp_path / "nowhere")]) != 0
+    plot = ["plot", str(run), "--video", "v3", "--out", str(tmp_path / "v3.svg")]
+    assert command(plot) == 0
+    assert "If it was moved: --dataset FOLDER" in capsys.readouterr().err
+    assert command([*plot, "--dataset", str(tmp_path / "elsewhere")]) == 0
+    assert "not at hand" not in capsys.readouterr().err
