@@ -3,11 +3,13 @@
     python benchmarks/temporal_scale.py                 # 10,000 videos to learn from, 5,000 to localize
     python benchmarks/temporal_scale.py --videos 1000   # a tenth of both
     python benchmarks/temporal_scale.py --videos 100 --localize 5000   # little training, all of the localization
+    python benchmarks/temporal_scale.py --copies --tested 0            # 12 GB of features on the disk
 
 Localization by itself is `thas localize` in a process of its own, whose memory holds nothing of the training.
 
 200 classes, 300 snippets of 0.64 s a video, 2048 numbers a snippet, float16. Fifty videos are written (60 MB); the
-others are the same bytes under names of their own, so each is opened and read as a file, but from the system's cache.
+others are the same bytes under names of their own, so each is opened and read as a file, but from the system's cache;
+with --copies they are files of their own, 1.2 MB each, so that beyond the machine's memory they come from the disk.
 Times are the processor's, one thread if OMP_NUM_THREADS=1.
 """
 
@@ -17,6 +19,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,8 +37,9 @@ from thas.temporal_has.settings import Settings
 KINDS, CLASSES, SNIPPETS, WIDTH, SECONDS = 50, 200, 300, 2048, 0.64
 
 
-def make(folder: Path, videos: int, tested: int, more: int) -> None:
+def make(folder: Path, videos: int, tested: int, more: int, *, copies: bool = False) -> None:
     """A data set in our layout: one or two labels a video, an action of each in its middle."""
+    again = shutil.copyfile if copies else os.link
     draw = np.random.default_rng(0)
     start = SECONDS * np.arange(SNIPPETS)
     place = folder / "features"
@@ -50,7 +54,7 @@ def make(folder: Path, videos: int, tested: int, more: int) -> None:
             features = Features(video, data, start, start + SECONDS, SNIPPETS * SECONDS)
             write_features(place, features, recipe={"made": "up"}, dtype="float16")
         else:
-            os.link(place / f"v{kind:05d}.h5", place / f"{video}.h5")
+            again(place / f"v{kind:05d}.h5", place / f"{video}.h5")
         subset = "training" if i < videos else "validation" if i < videos + tested else "more"
         lines += [f"{video},class {label},{subset}" for label in labels]
         database[video] = {
@@ -84,14 +88,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=10_000)
     parser.add_argument("--localize", type=int, default=0, help="so many videos, in a process of their own")
+    parser.add_argument("--tested", type=int, help="videos localized after training; half as many by default")
+    parser.add_argument("--copies", action="store_true", help="no links, but files of their own")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="such as localize.classes=200")
     given = parser.parse_args()
+    tested = given.videos // 2 if given.tested is None else given.tested
     changes = {"train.epochs": given.epochs, "train.device": "cpu"} | dict(one.split("=") for one in given.set)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "set"
         folder.mkdir()
-        make(folder, given.videos, given.videos // 2, given.localize)
+        make(folder, given.videos, tested, given.localize, copies=given.copies)
         before, marks = peak_gigabytes(), []
 
         def told(event: Event) -> None:
@@ -116,7 +123,7 @@ def main() -> None:
         "epoch_seconds": round(float(times[-1]), 1),
         "training_peak_gigabytes": marks[-1][1],
         "before_gigabytes": before,
-        "localized": given.videos // 2,
+        "localized": tested,
         "localization_scoring_and_writing_seconds": round(ended - marks[-1][0], 1),
         "detections": result.found.detections if result.found else None,
         "mean_ap": result.found.standing.average if result.found and result.found.standing else None,

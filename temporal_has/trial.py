@@ -50,6 +50,8 @@ def whether_to_hide(
         return hiding(None, "not tried out, as each class needs a video to learn from")
     learned = [row for row, video in enumerate(labels) if video not in apart]
     judged = [row for row, video in enumerate(labels) if video in apart]
+    if bool((videos.targets[judged] == videos.targets[judged[:1]]).all()):  # then chance is all but without a fault
+        return hiding(None, "not tried out, as all held-out videos have the same labels")
     return hiding(_loss(videos, learned, judged, settings, runner))
 
 

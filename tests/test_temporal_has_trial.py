@@ -63,6 +63,19 @@ def test_too_few_videos_are_not_tried_out():
     assert (decision.value, decision.why) == (0, "not tried out, which takes 30 to 1000 videos, and these are 6")
 
 
+@pytest.mark.parametrize(
+    "labels_of",
+    [lambda i: CLASSES[:1], lambda i: CLASSES, lambda i: CLASSES[: 1 + (i == 3)]],
+    ids=["one label everywhere", "every label in every video", "a rare label beside one that all have"],
+)
+def test_labels_that_held_out_videos_share_say_nothing_of_what_was_learned_by_heart(labels_of):
+    draw = np.random.default_rng(0)
+    features = {f"v{i}": make_features(f"v{i}", draw.normal(size=(6, 4))) for i in range(32)}
+    labels = {video: labels_of(i) for i, video in enumerate(features)}
+    decision = hiding_of(features, labels, QUICK.updated({"train.epochs": 1}))
+    assert (decision.value, decision.why) == (0, "not tried out, as all held-out videos have the same labels")
+
+
 def test_a_trial_changes_nothing_of_the_training():
     features, labels, _ = planted_videos(videos=30, snippets=12)
     quick = QUICK.updated({"train.epochs": 4})
