@@ -150,7 +150,15 @@ def _opened(path: Path, *, formulas: bool = False) -> Any:
         why, next = said(error), advice(error, next)
     except Exception as error:  # a zip file of XML: its reader raises whatever damaged bytes provoke
         why = f"{error}; is it protected by a password, or cut short?"
+        if _is_text(path):
+            why, next = "it is text, and no spreadsheet", f"name it {path.with_suffix('.csv').name}"
     raise DataError(f"{path} cannot be read", why=why, next=next, subject=str(path))
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a file begins as text does, without a sign that no text holds."""
+    with path.open("rb") as file:
+        return bool(begin := file.read(200)) and not re.search(rb"[\x00-\x08\x0e-\x1f]", begin)
 
 
 def _rows(path: Path, sheet: Any, heading: int, last: int, known: set[int]) -> Iterator[tuple[int, list[str]]]:

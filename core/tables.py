@@ -10,6 +10,7 @@ import csv
 import io
 import math
 import re
+import zipfile
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,12 +50,10 @@ def as_written(cell: str) -> str:
 
 def not_text(path: Path, error: UnicodeDecodeError | str) -> DataError:
     """What is said of a file whose bytes are no text."""
-    return DataError(
-        f"{path} is not a text file",
-        why=str(error),
-        next="save it as UTF-8 (a spreadsheet calls it CSV UTF-8)",
-        subject=str(path),
-    )
+    next = "save it as UTF-8 (a spreadsheet calls it CSV UTF-8)"
+    if zipfile.is_zipfile(path):
+        next = f"name it {path.with_suffix('.xlsx').name} if it is a spreadsheet, or save it as CSV UTF-8"
+    return DataError(f"{path} is not a text file", why=str(error), next=next, subject=str(path))
 
 
 @contextmanager

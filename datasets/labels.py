@@ -39,7 +39,7 @@ def read_labels(path: Path) -> Labels:
             raise DataError(
                 f"{path}, line {line}: {video!r:.80} is not the name of a video",
                 why=fault,
-                next="correct the row",
+                next=f"write {plain} there" if (plain := re.split(r"[/\\]", video)[-1]) else "correct the row",
                 subject=video,
             )
         if subsets.setdefault(video, subset) != subset:

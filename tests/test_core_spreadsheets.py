@@ -167,13 +167,28 @@ def test_the_computed_value_of_a_formula_is_read(path, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"", "cannot be read"), (b"PK\x03\x04 cut short", "cannot be read"), (None, "cannot be read")],
+    [
+        (b"", "save it again"),
+        (b"PK\x03\x04 cut short", "save it again"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 of long ago, or with a password", "save it again"),
+        (None, "check the path"),
+        ("video;label\r\nü;Run\r\n".encode(), "name it labels.csv"),
+    ],
 )
 def test_a_file_that_is_none_is_named(path, content, says):
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(DataError, match=says):
+    with pytest.raises(DataError, match="cannot be read") as caught:
         rows(path)
+    assert says in caught.value.next
+
+
+def test_a_sheet_that_is_called_csv_is_named(path):
+    written(path, ["video", "label"], ["a", "Run"])
+    path.rename(path.with_suffix(".csv"))
+    with pytest.raises(DataError, match="is not a text file") as caught:
+        list(table_rows(path.with_suffix(".csv"), ("video", "label")))
+    assert "name it labels.xlsx" in caught.value.next
 
 
 def test_a_sheet_without_the_columns_is_named(path):

@@ -162,6 +162,10 @@ def test_a_table_from_a_spreadsheet(tmp_path):
     path.write_bytes(b"\xff\xfe\x00video")
     with pytest.raises(DataError, match="is not a text file"):
         read_labels(path)
+    path.write_text("video,label\nC:\\films\\a.mp4,Run\n")
+    with pytest.raises(DataError, match="is not the name of a video") as caught:
+        read_labels(path)
+    assert "write a.mp4" in caught.value.next
 
 
 def test_presets_are_data_sets():
