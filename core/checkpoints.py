@@ -9,14 +9,16 @@ executed.
 from __future__ import annotations
 
 import json
+import pickle
+import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import CheckpointError
-from .narrowing import is_row
-from .reading import refuse_pipe, said
+from .narrowing import is_row, is_table
+from .reading import advice, check_archive, check_expansion, refuse_pipe, said
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -69,6 +71,41 @@ def raw_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
     with safe_open(path, framework="pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+
+
+def torch_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file of `torch.save`, on the CPU and in its order; what else its table holds is left out.
+
+    Read by torch's restricted loader, which runs nothing of it. Training programs put the table into another one.
+
+    Raises:
+        CheckpointError: It cannot be read, or holds no table of tensors.
+    """
+    import torch
+
+    next = "bring it again: it is damaged, or cut short"
+    try:
+        check_archive(path)
+        with warnings.catch_warnings():  # of what other programs pickle, which is read or refused all the same
+            warnings.simplefilter("ignore")
+            found: object = torch.load(path, map_location="cpu", weights_only=True)
+        for outer in ("state_dict", "model_state", "model"):
+            found = found[outer] if is_table(found) and is_table(found.get(outer)) else found
+        held: Mapping[str, object] = found if is_table(found) else {}
+        tensors = {str(name): tensor for name, tensor in held.items() if isinstance(tensor, torch.Tensor)}
+        check_expansion(path.stat().st_size, sum(tensor.nbytes for tensor in tensors.values()))
+        if tensors:
+            return tensors
+        why, next = (
+            "it is no table of tensors",
+            "name a file of weights: safetensors, or torch.save(model.state_dict())",
+        )
+    except pickle.UnpicklingError:
+        why = "it holds other things than weights, which are not read, or is no file of torch's"
+        next = "name a file of weights alone: safetensors, or torch.save(model.state_dict())"
+    except Exception as error:  # each of its formats has its own kinds
+        why, next = said(error), advice(error, next)
+    raise CheckpointError(f"{path} holds no weights", why=why, next=next, subject=str(path))
 
 
 def check_unchanged(tensors: Mapping[str, Tensor], description: dict[str, object], path: Path) -> None:

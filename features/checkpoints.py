@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.checkpoints import check_unchanged, raw_tensors
+from ..core.checkpoints import check_unchanged, raw_tensors, torch_tensors
 from ..core.errors import CheckpointError, FeatureError, listing
-from ..core.reading import check_archive, check_expansion, refuse_pipe, said
+from ..core.reading import advice, refuse_pipe, said
 from .pickled_arrays import load_tree
 
 if TYPE_CHECKING:
@@ -47,28 +47,20 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, obje
                 return {key: torch.from_numpy(value) for key, value in load_tree(path).items()}, None
             except FeatureError as error:
                 tree_fault = error.why
-        check_archive(path)
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-        for outer in ("state_dict", "model_state", "model"):
-            if isinstance(loaded, Mapping) and isinstance(loaded.get(outer), Mapping):
-                loaded = loaded[outer]
-        if isinstance(loaded, Mapping):
-            claimed = sum(value.nbytes for value in loaded.values() if isinstance(value, torch.Tensor))
-            check_expansion(path.stat().st_size, claimed)
-    except CheckpointError:
+        tensors = torch_tensors(path)
+    except CheckpointError as error:
+        if tree_fault:
+            next = "bring it again if it is cut short; else name a file of weights alone"
+            raise CheckpointError(error.what, why=tree_fault, next=next, subject=str(path)) from None
         raise
     except Exception as error:  # each loader has its own kinds
         raise CheckpointError(
-            f"{path} cannot be read as weights",
-            why=tree_fault or said(error),
-            next="it must be safetensors, or a PyTorch file that holds nothing but weights",
+            f"{path} holds no weights",
+            why=said(error),
+            next=advice(error, "bring it again: it is damaged, or cut short"),
             subject=str(path),
         ) from error
-    if not isinstance(loaded, Mapping) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
-        raise CheckpointError(
-            f"{path} holds no weights", why="it is not a table of tensors", next="--weights FILE", subject=str(path)
-        )
-    return {str(key).removeprefix("module.").removeprefix("backbone."): value for key, value in loaded.items()}, None
+    return {key.removeprefix("module.").removeprefix("backbone."): value for key, value in tensors.items()}, None
 
 
 # The classifiers that features are taken before; a checkpoint may have them, the networks here have not.

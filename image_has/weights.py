@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from .._version import __version__
@@ -20,12 +19,13 @@ from ..core.checkpoints import (
     packed,
     raw_tensors,
     read_header,
+    torch_tensors,
 )
 from ..core.errors import CheckpointError, listing
 from ..core.files import write_atomically
 from ..core.narrowing import as_int, as_table, is_table
 from ..core.plugins import require
-from ..core.reading import check_archive, check_expansion, reading
+from ..core.reading import reading
 from ..core.settings_table import flatten
 from .library import LibraryNetwork, build_library_network, is_library_name, load_library_weights
 from .network import CamNetwork, OwnNetwork, build_network
@@ -244,15 +244,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """
     if not path.exists():
         raise CheckpointError(f"there is no weights file {path}", next="check the path", subject=str(path))
+    if path.suffix != ".safetensors":
+        return torch_tensors(path)
     with reading(path, "holds no weights", next="download it again", kind=CheckpointError, but=CheckpointError):
-        if path.suffix == ".safetensors":
-            return _network_in(path)
-        check_archive(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        content = content.get("state_dict", content)
-        tensors = {str(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
-        check_expansion(path.stat().st_size, sum(tensor.nbytes for tensor in tensors.values()))
-        return tensors
+        return _network_in(path)
 
 
 def _renamed(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -192,7 +192,7 @@ def test_files_cut_short_are_told(tmp_path, small, kind, share):
     write(path, small, kind)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(CheckpointError, match=f"{path} cannot be read as weights"):
+    with pytest.raises(CheckpointError, match=f"{path} holds no weights"):
         load_backbone("i3d", weights=path)
 
 

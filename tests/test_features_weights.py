@@ -21,6 +21,7 @@ from thas.features.checkpoints import read_checkpoint
 from thas.features.preprocessing import square
 from thas.features.runner import Runner
 from thas.features.weights import load_backbone
+from thas.image_has.weights import read_tensors
 
 from .video_files import write_video
 
@@ -105,16 +106,30 @@ def test_a_checkpoint_runs_nothing(tmp_path, monkeypatch):
     torch.save({"conv1.weight": _Trap()}, tmp_path / "evil.pth")
     (tmp_path / "evil.pickle").write_bytes(pickle.dumps(_Trap()))
     for name in ("evil.pth", "evil.pickle"):
-        with pytest.raises(CheckpointError, match="cannot be read"):
+        with pytest.raises(CheckpointError, match="holds no weights"):
             load_backbone(weights=tmp_path / name)
     assert not (tmp_path / "trapped").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"noise" * 100, b"\x80\x02}q\x00."])
-def test_files_that_are_no_weights(tmp_path, content):
-    (tmp_path / "w.pth").write_bytes(content)
-    with pytest.raises(CheckpointError):
-        load_backbone(weights=tmp_path / "w.pth")
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("read", [read_checkpoint, read_tensors])
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        (b"", "bring it again"),
+        (b"noise" * 100, "weights alone"),
+        (b"\x80\x02}q\x00.", ""),
+        (pickle.dumps({"a.weight": np.zeros(999)}, protocol=4)[:-99], ""),
+        (pickle.dumps([1, 2], protocol=4), "weights alone"),
+    ],
+)
+def test_files_that_are_no_weights_in_either_half(tmp_path, read, content, advice):
+    path = tmp_path / "w.pth"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="holds no weights") as caught:
+        read(path)
+    assert advice in caught.value.next
+    assert caught.value.why
 
 
 def _own(tmp_path, **change):
