@@ -17,17 +17,22 @@ def file_name(name: str, suffix: str = "") -> str:
     >>> file_name("v_Diving_g01", ".png"), file_name("../a b\n"), file_name("")
     ('v_Diving_g01.png', '%2E.%2Fa b%0A', '%')
     """
-    readable = "".join(sign if sign.isprintable() and sign not in '%/\\:*?"<>|' else _quoted(sign) for sign in name)
-    if readable.startswith("."):
-        readable = "%2E" + readable[1:]
+    readable = quoted_name(name)
     if len(os.fsencode(readable)) > _LONGEST_BYTES:
         digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:12]
         readable = os.fsdecode(os.fsencode(readable)[: _LONGEST_BYTES - 13]) + "-" + digest
     return (readable or "%") + suffix
 
 
-def _quoted(text: str) -> str:
-    return quote(os.fsencode(text), safe="")
+def quoted_name(name: str) -> str:
+    """A name with what file systems or paths would misread as %XX, whatever its length; `unquote` takes it back."""
+
+    def plain(sign: str) -> str:
+        fits = sign.isprintable() and sign not in '%/\\:*?"<>|'
+        return sign if fits else quote(os.fsencode(sign), safe="")
+
+    readable = "".join(map(plain, name))
+    return "%2E" + readable[1:] if readable.startswith(".") else readable
 
 
 def name_fault(name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import zipfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,13 @@ LET_BE_READ = "let it be read (permissions, the disk, the network folder), and t
 
 @contextmanager
 def reading(
-    path: Path, what: str, *, next: str, kind: type[ThasError] = DataError, but: type[ThasError] = ThasError
+    path: Path,
+    what: str,
+    *,
+    next: str,
+    kind: type[ThasError] = DataError,
+    but: type[ThasError] = ThasError,
+    say: Callable[[Exception], str] | None = None,
 ) -> Generator[None]:
     """Within the `with` block, anything but an error of ours is one of the file.
 
@@ -35,6 +41,7 @@ def reading(
         next: What to do.
         kind: The error to raise.
         but: Errors of ours that pass; others of ours are of the file, too.
+        say: Puts an error into words; `said` if None.
 
     Raises:
         ThasError: Of that kind.
@@ -45,7 +52,7 @@ def reading(
     except but:
         raise
     except Exception as error:
-        raise kind(f"{path} {what}", why=said(error), next=advice(error, next), subject=str(path)) from error
+        raise kind(f"{path} {what}", why=(say or said)(error), next=advice(error, next), subject=str(path)) from error
 
 
 def refuse_pipe(path: Path) -> None:

@@ -9,41 +9,23 @@ from __future__ import annotations
 import csv
 import math
 import zipfile
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from ..core import hdf5
-from ..core.errors import FeatureError, ThasError
 from ..core.narrowing import is_array, is_dict, is_row
-from ..core.reading import advice, check_expansion, refuse_pipe
-from .matlab_files import is_level_5, matlab_arrays
+from ..core.reading import check_expansion
+from .matlab_files import Stored, is_level_5, matlab_arrays
 from .pickled_arrays import load_array, npy_heading, read_torch_bytes, unpickle
-from .pickles import reason
+from .pickles import reading_arrays
 
 if TYPE_CHECKING:
     import h5py
 
 ARRAY_SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".pkl", ".pickle", ".h5", ".hdf5", ".mat", ".csv", ".txt")
-
-
-@dataclass(frozen=True)
-class Stored:
-    """An array in a file, not yet read.
-
-    Attributes:
-        shape: Its sizes.
-        numeric: Whether it holds numbers.
-        read: Gives it.
-    """
-
-    shape: tuple[int, ...]
-    numeric: bool
-    read: Callable[[], np.ndarray]
 
 
 Tree: TypeAlias = "Stored | Mapping[str, Tree]"
@@ -58,26 +40,6 @@ def open_arrays(path: Path) -> Tree:
     """
     with reading_arrays(path):
         return _READERS[path.suffix.lower()](path)
-
-
-@contextmanager
-def reading_arrays(path: Path) -> Generator[None]:
-    """Within the `with` block, whatever a reader gives up with becomes a FeatureError that names the file.
-
-    A damaged file fails in the middle as it does at its head.
-    """
-    try:
-        refuse_pipe(path)
-        yield
-    except FeatureError:
-        raise
-    except Exception as error:
-        raise FeatureError(
-            f"{path} cannot be read",
-            why=error.what if isinstance(error, ThasError) else reason(error),
-            next=advice(error, "make it again; numpy.save of a plain array (T, D) is always read"),
-            subject=str(path),
-        ) from error
 
 
 def _stored(array: np.ndarray) -> Stored:
@@ -202,7 +164,7 @@ def _matlab(path: Path) -> Tree:
     if b"\x89HDF\r\n" in head or head.startswith(b"MATLAB 7.3"):
         return _reversed(_hdf5(path))
     if is_level_5(path):
-        return {name: Stored(one.shape, True, one.read) for name, one in matlab_arrays(path).items()}
+        return matlab_arrays(path)
     import scipy.io
 
     found: dict[str, Stored] = {}

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..core.errors import FeatureError, listing
-from .array_files import Stored, Tree, open_arrays
+from .array_files import Tree, open_arrays
+from .matlab_files import Stored
 
 STREAMS = ("rgb", "flow")
 # What lies beside features and is no video of its own.

@@ -8,12 +8,13 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import h5py
 import numpy as np
 
 from ..core.errors import FeatureError
+from ..core.file_names import quoted_name
 from ..core.files import need_room, put_in_place, system_error
 from ..core.hdf5 import MARGIN_BYTES, checksum, fixed, write_checksums
 from ..core.temporary_names import LONGEST_ADDITION, unfinished_path
@@ -22,20 +23,13 @@ from .recipe import Recipe, attributes_sum, digest, read_attributes, write_attri
 SUFFIX = ".h5"
 
 
-def _quoted(text: str) -> str:
-    return quote(os.fsencode(text), safe="")
-
-
 def file_name(video: str) -> str:
     r"""The name of a video's file in a cache: its own, with what file systems or paths would misread as %XX.
 
     >>> file_name("v_Diving_g01"), file_name("../a b\n")
     ('v_Diving_g01.h5', '%2E.%2Fa b%0A.h5')
     """
-    readable = "".join(c if c.isprintable() and c not in '%/\\:*?"<>|' else _quoted(c) for c in video)
-    if readable.startswith("."):
-        readable = "%2E" + readable[1:]
-    name = readable + SUFFIX
+    name = quoted_name(video) + SUFFIX
     if not video or len(os.fsencode(name)) > 255 - LONGEST_ADDITION:
         raise FeatureError(
             f"a video cannot be called {video[:60]!r}",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .matroska import segment_end
+
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
@@ -68,25 +70,8 @@ def ends_whole(path: Path, name: str) -> bool:
             head = file.read(8)
             return head[:4] == b"RIFF" and size >= int.from_bytes(head[4:], "little") + 8 > 8
         if name == MATROSKA:
-            return _segment_end(file.read(4096)) == size
+            return segment_end(file) == size
     return False
-
-
-def _segment_end(head: bytes) -> int:
-    """Where the segment of a Matroska file ends by its own size; 0 if it does not say (RFC 8794, 4 and 6)."""
-    at = 0
-    for wanted in (b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"):
-        if head[at : at + 4] != wanted or len(head) < at + 13:
-            return 0
-        first = head[at + 4]
-        length = 9 - first.bit_length()
-        number = int.from_bytes(head[at + 4 : at + 4 + length], "big") & ((1 << 7 * length) - 1)
-        if number == (1 << 7 * length) - 1:
-            return 0
-        at += 4 + length + number if wanted[0] == 0x1A else 0
-        if wanted[0] == 0x18:
-            return at + 4 + length + number
-    return 0
 
 
 def missing_seconds(

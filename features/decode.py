@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from .decord_frames import decord_frames, load_decord, open_decord
 from .frame_folder import FOLDER, folder_frames
 from .frame_table import FrameTable, OtherFrames, UnreadableVideo
 from .listening import Heard, listening
 from .opening import opened, reason
 from .orientation import display_matrix, first_matrix, upright
+from .other_decoders import decord_frames, load_decord, load_torchcodec, open_decord, torchcodec_frames
 from .thorough import every_frame
-from .torchcodec_frames import load_torchcodec, torchcodec_frames
 from .verdict import NOISE
 from .video import Watch, scan_video
 from .vp9 import libvpx

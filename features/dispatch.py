@@ -8,37 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.errors import Failure
 
 
-@dataclass(frozen=True)
-class News:
-    """What an extractor did since it last told.
-
-    Attributes:
-        done: Videos whose files have their final names.
-        failed: Videos that gave nothing.
-        partial: Of those done, the ones that hold only a part.
-        guessed: Of those done, the ones whose frame rate had to be assumed.
-        clips: Clips that the network saw.
-        shares: Sum of the shares of videos that were finished.
-        warnings: What a person should know.
-    """
-
-    done: tuple[str, ...] = ()
-    failed: tuple[Failure, ...] = ()
-    partial: tuple[str, ...] = ()
-    guessed: tuple[str, ...] = ()
-    clips: int = 0
-    shares: float = 0.0
-    warnings: tuple[str, ...] = ()
-
-
+@dataclass(eq=False)
 class Account:
-    """What became of the videos of one extraction so far.
+    """What became of the videos of an extraction.
 
     Attributes:
         done: Videos whose files have their final names.
@@ -48,12 +26,38 @@ class Account:
         clips: Clips that the network saw.
     """
 
-    def __init__(self) -> None:
-        self.done: list[str] = []
-        self.partial: list[str] = []
-        self.failed: list[Failure] = []
-        self.guessed: list[str] = []
-        self.clips: int = 0
+    done: list[str] = field(default_factory=list[str])
+    partial: list[str] = field(default_factory=list[str])
+    failed: list[Failure] = field(default_factory=list[Failure])
+    guessed: list[str] = field(default_factory=list[str])
+    clips: int = 0
+
+    def add(self, other: Account) -> None:
+        """What became of others, too."""
+        self.done += other.done
+        self.partial += other.partial
+        self.failed += other.failed
+        self.guessed += other.guessed
+        self.clips += other.clips
+
+    def clear(self) -> None:
+        """Forget what was told."""
+        for videos in (self.done, self.partial, self.failed, self.guessed):
+            videos.clear()
+        self.clips = 0
+
+
+@dataclass(eq=False)
+class News(Account):
+    """What an extractor did since it last told.
+
+    Attributes:
+        shares: Sum of the shares of videos that were finished.
+        warnings: What a person should know.
+    """
+
+    shares: float = 0.0
+    warnings: list[str] = field(default_factory=list[str])
 
 
 class Desk:
@@ -65,7 +69,7 @@ class Desk:
     >>> desk = Desk([("a", Path("a.mp4")), ("b", Path("b.mp4")), ("c", Path("c.mp4"))])
     >>> [video for video, _ in desk.take(1, most=2)], [video for video, _ in desk.take(2, most=2)]
     (['a', 'b'], ['c'])
-    >>> desk.tell(1, News(done=("a",)))
+    >>> desk.tell(1, News(done=["a"]))
     >>> desk.dismiss(1)
     ['b']
     """

@@ -129,19 +129,15 @@ class ExtractionRun(Account):
             self._close(event)
 
     def _close(self, event: Closed) -> None:
-        if event.error is not None and not isinstance(event.error, UnreadableVideo):
-            raise event.error
-        video = self._open.get(event.video)
-        if video is not None:
-            video.closed = event
-            if event.error is not None and not (self._job.settings.keep_partial and video.arrived):
-                del self._open[event.video]
-                self._forget(video)
-                self._fail(event, video)
-            else:
-                self._finish(event.video)
+        error, video = event.error, self._open.get(event.video)
+        if error is not None and not isinstance(error, UnreadableVideo):
+            raise error
+        if video is None or (error is not None and not (self._job.settings.keep_partial and video.arrived)):
+            assert error is not None, "a video ends without having begun"
+            self._give_up(event.video, error)
         else:
-            self._fail(event, None)
+            video.closed = event
+            self._finish(event.video)
 
     def _forget(self, video: _Open) -> None:
         """Drop what was made of a video; what the network has of it now will be dropped when it comes."""
@@ -149,10 +145,12 @@ class ExtractionRun(Account):
         self._count = sum(len(clips) for _, _, clips in self._waiting)
         video.writer.discard()
 
-    def _fail(self, event: Closed, video: _Open | None) -> None:
-        error = event.error
-        assert isinstance(error, UnreadableVideo)
-        self.failed.append(Failure(event.video, error.stage, " ".join(error.why.split()), error.frames, error.next))
+    def _give_up(self, name: str, error: UnreadableVideo) -> None:
+        """Note that a video gives nothing, and drop what was made of it."""
+        video = self._open.pop(name, None)
+        if video is not None:
+            self._forget(video)
+        self.failed.append(Failure(name, error.stage, " ".join(error.why.split()), error.frames, error.next))
         self._progress(1.0 - (video.shares if video else 0.0))
 
     def _flush(self) -> None:
@@ -187,10 +185,7 @@ class ExtractionRun(Account):
             try:
                 video.writer.write(row, features[rows])
             except FeatureError as error:
-                del self._open[name]
-                video.writer.discard()
-                why = UnreadableVideo(name, stage="network", why=error.why, frames=row, next=_FINITE)
-                self._fail(Closed(name, {}, why), video)
+                self._give_up(name, UnreadableVideo(name, stage="network", why=error.why, frames=row, next=_FINITE))
                 continue
             count = rows.stop - rows.start
             video.rows += count
@@ -208,11 +203,8 @@ class ExtractionRun(Account):
         spans = plan.start_seconds[:rows], plan.end_seconds[:rows]
         lost = table.lost_seconds(*spans)
         if (lost > 0).all():
-            del self._open[name]
-            video.writer.discard()
-            why = UnreadableVideo(name, stage="decode", why=f"every snippet is damaged: {table.damage}", next=REPLACE)
-            self._fail(Closed(name, {}, why), video)
-            return
+            why = f"every snippet is damaged: {table.damage}"
+            return self._give_up(name, UnreadableVideo(name, stage="decode", why=why, next=REPLACE))
         if video.closed.error is not None or table.damage or table.missing_seconds > TOLERATED_SECONDS:
             self.partial.append(name)
         if table.guessed_fps is not None:

@@ -19,10 +19,10 @@ from ..core.near_names import near_names, near_sentence
 from ..core.tables import number, table_rows
 from ..core.temporary_names import remove_unfinished
 from .arrangement import Crops, check_arrangement, rows, width_of
-from .array_files import reading_arrays
 from .cache import Features, write_features
 from .extraction_settings import ExtractionResult, write_failures
 from .layouts import Source, find_sources, side_by_side
+from .pickles import reading_arrays
 from .row_times import RowTimes
 
 __all__ = ["Source", "find_sources", "import_features", "read_numbers", "read_rates"]

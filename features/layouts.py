@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import FeatureError, UsageError, listing
-from .array_files import ARRAY_SUFFIXES, Stored, open_arrays
+from .array_files import ARRAY_SUFFIXES, open_arrays
 from .array_members import SIDE, STREAMS, collection, pick, words
+from .matlab_files import Stored
 from .pickled_arrays import load_array
 
 _TEXT = (".csv", ".txt")

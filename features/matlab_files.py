@@ -28,15 +28,17 @@ _HEADING = 1 << 16
 
 
 @dataclass(frozen=True)
-class MatlabArray:
-    """A numeric array in a file, not yet read.
+class Stored:
+    """An array in a file, not yet read.
 
     Attributes:
         shape: Its sizes.
-        read: Gives it, in the type that MATLAB holds it in.
+        numeric: Whether it holds numbers.
+        read: Gives it.
     """
 
     shape: tuple[int, ...]
+    numeric: bool
     read: Callable[[], np.ndarray]
 
 
@@ -47,14 +49,16 @@ def is_level_5(path: Path) -> bool:
     return len(head) == 128 and 0 not in head[:4] and head[126:] in (b"IM", b"MI")
 
 
-def matlab_arrays(path: Path) -> dict[str, MatlabArray]:
-    """Arrays of real numbers in a file of level 5, by name; text, cells, structures and the like are left out.
+def matlab_arrays(path: Path) -> dict[str, Stored]:
+    """Arrays of real numbers in a file of level 5, by name, each read in the type that MATLAB holds it in.
+
+    Text, cells, structures and the like are left out.
 
     Raises:
         ValueError: It is damaged, or an array claims more than the file can hold.
     """
     size = path.stat().st_size
-    found: dict[str, MatlabArray] = {}
+    found: dict[str, Stored] = {}
     with path.open("rb") as file:
         order = ">" if file.read(128)[126:] == b"MI" else "<"
         while tag := file.read(8):
@@ -86,7 +90,7 @@ def matlab_arrays(path: Path) -> dict[str, MatlabArray]:
                             content = _unpacked(file, length, most, packed=packed)
                         return _numbers(content[offset:], order, shape).astype(dtype)
 
-                    found[name] = MatlabArray(shape, read)
+                    found[name] = Stored(shape, True, read)
             file.seek(start + length)
     return found
 

@@ -32,6 +32,17 @@ class Spoilt(NamedTuple):
     why: str
 
 
+def segment_end(file: BinaryIO) -> int:
+    """Where the segment of a file ends by its own size; 0 if it does not say (RFC 8794, 4 and 6)."""
+    place = 0
+    for wanted in (_EBML, _SEGMENT):
+        kind, begin, length = _head(file, place) or (0, 0, None)
+        if kind != wanted or length is None:
+            return 0
+        place = begin + length
+    return place
+
+
 def spoilt_parts(path: Path) -> Iterator[Spoilt]:
     """The parts whose checksum fails; none where there are no checksums."""
     size = path.stat().st_size

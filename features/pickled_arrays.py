@@ -11,17 +11,15 @@ import io
 import math
 import struct
 import zipfile
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from ..core.errors import FeatureError
 from ..core.narrowing import is_array, is_dict, is_row, is_tuple
-from ..core.reading import advice, check_expansion, refuse_pipe
-from .pickles import Restricted, reason
+from ..core.reading import check_expansion
+from .pickles import Restricted, reading_arrays
 from .stand_ins import StorageType, flat, refused, shaped
 
 
@@ -37,25 +35,13 @@ def npy_heading(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     return read(file)
 
 
-@contextmanager
-def _told(path: Path, *, next: str) -> Generator[None]:
-    """Whatever a broken pickle raises, which is almost anything, as one error that names the file."""
-    try:
-        refuse_pipe(path)
-        yield
-    except Exception as error:
-        raise FeatureError(
-            f"{path} cannot be read", why=reason(error), next=advice(error, next), subject=str(path)
-        ) from error
-
-
 def load_array(path: Path) -> np.ndarray:
     """An array from a .npy file; object arrays by the restricted reader.
 
     Raises:
         FeatureError: It is no array, is cut off, or its pickle asks for anything but arrays, texts and bytes.
     """
-    with _told(path, next="save plain arrays with numpy.save"), open(path, "rb") as file:
+    with reading_arrays(path, next="save plain arrays with numpy.save"), open(path, "rb") as file:
         shape, fortran, dtype = npy_heading(file)
         if dtype.hasobject:
             if dtype.kind != "O":
@@ -75,7 +61,7 @@ def load_tree(path: Path) -> dict[str, np.ndarray]:
     Raises:
         FeatureError: It is cut off, holds anything but tables of numeric arrays, or asks for anything else.
     """
-    with _told(path, next="take the file as it was published"):
+    with reading_arrays(path, next="take the file as it was published"):
         return dict(_leaves(unpickle(path.read_bytes()), ""))
 
 

@@ -10,14 +10,19 @@ from __future__ import annotations
 import pickle
 import struct
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 import numpy as np
 
+from ..core.errors import FeatureError, ThasError
 from ..core.narrowing import is_array, is_dict, is_row, is_tuple
+from ..core.reading import reading
 from .stand_ins import STAND_INS, TORCH_TYPES, ArrayParts, StorageType, TypeParts, objects_of, put, refused
 
 _DEEPEST, _MOST_STEPS = 20, 300_000
+_AGAIN = "make it again; numpy.save of a plain array (T, D) is always read"
 
 
 class Restricted(pickle._Unpickler):
@@ -163,5 +168,13 @@ class _Finishing:
 
 def reason(error: Exception) -> str:
     """What a damaged file's reader said, if it said it in words, else that it is damaged."""
-    told = isinstance(error, pickle.UnpicklingError | ValueError | OSError) and str(error)
+    told = isinstance(error, pickle.UnpicklingError | ValueError | OSError | ThasError) and str(error)
     return str(error).splitlines()[0][:300] if told else f"it is damaged or cut off ({type(error).__name__})"
+
+
+def reading_arrays(path: Path, *, next: str = _AGAIN) -> AbstractContextManager[None]:
+    """Within the `with` block, whatever a reader gives up with becomes a FeatureError that names the file.
+
+    A damaged file fails in the middle as it does at its head, with almost any error.
+    """
+    return reading(path, "cannot be read", next=next, kind=FeatureError, but=FeatureError, say=reason)

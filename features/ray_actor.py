@@ -83,7 +83,6 @@ class ClusterExtractor:
         self._take, self._tell = take, tell
         self._runner: Runner | None = None
         self._run: ExtractionRun | None = None
-        self._told = News()
         self._warnings: list[str] = []
         logger.addHandler(Forwarded(lambda level, text: self._warnings.append(text)))
         self._shares = 0.0
@@ -112,7 +111,6 @@ class ClusterExtractor:
         """Extract until the desk has no more; the error that ends the work on all machines, if there is one."""
         assert self._runner is not None, "not prepared"
         self._run, self._shares = ExtractionRun(self._job, self._runner, self._progress), 0.0
-        self._told = News(warnings=self._told.warnings)  # those of before are told
         try:
             self._run.work(self._videos(), decoders=self._job.decoders(self._cores))
         except ThasError as error:
@@ -132,27 +130,12 @@ class ClusterExtractor:
 
     def _report(self, *, wait: bool) -> None:
         """Tell what is new since the last time."""
-        run, told = self._run, self._told
-        assert run is not None
-        now = News(
-            tuple(run.done),
-            tuple(run.failed),
-            tuple(run.partial),
-            tuple(run.guessed),
-            run.clips,
-            self._shares,
-            tuple(self._warnings),
-        )
-        news = News(
-            now.done[len(told.done) :],
-            now.failed[len(told.failed) :],
-            now.partial[len(told.partial) :],
-            now.guessed[len(told.guessed) :],
-            now.clips - told.clips,
-            now.shares - told.shares,
-            now.warnings[len(told.warnings) :],
-        )
-        self._told, self._told_at = now, time.monotonic()
+        assert self._run is not None
+        news = News(shares=self._shares, warnings=list(self._warnings))
+        news.add(self._run)
+        self._run.clear()
+        del self._warnings[: len(news.warnings)]
+        self._shares, self._told_at = 0.0, time.monotonic()
         self._tell(news, wait)
 
 

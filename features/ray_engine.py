@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .._version import __version__
 from ..core.errors import Failure, FeatureError, ThasError, plural
@@ -25,9 +24,6 @@ from .dispatch import Account, Desk
 from .estimate import Estimate
 from .extraction_job import Job
 from .ray_actor import Actor, Terms
-
-if TYPE_CHECKING:
-    pass
 
 # Cores that work best as one group: the network's lanes on a processor are four at most.
 _GROUP_CORES = 4
@@ -219,11 +215,7 @@ class ClusterRun(Account):
         """Note what the actors told the desk; returns how many videos wait there."""
         news, waiting = self._ray.get(self._desk.news.remote())
         for who, one in news:
-            self.done += one.done
-            self.failed += one.failed
-            self.partial += one.partial
-            self.guessed += one.guessed
-            self.clips += one.clips
+            self.add(one)
             hand = self._hands.get(who)
             for text in one.warnings:
                 logger.warning(text if hand is None else f"{hand.host}: {text}")

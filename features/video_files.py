@@ -11,53 +11,20 @@ from ..core.messages import logger
 from ..core.reading import refuse_pipe
 from .frame_folder import is_frame_folder
 
-VIDEO_SUFFIXES = frozenset(
-    {
-        *(
-            ".mp4",
-            ".mkv",
-            ".webm",
-            ".avi",
-            ".mov",
-            ".m4v",
-            ".mpg",
-            ".mpeg",
-            ".ts",
-            ".m2ts",
-            ".wmv",
-            ".flv",
-            ".ogv",
-            ".3gp",
-        ),
-        *(".mts", ".vob", ".asf", ".mxf", ".dv", ".gif", ".m2v", ".m1v", ".mpv", ".h264", ".264", ".h265", ".265"),
-        *(".hevc", ".mjpeg", ".mjpg", ".f4v", ".3g2", ".ogm", ".ogg", ".divx", ".rm", ".rmvb", ".qt", ".nut", ".ivf"),
-        *(".y4m", ".m2t", ".tod", ".mod", ".dav", ".wtv", ".obu", ".av1", ".266", ".vvc", ".xvid", ".amv"),
-    }
-)
+VIDEO_SUFFIXES = frozenset({
+    ".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".ts", ".m2ts", ".wmv", ".flv", ".ogv", ".3gp",
+    ".mts", ".vob", ".asf", ".mxf", ".dv", ".gif", ".m2v", ".m1v", ".mpv", ".h264", ".264", ".h265", ".265", ".hevc",
+    ".mjpeg", ".mjpg", ".f4v", ".3g2", ".ogm", ".ogg", ".divx", ".rm", ".rmvb", ".qt", ".nut", ".ivf", ".y4m", ".m2t",
+    ".tod", ".mod", ".dav", ".wtv", ".obu", ".av1", ".266", ".vvc", ".xvid", ".amv",
+})  # fmt: skip
 # What lies beside videos and is plainly something else; anything other is opened to see.
-_COMPANIONS = frozenset(
-    {
-        *(".csv", ".tsv", ".json", ".jsonl", ".txt", ".md", ".xml", ".html", ".pdf", ".toml", ".yaml", ".yml", ".log"),
-        *(".srt", ".vtt", ".ass", ".ssa", ".sub", ".idx", ".xlsx", ".xls", ".docx", ".eaf", ".boris", ".py", ".sh"),
-        *(".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".svg", ".heic", ".thm"),
-        *(".wav", ".mp3", ".m4a", ".flac", ".aac", ".opus", ".npy", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".pkl"),
-        *(
-            ".mat",
-            ".zip",
-            ".tar",
-            ".gz",
-            ".7z",
-            ".rar",
-            ".db",
-            ".ini",
-            ".safetensors",
-            ".ifo",
-            ".bup",
-            ".md5",
-            ".sha256",
-        ),
-    }
-)
+_COMPANIONS = frozenset({
+    ".csv", ".tsv", ".json", ".jsonl", ".txt", ".md", ".xml", ".html", ".pdf", ".toml", ".yaml", ".yml", ".log",
+    ".srt", ".vtt", ".ass", ".ssa", ".sub", ".idx", ".xlsx", ".xls", ".docx", ".eaf", ".boris", ".py", ".sh", ".jpg",
+    ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".svg", ".heic", ".thm", ".wav", ".mp3",
+    ".m4a", ".flac", ".aac", ".opus", ".npy", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".pkl", ".mat", ".zip", ".tar",
+    ".gz", ".7z", ".rar", ".db", ".ini", ".safetensors", ".ifo", ".bup", ".md5", ".sha256",
+})  # fmt: skip
 _UNFINISHED = frozenset({".part", ".crdownload", ".download", ".tmp", ".partial", ".aria2", ".ytdl"})
 
 
@@ -67,8 +34,6 @@ def find_videos(folder: Path, *, opening: bool = True) -> tuple[list[Path], dict
     A folder of numbered pictures is a video; hidden files, tables, subtitles, pictures, sounds and the like are passed
     over. Without `opening`, files of unknown suffixes are, too: for folders that hold more than videos.
     """
-    from .frame_folder import is_frame_folder
-
     videos: list[Path] = []
     left_out: dict[Path, str] = {}
     for place, below, names in os.walk(folder):

@@ -54,14 +54,14 @@ def test_what_a_lost_one_had_is_handed_out_next_and_it_is_not_heard_any_more():
     desk = _desk(9)
     assert _names(desk.take(1, most=3)) == ["v0", "v1", "v2"]
     assert _names(desk.take(2, most=1)) == ["v3"]
-    desk.tell(1, News(done=("v0",), shares=1.5))
-    desk.tell(1, News(failed=(Failure("v2", "open", "no"),)))
+    desk.tell(1, News(done=["v0"], shares=1.5))
+    desk.tell(1, News(failed=[Failure("v2", "open", "no")]))
     assert desk.dismiss(1) == ["v1"]
-    desk.tell(1, News(done=("v1",)))
+    desk.tell(1, News(done=["v1"]))
     assert desk.take(1, most=3) == []
     desk.put_back([("v1", Path("v1.mp4"))])
     told, waiting = desk.news()
-    assert [news.done for _, news in told] == [("v0",), ()]
+    assert [news.done for _, news in told] == [["v0"], []]
     assert waiting == 6
     assert _names(desk.take(2, most=2)) == ["v1", "v4"]
     assert desk.news() == ([], 4)
