@@ -50,6 +50,19 @@ def _latex(heading: list[str], rows: list[list[str]]) -> str:
     return head + "".join(map(line, rows)) + "\\bottomrule\n\\end{tabular}\n"
 
 
+def rich_table(texts: Sequence[str], numbers: Sequence[str], *, title: str = "") -> Table:
+    """A table for the terminal with columns of texts, then of numbers, and no rows yet."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
+    for name in texts:
+        table.add_column(name, no_wrap=True)
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
 def of_rich(table: Table) -> tuple[list[str], list[list[str]]]:
     """The heading and the rows of a table for the terminal, as plain text."""
     from rich.text import Text

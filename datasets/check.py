@@ -79,6 +79,24 @@ def read_duration(path: Path) -> float:
         raise DataError(f"{path} cannot be opened", why=said(error), next="replace it") from None
 
 
+class _Findings:
+    """What is found while a data set is looked through."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.remarks: list[str] = []
+
+    def problem(self, names: Iterable[str], one: str, many: str, more: str = "", *, count: int | None = None) -> None:
+        """Note what must be mended, if there is any."""
+        if names := list(names):
+            self.problems.append(counted(names, one, many, count=count) + more)
+
+    def remark(self, names: Iterable[str], one: str, many: str, more: str = "") -> None:
+        """Note what is worth knowing, if there is any."""
+        if names := list(names):
+            self.remarks.append(counted(names, one, many) + more)
+
+
 def check_dataset(dataset: Dataset, *, progress: Progress = silent) -> DataReport:
     """Look through a data set.
 
@@ -86,27 +104,27 @@ def check_dataset(dataset: Dataset, *, progress: Progress = silent) -> DataRepor
         dataset: The data set.
         progress: Called after each video.
     """
-    problems: list[str] = []
-    remarks: list[str] = [dataset.labels_remark] if dataset.labels_remark else []
-    durations = _check_files(dataset, problems, remarks, progress)
+    found = _Findings()
+    found.remarks += [dataset.labels_remark] if dataset.labels_remark else []
+    durations = _check_files(dataset, found, progress)
     counts = {label: Counter[str]() for label in dataset.classes}
     for video, labels in dataset.labels.items():
         for label in labels:
             counts[label][dataset.subsets[video]] += 1
-    _check_subsets(dataset, problems, remarks)
-    _check_labels(dataset, counts, problems, remarks)
+    _check_subsets(dataset, found)
+    _check_labels(dataset, counts, found)
     segments: Counter[str] = Counter()
     if dataset.annotations_path is None:
-        remarks.append("there are no true segments: everything works but thas eval")
+        found.remarks.append("there are no true segments: everything works but thas eval")
     else:
         truth = dataset.annotations()
-        problems.extend(_mismatches(dataset, truth))
+        found.problems += _mismatches(dataset, truth)
         segments.update(dataset.subsets[video] for video in truth.segments.video)
-        _check_segments(dataset, truth.segments, {**truth.durations, **durations}, problems, remarks)
+        _check_segments(dataset, truth.segments, {**truth.durations, **durations}, found)
     videos = Counter(dataset.subsets.values())
-    _check_counts(dataset, videos, segments, remarks)
+    found.remarks += _numbers_published(dataset, videos, segments)
     subsets = dataset.train_subset, dataset.test_subset
-    return DataReport(*subsets, videos, counts, durations, segments, problems, remarks)
+    return DataReport(*subsets, videos, counts, durations, segments, found.problems, found.remarks)
 
 
 def _mismatches(dataset: Dataset, truth: Annotations) -> list[str]:
@@ -122,19 +140,19 @@ def _mismatches(dataset: Dataset, truth: Annotations) -> list[str]:
     return faults
 
 
-def _check_counts(dataset: Dataset, videos: Counter[str], segments: Counter[str], remarks: list[str]) -> None:
+def _numbers_published(dataset: Dataset, videos: Counter[str], segments: Counter[str]) -> list[str]:
     """A published data set has so many videos and segments; another number means that a part is missing."""
+    sentences: list[str] = []
     for subset, expected in dataset.expected.items():
         for what, found in (("videos", videos[subset]), ("segments", segments[subset])):
-            if what not in expected:
-                continue
-            if found == expected[what]:
-                remarks.append(f"{subset} has its {plural(found, what[:-1])}")
-            else:
-                remarks.append(f"{subset} has {plural(found, what[:-1])}, but is published with {expected[what]}")
+            if what in expected:
+                same, have = found == expected[what], plural(found, what[:-1])
+                other = f"{subset} has {have}, but is published with {expected[what]}"
+                sentences.append(f"{subset} has its {have}" if same else other)
+    return sentences
 
 
-def _check_files(dataset: Dataset, problems: list[str], remarks: list[str], progress: Progress) -> dict[str, float]:
+def _check_files(dataset: Dataset, found: _Findings, progress: Progress) -> dict[str, float]:
     missing: list[str] = []
     unreadable: list[str] = []
     durations: dict[str, float] = {}
@@ -164,43 +182,27 @@ def _check_files(dataset: Dataset, problems: list[str], remarks: list[str], prog
     if ready:
         lacking = [video for video in dataset.videos if video not in ready]
         count, whole = len(dataset.videos) - len(lacking), f"of {plural(len(dataset.videos), 'video')}"
-        remarks.append(
+        found.remarks.append(
             plural(count, f"{whole} has features", f"{whole} have features")
             + (f"; not: {listing(lacking)}" if lacking else "")
         )
-        near = told(near_names(ready - set(dataset.videos), dataset.videos))
-        if near:
-            remarks.append(f"features lie there under names that the table does not have{near}")
-        covered = [video for video in missing if video in ready]
-        if covered:
+        if near := told(near_names(ready - set(dataset.videos), dataset.videos)):
+            found.remarks.append(f"features lie there under names that the table does not have{near}")
+        if covered := [video for video in missing if video in ready]:
             have = plural(len(covered), "video has", "videos have")
-            remarks.append(f"{have} no file, but features: nothing needs the file")
+            found.remarks.append(f"{have} no file, but features: nothing needs the file")
             missing = [video for video in missing if video in set(lacking)]
-        if missing:
-            neither = "neither a file nor features"
-            problems.append(
-                counted(missing, f"video of the table has {neither}", f"videos of the table have {neither}")
-                + near_sentence(missing, dataset.video_files)
-            )
-            missing = []
-    if missing:
-        place = f"no file in {dataset.videos_folder}"
-        problems.append(
-            counted(missing, f"video of the table has {place}", f"videos of the table have {place}")
-            + near_sentence(missing, dataset.video_files)
-        )
-    if unreadable:
-        problems.append(counted(unreadable, "video cannot be used", "videos cannot be used"))
+    place = "neither a file nor features" if ready else f"no file in {dataset.videos_folder}"
+    near = near_sentence(missing, dataset.video_files)
+    found.problem(missing, f"video of the table has {place}", f"videos of the table have {place}", near)
+    found.problem(unreadable, "video cannot be used", "videos cannot be used")
     known = {Path(video).stem for video in dataset.videos} | {f"v_{video}" for video in dataset.videos}
-    unlisted = sorted(set(dataset.video_files) - known)
-    if unlisted:
-        what = "no row in the table (left alone)"
-        remarks.append(counted(unlisted, f"video has {what}", f"videos have {what}"))
+    what = "no row in the table (left alone)"
+    found.remark(sorted(set(dataset.video_files) - known), f"video has {what}", f"videos have {what}")
     if dataset.left_out:
-        remarks.append(named(dataset.left_out))
+        found.remarks.append(named(dataset.left_out))
     short = [video for video, seconds in durations.items() if seconds < 1]
-    if short:
-        remarks.append(counted(short, "video is shorter than a second", "videos are shorter than a second"))
+    found.remark(short, "video is shorter than a second", "videos are shorter than a second")
     return durations
 
 
@@ -212,26 +214,27 @@ def _with_features(dataset: Dataset) -> set[str]:
     return {video_name(path.name) for path in folder.glob("[!.]*.h5")} if folder.is_dir() else set()
 
 
-def _check_subsets(dataset: Dataset, problems: list[str], remarks: list[str]) -> None:
+def _check_subsets(dataset: Dataset, found: _Findings) -> None:
     """Videos that would be left lying, because their subset is spelt otherwise than the one meant."""
     used = {dataset.train_subset, dataset.test_subset}
     if len(used) == 1:
-        remarks.append("there is one subset: training and scoring would use the same videos (add a column `subset`)")
+        found.remarks.append(
+            "there is one subset: training and scoring would use the same videos (add a column `subset`)"
+        )
     for name in sorted(set(dataset.subsets.values()) - used):
         what = f"of subset {name!r}" if name else "without a subset"
         left = plural(len(dataset.videos_of(name)), f"video {what} is", f"videos {what} are")
-        remarks.append(f"{left} neither trained on nor scored")
-    _check_writing("subsets", dataset.subsets.values(), problems)
+        found.remarks.append(f"{left} neither trained on nor scored")
+    found.problems += _alike("subsets", dataset.subsets.values())
 
 
-def _check_writing(what: str, found: Iterable[str], problems: list[str]) -> None:
-    """Names that a person would take for one."""
+def _alike(what: str, names: Iterable[str]) -> list[str]:
+    """Names that a person would take for one, a sentence each."""
     alike: dict[str, list[str]] = {}
-    for name in dict.fromkeys(found):
+    for name in dict.fromkeys(names):
         alike.setdefault(" ".join(name.casefold().replace("_", " ").split()), []).append(name)
-    for names in alike.values():
-        if len(names) > 1:
-            problems.append(f"these {what} differ only in writing: {listing(map(repr, names))}")
+    several = (listing(map(repr, own)) for own in alike.values() if len(own) > 1)
+    return [f"these {what} differ only in writing: {own}" for own in several]
 
 
 def _is_several(label: str, classes: Sequence[str]) -> bool:
@@ -240,66 +243,47 @@ def _is_several(label: str, classes: Sequence[str]) -> bool:
     return bool(re.search(r"\S\s*[;|\n]\s*\S", label)) or (len(parts) > 1 and set(parts) <= set(classes))
 
 
-def _check_labels(
-    dataset: Dataset, counts: Mapping[str, Counter[str]], problems: list[str], remarks: list[str]
-) -> None:
-    train = dataset.train_subset
+def _check_labels(dataset: Dataset, counts: Mapping[str, Counter[str]], found: _Findings) -> None:
+    train, classes = dataset.train_subset, dataset.classes
     bare = [video for video, labels in dataset.labels.items() if not labels and dataset.subsets[video] == train]
-    if bare:
-        one, many = "training video has no label and teaches nothing", "training videos have no label and teach nothing"
-        remarks.append(counted(bare, one, many))
-    if len(dataset.classes) < 2:
-        problems.append(f"there is {'one class' if dataset.classes else 'no class'}; a network tells two or more apart")
-    untaught = [label for label, found in counts.items() if not found[train]]
-    if untaught:
-        problems.append(counted(untaught, "class has no training video", "classes have no training video"))
-    rare = [label for label, found in counts.items() if 0 < found[train] < _RARE]
-    if rare:
-        few = f"fewer than {_RARE} training videos"
-        remarks.append(counted(rare, f"class has {few}", f"classes have {few}"))
-    sizes = [found[train] for found in counts.values() if found[train]]
+    what = "training video has no label and teaches nothing", "training videos have no label and teach nothing"
+    found.remark(bare, *what)
+    if len(classes) < 2:
+        found.problems.append(f"there is {'one class' if classes else 'no class'}; a network tells two or more apart")
+    untaught = [label for label, own in counts.items() if not own[train]]
+    found.problem(untaught, "class has no training video", "classes have no training video")
+    rare = [label for label, own in counts.items() if 0 < own[train] < _RARE]
+    few = f"fewer than {_RARE} training videos"
+    found.remark(rare, f"class has {few}", f"classes have {few}")
+    sizes = [own[train] for own in counts.values() if own[train]]
     if sizes and max(sizes) > 10 * min(sizes):
-        remarks.append(f"classes are uneven: from {min(sizes)} to {max(sizes)} training videos")
-    _check_writing("labels", dataset.classes, problems)
-    if several := [repr(label) for label in dataset.classes if _is_several(label, dataset.classes)]:
-        what = counted(several, "label looks like several in one cell", "labels look like several in one cell")
-        problems.append(f"{what}: write a row for each")
-    for video, reason in dataset.bad_videos.items():
-        if video in dataset.labels:
-            remarks.append(f"{video} is known to be faulty: {reason}")
+        found.remarks.append(f"classes are uneven: from {min(sizes)} to {max(sizes)} training videos")
+    found.problems += _alike("labels", classes)
+    several = [repr(label) for label in classes if _is_several(label, classes)]
+    what = "label looks like several in one cell", "labels look like several in one cell"
+    found.problem(several, *what, ": write a row for each")
+    known = [(video, reason) for video, reason in dataset.bad_videos.items() if video in dataset.labels]
+    found.remarks += [f"{video} is known to be faulty: {reason}" for video, reason in known]
 
 
-def _check_segments(
-    dataset: Dataset, truth: Segments, durations: Mapping[str, float], problems: list[str], remarks: list[str]
-) -> None:
+def _check_segments(dataset: Dataset, truth: Segments, durations: Mapping[str, float], found: _Findings) -> None:
+    def problem(rows: Segments, one: str, many: str) -> None:
+        found.problem(dict.fromkeys(rows.video), one, many, count=len(rows))
+
     end = np.array([durations.get(video, np.inf) for video in truth.video])
     late = truth[truth.end_seconds > end + _PAST_END_SECONDS]
-    if len(late):
-        one, many = "true segment ends after its video", "true segments end after their video"
-        problems.append(counted(dict.fromkeys(late.video), one, many, count=len(late)))
-    empty = truth[truth.duration_seconds == 0]
-    if len(empty):
-        one, many = "true segment has no length", "true segments have no length"
-        problems.append(counted(dict.fromkeys(empty.video), one, many, count=len(empty)))
+    problem(late, "true segment ends after its video", "true segments end after their video")
+    problem(truth[truth.duration_seconds == 0], "true segment has no length", "true segments have no length")
     seen = Counter(truth)
     doubled = sum(times - 1 for times in seen.values())
-    if doubled:
-        videos = dict.fromkeys(row[0] for row in seen if seen[row] > 1)
-        problems.append(counted(videos, "true segment is repeated", "true segments are repeated", count=doubled))
-    overlapping = _overlapping(truth)
-    if overlapping:
-        what = "overlapping segments of one class"
-        remarks.append(counted(overlapping, f"video has {what}", f"videos have {what}"))
-    unlabelled = sorted(
-        {
-            video
-            for video, label in zip(truth.video, truth.label, strict=True)
-            if label not in dataset.labels[video] and label in dataset.classes
-        }
-    )
-    if unlabelled:
-        what = "segments of a label that the table does not give"
-        problems.append(counted(unlabelled, f"video has {what} it", f"videos have {what} them"))
+    videos = dict.fromkeys(row[0] for row in seen if seen[row] > 1)
+    found.problem(videos, "true segment is repeated", "true segments are repeated", count=doubled)
+    what = "overlapping segments of one class"
+    found.remark(_overlapping(truth), f"video has {what}", f"videos have {what}")
+    pairs = zip(truth.video, truth.label, strict=True)
+    unlabelled = {v for v, label in pairs if label not in dataset.labels[v] and label in dataset.classes}
+    what = "segments of a label that the table does not give"
+    found.problem(sorted(unlabelled), f"video has {what} it", f"videos have {what} them")
 
 
 def _overlapping(truth: Segments) -> list[str]:

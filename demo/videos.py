@@ -11,8 +11,6 @@ are equal to the bit; the encoder may differ in a few of them by a shade.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -25,6 +23,7 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.files import write_atomically, writing
 from ..core.messages import Progress, silent
+from ..core.tables import csv_text
 from ..core.temporary_names import replacing
 from .frames import APPROACH, CLASSES, RETREAT, SIZE, STRANGE, TELLING, Event, render
 
@@ -256,13 +255,7 @@ def _write_tables(folder: Path, scripts: list[Script]) -> None:
             ]
             write_atomically(folder / "annotations" / f"{label}_{short}.txt", "".join(rows))
         durations = [[script.video, f"{script.duration_seconds:.3f}"] for script in mine]
-        table = _csv([["video", "duration_seconds"], *durations])
+        table = csv_text([["video", "duration_seconds"], *durations])
         write_atomically(folder / "annotations" / f"durations_{subset}.csv", table)
     labels = [[script.video, label, script.subset] for script in scripts for label in script.labels]
-    write_atomically(folder / "labels.csv", _csv([["video", "label", "subset"], *labels]))
-
-
-def _csv(rows: list[list[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    write_atomically(folder / "labels.csv", csv_text([["video", "label", "subset"], *labels]))

@@ -12,12 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from .._version import __version__
-from ..core.errors import UsageError
 from ..core.weight_store import sha256
 from ..temporal_has.localizer import Localizer
 from ..temporal_has.losses import get_loss
 from ..temporal_has.model import checkpoint_path
-from .parts import About, Exported, Format, Part, needs_onnx, write_parts
+from .parts import About, Exported, Format, Part, needs_onnx, refuse_dropout, write_parts
 
 if TYPE_CHECKING:
     from ..features.weights import LoadedBackbone
@@ -38,12 +37,7 @@ class ExportedHead(nn.Module):
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        if model.settings.input.dropout == "always":
-            raise UsageError(
-                "a network that drops at random when it is used cannot be exported",
-                why="its run has input.dropout=always",
-                next="train with --set input.dropout=training, or none",
-            )
+        refuse_dropout(model.settings.input.dropout)
         self.network = model.network
         self.normalise = model.settings.input.normalise != "none"
         self.register_buffer("mean", model.mean.clone())

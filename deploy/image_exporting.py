@@ -10,13 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from .._version import __version__
-from ..core.errors import UsageError
 from ..core.weight_store import sha256
 from ..image_has.activation import activation_map
 from ..image_has.loading import normalised
 from ..image_has.localizer import Localizer
 from ..image_has.weights import TrainedNetwork
-from .parts import About, Exported, Format, Part, write_parts
+from .parts import About, Exported, Format, Part, refuse_dropout, write_parts
 
 
 class ExportedClassifier(nn.Module):
@@ -32,12 +31,7 @@ class ExportedClassifier(nn.Module):
     def __init__(self, trained: TrainedNetwork) -> None:
         super().__init__()
         seen = trained.settings.input
-        if seen.dropout == "always":
-            raise UsageError(
-                "a network that drops at random when it is used cannot be exported",
-                why="its run has input.dropout=always",
-                next="train with --set input.dropout=training, or none",
-            )
+        refuse_dropout(seen.dropout)
         self.network = trained.network
         self.register_buffer("mean", torch.tensor(seen.mean).view(1, 3, 1, 1) * 255)
         self.register_buffer("scale", 1 / (torch.tensor(seen.std).view(1, 3, 1, 1) * 255))

@@ -38,6 +38,16 @@ def needs_onnx() -> None:
         )
 
 
+def refuse_dropout(when: str) -> None:
+    """Raise a UsageError for a network that drops values at random when it is used (input.dropout=always)."""
+    if when == "always":
+        raise UsageError(
+            "a network that drops at random when it is used cannot be exported",
+            why="its run has input.dropout=always",
+            next="train with --set input.dropout=training, or none",
+        )
+
+
 def write_onnx(path: Path, program: ExportedProgram, given: str, gives: Sequence[str], about: str) -> None:
     """Write an exported program as one ONNX file, with `about` among its metadata under the key `thas`."""
     converted = torch.onnx.export(program, input_names=[given], output_names=list(gives), dynamo=True, verbose=False)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -14,8 +15,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from ..core.errors import UsageError, VideoError
+from ..features.decode import Converter
 from ..features.opening import reason
-from ..features.orientation import display_matrix, upright
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -151,7 +152,7 @@ def frames_of(container: InputContainer) -> Iterator[Shown]:
     stream.thread_type = "NONE"  # frame threads hold frames back
     before: tuple[float, VideoFrame] | None = None
     origin = span = 0.0
-    convert = _converter()
+    convert = Converter()
     packets = container.demux(stream)
     while True:
         try:
@@ -170,21 +171,10 @@ def frames_of(container: InputContainer) -> Iterator[Shown]:
                 continue  # a clock that went back: not shown
             if before is not None:
                 span = seconds - origin - before[0]
-                yield Shown(before[0], seconds - origin, convert(before[1]))
+                yield Shown(before[0], seconds - origin, partial(convert, before[1]))
             before = (seconds - origin, frame)
             if frame.duration:
                 span = float(frame.duration * frame.time_base)
     if before is None:
         raise VideoError("the stream ended before it showed anything", next=_GROWING)
-    yield Shown(before[0], before[0] + span, convert(before[1]))
-
-
-def _converter() -> Callable[[VideoFrame], Callable[[], np.ndarray]]:
-    from av.video.reformatter import VideoReformatter
-
-    reformatter = VideoReformatter()
-
-    def convert(frame: VideoFrame) -> Callable[[], np.ndarray]:
-        return lambda: upright(reformatter.reformat(frame, format="rgb24").to_ndarray(), display_matrix(frame))
-
-    return convert
+    yield Shown(before[0], before[0] + span, partial(convert, before[1]))

@@ -1,9 +1,8 @@
 """Boxes in images: the scores of weakly supervised object localization.
 
 Fixed-threshold scores are those of Zhou et al. (CVPR 2016) and Singh & Lee (ICCV 2017): Top-1 Loc, GT-known Loc, Top-1
-Clas. Scores that choose the threshold on the test images themselves are those of Choe et al., "Evaluating Weakly
-Supervised Object Localization Methods Right" (CVPR 2020), MaxBoxAcc, and of their later article, MaxBoxAccV2. Both
-stand beside two boxes that look at no image: the whole image, and the best box in the middle.
+Clas. They stand beside two boxes that look at no image: the whole image, and the best box in the middle. Scores that
+choose the threshold on the test images themselves are in `swept_boxes`.
 """
 
 from __future__ import annotations
@@ -15,10 +14,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.errors import DataError, plural
-from .components import components
-
-#: The thresholds of MaxBoxAccV2.
-V2_IOU = (0.3, 0.5, 0.7)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,27 +80,6 @@ class LocalizationScores:
     centred: float
     images: int
     iou: float = 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class SweptScores:
-    """Scores at the best threshold on the map, chosen on these very images: an upper bound.
-
-    Attributes:
-        thresholds: (K,) on the map.
-        curve: (K,) fraction of images whose largest part hits at IoU 0.5.
-        max_box_acc: Its maximum.
-        best_threshold: Where that is.
-        v2: Maximum for each IoU of `V2_IOU`, where the box of any connected part may hit.
-        max_box_acc_v2: Their mean.
-    """
-
-    thresholds: np.ndarray
-    curve: np.ndarray
-    max_box_acc: float
-    best_threshold: float
-    v2: tuple[float, ...]
-    max_box_acc_v2: float
 
 
 def box_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -207,78 +181,6 @@ def localization_scores(
         images=truth.images,
         iou=iou,
     )
-
-
-def swept_scores(
-    maps: np.ndarray, truth: BoxTruth, *, sizes: np.ndarray, thresholds: np.ndarray | None = None, scale: str = "range"
-) -> SweptScores:
-    """MaxBoxAcc and MaxBoxAccV2 of the true class's maps.
-
-    The published program rounds maps to 256 levels, takes the largest contour by the area of its polygon, and counts
-    boxes a pixel too wide; here the largest part is that with most pixels, and boxes are exact.
-
-    Args:
-        maps: (N, H, W) finite.
-        truth: Annotated boxes of the N images.
-        sizes: (N, 2) height and width of the images that the maps cover, in the boxes' pixels.
-        thresholds: (K,) fractions of the map, 0 to below 1; a hundred by default.
-        scale: Fractions of the range (`range`) or of the maximum (`max`).
-    """
-    thresholds = np.arange(100) / 100 if thresholds is None else np.sort(np.asarray(thresholds, dtype=np.float64))
-    largest, any_part = swept_iou(maps, truth, sizes=sizes, thresholds=thresholds, scale=scale)
-    return swept_from_iou(largest, any_part, thresholds)
-
-
-def swept_from_iou(
-    largest: np.ndarray, any_part: np.ndarray, thresholds: np.ndarray, *, iou: float = 0.5
-) -> SweptScores:
-    """The scores from `swept_iou`, which may have been gathered in batches.
-
-    Args:
-        largest: (N, K) IoU of the largest part's box.
-        any_part: (N, K) highest IoU of any part's box.
-        thresholds: (K,) on the map.
-        iou: Of MaxBoxAcc; 0.5 in the paper. MaxBoxAccV2 has its own.
-    """
-    curve = (largest >= iou).mean(axis=0)
-    v2 = tuple(float((any_part >= least).mean(axis=0).max()) for least in V2_IOU)
-    best = int(curve.argmax())
-    return SweptScores(thresholds, curve, float(curve[best]), float(thresholds[best]), v2, float(np.mean(v2)))
-
-
-def swept_iou(
-    maps: np.ndarray, truth: BoxTruth, *, sizes: np.ndarray, thresholds: np.ndarray, scale: str = "range"
-) -> tuple[np.ndarray, np.ndarray]:
-    """How well the parts of each map fit at each threshold.
-
-    Returns:
-        Two (N, K) arrays: best IoU of the largest part's box, and of any part's box.
-    """
-    maps, sizes = np.asarray(maps), np.asarray(sizes, dtype=np.float64).reshape(-1, 2)
-    if maps.ndim != 3 or len(maps) != truth.images or len(sizes) != truth.images:
-        raise DataError(
-            f"maps of shape {maps.shape} and {plural(len(sizes), 'size')} do not fit {plural(truth.images, 'image')}",
-            next="give one (H, W) map and one size an image",
-        )
-    if not np.isfinite(maps).all():
-        bad = int(np.flatnonzero(~np.isfinite(maps).all(axis=(1, 2)))[0])
-        raise DataError(f"map {bad} holds NaN or infinity", next="look at what the network gives for that image")
-    found = components(maps, thresholds, scale=scale)
-    scale_xy = (sizes / maps.shape[1:])[:, ::-1]
-    box = found.box * np.tile(scale_xy, 2)[found.map]
-    # Every part against every annotated box of its image.
-    order = np.argsort(truth.image, kind="stable")
-    count = np.bincount(truth.image, minlength=truth.images)
-    first = np.cumsum(count) - count
-    times = count[found.map]
-    part = np.repeat(np.arange(len(box)), times)
-    within = np.arange(len(part)) - np.repeat(np.cumsum(times) - times, times)
-    overlap = box_iou(box[part], truth.box[order[first[found.map[part]] + within]])
-    any_part, largest = np.zeros((truth.images, len(thresholds))), np.zeros((truth.images, len(thresholds)))
-    np.maximum.at(any_part, (found.map[part], found.threshold[part]), overlap)
-    main = found.first[part]
-    np.maximum.at(largest, (found.map[part][main], found.threshold[part][main]), overlap[main])
-    return largest, any_part
 
 
 def blind_boxes(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import plural
+from ..core.table_text import rich_table
 from .annotations import Annotations
 from .assessment import Assessment
 from .baselines import Baseline, baselines
@@ -185,15 +186,9 @@ _ADVICE = {
 
 def error_table(explanation: Explanation) -> Table:
     """A row for each kind of detection: how many, and what the mAP would be without this error."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
     errors = explanation.errors
     title = f"Detections at IoU {errors.threshold:g}, by the rules of activitynet; mAP {100 * errors.map:.1f}"
-    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("kind of detection", no_wrap=True)
-    for name in ("surest 1x", "10x", "mAP if put right", "if dropped"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = rich_table(["kind of detection"], ["surest 1x", "10x", "mAP if put right", "if dropped"], title=title)
     first, ten = max(1, sum(errors.first_counts.values())), max(1, sum(errors.counts.values()))
     for name in KINDS:
         cells = [f"{100 * errors.first_counts[name] / first:.1f} %", f"{100 * errors.counts[name] / ten:.1f} %"]
@@ -221,19 +216,8 @@ def legend() -> list[str]:
 
 def action_table(explanation: Explanation) -> Table:
     """How the actions are met, and the groups of actions."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(
-        box=SIMPLE_HEAD,
-        title="Actions (* as if each group had as many as its class)",
-        title_justify="left",
-        pad_edge=False,
-    )
-    for name in ("by", "group"):
-        table.add_column(name, no_wrap=True)
-    for name in ("actions", "found", "mAP*"):
-        table.add_column(name, justify="right", no_wrap=True)
+    title = "Actions (* as if each group had as many as its class)"
+    table = rich_table(["by", "group"], ["actions", "found", "mAP*"], title=title)
     truths = max(1, sum(explanation.errors.truth_counts.values()))
     for name, count in explanation.errors.truth_counts.items():
         by = "at best" if name == "found" else ""
@@ -256,13 +240,7 @@ def left_out(explanation: Explanation) -> list[str]:
 
 def recall_table(explanation: Explanation) -> Table:
     """Recall at N proposals."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("recall (%) at N a video", no_wrap=True)
-    for n in PROPOSALS:
-        table.add_column(str(n), justify="right")
+    table = rich_table(["recall (%) at N a video"], [str(n) for n in PROPOSALS])
     spread = f"IoU {RECALL_IOU[0]:g} to {RECALL_IOU[-1]:g}"
     for i, name in enumerate((spread, f"IoU {explanation.errors.threshold:g}")):
         table.add_row(name, *(f"{100 * value:.1f}" for value in explanation.recall[:, i]))

@@ -5,7 +5,7 @@ On the same detections they differ by up to 13 points of mAP, so a score without
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from ..core.errors import UsageError, suggestion
@@ -51,30 +51,27 @@ class Protocol:
     empty_class_is_fatal: bool = False
 
 
+_THUMOS14 = Protocol(
+    name="thumos14",
+    source="THUMOS14 evaluation kit, TH14evalDet_Updated.m",
+    proposer="truth",
+    strict=True,
+    union="span",
+    curve="hits",
+    ambiguous="drop-unmatched",
+    ties="file",
+)
 PROTOCOLS: dict[str, Protocol] = {
     "activitynet": Protocol(name="activitynet", source="ActivityNet challenge, Evaluation/eval_detection.py"),
-    "thumos14": Protocol(
-        name="thumos14",
-        source="THUMOS14 evaluation kit, TH14evalDet_Updated.m",
-        proposer="truth",
-        strict=True,
-        union="span",
-        curve="hits",
-        ambiguous="drop-unmatched",
-        ties="file",
-    ),
+    "thumos14": _THUMOS14,
     # The first program joins the confidences as `[tpconf fpconf]` and sorts them, and MATLAB's sort is stable: true
     # positives win every tie. Both public copies of TH14evaldet.m found in August 2014's form read so; the updated
     # program brings the two back into the order of the file before it sorts, and keeps the older line as a comment.
-    "thumos14-11point": Protocol(
+    "thumos14-11point": replace(
+        _THUMOS14,
         name="thumos14-11point",
         source="THUMOS14 evaluation kit of August 2014, TH14evaldet.m",
-        proposer="truth",
-        strict=True,
-        union="span",
         curve="11-point",
-        ambiguous="drop-unmatched",
-        ties="file",
         hits_first=True,
     ),
     "wtalc": Protocol(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import plural
+from ..core.table_text import rich_table
 from .assessment import Assessment
 from .bootstrap import Comparison
 from .protocols import PROTOCOLS
@@ -41,17 +42,9 @@ def _spans(assessment: Assessment) -> list[tuple[str, np.ndarray, np.ndarray, tu
     return spans
 
 
-def _columns(first: str, thresholds: np.ndarray, *, title: str = "") -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(first, no_wrap=True)
-    for threshold in thresholds:
-        table.add_column(f"{threshold:g}", justify="right", no_wrap=True)
-    if len(thresholds) > 1:
-        table.add_column("mean", justify="right", no_wrap=True)
-    return table
+def _columns(first: str, thresholds: np.ndarray, *more: str, title: str = "") -> Table:
+    mean = ["mean"] if len(thresholds) > 1 else []
+    return rich_table([first], [*(f"{threshold:g}" for threshold in thresholds), *mean, *more], title=title)
 
 
 def score_table(assessments: Sequence[Assessment], *, title: str = "") -> Table:
@@ -73,8 +66,7 @@ def class_table(assessment: Assessment) -> Table:
     from rich.markup import escape
 
     scores, ranking = assessment.scores, assessment.ranking
-    table = _columns(f"AP (%), {scores.protocol}", scores.thresholds)
-    table.add_column("truths", justify="right")
+    table = _columns(f"AP (%), {scores.protocol}", scores.thresholds, "truths")
     present = np.flatnonzero(ranking.positives)
     order = present[np.argsort(-scores.ap[:, present].mean(axis=0), kind="stable")]
     for c in map(int, order):

@@ -172,7 +172,7 @@ def _strict_frames(path: Path, table: FrameTable, wanted: np.ndarray, watch: Wat
     assert table.stamps is not None
     from av.error import FFmpegError
 
-    convert = _Converter()
+    convert = Converter()
     decoded, at = 0, 0
 
     def failed(why: str) -> UnreadableVideo:
@@ -207,7 +207,7 @@ def _strict_frames(path: Path, table: FrameTable, wanted: np.ndarray, watch: Wat
     raise failed(f"it ends before frame {wanted[at]} of {len(table)}")
 
 
-def _checked(path: Path, container: InputContainer, stream: VideoStream, convert: _Converter) -> Iterator[VideoFrame]:
+def _checked(path: Path, container: InputContainer, stream: VideoStream, convert: Converter) -> Iterator[VideoFrame]:
     """Frames by the decoder that notices most."""
     decoder = libvpx(stream)
     if decoder is None:
@@ -223,7 +223,7 @@ def _counted_frames(path: Path, table: FrameTable, wanted: np.ndarray) -> Iterat
     if not len(wanted):
         return
     assert table.outputs is not None
-    convert = _Converter()
+    convert = Converter()
     outputs = table.outputs[wanted]
     at = 0
     with opened(path) as (container, stream):
@@ -239,7 +239,7 @@ def _counted_frames(path: Path, table: FrameTable, wanted: np.ndarray) -> Iterat
     )
 
 
-class _Converter:
+class Converter:
     """Turns decoded frames into pictures. One for all frames: making it costs as much as using it.
 
     Attributes:
@@ -253,6 +253,7 @@ class _Converter:
         self.matrix: tuple[int, int, int, int] | None = None
 
     def __call__(self, frame: VideoFrame) -> np.ndarray:
+        """(H, W, 3) uint8 RGB, upright."""
         rgb = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
         return upright(rgb, display_matrix(frame) or self.matrix)
 

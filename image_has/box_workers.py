@@ -13,7 +13,8 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from ..eval.boxes import BoxTruth, swept_iou
+from ..eval.boxes import BoxTruth
+from ..eval.swept_boxes import swept_iou
 from .localize import localize
 from .settings import LocalizeSettings
 

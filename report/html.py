@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 
 class Markup(str):
@@ -57,6 +64,28 @@ def table(heading: Sequence[object], rows: Iterable[Sequence[object]], *, captio
     inner += [element("thead", head), element("tbody", *map(line, body))]
     inner += [element("tfoot", *map(line, last))] if last else []
     return element("div", element("table", *inner), class_="scroll")
+
+
+def card(number: str, what: str, note: str = "", tone: str = "") -> Markup:
+    """A large number with what it is of; `tone` is good, warn, bad or none."""
+    small = [element("small", note)] if note else []
+    return element("div", element("strong", number), element("span", what), *small, class_=f"card {tone}".strip())
+
+
+def percent(value: float | None, digits: int = 1, *, sign: str = "") -> str:
+    """A fraction in per cent, with a sign behind it if given; a dash where there is none.
+
+    >>> percent(0.125), percent(0.5, 0, sign=" %"), percent(None, sign=" %")
+    ('12.5', '50 %', '-')
+    """
+    return "-" if value is None or math.isnan(value) else f"{100 * value:.{digits}f}{sign}"
+
+
+def jpeg_address(picture: PIL.Image.Image, *, quality: int, optimize: bool = False) -> str:
+    """A picture as the address of an image element, with all of its bytes."""
+    content = io.BytesIO()
+    picture.convert("RGB").save(content, "JPEG", quality=quality, optimize=optimize)
+    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def embedded_json(value: object) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from ..core.errors import UsageError
 from ..core.files import write_atomically
 from ..core.messages import Stage, unseen
 from ..eval.boxes import BoxTruth, best_iou, paired_interval
-from .html import Markup, element, readable, table
+from .html import Markup, card, element, jpeg_address, percent, readable, table
 from .page import document, page_header
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 SIDES = (200, 280)
 """The long side of a picture lies between these, in pixels."""
+_percent = partial(percent, sign=" %")
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,10 +153,6 @@ def write_image_page(path: Path, runs: Sequence[ImageRun], *, title: str = "", m
     return Path(path)
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f} %"
-
-
 def _cards(run: ImageRun) -> Markup:
     scores = run.scores
     centred = scores.baselines.get("centred_box")
@@ -171,20 +167,7 @@ def _cards(run: ImageRun) -> Markup:
         (_percent(scores.top1_clas), "Top-1 Clas", "class right"),
     ]
     tone = "" if scores.gt_known_loc is None or centred is None else "good" if scores.gt_known_loc > centred else "bad"
-    return element(
-        "div",
-        *(
-            element(
-                "div",
-                element("strong", number),
-                element("span", what),
-                element("small", note),
-                class_=f"card {tone if i == 1 else ''}".strip(),
-            )
-            for i, (number, what, note) in enumerate(cards)
-        ),
-        class_="cards",
-    )
+    return element("div", *(card(*one, tone if i == 1 else "") for i, one in enumerate(cards)), class_="cards")
 
 
 def _comparison(a: ImageRun, b: ImageRun) -> Markup:
@@ -254,12 +237,5 @@ def _figure(run: ImageRun, i: int, *, several: bool) -> Markup:
     if picture is None:
         return element("figure", element("p", "cannot be read", class_="note warn"), caption)
     words = f"{run.labels[i]} with its heat map, taken for {run.told[i]}"
-    return element("figure", Markup(_embedded(picture, words)), caption)
-
-
-def _embedded(picture: PIL.Image.Image, words: str) -> str:
-    content = io.BytesIO()
-    picture.convert("RGB").save(content, "JPEG", quality=80)
-    data = base64.b64encode(content.getvalue()).decode()
-    image = element("img", src=f"data:image/jpeg;base64,{data}", alt=words, loading="lazy")
-    return image.removesuffix("</img>")
+    image = element("img", src=jpeg_address(picture, quality=80), alt=words, loading="lazy").removesuffix("</img>")
+    return element("figure", Markup(image), caption)

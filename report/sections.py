@@ -14,23 +14,9 @@ from ..eval.explanation import Explanation, explain, summary
 from ..eval.report import verdict
 from ..temporal_has.results import clock
 from .content import RunContent
-from .html import Markup, element, table
+from .html import Markup, card, element, percent, table
 from .time_budget import by_label, time_budget
 from .video_data import Judged
-
-
-def _percent(value: float | None, digits: int = 1) -> str:
-    return "-" if value is None or np.isnan(value) else f"{100 * value:.{digits}f}"
-
-
-def _card(number: str, what: str, note: str = "", tone: str = "") -> Markup:
-    return element(
-        "div",
-        element("strong", number),
-        element("span", what),
-        *([element("small", note)] if note else []),
-        class_=f"card {tone}".strip(),
-    )
 
 
 def overview(one: Judged, scoring: Scoring | None, seconds: Mapping[str, float]) -> Markup:
@@ -38,8 +24,8 @@ def overview(one: Judged, scoring: Scoring | None, seconds: Mapping[str, float])
     run, sure = one.run, one.sure
     total = sum(seconds.get(video, 0.0) for video in run.videos)
     cards = [
-        _card(str(len(run.videos)), "video" if len(run.videos) == 1 else "videos", f"{clock(total)} in all"),
-        _card(
+        card(str(len(run.videos)), "video" if len(run.videos) == 1 else "videos", f"{clock(total)} in all"),
+        card(
             str(len(sure)),
             "action found" if len(sure) == 1 else "actions found",
             f"of {plural(len(run.detections), 'candidate')}; few and apart",
@@ -47,29 +33,27 @@ def overview(one: Judged, scoring: Scoring | None, seconds: Mapping[str, float])
     ]
     if run.told is not None:
         told, tone = run.told, {"fair": "good", "wrong": "bad"}.get(run.told.verdict, "warn")
-        cards.append(_card(f"{told.right} of {told.videos}", "labels told right", _told_note(one), tone))
+        cards.append(card(f"{told.right} of {told.videos}", "labels told right", _told_note(one), tone))
     if one.verdicts is not None and run.truth is not None:
         right, truths = one.verdicts.right, len(run.truth.segments)
         cards.append(
-            _card(
-                f"{_percent(right / max(len(sure), 1), 0)} %",
+            card(
+                f"{percent(right / max(len(sure), 1), 0)} %",
                 f"of them right at IoU {run.verdict_iou:g}",
-                f"{right} of {len(sure)}; {_percent(right / max(truths, 1), 0)} % of the {truths} true actions",
+                f"{right} of {len(sure)}; {percent(right / max(truths, 1), 0)} % of the {truths} true actions",
             )
         )
     if scoring is not None:
         scores, best = scoring.assessment.scores, max(b.average for b in scoring.assessment.baselines)
         interval = scoring.assessment.interval
         span = (
-            f"{_percent(interval.average[0])} to {_percent(interval.average[1])} over other videos; "
-            if interval
-            else ""
+            f"{percent(interval.average[0])} to {percent(interval.average[1])} over other videos; " if interval else ""
         )
         cards.append(
-            _card(
-                f"{_percent(scores.average)} %",
+            card(
+                f"{percent(scores.average)} %",
                 "mean mAP",
-                f"{span}blind tiles {_percent(best)}",
+                f"{span}blind tiles {percent(best)}",
                 "good" if scores.average > best else "bad",
             )
         )
@@ -102,7 +86,7 @@ def found_table(one: Judged, scoring: Scoring | None, seconds: Mapping[str, floa
     for row in rows:
         times = [clock(row.total_seconds), *(_seconds(v) for v in (row.mean_seconds, row.longest_seconds))]
         videos = len(set(one.sure.video[one.sure.label == row.label]))
-        line = [row.label, str(row.count), str(videos), *times, f"{_percent(row.share)} %"]
+        line = [row.label, str(row.count), str(videos), *times, f"{percent(row.share)} %"]
         if scoring is not None and run.truth is not None:
             line += [
                 str(int((run.truth.segments.label == row.label).sum())),
@@ -122,7 +106,7 @@ def _class_ap(scoring: Scoring, label: str, iou: float) -> list[str]:
         return ["-", "-"]
     ap = scores.ap[:, scores.classes.index(label)]
     at = np.flatnonzero(np.isclose(scores.thresholds, iou))
-    return [_percent(float(ap[at[0]])) if len(at) else "-", _percent(float(ap.mean()))]
+    return [percent(float(ap[at[0]])) if len(at) else "-", percent(float(ap.mean()))]
 
 
 def score_section(runs: Sequence[Judged], scorings: Sequence[Scoring | None]) -> Markup:
@@ -134,14 +118,14 @@ def score_section(runs: Sequence[Judged], scorings: Sequence[Scoring | None]) ->
     lines: list[list[str | Markup]] = []
     for run, assessment in present:
         scores = assessment.scores
-        lines.append([run.name, *(_percent(v) for v in scores.map), _percent(scores.average)])
+        lines.append([run.name, *(percent(v) for v in scores.map), percent(scores.average)])
         if assessment.interval is not None:
             interval = assessment.interval
             ends = [*zip(interval.low, interval.high, strict=True), interval.average]
-            spans = [element("span", f"{_percent(low)} to {_percent(high)}", class_="range") for low, high in ends]
+            spans = [element("span", f"{percent(low)} to {percent(high)}", class_="range") for low, high in ends]
             lines.append(["95 % over other videos", *spans])
     best = max(first.baselines, key=lambda guess: guess.average)
-    lines.append([f"blind: {best.name}", *(_percent(v) for v in best.map), _percent(best.average)])
+    lines.append([f"blind: {best.name}", *(percent(v) for v in best.map), percent(best.average)])
     heading = ["mAP, % at IoU", *(f"{t:g}" for t in first.scores.thresholds), "mean"]
     parts = [table(heading, lines)]
     if len(present) == 2:

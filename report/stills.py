@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from ..core.messages import Progress, silent
 from ..core.segments import Segments
 from ..features.decode import decode_frames
 from ..features.video import OtherFrames, scan_video
+from .html import jpeg_address
 
 WIDTH = 160
 """Of a picture, in pixels; one that stands upright is as high."""
@@ -131,6 +130,4 @@ def _jpeg(frame: np.ndarray) -> str:
 
     picture = PIL.Image.fromarray(frame)
     picture.thumbnail((WIDTH, WIDTH))
-    content = io.BytesIO()
-    picture.save(content, "JPEG", quality=_QUALITY, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+    return jpeg_address(picture, quality=_QUALITY, optimize=True)

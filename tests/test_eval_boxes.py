@@ -12,8 +12,9 @@ from scipy import ndimage
 from tests.conftest import shared_data
 from thas.core.errors import DataError
 from thas.eval import BoxTruth, PixelCounts, localization_scores, swept_scores
-from thas.eval.boxes import best_iou, blind_boxes, box_iou, localization_hits, paired_interval, swept_iou
+from thas.eval.boxes import best_iou, blind_boxes, box_iou, localization_hits, paired_interval
 from thas.eval.components import components
+from thas.eval.swept_boxes import swept_iou
 
 THRESHOLDS = np.arange(10) / 10
 
