@@ -12,9 +12,11 @@ from typing import Generic
 from .checkpoints import CHECKPOINT, OLD_CHECKPOINT
 from .errors import DataError, NothingKept, Terminated, ThasError, UsageError
 from .files import DISK_FULL, remove_unfinished
+from .log import LOG, Epoch, Event, OnEvent, Started, read_log
+from .narrowing import as_int
 from .processes import only_one
 from .run_settings import RunData, Table, read_settings, write_settings
-from .runs import find_interrupted, first_process, new_run, resume_command
+from .runs import find_interrupted, first_process, new_run, point_latest, resume_command
 
 MAY_CHANGE: Mapping[str, str] = {
     "train.epochs": "the epochs before are the same, and more or fewer follow them",
@@ -33,7 +35,7 @@ TRACELESS = frozenset(MAY_CHANGE) - {"train.epochs", "train.patience"}
 """Those that leave no trace in the network, so that trainings that differ in nothing else are one."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Begun(Generic[Table]):
     """A run to train in.
 
@@ -41,11 +43,20 @@ class Begun(Generic[Table]):
         folder: Of torchrun's processes only the first may write there; that of the others may not exist.
         settings: Of the run: a resumed one has its own.
         resuming: Whether it has a checkpoint to go on from.
+        on_event: Called with what happens.
+        new_epochs: How many there were in this session.
     """
 
     folder: Path
     settings: Table
     resuming: bool
+    on_event: OnEvent
+    new_epochs: int = 0
+
+    def tell(self, event: Event) -> None:
+        """Hand on what happens."""
+        self.new_epochs += isinstance(event, Epoch)
+        self.on_event(event)
 
 
 @dataclass(frozen=True)
@@ -66,9 +77,16 @@ class Begin:
 
 @contextmanager
 def begun(
-    begin: Begin, settings: Table, data: RunData, *, name: str, origins: Mapping[str, str] | None = None
+    begin: Begin,
+    settings: Table,
+    data: RunData,
+    *,
+    name: str,
+    origins: Mapping[str, str] | None = None,
+    items: int | None = None,
+    on_event: OnEvent = lambda event: None,
 ) -> Generator[Begun[Table], None, None]:
-    """A run's folder, held against other processes while the block lasts.
+    """A run's folder, held against other processes while the block lasts; `latest` points to it afterwards.
 
     A new run that ends in the block before it has a checkpoint is removed: it would help nobody. One that is killed
     stays, and is resumed from its first epoch.
@@ -79,6 +97,8 @@ def begun(
         data: Of the run; a resumed one must be of the same.
         name: The data set's, for the run's folder.
         origins: Where each changed setting came from.
+        items: Videos or images of an epoch, with which `Started` is told; None where the training does so itself.
+        on_event: Called with that, and with what the training tells.
 
     Raises:
         UsageError: There is nothing to resume, another process trains the run, or it was begun with something else that
@@ -101,7 +121,11 @@ def begun(
         if not resuming and first_process():
             write_settings(folder, settings, data, origins)
         try:
-            yield Begun(folder, settings, _has_checkpoint(folder))
+            run = Begun(folder, settings, _has_checkpoint(folder), on_event)
+            if items is not None:
+                epochs_done = len(read_log(folder / LOG)) if run.resuming else 0
+                run.tell(Started(as_int(settings.flat()["train.epochs"]), epochs_done, items, folder))
+            yield run
         except (ThasError, KeyboardInterrupt) as error:
             if isinstance(error, DataError) and error.why.startswith(DISK_FULL) and _has_checkpoint(folder):
                 error.next = f"free some space, then {resume_command(folder, settings.kind)}"
@@ -111,6 +135,8 @@ def begun(
                 if isinstance(error, KeyboardInterrupt):
                     raise NothingKept from None
             raise
+    if begin.into is None and first_process():
+        point_latest(begin.root, folder)
 
 
 def _has_checkpoint(folder: Path) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from .errors import Failure, plural, reasons
 from .log import LOG, best_epoch, read_log
+from .presets import Table
+from .resume import Begun
+from .runs import first_process
 
 
 class Found(Protocol):
@@ -54,6 +57,16 @@ class TrainResult(Generic[FoundThen]):
     validation_map: float | None = None
     found: FoundThen | None = None
 
+    @classmethod
+    def of(cls, run: Begun[Table], things: str, items: int, classes: int, failed: Sequence[Failure]) -> Self:
+        """By the log of a run whose training is over; of torchrun's other processes, which write none, the counts."""
+        log = read_log(run.folder / LOG) if first_process() else []
+        counts, best = (run.folder, things, items, classes), best_epoch(log)
+        if not log:
+            return cls(*counts, {}, run.new_epochs)
+        found = (int(best["number"]), best["validation_map"]) if best else (None, None)
+        return cls(*counts, log[-1], run.new_epochs, tuple(failed), *found)
+
     def to_json(self) -> dict[str, object]:
         """Plain values."""
         last = {"epoch" if key == "number" else key: value for key, value in self.last.items()}
@@ -81,10 +94,3 @@ class TrainResult(Generic[FoundThen]):
         if self.found is not None:
             parts.append(self.found.summary())
         return f"{self.run}: {'; '.join(parts)}"
-
-
-def epochs_of(folder: Path) -> tuple[Mapping[str, float], int | None, float | None]:
-    """What a run's log says: the last epoch, the best one's number, and its mean average precision."""
-    log = read_log(folder / LOG)
-    last, best = log[-1] if log else {}, best_epoch(log)
-    return (last, None, None) if best is None else (last, int(best["number"]), best["validation_map"])

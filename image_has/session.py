@@ -12,12 +12,12 @@ import numpy as np
 
 from ..core.data_options import DataOptions
 from ..core.errors import DataError, failure_lines, listing, plural
-from ..core.log import LOG, Epoch, Event, OnEvent, Seen, Started, read_log
+from ..core.log import OnEvent, Seen
 from ..core.messages import logger
 from ..core.resume import Begin, begun
 from ..core.run_settings import RunData
-from ..core.runs import ROOTS, first_process, point_latest
-from ..core.train_result import TrainResult, epochs_of
+from ..core.runs import ROOTS
+from ..core.train_result import TrainResult
 from .datasets import ImageDataset, open_images
 from .decode import read_image
 from .images import NO_IMAGES, ImageTable
@@ -101,30 +101,16 @@ def train_run(
         settings = settings.updated({"input.mean": mean, "input.std": std})
         source = "the network's own" if library else "measured"
         origins = dict(origins or {}) | dict.fromkeys(("input.mean", "input.std"), source)
-    new_epochs = 0
-
-    def told(event: Event) -> None:
-        nonlocal new_epochs
-        new_epochs += isinstance(event, Epoch)
-        on_event(event)
-
-    with begun(begin, settings, data, name=opened.name, origins=origins) as kept:
-        folder, settings = kept.folder, kept.settings
-        epochs_done = len(read_log(folder / LOG)) if kept.resuming else 0
-        told(Started(settings.train.epochs, epochs_done, len(table), folder))
+    with begun(begin, settings, data, name=opened.name, origins=origins, items=len(table), on_event=on_event) as run:
         _, failed = train(
             table,
-            settings=settings,
-            folder=folder,
-            resume=kept.resuming,
-            on_epoch=told,
-            on_batch=lambda items: told(Seen(items)),
+            settings=run.settings,
+            folder=run.folder,
+            resume=run.resuming,
+            on_epoch=run.tell,
+            on_batch=lambda items: run.tell(Seen(items)),
         )
-    if begin.into is None and first_process():
-        point_latest(begin.root, folder)
-    last: Mapping[str, float] = epochs_of(folder)[0] if first_process() else {}
-    items = len(table) - len(failed)
-    return TrainResult(folder, "images", items, len(table.classes), last, new_epochs, tuple(failed))
+    return TrainResult[Never].of(run, "images", len(table) - len(failed), len(table.classes), failed)
 
 
 def _warn_of_data(opened: ImageDataset, table: ImageTable, subset: str) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.data_options import VideoOptions
 from ..core.errors import Failure, ThasError, counted, plural
-from ..core.log import LOG, Decided, Epoch, Event, OnEvent, Started, convergence, read_log
+from ..core.log import LOG, Decided, OnEvent, convergence, read_log
 from ..core.messages import logger
 from ..core.resume import Begin, begun
 from ..core.run_settings import RunData, write_settings
-from ..core.runs import ROOTS, first_process, point_latest
-from ..core.train_result import TrainResult, epochs_of
+from ..core.runs import ROOTS, first_process
+from ..core.train_result import TrainResult
 from ..datasets.data_preset import dataset_presets
 from ..datasets.dataset import Dataset
 from ..datasets.opening import kept_name, open_dataset
@@ -114,56 +114,35 @@ def train_run(
     elif opened.points_path is not None and not settings.train.points:
         logger.warning("%s is not learned from; --set train.points=1 heeds its clicks", opened.points_path)
     _warn_of_data(opened, labels, preset=dataset in dataset_presets())
-    new_epochs = 0
-
-    def told(event: Event) -> None:
-        nonlocal new_epochs
-        new_epochs += isinstance(event, Epoch)
-        on_event(event)
-
-    with begun(begin, settings, data, name=opened.name, origins=origins) as kept:
-        folder, settings = kept.folder, kept.settings
+    learnt = sum(bool(known) for known in labels.values())
+    with begun(begin, settings, data, name=opened.name, origins=origins, items=len(labels), on_event=on_event) as run:
+        settings = run.settings
 
         def ruled(became: Settings, decisions: Sequence[Decision]) -> None:
             nonlocal settings
             settings = became  # localization has rules, too
             if first_process() and decisions:
                 reasons = {one.key: f"rule: {one.why}" for one in decisions}
-                write_settings(folder, became, data, {**origins, **reasons})
-            told(Decided(tuple(one.line() for one in decisions)))
+                write_settings(run.folder, became, data, {**origins, **reasons})
+            run.tell(Decided(tuple(one.line() for one in decisions)))
 
-        epochs_done = len(read_log(folder / LOG)) if kept.resuming else 0
-        told(Started(settings.train.epochs, epochs_done, len(labels), folder))
         train(
             cache,
             labels,
             classes=opened.classes,
             settings=settings,
             recipe=cache.recipe,
-            folder=folder,
-            resume=kept.resuming,
+            folder=run.folder,
+            resume=run.resuming,
             on_rules=ruled,
-            on_epoch=told,
+            on_epoch=run.tell,
         )
-    learnt = sum(bool(known) for known in labels.values())
+    failed = [Failure(video, "find", "it has no features") for video in missing]
+    result = TrainResult[Tested].of(run, "videos", learnt, len(opened.classes), failed)
     if not first_process():
-        return TrainResult(folder, "videos", learnt, len(opened.classes), {}, new_epochs)
-    if begin.into is None:
-        point_latest(begin.root, folder)
-    last, best, validation_map = epochs_of(folder)
-    _warn_of_haste(folder, settings.train.epochs)
-    return TrainResult(
-        run=folder,
-        things="videos",
-        items=learnt,
-        classes=len(opened.classes),
-        last=last,
-        new_epochs=new_epochs,
-        failed=tuple(Failure(video, "find", "it has no features") for video in missing),
-        best_epoch=best,
-        validation_map=validation_map,
-        found=_tested(folder, settings, opened, cache),
-    )
+        return result
+    _warn_of_haste(run.folder, settings.train.epochs)
+    return replace(result, found=_tested(run.folder, settings, opened, cache))
 
 
 def _warn_of_data(opened: Dataset, labels: Labels, *, preset: bool) -> None:
