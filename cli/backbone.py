@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from ..core.errors import PartialFailure, listing, plural
 from .console import note, print_json, progress, say, warn
 from .options import (
+    DATASET,
     DEVICE,
     EPOCHS,
     FRAME_STEP,
@@ -21,7 +22,6 @@ from .options import (
     Printed,
     Tracker,
     also,
-    named,
     options,
 )
 
@@ -73,14 +73,14 @@ class BackboneTraining:
 
 def train_backbone(
     *,
-    dataset: str,
+    dataset: Annotated[str, Parameter(help=DATASET)],
     out_: Annotated[
         Path | None,
-        named("--out"),
         also(
             OUT,
             "The weights file, safetensors; by default `backbone.safetensors` in the data set's folder, where "
             "extract-features finds it by itself.",
+            name="--out",
         ),
     ] = None,
     training: BackboneTraining = BackboneTraining(),
@@ -91,7 +91,7 @@ def train_backbone(
     tracker: Tracker = None,
     data: DataRoot = DataRoot(),
     printed: Printed = Printed(),
-) -> int:
+) -> None:
     """Train a small C3D on a data set's video labels, as a backbone for its features.
 
     For those who have nothing else: on films of people, features of a pretrained network (thas weights fetch i3d)
@@ -107,8 +107,6 @@ def train_backbone(
 
     Parameters
     ----------
-    dataset
-        A data set's name (`thas list datasets`) or its folder.
     train_subset
         The subset to learn from; the data set's own by default.
     workers
@@ -123,7 +121,7 @@ def train_backbone(
     from ..core.resume import Begin
     from ..core.trackers import Trackers
     from ..features.backbone_settings import BackboneRunSettings
-    from ..temporal_has.backbone_session import train_backbone_run
+    from ..temporal_has.session import train_backbone_run
 
     preset = preset_table(dataset, "backbone") if dataset in dataset_presets() else {}
     typed = {f"backbone.{key}": value for key, value in vars(training).items() if value is not None}
@@ -168,4 +166,3 @@ def train_backbone(
             next="the backbone was trained without them; mend or remove them and run the same command again",
             subject=first.subject,
         )
-    return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ..core.errors import PartialFailure, counted, listing, plural
-from .console import note, out, print_json, progress, say, warn
+from .console import note, print_json, progress, say, warn
 from .options import DATASET, DataRoot, Printed, also
 
 
@@ -19,7 +19,7 @@ def features_verify(
     remove: bool = False,
     data: DataRoot = DataRoot(),
     printed: Printed = Printed(),
-) -> int:
+) -> None:
     """Check every file of a feature cache: whole, finite, times in order, one recipe.
 
     For example:
@@ -70,7 +70,6 @@ def features_verify(
             why=next(iter(found.faults.values())),
             next=LET_BE_READ if found.refused else again if remove else f"thas features verify {cache} --remove",
         )
-    return 0
 
 
 def features_diff(first: Path, second: Path, *, printed: Printed = Printed()) -> int:
@@ -124,7 +123,7 @@ def features_pack(
     target: Path,
     *,
     links: bool = False,
-) -> int:
+) -> None:
     """Make one HDF5 file of a feature cache; it is read like the folder.
 
     For example:
@@ -146,50 +145,3 @@ def features_pack(
     with progress("packing", len(FeatureCache(cache)), "videos") as advance:
         count = pack_cache(cache, target, how="links" if links else "copy", progress=advance)
     say(f"{plural(count, 'video')} in {target}")
-    return 0
-
-
-def list_backbones(*, printed: Printed = Printed()) -> int:
-    """List the backbones: dimension, clip, input, licence and where weights come from.
-
-    For example:
-
-        thas list backbones
-    """
-    from ..features.backbones import backbone_names, get_backbone
-
-    rows = []
-    for name in backbone_names():
-        one = get_backbone(name)
-        how = one.preprocessing
-        rows.append(
-            {
-                "name": name,
-                "dimension": one.dimension,
-                "layers": list(one.layers),
-                "clip_frames": one.clip_frames,
-                "frame_step": one.frame_step,
-                "input": f"{how.crop_height}x{how.crop_width} {how.colour}",
-                "licence": one.licence,
-                "weights": one.origin,
-            }
-        )
-    if printed.json:
-        print_json({"backbones": rows})
-        return 0
-    from rich.table import Table
-
-    table = Table("name", "D", "clip", "input", "weights", "licence", box=None, pad_edge=False)
-    told: dict[str, str] = {}
-    for row in rows:
-        clip = f"{row['clip_frames']} x {row['frame_step']}"
-        # What is long stands below, or the table would not fit into 80 columns.
-        weights, colon, files = row["weights"].partition(": ")
-        licence, _, data = row["licence"].partition(", ")
-        told[row["name"] if colon else weights] = f"trained on {data}; {files}" if colon else f"trained on {data}"
-        table.add_row(row["name"], str(row["dimension"]), clip, row["input"], weights, licence)
-    out.print(table)
-    for name, text in told.items():
-        note(f"{name}: {text}")
-    note("clip: frames that the network is given x the step between them. D: length of a feature vector.")
-    return 0

@@ -6,10 +6,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
+
 from ..core.errors import PartialFailure, ThasError, counted, plural
 from .console import err, note, out, print_json, progress, say, warn
 from .eval_output import say_told
-from .options import SET, WEIGHTS, Printed, Set, also
+from .options import DATASET, SET, WEIGHTS, Printed, Set, also
 from .training_bar import TrainingBar
 from .typed_settings import parse_set
 
@@ -27,7 +29,7 @@ class _Stop(Exception):
 
 
 def run(
-    folder: str,
+    folder: Annotated[str, Parameter(help=DATASET)],
     /,
     *,
     weights: Annotated[str | None, also(WEIGHTS, "The backbone's; the best at hand by default.")] = None,
@@ -35,7 +37,7 @@ def run(
     set_: Annotated[Set, also(SET, "Of training and localizing.")] = None,
     plan: bool = False,
     printed: Printed = Printed(),
-) -> int:
+) -> None:
     """Find when actions happen in a folder of videos: looks them through, makes features, learns, localizes, scores.
 
     The folder holds videos and labels.csv or labels.xlsx with the columns video and label; nothing else is needed.
@@ -53,8 +55,6 @@ def run(
 
     Parameters
     ----------
-    folder
-        A data set's name (`thas list datasets`) or its folder.
     train_backbone
         Train a small backbone from your labels instead, where no published weights are of any use.
     plan
@@ -72,15 +72,15 @@ def run(
     if planned.train_backbone:
         if plan:
             note("how long the training of the backbone takes, its bar will say")
-            return 0
+            return
         planned = with_backbone(planned, _backbone(planned))
     try:
         failed = _features(planned, stop=plan)
     except _Stop:
-        return 0
+        return
     if plan:
         note("all features are there: what is left is the training, which its bar times")
-        return 0
+        return
     with ExitStack() as stack:
 
         def watch(what: str) -> TrainingBar:
@@ -103,7 +103,6 @@ def run(
         )
     if mend:
         note(f"{plural(mend, 'thing')} to mend in the data: thas data check {folder}")
-    return 0
 
 
 def _look_through(plan: Plan) -> int:

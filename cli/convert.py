@@ -44,7 +44,7 @@ def convert(
     said: Said = Said(),
     what: What = What(),
     printed: Printed = Printed(),
-) -> int:
+) -> None:
     """Convert annotations and detections between formats.
 
     Files of annotation tools are read as `thas eval` reads them (docs/annotators.md); what such a file does not say, a
@@ -127,4 +127,3 @@ def convert(
         print_json({"form": form, "files": [str(file) for file in files]})
     else:
         say(f"{plural(len(files), 'file')} written: {target}")
-    return 0

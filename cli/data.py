@@ -9,11 +9,11 @@ from cyclopts import Parameter
 from ..core.data_options import DataOptions
 from ..core.errors import plural
 from .console import out, print_json, progress, say
-from .options import Printed
+from .options import DATASET, Printed
 
 
 def data_check(
-    dataset: str,
+    dataset: Annotated[str, Parameter(help=DATASET)],
     /,
     *,
     data: Annotated[DataOptions, Parameter(name="*")] = DataOptions(),
@@ -26,11 +26,6 @@ def data_check(
     For example:
 
         thas data check my_videos
-
-    Parameters
-    ----------
-    dataset
-        A data set's name (`thas list datasets`) or its folder.
     """
     from ..datasets.check import check_dataset
     from ..datasets.opening import open_dataset

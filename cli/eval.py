@@ -63,7 +63,7 @@ def eval_(
     truth: Annotated[Truth, Parameter(name="*")] = Truth(),
     measure: Measure = Measure(),
     printed: Tables = Tables(),
-) -> int:
+) -> None:
     """Score detections: mean average precision at temporal IoU thresholds.
 
     Without DETECTIONS the newest run is scored on its data set's test videos. Two files of detections are compared;
@@ -113,7 +113,6 @@ def eval_(
         print_as(score_tables(groups, comparison=comparison, seeds=measure.seeds), form)
     if printed.json:
         print_json(content)
-    return 0
 
 
 def _check(count: int, measure: Measure) -> None:

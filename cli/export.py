@@ -5,24 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
-
 from ..core.errors import UsageError
 from .console import note, out, print_json, progress
+from .options import OUT, Checkpoint, Printed, Run, Runs, Weights, also
 
 
 def export(
-    run: Path | None = None,
+    run: Run = None,
     /,
     *,
-    out_: Annotated[Path | None, Parameter(name="--out")] = None,
-    format: Annotated[tuple[Literal["onnx", "torch"], ...], Parameter(consume_multiple=True)] = ("onnx", "torch"),
+    out_: Annotated[
+        Path | None, also(OUT, "The folder for the files; `export` in the run's folder by default.", name="--out")
+    ] = None,
+    format: tuple[Literal["onnx", "torch"], ...] = ("onnx", "torch"),
     backbone: bool = False,
-    weights: str | None = None,
-    checkpoint: Literal["best", "last"] = "best",
-    runs: Path = Path("runs"),
-    json: bool = False,
-) -> int:
+    weights: Weights = None,
+    checkpoint: Checkpoint = "best",
+    runs: Runs = Runs(),
+    printed: Printed = Printed(),
+) -> None:
     """Write a run's network as ONNX and as torch.export files, each checked against thas's own output.
 
     head.onnx and head.pt2 take the features of a video, of any length, and give its class activation sequence and
@@ -40,23 +41,10 @@ def export(
 
     Parameters
     ----------
-    run
-        The run's folder; the newest by default.
-    out_
-        Where the result is written. The folder for the files; `export` in the run's folder by default.
     format
         onnx (needs pip install 'thas[onnx]'), torch, or both.
     backbone
         Also the network that makes the features: alone (backbone.*), and with the head behind it (whole.*).
-    weights
-        A network's weights: a file, or a name of `thas weights list`. The backbone's, if they no longer lie where the
-        run found them.
-    checkpoint
-        The best epoch's network, if the run held out videos to choose it by, or the last one's.
-    runs
-        The folder that holds runs.
-    json
-        Print one JSON object.
     """
     from ..core.runs import SETTINGS, find_run, kind_of
     from ..deploy.parts import ABOUT
@@ -77,20 +65,19 @@ def export(
 
         with progress("exporting"):
             folder, written = export_run(
-                find_run(run, root=runs),
+                find_run(run, root=runs.runs),
                 out_,
                 formats=format,
                 backbone=backbone,
                 weights=weights,
                 checkpoint=checkpoint,
             )
-    if json:
+    if printed.json:
         files = [{**vars(one), "path": str(one.path), "bytes": one.path.stat().st_size} for one in written]
         print_json({"folder": str(folder), "files": files})
-        return 0
+        return
     for one in written:
         size = one.path.stat().st_size / 1e6
         text = f"{one.path}  {size:.1f} MB, at most {one.largest_difference:.1e} from thas's own output"
         out.print(f"{text} (which reaches {one.largest_output:.3g}), {one.tried} inputs", markup=False, soft_wrap=True)
     note(f"what goes in and comes out: {folder / ABOUT}")
-    return 0

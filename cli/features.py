@@ -12,7 +12,7 @@ from ..core.errors import UsageError, listing, plural
 from ..features.extraction_settings import BackboneWeights, ClipSettings, ExtractionSettings, Machines
 from .console import err, note, progress, warn
 from .features_output import report_features
-from .options import OUT, DataRoot, Printed, also
+from .options import OUT, DataRoot, Dataset, Printed, also
 
 if TYPE_CHECKING:
     from ..core.errors import Failure
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def extract_features(
     videos: Annotated[list[Path] | None, Parameter(name="VIDEO")] = None,
     *,
-    dataset: str | None = None,
+    dataset: Dataset = None,
     out: Annotated[Path | None, also(OUT, "The cache; `<data set>/features` by default, `features` for files.")] = None,
     backbone: str | None = None,
     network: Annotated[BackboneWeights, Parameter(name="*")] = BackboneWeights(),
@@ -30,7 +30,7 @@ def extract_features(
     machines: Annotated[Machines, Parameter(name="*")] = Machines(),
     data: DataRoot = DataRoot(),
     printed: Printed = Printed(),
-) -> int:
+) -> None:
     """Turn videos into features, one HDF5 file a video: features (T, D), start_seconds and end_seconds (T,).
 
     Running it again continues with what is missing and tries again what failed (see failed.csv in the cache).
@@ -51,8 +51,6 @@ def extract_features(
     ----------
     videos
         Video files, or folders of them; or none, with --dataset.
-    dataset
-        A data set's name (`thas list datasets`) or its folder.
     backbone
         A name of `thas list backbones`, or MODULE:ATTRIBUTE for your own; by default the one that the weights' name
         says, or else c3d.
@@ -108,7 +106,7 @@ def extract_features(
             announce=lambda estimate: err.print(estimate.sentence(), markup=False),
         )
     _say_short(result, folder)
-    return report_features(result, folder, "extracted", json=printed.json)
+    report_features(result, folder, "extracted", json=printed.json)
 
 
 def _say_short(result: ExtractionResult, folder: Path) -> None:

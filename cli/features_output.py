@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..features.extract import ExtractionResult
 
 
-def report_features(result: ExtractionResult, folder: Path, verb: str, *, json: bool, next: str = "") -> int:
+def report_features(result: ExtractionResult, folder: Path, verb: str, *, json: bool, next: str = "") -> None:
     """What became of each video, and exit code 3 if some gave nothing."""
     if json:
         from ..features.extraction_settings import row_of
@@ -52,4 +52,3 @@ def report_features(result: ExtractionResult, folder: Path, verb: str, *, json: 
             why=f"{first.subject}: {first.why}" + (f"; all reasons in {folder}/failed.csv" if folder.is_dir() else ""),
             next=first.next or next or "mend or remove these, and run the same command again; what is done stays done",
         )
-    return 0

@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING, Annotated
 from ..core.errors import PartialFailure, listing, plural
 from ..core.runs import find_run
 from .console import note, out, print_json, print_wide, progress, say
-from .options import DATASET, All, DataRoot, Printed, Runs, also, named, options
+from .options import DATASET, OUT, All, DataRoot, Printed, Run, Runs, Source, also, options
 
 if TYPE_CHECKING:
     from ..report.time_budget import TimeSpent
 
 
 def summary(
-    source: Path | None = None,
+    source: Source = None,
     /,
     *,
-    out_: Annotated[Path | None, named("--out")] = None,
+    out_: Annotated[
+        Path | None,
+        also(OUT, "A .csv or .xlsx file (thas[excel]) with a row for each video and action.", name="--out"),
+    ] = None,
     all_: All = False,
     runs: Runs = Runs(),
     printed: Printed = Printed(),
-) -> int:
+) -> None:
     """Sum up how often and how long each action happens in each video.
 
     Count, total, mean, longest, the time until the first one, and the share of the video's time. Of detections the few
@@ -34,15 +37,6 @@ def summary(
         thas summary --out summary.xlsx
 
         thas summary annotations.json
-
-    Parameters
-    ----------
-    source
-        A run's folder, or a file of detections or annotations; the newest run by default.
-    out_
-        Where the result is written. A .csv or .xlsx file (thas[excel]) with a row for each video and action.
-    all_
-        All candidates, overlapping or not, instead of the few that are sure and apart.
     """
     from ..report.sources import read_moments
     from ..report.time_budget import by_label, time_budget
@@ -63,7 +57,6 @@ def summary(
         _print_times([*shown, *together])
     if written is not None and not printed.json:
         note(f"written: {written}")
-    return 0
 
 
 def _print_times(rows: Sequence[TimeSpent]) -> None:
@@ -91,8 +84,7 @@ def _print_times(rows: Sequence[TimeSpent]) -> None:
 class Cut:
     """What is cut, and how."""
 
-    out_: Annotated[Path, named("--out")] = Path("clips")
-    """Where the result is written. The folder; with --film the file."""
+    out_: Annotated[Path, also(OUT, "The folder; with --film the file.", name="--out")] = Path("clips")
     label: list[str] | None = None
     """Only these actions."""
     video: list[str] | None = None
@@ -105,20 +97,19 @@ class Cut:
     film: bool = False
     """One film of all moments instead of a file each."""
     all_: All = False
-    """All candidates, overlapping or not, instead of the few that are sure and apart."""
     quality: int = 20
     """x264's constant rate factor, 0 to 51; lower is better and larger."""
 
 
 def clips(
-    source: Path | None = None,
+    source: Source = None,
     /,
     *,
     cut: Cut = Cut(),
     runs: Runs = Runs(),
     data: DataRoot = DataRoot(),
     printed: Printed = Printed(),
-) -> int:
+) -> None:
     """Cut the moments found out of their videos, to the frame, one file each or one film of all.
 
     Of detections the few that are sure and apart are cut. Files are H.264 with AAC, which every browser plays, and
@@ -129,11 +120,6 @@ def clips(
         thas clips --label Diving --pad 1
 
         thas clips detections/match.json --videos incoming --film --out best.mp4
-
-    Parameters
-    ----------
-    source
-        A run's folder, or a file of detections or annotations; the newest run by default.
     """
     from ..report.cutting import cut_moments
     from ..report.sources import files_named, read_moments
@@ -172,22 +158,21 @@ def clips(
             why=next(iter(done.failed.values())),
             next="correct that and run the same command again",
         )
-    return 0
 
 
 def plot(
-    run: Path | None = None,
+    run: Run = None,
     run_b: Path | None = None,
     /,
     *,
     video: str,
-    out_: Annotated[Path | None, named("--out")] = None,
+    out_: Annotated[Path | None, also(OUT, "The picture; VIDEO.svg by default.", name="--out")] = None,
     label: list[str] | None = None,
     dataset: Annotated[str | None, also(DATASET, "Where it is now, if it was moved.")] = None,
     all_: All = False,
     runs: Runs = Runs(),
     data: DataRoot = DataRoot(),
-) -> int:
+) -> None:
     """Draw one video's timeline as SVG, PNG or PDF: truth, class activation, detections.
 
     For example:
@@ -196,18 +181,12 @@ def plot(
 
     Parameters
     ----------
-    run
-        The run's folder; the newest by default.
     run_b
         Another run of the same videos, drawn below.
     video
         The video's name.
-    out_
-        Where the result is written. The picture; VIDEO.svg by default.
     label
         Only these actions. The true ones by default, else those found.
-    all_
-        All candidates, overlapping or not, instead of the few that are sure and apart.
     """
     from ..report.video_page import plot_video
 
@@ -219,4 +198,3 @@ def plot(
     say(str(path))
     for line in notes:
         note(line)
-    return 0

@@ -1,4 +1,4 @@
-"""`thas image eval` and `thas image demo`."""
+"""`thas image eval`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from .console import note, out, print_json, progress, say, warn
 from .image_output import account_for, against_centred, image_changes, score_table, untrained
 from .options import (
     DATASET,
-    SEED,
     SET,
     SUBSET,
     Boxing,
@@ -117,43 +116,3 @@ def image_eval(
         "image could not be localized and counts as missed",
         "images could not be localized and count as missed",
     )
-
-
-def image_demo(
-    *,
-    seed: Annotated[int, also(SEED, "Of the images and both networks.")] = 0,
-    images: int = 300,
-    data: DataRoot = DataRoot(),
-    runs: ImageRuns = ImageRuns(),
-    printed: Printed = Printed(),
-) -> None:
-    """See it work on generated images, in less than three minutes.
-
-    Draws creatures with a telling head and a plain body, trains the same small network without and with hiding on their
-    labels alone, scores both and draws what each looked at.
-
-    For example:
-
-        thas image demo
-
-    Parameters
-    ----------
-    images
-        To train on, a class.
-    """
-    from ..image_has.demo import run_demo
-
-    result = run_demo(
-        data_root=data.data_root,
-        runs=runs.runs,
-        seed=seed,
-        images=images,
-        stage=progress,
-    )
-    if printed.json:
-        print_json(result.to_json())
-        return
-    out.print(score_table({arm: evaluation.scores for arm, evaluation in result.evaluations.items()}))
-    say(f"pictures: {result.sheet}")
-    found = result.sheet.parent
-    note(f"{result.seconds:.0f} s; next: thas image localize {data.data_root}/image-demo/val --run {found}")

@@ -54,7 +54,7 @@ def import_features(
     arrays: Arrays = Arrays(),
     data: DataRoot = DataRoot(),
     printed: Printed = Printed(),
-) -> int:
+) -> None:
     """Turn features made elsewhere into a feature cache: .npy, .npz, .pt, .pkl, .h5, .mat or .csv, (T, D) a video.
 
     Known are a file a video, folders rgb/ and flow/ of the same names, video_features' _rgb, _flow, _fps and
@@ -117,6 +117,6 @@ def import_features(
             videos=known,
             progress=advance,
         )
-    return report_features(
+    report_features(
         result, target, "imported", json=printed.json, next="mend or remove these, and run the same command again"
     )

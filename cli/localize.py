@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,13 +12,12 @@ from ..core.errors import PartialFailure, ThasError, UsageError, listing, plural
 from ..core.spread import Spread
 from .console import note, print_json, print_json_line, progress, say, warn
 from .eval_output import say_told
-from .options import DEVICE, OUT, SET, WEIGHTS, Members, Printed, Runs, Set, also, named, options
+from .options import DEVICE, OUT, SET, Checkpoint, Members, Printed, Runs, Set, Weights, also, options
 from .typed_settings import parse_localizing
 
 if TYPE_CHECKING:
-    from ..temporal_has.localizer import Localizer
     from ..temporal_has.settings import LocalizeSettings
-    from ..temporal_has.video_results import VideoResult
+    from ..temporal_has.video_results import FileLocalizer, VideoResult
 
 _MOVING = {".gif", ".avif"}  # images that may be videos
 
@@ -35,21 +33,18 @@ class Localizing:
     """With --watch: localize what is there, then stop."""
     out_: Annotated[
         Path | None,
-        named("--out"),
         also(
             OUT,
             "By default `detections` for video files, the run's folder for a data set, and `with-...` in the first "
             "run's folder if there are several.",
+            name="--out",
         ),
     ] = None
     labels: Literal["known", "predicted"] | None = None
     """Whether a video's true labels are given (known, as in the paper) or predicted."""
     set_: Annotated[Set, also(SET, "Of localizing, as localize.threshold=0.3,0.5.")] = None
-    weights: Annotated[str | None, also(WEIGHTS, "The backbone's, if they no longer lie where the run found them.")] = (
-        None
-    )
-    checkpoint: Literal["best", "last"] = "best"
-    """The best epoch's network, if the run held out videos to choose it by, or the last one's."""
+    weights: Weights = None
+    checkpoint: Checkpoint = "best"
     device: Annotated[str, Parameter(help=DEVICE)] = "auto"
     pictures: Annotated[bool | None, Parameter(negative="--no-pictures")] = None
     """Draw a picture of each result: by default of files, not of a data set's videos."""
@@ -81,7 +76,7 @@ def localize(
     live: Streaming = Streaming(),
     runs: Runs = Runs(),
     printed: Printed = Printed(),
-) -> int:
+) -> None:
     """Find when actions happen: a run (or several, averaged) and videos (or a data set) in, intervals out.
 
     Of each video file it writes detections/VIDEO.json (ActivityNet's form), .csv, .png, a timeline, and .html, a page.
@@ -132,66 +127,60 @@ def localize(
             "--engine and --workers go with a data set", next="thas localize --dataset FOLDER --engine ray"
         )
     spread.check()
-    if inputs or watch or live.stream:
-        if how.labels == "known":
-            raise UsageError(
-                "the labels of mere files are not known",
-                why="--labels known takes them from a data set",
-                next="thas localize --dataset FOLDER --labels known, or leave --labels out",
-            )
-        absent = [name for name in inputs if not Path(name).exists()]
-        if absent and len(absent) == len(inputs):
-            raise UsageError(f"there is no video {absent[0]}", next="check the path", subject=absent[0])
-        if live.stream:
-            from .stream import stream
-
-            opened = _opened(folders, settings, networks, how)
-            return stream(
-                live.stream,
-                opened,
-                folders[0],
-                out=how.out_ or Path("detections"),
-                patience_seconds=live.stream_patience,
-                horizon_seconds=live.stream_horizon,
-                fps=live.stream_fps,
-            )
-        localize_file = _files(folders, settings, networks, how)
-        if watch:
-            return _watch(watch, localize_file, once=how.once, json=printed.json)
-        return _videos([Path(name) for name in inputs], localize_file, json=printed.json)
-    return _dataset(folders, settings, networks, how, of, spread, json=printed.json)
-
-
-def _opened(runs: list[Path], settings: LocalizeSettings, networks: Members, how: Localizing) -> Localizer:
+    if not (inputs or watch or live.stream):
+        _dataset(folders, settings, networks, how, of, spread, json=printed.json)
+        return
+    if how.labels == "known":
+        raise UsageError(
+            "the labels of mere files are not known",
+            why="--labels known takes them from a data set",
+            next="thas localize --dataset FOLDER --labels known, or leave --labels out",
+        )
+    absent = [name for name in inputs if not Path(name).exists()]
+    if absent and len(absent) == len(inputs):
+        raise UsageError(f"there is no video {absent[0]}", next="check the path", subject=absent[0])
     from ..temporal_has.localizer import Localizer
 
-    return Localizer.from_run(
-        *runs,
+    localizer = Localizer.from_run(
+        *folders,
         settings=settings,
         checkpoint=how.checkpoint,
         map_members=networks.map_members or (),
         weights=how.weights,
         device=how.device,
     )
+    out = how.out_ or Path("detections")
+    if live.stream:
+        from .stream import stream
 
-
-def _files(
-    runs: list[Path], settings: LocalizeSettings, networks: Members, how: Localizing
-) -> Callable[..., VideoResult]:
+        stream(
+            live.stream,
+            localizer,
+            folders[0],
+            out=out,
+            patience_seconds=live.stream_patience,
+            horizon_seconds=live.stream_horizon,
+            fps=live.stream_fps,
+        )
+        return
     from ..report.video_page import write_video_page
     from ..temporal_has.video_results import FileLocalizer
 
-    return FileLocalizer(
-        _opened(runs, settings, networks, how),
-        runs=runs,
-        out=how.out_ or Path("detections"),
+    localize_file = FileLocalizer(
+        localizer,
+        runs=folders,
+        out=out,
         pictures=how.pictures is not False,
         checkpoint=how.checkpoint,
         page=write_video_page,
     )
+    if watch:
+        _watch(watch, localize_file, once=how.once, json=printed.json)
+    else:
+        _videos([Path(name) for name in inputs], localize_file, json=printed.json)
 
 
-def _videos(paths: list[Path], localize_file: Callable[..., VideoResult], *, json: bool) -> int:
+def _videos(paths: list[Path], localize_file: FileLocalizer, *, json: bool) -> None:
     from ..features.frame_folder import is_frame_folder
 
     folder = next((path for path in paths if path.is_dir() and not is_frame_folder(path)), None)
@@ -210,17 +199,15 @@ def _videos(paths: list[Path], localize_file: Callable[..., VideoResult], *, jso
     if json:
         print_json({"videos": [result.to_json() for result in results], "failed": failed})
     _refuse(failed, len(results))
-    return 0
 
 
-def _watch(folder: Path, localize_file: Callable[..., VideoResult], *, once: bool, json: bool) -> int:
+def _watch(folder: Path, localize_file: FileLocalizer, *, once: bool, json: bool) -> None:
     from ..temporal_has.watch import watch
 
-    results: Iterator[VideoResult] = watch(folder, localize_file, once=once)
     failed: dict[str, str] = {}
     count = 0
     note(f"watching {folder}" + ("" if once else "; Ctrl-C ends it, and the same command goes on"))
-    for result in results:
+    for result in watch(folder, localize_file, once=once):
         count += 1
         if result.failed:
             failed[str(result.path)] = result.failed
@@ -229,7 +216,6 @@ def _watch(folder: Path, localize_file: Callable[..., VideoResult], *, once: boo
         else:
             _show(result)
     _refuse(failed, count)
-    return 0
 
 
 def _show(result: VideoResult) -> None:
@@ -251,7 +237,7 @@ def _dataset(
     spread: Spread,
     *,
     json: bool,
-) -> int:
+) -> None:
     from ..temporal_has.results import write_result
     from ..temporal_has.runs import localize_dataset, result_folder
 
@@ -288,7 +274,6 @@ def _dataset(
             note(f"next: thas eval {written[0]} --dataset {dataset}{subset}   (scores the mean)")
     say_told(result.told)
     _refuse(failed, len(failed) + len(result.sequences))
-    return 0
 
 
 def _refuse(failed: dict[str, str], count: int) -> None:

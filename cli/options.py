@@ -7,7 +7,7 @@ that is said there.
 # No annotations of the future here: those of fields must be types where another module's class inherits them.
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, dataclass_transform
 
 from cyclopts import Parameter
 
@@ -24,6 +24,7 @@ DATASET = "A data set's name (`thas list datasets`) or its folder."
 DEVICE = "cpu, cuda, cuda:1 or auto."
 FRAME_STEP = "Frames of the video from one of these to the next."
 EPOCHS = "Passes over what is learned from."
+NEWEST = "The run's folder; the newest by default."
 OUT = "Where the result is written."
 PRESET = "Settings by name (`thas list presets`) or file, the last on top."
 SEED = "Of all random draws."
@@ -41,18 +42,33 @@ def options(group: type[Group]) -> type[Group]:
     return Parameter(name="*")(dataclass(frozen=True, kw_only=True)(group))
 
 
-def named(name: str) -> Parameter:
-    """An option whose name is none that a variable can have."""
-    return Parameter(name=name)
+def also(first: str, more: str, *, name: str | None = None) -> Parameter:
+    """Help that begins as it does in other commands, and goes on with what is so in this one alone.
+
+    Args:
+        first: The first sentence, one of the above.
+        more: The rest.
+        name: Of the option, where it is none that a variable can have.
+    """
+    help = f"{first} {more}"
+    return Parameter(help=help) if name is None else Parameter(name=name, help=help)
 
 
-def also(first: str, more: str) -> Parameter:
-    """Help that begins as it does in other commands, and goes on with what is so in this one alone."""
-    return Parameter(help=f"{first} {more}")
-
-
+Dataset = Annotated[str | None, Parameter(help=DATASET)]
 Set = Annotated[list[str] | None, Parameter(name="--set", help=SET)]
-All = Annotated[bool, Parameter(name="--all")]
+Run = Annotated[Path | None, Parameter(help=NEWEST)]
+Source = Annotated[
+    Path | None, Parameter(help="A run's folder, or a file of detections or annotations; the newest run by default.")
+]
+All = Annotated[
+    bool,
+    Parameter(name="--all", help="All candidates, overlapping or not, instead of the few that are sure and apart."),
+]
+Weights = Annotated[str | None, also(WEIGHTS, "The backbone's, if they no longer lie where the run found them.")]
+Checkpoint = Annotated[
+    Literal["best", "last"],
+    Parameter(help="The best epoch's network, if the run held out videos to choose it by, or the last one's."),
+]
 Tracker = Annotated[list[str] | None, Parameter(help=TRACKER)]
 
 

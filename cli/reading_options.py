@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
+from cyclopts import Parameter
+
 from ..annotators.events import ReadingOptions
 from ..core.errors import DataError, UsageError, suggestion
 from ..core.tables import is_table, number, seconds, table_rows
 from ..eval.annotations import Annotations
 from ..eval.parsing import HEADINGS
-from .options import named, options
+from .options import options
 
 _COLUMNS = ("video", "label", "start", "end", "time", "ranges")
 
@@ -84,7 +86,7 @@ def _number(option: str, text: str, *, above: float) -> float:
 class Said:
     """What the source does not say itself."""
 
-    from_: Annotated[str | None, named("--from")] = None
+    from_: Annotated[str | None, Parameter(name="--from")] = None
     """The form of the source, where its content does not tell."""
     fps: float | None = None
     """Frames a second: of annotations that count frames; and of the videos, for CVAT, Label Studio (24 unless given, as

@@ -7,15 +7,14 @@ from typing import Annotated
 
 from ..core.errors import UsageError
 from .console import note, print_json, progress, say
-from .options import DATASET, DEVICE, DataRoot, Printed, Runs, also, named, options
+from .options import DATASET, DEVICE, OUT, DataRoot, Printed, Run, Runs, also, options
 
 
 @options
 class Page:
     """What the page shows."""
 
-    out_: Annotated[Path | None, named("--out")] = None
-    """Where the result is written. By default report.html in the first run's folder."""
+    out_: Annotated[Path | None, also(OUT, "By default report.html in the first run's folder.", name="--out")] = None
     title: str = ""
     """The page's title; the data set's name by default."""
     dataset: Annotated[
@@ -30,7 +29,7 @@ class Page:
 
 
 def report(
-    run: Path | None = None,
+    run: Run = None,
     run_b: Path | None = None,
     /,
     *,
@@ -38,7 +37,7 @@ def report(
     runs: Runs = Runs(),
     data: DataRoot = DataRoot(),
     printed: Printed = Printed(),
-) -> int:
+) -> None:
     """Write a run as one HTML page: what was found, how far to trust it, scores, errors, a timeline of each video.
 
     The page needs no network and no server. A click on a timeline goes there in the video, where its file is at hand.
@@ -53,8 +52,6 @@ def report(
 
     Parameters
     ----------
-    run
-        The run's folder; the newest by default.
     run_b
         Another run of the same videos, shown on the same axes.
     """
@@ -92,4 +89,3 @@ def report(
     else:
         say(str(path))
         note("open it in a browser; links to videos hold as long as both stay where they are")
-    return 0

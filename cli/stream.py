@@ -25,7 +25,7 @@ def stream(
     patience_seconds: float,
     horizon_seconds: float,
     fps: float | None,
-) -> int:
+) -> None:
     """Print what is found in a source until it ends or Ctrl-C; then write all that was found."""
     name = re.sub(r"[^\w.-]+", "-", Path(source).stem or "stream").strip("-.") or "stream"
     live = Live(localizer, video=name, horizon_seconds=horizon_seconds, usual=usual_scores(run))
@@ -60,7 +60,6 @@ def stream(
             "written": written,
         }
     )
-    return 0
 
 
 def _rounded(sure: object) -> dict[str, float]:

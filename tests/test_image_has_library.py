@@ -16,13 +16,20 @@ from thas.cli import run
 from thas.core.errors import CheckpointError, UsageError
 from thas.image_has import activation_map
 from thas.image_has.cam_layers import find_cam_layers
-from thas.image_has.imagenet import chosen_classes, imagenet_classes, spelt_as, wordnet_ids
 from thas.image_has.library import build_library_network, load_library_weights
 from thas.image_has.loading import squashed
 from thas.image_has.localizer import Localizer
 from thas.image_has.network import OwnNetwork
 from thas.image_has.settings import ImageSettings, NetworkSettings
-from thas.image_has.untrained import library_settings, open_library_network, untrained_localizer
+from thas.image_has.untrained import (
+    chosen_classes,
+    imagenet_classes,
+    library_settings,
+    open_library_network,
+    spelt_as,
+    untrained_localizer,
+    wordnet_ids,
+)
 from thas.image_has.views import refined, shrunk_to
 from thas.image_has.weights import load_weights, save_weights, start_from
 

@@ -1,16 +1,18 @@
-"""`thas train` and `thas list datasets`."""
+"""`thas train` and `thas image train`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from ..core.data_options import VideoOptions
+from ..core.data_options import DataOptions, VideoOptions
 from ..core.errors import PartialFailure, UsageError, listing, plural
 from .console import note, print_json, say, warn
 from .eval_output import say_told
-from .options import PRESET, Going, Printed, Runs, TrainingSettings, also, options
+from .image_output import account_for
+from .options import DATASET, PRESET, Dataset, Going, ImageRuns, Printed, Runs, TrainingSettings, also, options
 from .typed_settings import chosen_settings
 
 
@@ -38,13 +40,13 @@ class TemporalTraining(TrainingSettings):
 
 def train(
     *,
-    dataset: str | None = None,
+    dataset: Dataset = None,
     training: TemporalTraining = TemporalTraining(),
     data: Annotated[VideoOptions, Parameter(name="*")] = VideoOptions(),
     runs: Runs = Runs(),
     going: Going = Going(),
     printed: Printed = Printed(),
-) -> int:
+) -> None:
     """Train a temporal network from video-level labels, with hiding, and localize the test videos.
 
     The default network is the attention head; the loss, the normalisation, the sizes in snippets and whether to hide
@@ -57,11 +59,6 @@ def train(
         thas train --dataset my_videos --hide-probability 0.5 --seed 1
 
         thas train --dataset my_videos --set localize.threshold=0.3,0.5,0.7 hide.segments=10
-
-    Parameters
-    ----------
-    dataset
-        A data set's name (`thas list datasets`) or its folder.
     """
     from ..datasets.data_preset import dataset_presets
     from ..temporal_has.settings import Settings
@@ -79,7 +76,7 @@ def train(
     )
     if training.print_config:
         print(settings.to_toml(origins), end="")
-        return 0
+        return
     if dataset is None:
         raise UsageError(
             "--dataset is missing", why="training needs videos", next="thas train --dataset NAME-OR-FOLDER"
@@ -118,29 +115,95 @@ def train(
             why="the run was made without them",
             next=f"thas extract-features --dataset {dataset}",
         )
-    return 0
 
 
-def list_datasets(*, printed: Printed = Printed()) -> None:
-    """The data sets that --dataset knows by name.
+@options
+class ImageTraining(TrainingSettings):
+    """What is learned from, and how."""
+
+    preset: Annotated[
+        list[str] | None, also(PRESET, "ilsvrc (the defaults), googlenet, images-128, image-demo, finetune.")
+    ] = None
+    network: str | None = None
+    """alexnet, googlenet, vgg16, resnet50, resnet18 or small; timm:NAME or torchvision:NAME; or one of your own
+    (docs/plugins.md)."""
+    hide_size: list[int] | None = None
+    """Side of a cell in pixels; of several each image draws one, 0 hides nothing."""
+
+
+def image_train(
+    dataset: Annotated[
+        str | None,
+        also(
+            DATASET,
+            "`ilsvrc`, which lies in `<data-root>/ilsvrc`, or a folder with train/CLASS/IMAGE and val/CLASS/IMAGE.",
+        ),
+    ] = None,
+    *,
+    training: ImageTraining = ImageTraining(),
+    data: Annotated[DataOptions, Parameter(name="*")] = DataOptions(),
+    runs: ImageRuns = ImageRuns(),
+    going: Going = Going(),
+    printed: Printed = Printed(),
+) -> None:
+    """Train a network from image labels, with hiding.
+
+    The defaults are the paper's AlexNet-GAP on ILSVRC with cells of mixed sizes. Boxes are never read in training. For
+    several GPUs or nodes start it with torchrun (needs Lightning Fabric).
 
     For example:
 
-        thas list datasets
-    """
-    from ..core.plugins import names, origin
-    from ..core.presets import read_preset
-    from ..datasets.data_preset import dataset_presets
+        thas image train --dataset ilsvrc
 
-    presets = {name: dict(read_preset(name).tables["data"]) for name in dataset_presets()}
-    brought = {name: str(origin("datasets", name)) for name in names("datasets")}
-    if printed.json:
-        presets |= {name: {"from": whose} for name, whose in brought.items()}
-        print_json(presets)
+        thas image train --dataset my_photos --preset images-128 --network resnet18 --hide-size 0 8 16
+
+        thas image train --dataset my_photos --preset finetune-has --network timm:tf_efficientnet_lite0
+            --set network.weights=efficientnet_lite0
+
+        torchrun --nproc-per-node 8 -m thas image train --dataset ilsvrc --set train.precision=bf16
+    """
+    from ..image_has.datasets import NAMES
+    from ..image_has.settings import ImageSettings
+
+    settings, origins = chosen_settings(
+        ImageSettings,
+        training,
+        data_preset=dataset if dataset in NAMES else None,
+        options={
+            "network.name": training.network,
+            "hide.size": training.hide_size,
+        },
+    )
+    if training.print_config:
+        print(settings.to_toml(origins), end="")
         return
-    for name, data in presets.items():
-        say(f"{name}: learns from {data['train_subset']}, scored on {data['test_subset']}")
-        say(f"    {str(data['note']).format(folder='data/' + name)}")
-    for name, whose in brought.items():
-        say(f"{name}: {whose}")
-    say("or a folder with videos/ and labels.csv (video,label,subset)")
+    if dataset is None:
+        raise UsageError("no data set is named", next="thas image train --dataset FOLDER, or --dataset ilsvrc")
+    from ..core.resume import Begin
+    from ..image_has.session import train_run
+    from .training_bar import TrainingBar
+
+    sized = any(key.startswith("input.") for key in origins)
+    new = not (training.config or going.resume or going.run)
+    if training.preset in (None, ["ilsvrc"]) and new and not sized and Path(dataset).name not in NAMES:
+        note("these are ILSVRC's settings, large images and 55 epochs; for small images there is --preset images-128")
+
+    with TrainingBar(f"training on {dataset}", trackers=training.tracker or ()) as bar:
+        result = train_run(
+            dataset,
+            settings=settings,
+            origins=origins,
+            options=data,
+            begin=Begin(runs.runs, going.run or going.resume),
+            on_event=bar,
+        )
+    if printed.json:
+        print_json(result.to_json())
+    else:
+        say(result.summary())
+        note(f"next: thas image eval {result.run}")
+    account_for(
+        list(result.failed),
+        "training image could not be read and was left out",
+        "training images could not be read and were left out",
+    )
