@@ -56,8 +56,8 @@ FORMS: dict[str, Form] = {
     "breakfast": Form("Breakfast", "frame_labels", "read_breakfast"),
     "50salads": Form("50 Salads", "frame_labels", "read_salads"),
     "jigsaws": Form("JIGSAWS", "frame_labels", "read_jigsaws"),
-    "soccernet": Form("SoccerNet, action spotting", "spotting", "read_soccernet"),
-    "spot": Form("events at frames, as of figure skating", "spotting", "read_spot"),
+    "soccernet": Form("SoccerNet, action spotting", "data_sets", "read_soccernet"),
+    "spot": Form("events at frames, as of figure skating", "data_sets", "read_spot"),
 }
 
 
@@ -103,14 +103,14 @@ def _json_form(path: Path, head: str) -> str | None:
     if '"results"' in head[:4096] or '"database"' in head[:4096]:
         return None  # ActivityNet's forms, which have readers of their own
     content = json_of(path)
-    from . import boris_project, data_sets, label_studio, spotting, via
+    from . import boris_project, data_sets, label_studio, via
 
     kinds = {
         "boris-project": boris_project.is_project,
         "label-studio": label_studio.is_tasks,
         "via": via.is_via,
-        "soccernet": spotting.is_soccernet,
-        "spot": spotting.is_spot,
+        "soccernet": data_sets.is_soccernet,
+        "spot": data_sets.is_spot,
         "multithumos": data_sets.is_multithumos,
     }
     if via.is_old_via(content):

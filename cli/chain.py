@@ -108,7 +108,7 @@ def run(
 def _look_through(plan: Plan) -> int:
     """Tell what `thas data check` finds; how many things must be mended."""
     from ..datasets.check import check_dataset
-    from ..features.estimate import duration
+    from ..features.extraction_job import duration
 
     with progress("looking at videos", total=len(plan.dataset.videos), unit="videos") as advance:
         report = check_dataset(plan.dataset, progress=advance)

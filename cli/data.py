@@ -41,7 +41,7 @@ def data_check(
     from rich.markup import escape
     from rich.table import Table
 
-    from ..features.estimate import duration
+    from ..features.extraction_job import duration
     from ..temporal_has.results import clock
 
     say(

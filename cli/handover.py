@@ -12,7 +12,7 @@ from .console import note, out, print_json, print_wide, progress, say
 from .options import DATASET, OUT, All, DataRoot, Printed, Run, Runs, Source, also, options
 
 if TYPE_CHECKING:
-    from ..report.time_budget import TimeSpent
+    from ..report.time_table import TimeSpent
 
 
 def summary(
@@ -39,8 +39,7 @@ def summary(
         thas summary annotations.json
     """
     from ..report.sources import read_moments
-    from ..report.time_budget import by_label, time_budget
-    from ..report.time_table import write_time_table
+    from ..report.time_table import by_label, time_budget, write_time_table
 
     moments = read_moments(source or find_run(None, root=runs.runs), everything=all_)
     rows = time_budget(moments.actions, videos=moments.videos, seconds=moments.seconds)

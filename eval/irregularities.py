@@ -1,4 +1,7 @@
-"""Counts of what is allowed in detections and ground truth, but a reader of the score should know."""
+"""What is allowed in detections and ground truth, but a reader of the score should know.
+
+Odd rows are counted; names that do not meet are told before a score of 0 has to be explained.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.errors import DataError, counted, listing
+from ..core.near_names import label_sentence, near_names, told
 from ..core.segments import Segments
+from .annotations import Annotations
 
 if TYPE_CHECKING:
     from .annotations import Annotations
     from .prepared import Prepared
+
 
 NO_LENGTH = "ground truths of no length"
 REPEATED = "repeated ground truths"
@@ -71,3 +78,35 @@ def clean(truth: Segments) -> tuple[Segments, dict[str, int]]:
     double = ~short & repeated(truth, label, video)
     counts = {f"{NO_LENGTH}, dropped": int(short.sum()), f"{REPEATED}, dropped": int(double.sum())}
     return truth[~(short | double)], counts
+
+
+def mismatches(detections: Segments, truth: Annotations) -> list[str]:
+    """Where the names of detections and ground truth do not meet, a sentence each.
+
+    Raises:
+        DataError: Not one detection lies in a video of the ground truth.
+    """
+    if not len(detections) or not truth.videos:
+        return []
+    sentences: list[str] = []
+    known, found = set(truth.videos), set(detections.video)
+    near = told(near_names(sorted(found - known), known))
+    if not found & known:
+        raise DataError(
+            "no detection lies in a video of the ground truth",
+            why=f"detections are of {listing(sorted(found), 3)}; the ground truth has {listing(truth.videos, 3)}{near}",
+            next="call the videos alike in both, or give the annotations that belong to these detections",
+            subject=sorted(found)[0],
+        )
+    if near:
+        what = "of the detections is not in the ground truth"
+        several = "of the detections are not in the ground truth"
+        sentences.append(counted(sorted(found - known), f"video {what}", f"videos {several}") + near)
+    labels, detected = set(truth.segments.label), set(detections.label)
+    lost = sorted(labels - detected)
+    like = label_sentence(lost, sorted(detected - labels))
+    if like:
+        what = "of the ground truth is never detected"
+        several = "of the ground truth are never detected"
+        sentences.append(counted(lost, f"label {what}", f"labels {several}") + like)
+    return sentences

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .matroska import segment_end
+from .whole_files import segment_end
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -12,13 +12,12 @@ import numpy as np
 from .containers import MATROSKA, RESTARTING, TOLERATED_SECONDS, is_bare, missing_seconds, must_be_decoded
 from .frame_table import FrameTable, UnreadableVideo
 from .listening import listening
-from .matroska import spoilt_parts
 from .opening import opened
 from .picture_counts import uncounted_gaps
 from .stamps import FrameTimes, times_of_rate, times_of_stamps
 from .thorough import Event, account_of
-from .transport_stream import transport_stream_breaks
 from .verdict import Verdict, judge
+from .whole_files import spoilt_parts, transport_stream_breaks
 
 if TYPE_CHECKING:
     from av.container import InputContainer

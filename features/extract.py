@@ -15,8 +15,7 @@ from ..core.weight_catalogue import is_non_commercial
 from .cache import FeatureCache
 from .cache_writer import file_name
 from .decode import require_decoder
-from .estimate import Estimate, estimate_job
-from .extraction_job import Job
+from .extraction_job import Estimate, Job, estimate_job
 from .extraction_run import ExtractionRun
 from .extraction_settings import BackboneWeights, ExtractionResult, ExtractionSettings, Machines, write_failures
 from .recipe import difference

@@ -17,8 +17,7 @@ from ..core.errors import ThasError
 from ..core.messages import Forwarded, logger
 from ..core.temporary_names import process_tag, remove_unfinished
 from .dispatch import News
-from .estimate import Estimate, estimate_job
-from .extraction_job import Job
+from .extraction_job import Estimate, Job, estimate_job
 from .extraction_run import ExtractionRun
 
 if TYPE_CHECKING:

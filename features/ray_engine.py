@@ -21,8 +21,7 @@ from ..core.temporary_names import remove_unfinished_of, unfinished_path
 from .cache import FeatureCache
 from .cache_writer import file_name
 from .dispatch import Account, Desk
-from .estimate import Estimate
-from .extraction_job import Job
+from .extraction_job import Estimate, Job
 from .ray_actor import Actor, Terms
 
 # Cores that work best as one group: the network's lanes on a processor are four at most.

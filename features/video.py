@@ -20,11 +20,10 @@ from .decoded_table import table_by_decoding
 from .frame_folder import scan_folder
 from .frame_table import FrameTable, OtherFrames, UnreadableVideo
 from .listening import Heard, listening
-from .matroska import spoilt_parts
 from .opening import opened
 from .picture_counts import picture_counts, uncounted_gaps
 from .stamps import times_of_stamps
-from .transport_stream import transport_stream_damage
+from .whole_files import spoilt_parts, transport_stream_damage
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -15,7 +15,7 @@ from ..eval.report import verdict
 from ..temporal_has.results import clock
 from .content import RunContent
 from .html import Markup, card, element, percent, table
-from .time_budget import by_label, time_budget
+from .time_table import by_label, time_budget
 from .video_data import Judged
 
 

@@ -21,8 +21,7 @@ from ..core.segments import Segments
 from ..core.tables import csv_text
 from ..core.temporary_names import replacing
 from ..datasets.dataset import Dataset
-from ..eval.labels_told import LabelsTold
-from ..eval.reliability import Reliability
+from ..eval.labels_told import LabelsTold, Reliability
 from .activation import ClassActivationSequence
 from .calibration import Calibration
 from .localize import ThresholdRule

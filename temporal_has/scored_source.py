@@ -147,7 +147,7 @@ def open_source(
 def _fitting(given: Annotations | None, own: Annotations, detections: Segments, subset: str | None) -> Annotations:
     """The annotations to score against: those given, of the subset that the detections lie in, or the run's own."""
     from ..eval.assessment import choose_subset
-    from ..eval.mismatches import mismatches
+    from ..eval.irregularities import mismatches
 
     for sentence in (given or own).notes:
         logger.info(sentence)
@@ -161,7 +161,7 @@ def _fitting(given: Annotations | None, own: Annotations, detections: Segments, 
 
 
 def _tell_mismatches(detections: Segments, truth: Annotations) -> None:
-    from ..eval.mismatches import mismatches
+    from ..eval.irregularities import mismatches
 
     for sentence in mismatches(detections, truth):
         logger.warning(sentence)

@@ -17,8 +17,7 @@ from ..core.train_result import TrainResult
 from ..datasets.data_preset import dataset_presets
 from ..datasets.dataset import Dataset
 from ..datasets.opening import kept_name, open_dataset, present_videos
-from ..eval.labels_told import LabelsTold
-from ..eval.reliability import Reliability
+from ..eval.labels_told import LabelsTold, Reliability
 from ..features.backbone_settings import BackboneRunSettings
 from ..features.cache import FeatureCache
 from ..features.train_backbone import BackboneResult, train_backbone

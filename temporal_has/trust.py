@@ -16,7 +16,7 @@ from ..core.errors import plural
 from ..core.segments import Segments
 from ..eval.assessment import assess
 from ..eval.baselines import baselines
-from ..eval.reliability import Reliability, reliability
+from ..eval.labels_told import Reliability, reliability
 from .activation import ClassActivationSequence
 from .calibration import Calibration
 from .settings import EvalSettings

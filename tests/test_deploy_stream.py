@@ -17,9 +17,8 @@ from thas.cli import run as command
 from thas.core.errors import UsageError, VideoError
 from thas.core.segments import Segments
 from thas.deploy.live import Live, lookahead
-from thas.deploy.live_clips import LiveClips
 from thas.deploy.sources import GrowingFile, Shown, frames_of, open_stream
-from thas.deploy.streaming import usual_scores
+from thas.deploy.streaming import LiveClips, usual_scores
 from thas.features.clips import plan_clips
 from thas.features.extraction_settings import Clipping
 from thas.features.flow import FlowPreprocessing

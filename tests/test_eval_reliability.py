@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from thas.eval.reliability import Reliability, reliability
+from thas.eval.labels_told import Reliability, reliability
 
 
 def test_bins_by_hand():

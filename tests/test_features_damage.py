@@ -21,8 +21,8 @@ from thas.features.cache_tools import verify_cache
 from thas.features.extraction_job import refuse_damaged
 from thas.features.pool import Closed, Decoding, Opened
 from thas.features.preprocessing import square
-from thas.features.transport_stream import transport_stream_damage
 from thas.features.video import UnreadableVideo, scan_video
+from thas.features.whole_files import transport_stream_damage
 from thas.features.worker import Decode, Finished, Scan
 
 from .video_files import write_video

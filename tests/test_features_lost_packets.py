@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from thas.features.decode import decode_frames
 from thas.features.extraction_job import refuse_damaged
 from thas.features.frame_table import OtherFrames, UnreadableVideo
-from thas.features.matroska import spoilt_parts
 from thas.features.other_decoders import open_decord
 from thas.features.picture_counts import MpegCounts
 from thas.features.video import scan_video
+from thas.features.whole_files import spoilt_parts
 
 from .video_files import FRAMES_OPTIONS, number_of, write_video
 

@@ -15,8 +15,7 @@ from thas.cli import run as command
 from thas.core.errors import UsageError
 from thas.core.segments import Segments
 from thas.eval import Annotations
-from thas.report.time_budget import by_label, time_budget, union_seconds
-from thas.report.time_table import write_time_table
+from thas.report.time_table import by_label, time_budget, union_seconds, write_time_table
 
 # v, 10 s:  Run 1 to 3 and 2 to 4 (overlapping), Dive 8 to 9;  w, 20 s: nothing of Dive, Run 5 to 10
 ACTIONS = Segments(["v", "v", "v", "w"], ["Run", "Run", "Dive", "Run"], [1, 2, 8, 5], [3, 4, 9, 10])
