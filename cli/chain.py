@@ -30,6 +30,7 @@ class _Stop(Exception):
 
 def run(
     folder: Annotated[str, Parameter(help=DATASET)],
+    table: Path | None = None,
     /,
     *,
     weights: Annotated[str | None, also(WEIGHTS, "The backbone's; the best at hand by default.")] = None,
@@ -51,10 +52,14 @@ def run(
 
         thas run my_videos --plan        # what it would do, and how long it would take
 
+        thas run my_videos table.xlsx    # a table of labels that lies elsewhere or is called otherwise
+
         thas run my_videos --train-backbone
 
     Parameters
     ----------
+    table
+        The table of labels, where it lies elsewhere or is called otherwise: it is copied into the folder first.
     train_backbone
         Train a small backbone from your labels instead, where no published weights are of any use.
     plan
@@ -62,9 +67,11 @@ def run(
     """
     from ..report.video_page import write_folder_page
     from ..temporal_has.chain import finish
-    from ..temporal_has.chain_plan import make_plan, with_backbone
+    from ..temporal_has.chain_plan import bring_table, make_plan, with_backbone
 
     options = parse_set(set_)
+    if table is not None and Path(folder).is_dir() and (copied := bring_table(Path(folder), table)):
+        note(f"{table} is copied to {copied}, where every command looks for it")
     planned = make_plan(folder, weights=weights, train_backbone=train_backbone)
     mend = _look_through(planned)
     for line in planned.lines():

@@ -166,14 +166,20 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in {".csv", ".tsv"} or is_spreadsheet(path)
 
 
+def tables_in(folder: Path) -> list[Path]:
+    """The files of a folder that are tables by their names, in small letters or capitals."""
+    kinds = {".csv", *SUFFIXES, *OTHER_SUFFIXES}
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in inside if path.suffix.lower() in kinds and path.is_file()]
+
+
 def find_table(folder: Path, name: str) -> Path | None:
-    """The table of a name in a folder, `labels.csv` or `labels.xlsx` for instance; None if there is none.
+    """The table of a name in a folder, `labels.csv` or `Labels.xlsx` for instance; None if there is none.
 
     Raises:
         DataError: There are several, or it is of a kind that is not read.
     """
-    kinds = sorted({".csv", *SUFFIXES, *OTHER_SUFFIXES})
-    found = [path for kind in kinds if (path := folder / f"{name}{kind}").is_file()]
+    found = [path for path in tables_in(folder) if path.stem.lower() == name]
     if len(found) > 1:
         raise DataError(
             f"{folder} has {listing([path.name for path in found])}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import cast
 
 from ..core.errors import DataError, Failure, UsageError, listing, suggestion
 from ..core.plugins import is_reader, not_a, read_by_plugin
-from ..core.tables import find_table
+from ..core.tables import find_table, tables_in
 from .data_preset import DataPreset, data_preset, dataset_presets
 from .dataset import Dataset
 from .labels import (
@@ -74,10 +75,12 @@ def open_dataset(
     elif annotated is not None and not preset.labels:
         labels, subsets = labels_of_annotations(annotated, preset)
     else:
+        other = next((path for path in tables_in(folder) if not path.name.startswith(("~", ".", "intervals."))), None)
         raise DataError(
             f"data set {name_or_folder} has no labels",
             why=f"{folder} has neither {table.name} nor annotations" if not preset.labels else f"there is no {table}",
-            next=note or f"write {folder}/labels.csv with the columns video,label,subset",
+            next=note
+            or (_renamed(other) if other else f"write {folder}/labels.csv with the columns video,label,subset"),
             subject=str(folder),
         )
     found = {label for known in labels.values() for label in known}
@@ -105,6 +108,11 @@ def open_dataset(
         remarks=tuple(remarks),
         expected=preset.expected,
     )
+
+
+def _renamed(table: Path) -> str:
+    move = f"mv {shlex.quote(str(table))} {shlex.quote(str(table.with_name('labels' + table.suffix)))}"
+    return f"if {table.name} is the table of labels: {move}"
 
 
 def _opened_by_plugin(name: str, data_root: str | Path, typed: tuple[str | None, str | None]) -> Dataset:

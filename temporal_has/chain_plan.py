@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.errors import CheckpointError, DataError, Failure, plural
+from ..core.files import write_atomically
+from ..core.tables import find_table
 from ..core.weight_catalogue import CATALOGUE, WITHOUT_THEM
 from ..core.weight_store import stored
 from ..datasets.dataset import Dataset
+from ..datasets.labels import read_labels
 from ..datasets.opening import open_dataset
 from ..features.cache import FeatureCache
 
@@ -84,6 +87,27 @@ def listing_of(classes: Sequence[str]) -> str:
     """
     few = 1 < len(classes) <= 4
     return f"{', '.join(classes[:-1])} and {classes[-1]}" if few else plural(len(classes), "class", "classes")
+
+
+def bring_table(folder: Path, table: Path) -> Path | None:
+    """Copy a table of labels to its videos, where every command looks for it; None where it lies there already.
+
+    Raises:
+        DataError: It cannot be read, or the folder has another table of labels.
+    """
+    read_labels(table)
+    own = find_table(folder, "labels")
+    if own is not None and own.read_bytes() == table.read_bytes():
+        return None
+    if own is not None:
+        raise DataError(
+            f"{folder} has another table of labels, {own.name}",
+            why=f"it differs from {table}",
+            next=f"leave {table} out, or remove {own} first",
+            subject=str(own),
+        )
+    write_atomically(place := folder / f"labels{table.suffix.lower()}", table.read_bytes())
+    return place
 
 
 def make_plan(folder: str | Path, *, weights: str | None = None, train_backbone: bool = False) -> Plan:

@@ -182,17 +182,23 @@ def test_from_video_files_and_a_spreadsheet(place, capsys):
     book = openpyxl.Workbook()
     for row in (["video", "label"], ["a.mp4", "Run"], ["b", "Jump"], ["broken", "Jump"], ["c", "Run"]):
         book.active.append(row)
-    book.save("mine/labels.xlsx")
+    book.save("mine/my labels.xlsx")
     for i, name in enumerate("abc"):
         write_video(place / f"mine/{name}.mp4", frames=40 + 8 * i)
     Path("mine/broken.mp4").write_bytes(b"no video")
     weights = str(save_backbone(place / "small.safetensors"))
     fast = ["--weights", weights, "--set", "network.channels=8", "train.epochs=2"]
-    assert command(["run", "mine", *fast, "--plan"]) == 0
+    assert command(["run", "mine", *fast, "--plan"]) == 1
+    assert "mv 'mine/my labels.xlsx' mine/labels.xlsx" in " ".join(capsys.readouterr().err.split())
+    assert command(["run", "mine", "mine/my labels.xlsx", *fast, "--plan"]) == 0
     assert "make features of 4 videos" in (planned := capsys.readouterr().err)
     assert "about" in planned
     assert not Path("mine/intervals.csv").exists()
-    assert command(["run", "mine", *fast]) == 3
+    Path("other.csv").write_text("video,label\na,Run\n")
+    assert command(["run", "mine", "other.csv", *fast]) == 1
+    assert "another table of labels" in capsys.readouterr().err
+    Path("mine/labels.xlsx").rename("mine/Labels.XLSX")  # as some systems write it
+    assert command(["run", "mine", "mine/my labels.xlsx", *fast]) == 3
     shown = capsys.readouterr()
     assert "1 video gave no intervals: broken" in shown.err
     assert "interval" in shown.out
