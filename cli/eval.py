@@ -134,11 +134,10 @@ def _check(count: int, measure: Measure) -> None:
 def _assessments(sources: list[Source], measure: Measure) -> list[list[Assessment]]:
     """Of each source its scores, one a protocol; a run keeps them."""
     from ..eval.assessment import Beside, assess
-    from ..eval.average_precision import DEFAULT_IOU
     from ..eval.protocols import PROTOCOLS
 
     wanted = sources[0].settings
-    protocol = measure.protocol or (wanted.protocol if wanted else "activitynet")
+    protocol = measure.protocol or wanted.protocol
     draws = _DRAWS if measure.bootstrap else 0
     beside = Beside(ties=measure.ties, baselines=measure.baselines, draws=draws, seed=measure.seed)
     groups = [
@@ -146,7 +145,7 @@ def _assessments(sources: list[Source], measure: Measure) -> list[list[Assessmen
             assess(
                 source.detections,
                 source.truth,
-                iou=measure.iou or list(wanted.iou if wanted else DEFAULT_IOU),
+                iou=measure.iou or list(wanted.iou),
                 protocol=name,
                 known_labels=measure.known_labels,
                 videos=source.videos,

@@ -217,9 +217,9 @@ def _train(data_root: Path, runs: Path, seeds: Sequence[int], *, workers: int, s
 
 def _score(run: Path, iou: Sequence[float]) -> np.ndarray:
     from ..eval.average_precision import evaluate
-    from ..temporal_has.runs import prepare_evaluation
+    from ..temporal_has.scored_source import source_of_run
 
-    scoring = prepare_evaluation(run)
+    scoring = source_of_run(run)
     return evaluate(scoring.detections, scoring.truth, iou=iou).map
 
 

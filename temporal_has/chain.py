@@ -210,9 +210,9 @@ def _assessment(dataset: Dataset, run: Path) -> Assessment | None:
     if dataset.annotations_path is None:
         return None
     from ..eval.assessment import Beside, assess
-    from .runs import prepare_evaluation
+    from .scored_source import source_of_run
 
-    scoring = prepare_evaluation(run)
+    scoring = source_of_run(run)
     if not len(scoring.truth.segments):
         return None
     return assess(

@@ -1,25 +1,20 @@
-"""How a run of videos is scored.
+"""A run of videos put to use on a data set.
 
 Besides what every run holds it has, once localized, sequences.h5 and detections.json, to which evaluation adds
-scores.json.
+scores.json (`scored_source`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..core.data_options import ChosenVideos
-from ..core.errors import DataError, Failure, FeatureError, counted, plural
-from ..core.log import LOG, read_log, stopped_early
+from ..core.errors import DataError, Failure, FeatureError
 from ..core.messages import Progress, silent
-from ..core.narrowing import is_texts
 from ..core.run_settings import RunData, read_settings
-from ..core.runs import find_run, resume_command
-from ..core.segments import Segments
 from ..core.spread import Spread
 from ..datasets.dataset import Dataset
 from ..datasets.opening import open_dataset
@@ -28,12 +23,12 @@ from ..features.cache import FeatureCache
 from .activation import ClassActivationSequence
 from .localizer import Localizer, localize_videos
 from .localizing_jobs import Parts, localize_parts
-from .results import DETECTIONS, LocalizeResult, read_detections, write_result
-from .settings import EvalSettings, LocalizeSettings, Settings
+from .results import LocalizeResult
+from .settings import LocalizeSettings, Settings
 from .trust import doubts, told_by_labels
 
 if TYPE_CHECKING:
-    from ..eval.annotations import Annotations
+    pass
 
 
 def open_data(run: Path, data: RunData) -> Dataset:
@@ -165,71 +160,3 @@ def _told(sequences: Sequence[ClassActivationSequence], opened: Dataset, data: R
     likeliest = {one.video: one.classes[int(one.probabilities.argmax())] for one in sequences}
     own = opened.name == Path(data.dataset).name
     return labels_told(likeliest, opened.labels, learned=opened.videos_of(data.train_subset) if own else ())
-
-
-@dataclass(frozen=True)
-class RunScoring:
-    """What is needed to score a run.
-
-    Attributes:
-        detections: In its test videos.
-        truth: Of its test videos.
-        title: A line about both.
-        settings: How the run wants to be scored.
-        warnings: What a reader of the score should know.
-        told: How many of the test videos' labels are told right; None where nothing says so.
-    """
-
-    detections: Segments
-    truth: Annotations
-    title: str
-    settings: EvalSettings
-    warnings: list[str]
-    told: LabelsTold | None = None
-
-
-def prepare_evaluation(
-    folder: Path | None, *, moved_to: str | None = None, data_root: Path = Path("data")
-) -> RunScoring:
-    """What `thas eval` needs of a run; one that was not localized yet, or elsewhere, is localized first.
-
-    Args:
-        folder: The run's; None for the newest.
-        moved_to: Where the run's data set is now.
-        data_root: Where data sets called by name lie.
-    """
-    run = find_run(folder)
-    settings, data = read_settings(run, Settings)
-    if moved_to is not None:
-        data = replace(data, dataset=moved_to, data_root=str(data_root))
-    dataset = open_data(run, data)
-    truth = dataset.annotations(data.test_subset)
-    found = read_detections(run / DETECTIONS) if (run / DETECTIONS).exists() else None
-    if found is None or not _are_of(found[1], dataset.name, data.test_subset):
-        of = ChosenVideos(dataset=moved_to, data_root=data_root, subset=data.test_subset) if moved_to else None
-        write_result(run, localize_dataset(run, settings=settings.localize, of=of))
-        found = read_detections(run / DETECTIONS)
-    detections, facts = found
-    warnings: list[str] = []
-    told_videos = facts.get("videos")
-    scored = set(told_videos if is_texts(told_videos) else truth.videos)
-    missing = [video for video in truth.videos if video not in scored]
-    if missing:
-        what = "without usable features, counted as missed"
-        warnings.append(counted(missing, f"test video {what}", f"test videos {what}"))
-    log = read_log(run / LOG)
-    if log and log[-1]["number"] < settings.train.epochs and not stopped_early(log, settings.train.patience):
-        warnings.append(
-            f"training stopped after {log[-1]['number']} of {settings.train.epochs} epochs; "
-            f"{resume_command(run, 'temporal')} goes on"
-        )
-    labels = facts.get("labels", settings.localize.labels)
-    named = f"{dataset.name} {data.test_subset}".strip()
-    title = f"{named}, {plural(len(truth.videos), 'video')}; labels {labels}; run {run}"
-    told = LabelsTold.from_json(facts["labels_told"]) if "labels_told" in facts else None
-    return RunScoring(detections, truth, title, settings.eval, warnings, told)
-
-
-def _are_of(facts: Mapping[str, object], dataset: str, subset: str) -> bool:
-    """Whether detections are those of a data set's subset, as far as the facts beside them tell."""
-    return facts.get("dataset", dataset) == dataset and facts.get("subset", subset) == subset

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, counted, plural
 from ..core.messages import logger
+from ..core.narrowing import is_texts
 
 if TYPE_CHECKING:
     from ..core.segments import Segments
@@ -67,8 +68,9 @@ class Source:
         truth: Of the videos that are scored.
         videos: The only ones to score; None for all.
         told: How many of the videos' labels are told right; None where nothing says so.
+        settings: How the run wants to be scored; the defaults for a file.
         run: The run that was scored; None for a file.
-        settings: How the run wants to be scored; None for a file.
+        warnings: What a reader of the score should know.
     """
 
     title: str
@@ -76,8 +78,9 @@ class Source:
     truth: Annotations
     videos: Sequence[str] | None
     told: LabelsTold | None
+    settings: EvalSettings
     run: Path | None = None
-    settings: EvalSettings | None = None
+    warnings: tuple[str, ...] = ()
 
     def keep_scores(self, assessments: Sequence[Assessment]) -> None:
         """A run keeps its newest scores beside its detections."""
@@ -117,20 +120,19 @@ def open_source(
     given = truth.read() if path is not None or truth.annotations is not None else None
     if path is None or path.is_dir():
         from ..core.runs import find_run
-        from .runs import prepare_evaluation
 
         run = find_run(path, dataset=truth.dataset_name())
         if truth.subset is not None and given is None:
             raise UsageError(
                 "a run is scored on its own test subset", next="leave --subset out, or give --annotations too"
             )
-        found = prepare_evaluation(run, moved_to=truth.dataset, data_root=truth.data_root)
+        found = source_of_run(run, moved_to=truth.dataset, data_root=truth.data_root)
         for sentence in found.warnings:
             logger.warning(sentence)
         own = _fitting(given, found.truth, found.detections, truth.subset)
         videos = read_video_list(truth.videos, own) if truth.videos else None
         _tell_mismatches(found.detections, own)
-        return Source(found.title, found.detections, own, videos, found.told, run, found.settings)
+        return replace(found, truth=own, videos=videos)
     from ..eval.detections import read_detections
 
     if given is None:
@@ -141,7 +143,57 @@ def open_source(
     _tell_mismatches(detections, own)
     known: Mapping[str, list[str]] = {video: rows.label.tolist() for video, rows in own.segments.by_video().items()}
     title = f"{path} against {truth.annotations or truth.dataset}"
-    return Source(title, detections, own, videos, labels_told(surest_labels(detections), known))
+    from .settings import EvalSettings
+
+    return Source(title, detections, own, videos, labels_told(surest_labels(detections), known), EvalSettings())
+
+
+def source_of_run(run: Path, *, moved_to: str | None = None, data_root: Path = Path("data")) -> Source:
+    """A run's detections in its test videos; one that was not localized yet, or elsewhere, is localized first.
+
+    Args:
+        run: Its folder.
+        moved_to: Where the run's data set is now.
+        data_root: Where data sets called by name lie.
+    """
+    from ..core.data_options import ChosenVideos
+    from ..core.log import LOG, read_log, stopped_early
+    from ..core.run_settings import read_settings
+    from ..core.runs import resume_command
+    from ..eval.labels_told import LabelsTold
+    from .results import DETECTIONS, read_detections, write_result
+    from .runs import localize_dataset, open_data
+    from .settings import Settings
+
+    settings, data = read_settings(run, Settings)
+    if moved_to is not None:
+        data = replace(data, dataset=moved_to, data_root=str(data_root))
+    dataset, subset = open_data(run, data), data.test_subset
+    truth = dataset.annotations(subset)
+    found = read_detections(run / DETECTIONS) if (run / DETECTIONS).exists() else None
+    of = {"dataset": dataset.name, "subset": subset}
+    if found is None or any(found[1].get(fact, value) != value for fact, value in of.items()):
+        chosen = ChosenVideos(dataset=moved_to, data_root=data_root, subset=subset) if moved_to else None
+        write_result(run, localize_dataset(run, settings=settings.localize, of=chosen))
+        found = read_detections(run / DETECTIONS)
+    detections, facts = found
+    warnings: list[str] = []
+    told_videos = facts.get("videos")
+    scored = set(told_videos if is_texts(told_videos) else truth.videos)
+    missing = [video for video in truth.videos if video not in scored]
+    if missing:
+        what = "without usable features, counted as missed"
+        warnings.append(counted(missing, f"test video {what}", f"test videos {what}"))
+    log = read_log(run / LOG)
+    if log and log[-1]["number"] < settings.train.epochs and not stopped_early(log, settings.train.patience):
+        warnings.append(
+            f"training stopped after {log[-1]['number']} of {settings.train.epochs} epochs; "
+            f"{resume_command(run, 'temporal')} goes on"
+        )
+    labels = facts.get("labels", settings.localize.labels)
+    title = f"{f'{dataset.name} {subset}'.strip()}, {plural(len(truth.videos), 'video')}; labels {labels}; run {run}"
+    told = LabelsTold.from_json(facts["labels_told"]) if "labels_told" in facts else None
+    return Source(title, detections, truth, None, told, settings.eval, run, tuple(warnings))
 
 
 def _fitting(given: Annotations | None, own: Annotations, detections: Segments, subset: str | None) -> Annotations:
