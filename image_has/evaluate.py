@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.errors import DataError, Failure, UsageError
@@ -66,27 +66,6 @@ class ScoredImages:
     runs: Path = ROOTS["image"]
 
 
-@dataclass(frozen=True)
-class _Source:
-    """What gives the boxes.
-
-    Attributes:
-        named: For a person.
-        boxes: Gives them for images.
-        settings: How they are made and scored.
-        localizer: The networks, where there are any.
-        run: Whose images are scored where no others are named; its folder.
-        keeps: Whether the run is scored alone, so that the scores are its own.
-    """
-
-    named: str
-    boxes: Callable[[ImageTable, Localizer | None], Predictions]
-    settings: ImageSettings
-    localizer: Localizer | None = None
-    run: Path | None = None
-    keeps: bool = False
-
-
 def evaluate(
     sources: Sequence[Path] = (),
     *,
@@ -116,98 +95,45 @@ def evaluate(
         UsageError: Boxes or maps are given without a data set.
         DataError: The images, the boxes or the maps do not fit together.
     """
-    images = images or ScoredImages()
-    if localizer is not None:
-        source = _networks(localizer, localizer.settings.network.name, stage)
-    elif boxes is not None or maps is not None:
-        source = _made_elsewhere(sources, boxes, maps, images, changes)
+    images, elsewhere = images or ScoredImages(), boxes or maps
+    if localizer is None and elsewhere is not None:
+        settings, named = ImageSettings().updated(changes or {}, origin="option"), str(elsewhere)
+        runs = [] if images.dataset else _run_of_boxes(sources, images.runs)
+        table, of = _images_of(runs, images, "which images are these boxes of?")
+        found = (
+            read_boxes(boxes, table)
+            if boxes is not None
+            else read_maps(elsewhere, table, settings=settings.localize, sweep=settings.eval.thresholds)
+        )
     else:
-        opened = Localizer.from_run(*sources, root=images.runs, device=device, changes=changes, map_members=map_members)
-        source = _of_runs(opened, stage)
-    table, of = _images_of(source, images, made_elsewhere=bool(boxes or maps), many=len(sources) > 1)
-    used = respelt(localizer, table.classes) if localizer is not None else source.localizer
-    found = source.boxes(table, used)
-    scores = score(found, iou=source.settings.eval.iou, classes=maps is None)
-    own = source.keeps and not (images.dataset or images.subset or changes)
-    written = _kept(source.run, found, scores) if own and source.run is not None else ()
-    return Evaluation(scores, found, f"{of}; {source.named}", used, written, found.table.problems)
+        library = localizer is not None
+        used = localizer or Localizer.from_run(
+            *sources, root=images.runs, device=device, changes=changes, map_members=map_members
+        )
+        settings = used.settings
+        named = settings.network.name if library else ", ".join(map(str, used.files))
+        runs = [file.parent for file in used.files if (file.parent / SETTINGS).exists()]
+        table, of = _images_of(runs, images, "which images are to be scored?")
+        localizer = respelt(used, table.classes) if library else used
+        found = _localized(localizer, table, stage)
+    scores = score(found, iou=settings.eval.iou, classes=maps is None)
+    alone = localizer is not None and len(localizer.files) == len(runs) == 1
+    # A run keeps the scores that are its own.
+    written = _kept(runs[0], found, scores) if alone and not (images.dataset or images.subset or changes) else ()
+    return Evaluation(scores, found, f"{of}; {named}", localizer, written, found.table.problems)
 
 
-def _networks(localizer: Localizer, named: str, stage: Stage) -> _Source:
+def _localized(localizer: Localizer, table: ImageTable, stage: Stage) -> Predictions:
     settings = localizer.settings
-
-    def boxes(table: ImageTable, used: Localizer | None) -> Predictions:
-        with stage("localizing", len(table), "images") as progress:
-            return predict(
-                used or localizer,
-                table,
-                sweep=settings.eval.thresholds,
-                batch_size=settings.train.batch_size,
-                workers=settings.train.workers if len(table) > MANY else 0,
-                progress=progress,
-            )
-
-    return _Source(named, boxes, settings, localizer)
-
-
-def _of_runs(localizer: Localizer, stage: Stage) -> _Source:
-    found = _networks(localizer, ", ".join(map(str, localizer.files)), stage)
-    runs = [file.parent for file in localizer.files if (file.parent / SETTINGS).exists()]
-    alike = len({read_settings(run, ImageSettings)[1].dataset for run in runs}) == 1
-    return replace(found, run=runs[0] if alike else None, keeps=len(localizer.files) == len(runs) == 1)
-
-
-def _made_elsewhere(
-    sources: Sequence[Path],
-    boxes: Path | None,
-    maps: Path | None,
-    images: ScoredImages,
-    changes: Mapping[str, object] | None,
-) -> _Source:
-    settings = ImageSettings().updated(changes or {}, origin="option")
-
-    def read(table: ImageTable, used: Localizer | None) -> Predictions:
-        if boxes is not None:
-            return read_boxes(boxes, table)
-        assert maps is not None
-        return read_maps(maps, table, settings=settings.localize, sweep=settings.eval.thresholds)
-
-    run = None
-    if not images.dataset:
-        try:
-            run = weights_files(sources, runs=images.runs)[0].parent
-        except UsageError:
-            if sources:
-                raise
-    return _Source(str(boxes or maps), read, settings, run=run)
-
-
-def _images_of(source: _Source, images: ScoredImages, *, made_elsewhere: bool, many: bool) -> tuple[ImageTable, str]:
-    """The images named, or those of the run, and a name for them.
-
-    Raises:
-        UsageError: Neither is there.
-        DataError: The run's are no longer where they were.
-    """
-    data = read_settings(source.run, ImageSettings)[1] if source.run is not None else None
-    dataset = images.dataset or (data.dataset if data else "")
-    if not dataset:
-        raise UsageError(
-            "which images are these boxes of?" if made_elsewhere else "which images are to be scored?",
-            why="the runs are of several data sets" if many else "no data set is named, and no run knows one",
-            next="--dataset FOLDER",
+    with stage("localizing", len(table), "images") as progress:
+        return predict(
+            localizer,
+            table,
+            sweep=settings.eval.thresholds,
+            batch_size=settings.train.batch_size,
+            workers=settings.train.workers if len(table) > MANY else 0,
+            progress=progress,
         )
-    if data is not None and not images.dataset and not Path(dataset).is_dir():
-        raise DataError(
-            f"the images of {source.run} are not at {dataset}",
-            why="they were moved, or the run was copied here without them",
-            next=f"say where they are now: thas image eval {source.run} --dataset FOLDER",
-            subject=dataset,
-        )
-    subset = images.subset or (data.test_subset if data else "")
-    opened = open_images(dataset, data_root=images.data_root, training=subset not in ("", "val"))
-    subset = subset or opened.test_subset
-    return opened.subset(subset), f"{opened.name} {subset}"
 
 
 def _kept(run: Path, found: Predictions, scores: ImageScores) -> tuple[Path, ...]:
@@ -215,3 +141,42 @@ def _kept(run: Path, found: Predictions, scores: ImageScores) -> tuple[Path, ...
     write_boxes(run / "boxes.json", found)
     write_atomically(run / "scores.json", json.dumps(scores.to_json(), indent=2) + "\n")
     return run / "boxes.json", run / "scores.json"
+
+
+def _run_of_boxes(sources: Sequence[Path], runs: Path) -> list[Path]:
+    """The run whose images boxes or maps are of, where no data set is named: the newest unless one is."""
+    try:
+        return [weights_files(sources, runs=runs)[0].parent]
+    except UsageError:
+        if sources:
+            raise
+        return []
+
+
+def _images_of(runs: Sequence[Path], images: ScoredImages, what: str) -> tuple[ImageTable, str]:
+    """The images named, or those of the runs, and a name for them; `what` is asked where neither tells.
+
+    Raises:
+        UsageError: Neither is there, or the runs are of several data sets.
+        DataError: The runs' are no longer where they were.
+    """
+    known = [read_settings(run, ImageSettings)[1] for run in runs]
+    data = known[0] if len({one.dataset for one in known}) == 1 else None
+    dataset = images.dataset or (data.dataset if data else "")
+    if not dataset:
+        raise UsageError(
+            what,
+            why="the runs are of several data sets" if known else "no data set is named, and no run knows one",
+            next="--dataset FOLDER",
+        )
+    if data is not None and not images.dataset and not Path(dataset).is_dir():
+        raise DataError(
+            f"the images of {runs[0]} are not at {dataset}",
+            why="they were moved, or the run was copied here without them",
+            next=f"say where they are now: thas image eval {runs[0]} --dataset FOLDER",
+            subject=dataset,
+        )
+    subset = images.subset or (data.test_subset if data else "")
+    opened = open_images(dataset, data_root=images.data_root, training=subset not in ("", "val"))
+    subset = subset or opened.test_subset
+    return opened.subset(subset), f"{opened.name} {subset}"
