@@ -33,16 +33,19 @@ class Forwarded(logging.Handler):
         self._say(record.levelno, record.getMessage())
 
 
-class _Sieve(logging.Filter):
-    """Drops what one thread says, where `passes` says so."""
+@contextmanager
+def _sieved(passes: Callable[[logging.LogRecord], bool]) -> Generator[None]:
+    """Of what this thread says in the block, show what passes."""
+    thread = threading.get_ident()
 
-    def __init__(self, passes: Callable[[logging.LogRecord], bool]) -> None:
-        super().__init__()
-        self._passes, self._thread = passes, threading.get_ident()
+    def sieve(record: logging.LogRecord) -> bool:
+        return record.thread != thread or passes(record)
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """As logging asks."""
-        return record.thread != self._thread or self._passes(record)
+    logger.addFilter(sieve)
+    try:
+        yield
+    finally:
+        logger.removeFilter(sieve)
 
 
 @contextmanager
@@ -52,12 +55,8 @@ def without(words: str) -> Generator[None]:
     >>> with without("same videos"):
     ...     logger.warning("trained and scored on the same videos")
     """
-    sieve = _Sieve(lambda record: words not in record.getMessage())
-    logger.addFilter(sieve)
-    try:
+    with _sieved(lambda record: words not in record.getMessage()):
         yield
-    finally:
-        logger.removeFilter(sieve)
 
 
 @contextmanager
@@ -77,12 +76,8 @@ def collected() -> Generator[list[str]]:
         found.append(record.getMessage())
         return False
 
-    sieve = _Sieve(keep)
-    logger.addFilter(sieve)
-    try:
+    with _sieved(keep):
         yield found
-    finally:
-        logger.removeFilter(sieve)
 
 
 class Progress(Protocol):

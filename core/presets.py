@@ -120,17 +120,6 @@ def read_preset(name: str, *, kind: Kind | None = None, folder: Path | None = No
     return found
 
 
-def read_settings_file(path: Path, *, kind: Kind | None = None) -> Preset:
-    """A file of settings: a preset's, a run's settings.toml, or what `--print-config` printed.
-
-    Raises:
-        UsageError: It is missing, no TOML, or of the other half.
-    """
-    found = _read(path, str(path), ours=False)
-    _check_kind(found, kind)
-    return found
-
-
 def _check_kind(found: Preset, kind: Kind | None) -> None:
     if kind is None or found.kind in (None, kind):
         return
@@ -242,12 +231,13 @@ def preset_layer(name: str, kind: Kind, *, folder: Path | None = None) -> Layer:
 
 
 def config_layer(path: Path, kind: Kind) -> Layer:
-    """A file of settings as a layer.
+    """A file of settings as a layer: a preset's, a run's settings.toml, or what `--print-config` printed.
 
     Raises:
-        UsageError: As `read_settings_file`.
+        UsageError: It is missing, no TOML, or of the other half.
     """
-    found = read_settings_file(path, kind=kind)
+    found = _read(path, str(path), ours=False)
+    _check_kind(found, kind)
     return Layer(str(path), found.settings, found.sources, typed=False)
 
 

@@ -16,7 +16,7 @@ from .log import LOG, Epoch, Event, OnEvent, Started, read_log
 from .narrowing import as_int
 from .processes import only_one
 from .run_settings import RunData, Table, read_settings, write_settings
-from .runs import find_interrupted, first_process, new_run, point_latest, resume_command
+from .runs import find_interrupted, first_process, new_folder, point_latest, resume_command
 
 MAY_CHANGE: Mapping[str, str] = {
     "train.epochs": "the epochs before are the same, and more or fewer follow them",
@@ -113,7 +113,7 @@ def begun(
     elif begin.into is not None:
         folder = begin.into
     else:
-        folder = new_run(begin.root, name) if first_process() else begin.root / name
+        folder = new_folder(begin.root / name) if first_process() else begin.root / name
     held = only_one(folder, wait=False) if begin.into is None and first_process() else nullcontext()
     with held:
         if first_process():

@@ -47,11 +47,6 @@ def first_process() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) <= 1 or int(os.environ.get("RANK", "0")) == 0
 
 
-def new_run(root: Path, name: str) -> Path:
-    """Make an empty run folder; `latest` is to point to it once it has a network."""
-    return new_folder(root / name)
-
-
 def new_folder(parent: Path) -> Path:
     """Make an empty folder that is called by the time, and comes after all that are there.
 

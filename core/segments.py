@@ -120,12 +120,16 @@ class Segments(Columns):
         """(N,) float64, seconds."""
         return self.end_seconds - self.start_seconds
 
-    def by_video(self) -> dict[str, Segments]:
-        """The table cut by video, videos in order of first appearance, rows in their order."""
+    def rows_by_video(self) -> dict[str, np.ndarray]:
+        """(n,) int of each video: its rows in their order, videos in order of first appearance."""
         order: dict[str, list[int]] = {}
         for row, video in enumerate(self.video):
             order.setdefault(video, []).append(row)
-        return {video: self[np.array(rows)] for video, rows in order.items()}
+        return {video: np.array(rows) for video, rows in order.items()}
+
+    def by_video(self) -> dict[str, Segments]:
+        """The table cut by video; see `rows_by_video`."""
+        return {video: self[rows] for video, rows in self.rows_by_video().items()}
 
     def sorted_by_score(self) -> Segments:
         """Rows by falling score; equal scores by video, start, end and label, so that the order is never luck."""

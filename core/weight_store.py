@@ -138,23 +138,16 @@ def fetch(name: str, *, source: Path | None = None, progress: Progress | None = 
             raw = _download(one, address, work / archive, progress)
         else:
             raw = _download(one, one.address, work / "file", progress)
-        digest = sha256(raw)
-        if one.archive_sha256 and digest == one.archive_sha256:
+        if one.archive_sha256 and sha256(raw) == one.archive_sha256:
             taken = work / "member"
             try:
                 with member(raw, one.address.split("/", 2)[2]) as content:
                     _copy(content, taken)
             except LookupError as error:
                 raise CheckpointError(f"{raw} does not hold the weights", why=str(error), subject=str(raw)) from error
-            raw, digest = taken, sha256(taken)
-        if not digest.startswith(one.sha256):
-            raise CheckpointError(
-                f"what came for {name} is not the file that was meant",
-                why=f"its SHA-256 is {digest}, not {one.sha256}; nothing of it was kept",
-                next=f"thas weights fetch {name}, once more; or --from FILE with a file that you trust",
-                subject=name,
-            )
-        return _keep(raw, name, digest, one.suffix)
+            raw = taken
+        again = f"thas weights fetch {name}, once more; or --from FILE with a file that you trust"
+        return _keep(raw, one, one.suffix, what=f"what came for {name}", next=again)
 
 
 def fetch_address(address: str, digest: str | None = None, *, progress: Progress | None = None) -> Path:
@@ -196,15 +189,7 @@ def fetch_address(address: str, digest: str | None = None, *, progress: Progress
     one = Published(name, "videos", "", "", address, digest or "")
     with _workspace() as work:
         raw = _download(one, address, work / "file", progress)
-        found = sha256(raw)
-        if digest and not found.startswith(digest.lower()):
-            raise CheckpointError(
-                f"{without_password(address)} is not the file that was meant",
-                why=f"its SHA-256 is {found}, not {digest}; nothing of it was kept",
-                next="correct the hash or the address",
-                subject=address,
-            )
-        return _keep(raw, name, found, suffix)
+        return _keep(raw, one, suffix, what=without_password(address), next="correct the hash or the address")
 
 
 def _unchanged(path: Path, wanted: str) -> Path:
@@ -298,8 +283,17 @@ def _copy(source: IO[bytes], target: Path, total: int = 0, progress: Progress | 
             os.fsync(file.fileno())
 
 
-def _keep(raw: Path, name: str, digest: str, suffix: str) -> Path:
-    target = weights_folder() / f"{name}-{digest[:_DIGITS]}{suffix}"
+def _keep(raw: Path, one: Published, suffix: str, *, what: str, next: str) -> Path:
+    """Give a file that came its place among the weights, if it is the one that was meant."""
+    digest = sha256(raw)
+    if not digest.startswith(one.sha256.lower()):
+        raise CheckpointError(
+            f"{what} is not the file that was meant",
+            why=f"its SHA-256 is {digest}, not {one.sha256}; nothing of it was kept",
+            next=next,
+            subject=one.name,
+        )
+    target = weights_folder() / f"{one.name}-{digest[:_DIGITS]}{suffix}"
     with writing(target):
         if raw.parent.parent == weights_folder():
             put_in_place(raw, target)

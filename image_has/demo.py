@@ -22,10 +22,10 @@ import PIL.ImageDraw
 from ..core.data_options import DataOptions
 from ..core.files import write_atomically
 from ..core.messages import Stage
+from ..core.processes import cores
 from ..core.resume import Begin
 from ..core.runs import ROOTS, point_latest
 from .evaluate import Evaluation, ScoredImages, evaluate
-from .loading import cores
 from .localizer import Localizer
 from .pictures import overlay, picture_of, save_picture, side_by_side, spread_rows
 from .session import train_run

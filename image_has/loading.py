@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..core.errors import DataError, Failure
 from ..core.pictures import MOST_PIXELS
+from ..core.processes import cores
 from .decode import read_image
 from .images import ImageTable
 from .settings import InputSettings, TrainSettings
@@ -41,11 +41,6 @@ class Batch:
     def pin_memory(self) -> Batch:
         """The same in page-locked memory, from which a GPU copies while it computes; called by `DataLoader`."""
         return replace(self, pixels=self.pixels.pin_memory(), labels=self.labels.pin_memory())
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def seed_of(*numbers: int) -> int:

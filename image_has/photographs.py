@@ -18,11 +18,12 @@ from torch import Tensor
 from ..core.errors import DataError, Failure, UsageError, listing
 from ..core.files import write_atomically
 from ..core.messages import Progress, logger, silent
+from ..core.processes import cores
 from ..core.reading import reading
 from .decode import read_image
 from .found import FoundBox
 from .images import IMAGE_SUFFIXES
-from .loading import cores, squashed
+from .loading import squashed
 from .localize import scaled_boxes
 from .localizer import Localizer, at_once
 from .pictures import overlay, picture_sized, save_picture

@@ -8,10 +8,11 @@ import numpy as np
 
 from ..core.errors import DataError, Failure
 from ..core.messages import Progress, silent
+from ..core.processes import cores
 from .box_workers import Boxed, boxer
 from .decode import image_size
 from .images import ImageTable, clean_boxes
-from .loading import cores, whole_batches
+from .loading import whole_batches
 from .localizer import Localizer
 
 MANY = 2000

@@ -146,7 +146,7 @@ def sure_segments(detections: Segments, *, share: float = 0.3, most: int | None 
     if detections.score is None:
         raise DataError("ground truth has no scores to choose by", next="give detections")
     chosen: list[np.ndarray] = []
-    for rows in _rows_by_video(detections):
+    for rows in detections.rows_by_video().values():
         labels = detections.label[rows]
         kept = [_apart(detections, rows[labels == label], share) for label in dict.fromkeys(labels)]
         mine = np.concatenate(kept)
@@ -155,13 +155,6 @@ def sure_segments(detections: Segments, *, share: float = 0.3, most: int | None 
         start, end = detections.start_seconds[mine], detections.end_seconds[mine]
         chosen.append(mine[np.lexsort((detections.label[mine].astype(str), end, start))])
     return detections[np.concatenate(chosen)] if chosen else detections
-
-
-def _rows_by_video(table: Segments) -> list[np.ndarray]:
-    rows: dict[str, list[int]] = {}
-    for row, video in enumerate(table.video):
-        rows.setdefault(video, []).append(row)
-    return [np.array(one) for one in rows.values()]
 
 
 def _apart(table: Segments, rows: np.ndarray, share: float) -> np.ndarray:

@@ -176,10 +176,10 @@ def _log(path: Path) -> Any:
 
 
 def _toml(path: Path) -> Any:
-    from thas.core.presets import read_settings_file
+    from thas.core.presets import config_layer
     from thas.sweep.plan import read_experiment
 
-    for read in (read_settings_file, read_experiment):
+    for read in (lambda path: config_layer(path, "temporal"), read_experiment):
         try:
             read(path)
         except Exception as error:

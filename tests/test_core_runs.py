@@ -16,7 +16,7 @@ from thas.core.errors import CheckpointError, NothingKept, UsageError
 from thas.core.processes import is_held, only_one
 from thas.core.resume import MAY_CHANGE, Begin, begun
 from thas.core.run_settings import RunData, read_settings, write_settings
-from thas.core.runs import find_interrupted, find_run, is_finished, kind_of, new_run, point_latest
+from thas.core.runs import find_interrupted, find_run, is_finished, kind_of, new_folder, point_latest
 from thas.core.temporary_names import unfinished_path
 from thas.image_has.settings import ImageSettings
 from thas.temporal_has.settings import Settings
@@ -31,7 +31,7 @@ def checkpoint(run: Path, **description) -> None:
 
 
 def make_run(root: Path, name: str = "mine", *, epoch: int | None = None, settings=SETTINGS) -> Path:
-    run = new_run(root, name)
+    run = new_folder(root / name)
     write_settings(run, settings, data_of(root.parent / name))
     if epoch is not None:
         checkpoint(run, epoch=epoch)
@@ -116,7 +116,7 @@ def test_runs_made_before_the_half_was_written_down(tmp_path):
 def test_what_lies_beside_a_run_is_found_where_both_were_copied(tmp_path):
     here, there = tmp_path / "here", tmp_path / "there" / "deep"
     (here / "mine" / "features").mkdir(parents=True)
-    run = new_run(here / "runs", "mine")
+    run = new_folder(here / "runs" / "mine")
     features = str(here / "mine" / "features")
     write_settings(run, SETTINGS, RunData(str(here / "mine"), str(here), "training", "test", features))
     shutil.copytree(here, there)
@@ -242,7 +242,7 @@ def test_the_clock_may_go_back(tmp_path, monkeypatch):
     monkeypatch.setattr("thas.core.runs.time.strftime", lambda _: next(stamps))
     made = []
     for _ in range(5):
-        made.append(new_run(tmp_path, "mine"))
+        made.append(new_folder(tmp_path / "mine"))
         (made[-1] / "settings.toml").write_text('kind = "temporal"\n')
         (made[-1] / "weights.safetensors").touch()
         assert find_run(None, root=tmp_path, dataset="mine") == made[-1]
@@ -252,4 +252,4 @@ def test_the_clock_may_go_back(tmp_path, monkeypatch):
     (tmp_path / "mine" / "notes").mkdir()
     (tmp_path / "mine" / "20990101-000000x").mkdir()  # a person's own, and no run of that time
     stamps = iter(["20260103-000000"])
-    assert new_run(tmp_path, "mine").name == "20260103-000000-2"
+    assert new_folder(tmp_path / "mine").name == "20260103-000000-2"

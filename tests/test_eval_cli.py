@@ -209,7 +209,7 @@ def test_missing_things(capsys, files, tmp_path):
 def run_folder(tmp_path, monkeypatch):
     """A data set in our folder layout, and a run that has been localized."""
     from thas.core.run_settings import RunData, write_settings
-    from thas.core.runs import new_run
+    from thas.core.runs import new_folder
     from thas.temporal_has.results import write_detections
     from thas.temporal_has.settings import Settings
 
@@ -217,7 +217,7 @@ def run_folder(tmp_path, monkeypatch):
     write(TRUTH, tmp_path / "set" / "annotations.json", form="activitynet")
     rows = [f"{video},a,{subset}\n" for video, subset in TRUTH.subsets.items()] + ["v1,b,test\n"]
     (tmp_path / "set" / "labels.csv").write_text("video,label,subset\n" + "".join(rows))
-    folder = new_run(tmp_path / "runs", "set")
+    folder = new_folder(tmp_path / "runs" / "set")
     write_settings(folder, Settings(), RunData("set", "data", "training", "test", "set/features"), {})
     write_detections(folder / "detections.json", FOUND, {"labels": "known"})
     (folder / "checkpoint.safetensors").touch()

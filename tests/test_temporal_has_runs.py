@@ -9,7 +9,7 @@ import pytest
 from thas.core.checkpoints import CHECKPOINT
 from thas.core.errors import CheckpointError, DataError, UsageError
 from thas.core.run_settings import RunData, read_settings, write_settings
-from thas.core.runs import find_run, new_run, point_latest
+from thas.core.runs import find_run, new_folder, point_latest
 from thas.core.segments import Segments
 from thas.temporal_has import session
 from thas.temporal_has.activation import ClassActivationSequence
@@ -34,8 +34,8 @@ def sequence(video: str = "v", values=(0.0, 2.0, 4.0, 0.0)) -> ClassActivationSe
     )
 
 
-def test_a_new_run_is_empty_and_the_newest(tmp_path):
-    first, second = new_run(tmp_path, "mine"), new_run(tmp_path, "mine")
+def test_a_new_folder_is_empty_and_the_newest(tmp_path):
+    first, second = new_folder(tmp_path / "mine"), new_folder(tmp_path / "mine")
     assert first != second
     for run in (first, second):
         write_settings(run, Settings(), DATA, {})
@@ -77,7 +77,7 @@ def test_what_is_no_run_is_named(tmp_path):
         read_settings(tmp_path, Settings)
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(DataError, match="could not be written"):
-        new_run(tmp_path / "runs", "mine")
+        new_folder(tmp_path / "runs" / "mine")
 
 
 def test_sequences_and_detections_come_back(tmp_path):
