@@ -116,6 +116,11 @@ class Segments(Columns):
         return table_html(heading, rows, note=note) + timeline_svg(self)
 
     @property
+    def seconds(self) -> np.ndarray:
+        """(N, 2) float64, start and end in seconds."""
+        return np.stack([self.start_seconds, self.end_seconds], axis=1)
+
+    @property
     def duration_seconds(self) -> np.ndarray:
         """(N,) float64, seconds."""
         return self.end_seconds - self.start_seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,12 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .._version import __version__
-from ..core.weight_store import sha256
 from ..temporal_has.localizer import Localizer
 from ..temporal_has.losses import get_loss
 from ..temporal_has.model import checkpoint_path
-from .parts import About, Exported, Format, Part, needs_onnx, refuse_dropout, write_parts
+from .parts import About, Exported, Format, Part, about_run, needs_onnx, refuse_dropout, write_parts
 
 if TYPE_CHECKING:
     from ..features.weights import LoadedBackbone
@@ -187,20 +184,19 @@ def _clips(loaded: LoadedBackbone, draw: torch.Generator) -> Tensor:
 
 def _about(run: Path, model: Model, checkpoint: Literal["best", "last"]) -> About:
     recipe = {name: value for name, value in model.recipe.items() if name != "weights_source"}
-    return {
-        "thas_version": __version__,
-        "run": run.resolve().name,
-        "checkpoint_sha256": sha256(checkpoint_path(run, checkpoint)),
-        "classes": list(model.classes),
-        "inputs": {
+    return about_run(
+        run,
+        checkpoint_path(run, checkpoint),
+        model.classes,
+        inputs={
             "features": f"(1, T, {len(model.mean)}) float32, features as extracted, one row a snippet",
             "clips": "(T, frames, height, width, channels) uint8, resized, cropped and ordered as the recipe says",
         },
-        "outputs": {
+        outputs={
             "sequence": f"(1, T, {len(model.classes)}) float32, the class activation sequence",
             "probabilities": f"(1, {len(model.classes)}) float32, of the whole video",
         },
-        "spread": model.spread,
-        "localize": json.loads(json.dumps(vars(model.settings.localize))),
-        "recipe": json.loads(json.dumps(recipe, default=str)),
-    }
+        spread=model.spread,
+        localize=vars(model.settings.localize),
+        recipe=recipe,
+    )

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from .._version import __version__
-from ..core.weight_store import sha256
 from ..image_has.activation import activation_map
 from ..image_has.loading import normalised
 from ..image_has.localizer import Localizer
 from ..image_has.weights import TrainedNetwork
-from .parts import About, Exported, Format, Part, refuse_dropout, write_parts
+from .parts import About, Exported, Format, Part, about_run, refuse_dropout, write_parts
 
 
 class ExportedClassifier(nn.Module):
@@ -80,19 +77,18 @@ def export_image_run(
 def _about(run: Path, localizer: Localizer) -> About:
     (trained,) = localizer.members
     side, classes = localizer.settings.input.size, len(trained.classes)
-    return {
-        "thas_version": __version__,
-        "run": run.resolve().name,
-        "checkpoint_sha256": sha256(localizer.files[0]),
-        "classes": list(trained.classes),
-        "titles": dict(trained.titles),
-        "inputs": {
+    return about_run(
+        run,
+        localizer.files[0],
+        trained.classes,
+        titles=dict(trained.titles),
+        inputs={
             "pictures": f"(N, 3, {side}, {side}) uint8, RGB, upright, the whole picture squashed to the square "
             "(Pillow's bilinear resize)"
         },
-        "outputs": {
+        outputs={
             "probabilities": f"(N, {classes}) float32",
             "maps": f"(N, {classes}, h, w) float32, each class's activation map, to be enlarged linearly",
         },
-        "localize": json.loads(json.dumps(vars(localizer.settings.localize))),
-    }
+        localize=vars(localizer.settings.localize),
+    )

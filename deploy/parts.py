@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor, nn
 
+from .._version import __version__
 from ..core.errors import DataError, UsageError
 from ..core.files import write_atomically
 from ..core.temporary_names import replacing
@@ -116,6 +117,12 @@ class Part:
     tried: list[Tensor]
     own: Callable[[Tensor], tuple[Tensor, ...]]
     axis: int
+
+
+def about_run(run: Path, checkpoint: Path, classes: Sequence[str], **more: object) -> About:
+    """What a run's export says of itself: of which checkpoint it is, and what goes in and comes out."""
+    known = {"run": run.resolve().name, "checkpoint_sha256": sha256(checkpoint), "classes": list(classes)}
+    return {"thas_version": __version__, **known, **json.loads(json.dumps(more, default=str))}
 
 
 def write_parts(parts: Sequence[Part], folder: Path, formats: Sequence[Format], about: About) -> list[Exported]:

@@ -97,8 +97,7 @@ def diagnose(ranking: Ranking, prepared: Prepared, *, k: int) -> Diagnosis:
     """
     threshold = float(ranking.thresholds[k])
     rows, truth = ranking.row, prepared.truth
-    seconds = np.stack([prepared.detections.start_seconds, prepared.detections.end_seconds], axis=1)[rows]
-    truth_seconds = np.stack([truth.start_seconds, truth.end_seconds], axis=1)
+    seconds, truth_seconds = prepared.detections.seconds[rows], truth.seconds
     pairs = candidate_pairs(
         ranking.video,
         seconds,

@@ -153,15 +153,12 @@ def overlaps(prepared: Prepared, *, minimum_iou: float, protocol: Protocol) -> O
         protocol: How the union is taken, and what becomes of ambiguous segments.
     """
     label, video, videos = prepared.label, prepared.video, len(prepared.names)
-    seconds, truth_seconds, ignored_seconds = (
-        np.stack([table.start_seconds, table.end_seconds], axis=1)
-        for table in (prepared.detections, prepared.truth, prepared.ignored)
-    )
+    seconds = prepared.detections.seconds
     pairs = candidate_pairs(
         label * videos + video,
         seconds,
         truth_group=prepared.truth_label * videos + prepared.truth_video,
-        truth_seconds=truth_seconds,
+        truth_seconds=prepared.truth.seconds,
         minimum_iou=minimum_iou,
         union=protocol.union,
     )
@@ -171,7 +168,7 @@ def overlaps(prepared: Prepared, *, minimum_iou: float, protocol: Protocol) -> O
             video,
             seconds,
             truth_group=codes(prepared.ignored.video, prepared.names),
-            truth_seconds=ignored_seconds,
+            truth_seconds=prepared.ignored.seconds,
             minimum_iou=np.nextafter(0.0, 1.0),
             union=protocol.union,
         )

@@ -40,9 +40,9 @@ def average_recall(
     truth = prepared.truth
     pairs = candidate_pairs(
         video,
-        np.stack([start, end], axis=1)[order],
+        prepared.detections.seconds[ranking.row][order],
         truth_group=ranking.truth_video,
-        truth_seconds=np.stack([truth.start_seconds, truth.end_seconds], axis=1),
+        truth_seconds=truth.seconds,
         minimum_iou=float(np.min(thresholds)),
     )
     result = np.zeros((len(proposals), len(thresholds)))

@@ -32,6 +32,8 @@ from .preprocessing import Preprocessing
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from .c3d import Pool5
+
 
 @dataclass(frozen=True)
 class Backbone:
@@ -122,11 +124,11 @@ def backbone_for(name: str | None, weights: str | None) -> str:
 C3D_ORIGINAL = Preprocessing(128, 171, 112, 112, 8, 29, colour="bgr", mean=(90.0, 98.0, 102.0))
 
 
-def _c3d(layer: str) -> nn.Module:
+def build_c3d(layer: str, pool5: Pool5 | None = None) -> nn.Module:
+    """The original's network without weights of its own, or with the ports' last pooling."""
     from .c3d import C3D
-    from .networks import C3DFeatures
 
-    return C3DFeatures(C3D(classes=0), layer)
+    return C3D(classes=0, layer=layer, pool5=pool5 or "caffe")
 
 
 register(
@@ -138,36 +140,29 @@ register(
         preprocessing=C3D_ORIGINAL,
         licence="its authors', Sports-1M",
         origin="a file: c3d.pickle, c3d_sports1m_pretrain_*.pth, c3d-pretrained.pth, or of train-backbone",
-        build=_c3d,
+        build=build_c3d,
         layers=("fc7", "fc6"),
     )
 )
 
 
-def _i3d(layer: str) -> nn.Module:
-    from .i3d import I3D
+def _i3d(name: str, **how: int) -> Callable[[str], nn.Module]:
+    """What makes a network of `i3d`, which imports torch; one that sees flow is told now rather than by every video."""
 
-    return I3D()
+    def build(layer: str) -> nn.Module:
+        from . import i3d
+
+        if how or name != "I3D":
+            tv_l1()
+        return getattr(i3d, name)(**how)
+
+    return build
 
 
 def _i3d_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     from .i3d import i3d_state
 
     return i3d_state(state)
-
-
-def _i3d_flow(layer: str) -> nn.Module:
-    from .i3d import I3D
-
-    tv_l1()  # told now rather than by every video
-    return I3D(channels=2)
-
-
-def _i3d_two_stream(layer: str) -> nn.Module:
-    from .i3d import TwoStreamI3D
-
-    tv_l1()
-    return TwoStreamI3D()
 
 
 # As localization papers take it: 16 frames without overlap at 25 a second, the crop of 224 from a short side of 256,
@@ -181,14 +176,18 @@ _I3D = register(
         preprocessing=Preprocessing(256, None, 224, 224, value_range=2.0, mean=(1.0, 1.0, 1.0)),
         licence="Apache-2.0, Kinetics-400",
         origin="thas weights fetch i3d; or a file: rgb_imagenet.pt",
-        build=_i3d,
+        build=_i3d("I3D"),
         fps=25.0,
         stride_seconds=0.64,
         adapt=_i3d_weights,
     )
 )
 _FLOW = FlowPreprocessing(256, None, 224, 224)
-register(replace(_I3D, name="i3d_flow", preprocessing=_FLOW, origin="a file: flow_imagenet.pt", build=_i3d_flow))
+register(
+    replace(
+        _I3D, name="i3d_flow", preprocessing=_FLOW, origin="a file: flow_imagenet.pt", build=_i3d("I3D", channels=2)
+    )
+)
 register(
     replace(
         _I3D,
@@ -196,7 +195,7 @@ register(
         dimension=2048,
         preprocessing=replace(_FLOW, with_rgb=True, mean=(127.5,) * 3 + (128,) * 2, std=(127.5,) * 3 + (127,) * 2),
         origin="two files: i3d,flow_imagenet.pt",
-        build=_i3d_two_stream,
+        build=_i3d("TwoStreamI3D"),
         streams=("rgb", "flow"),
     )
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from math import ceil, floor
-from typing import Literal, TypedDict, get_args
+from typing import Literal, TypedDict, cast, get_args
 
 import torch
 from torch import nn
@@ -53,6 +53,7 @@ class C3D(nn.Module):
             "port" pads by one row and column instead, as the well-known PyTorch ports do: same size, windows that
             start at -1, 1, 3, 5. Take the one that the checkpoint was trained or converted with.
         dropout: Probability for fc6 and fc7 in training. 0.5 in the paper.
+        layer: What the network gives where there is no fc8.
         generator: Draws the initial weights; None takes torch's global generator.
 
     Raises:
@@ -73,6 +74,7 @@ class C3D(nn.Module):
         classes: int = 487,
         pool5: Pool5 = "caffe",
         dropout: float = 0.5,
+        layer: str = "fc7",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -84,8 +86,9 @@ class C3D(nn.Module):
             raise ValueError(f"depth must be 1 to {len(_BLOCKS)}, but is {depth}")
         if classes < 0:
             raise ValueError(f"classes must not be negative, but is {classes}")
-        if pool5 not in get_args(Pool5):
-            raise ValueError(f"pool5 must be one of {', '.join(get_args(Pool5))}, but is {pool5!r}")
+        for name, value, known in (("pool5", pool5, get_args(Pool5)), ("layer", layer, get_args(Layer))):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, but is {value!r}")
         self.architecture = Architecture(
             width=width,
             input_size=input_size,
@@ -125,6 +128,7 @@ class C3D(nn.Module):
         self.fc7 = nn.Linear(fc_width, fc_width)
         self.fc8 = nn.Linear(fc_width, classes) if classes else None
         self.dropout = nn.Dropout(dropout)
+        self.layer: Layer = cast("Layer", layer)
         self._draw_weights(generator)
 
     def _draw_weights(self, generator: torch.Generator | None) -> None:
@@ -160,6 +164,6 @@ class C3D(nn.Module):
         return x if layer == "fc6" else self.dropout(torch.relu(self.fc7(x)))
 
     def forward(self, clips: torch.Tensor) -> torch.Tensor:
-        """(B, classes) logits of clips (B, 3, clip_frames, input_size, input_size); fc7 where there is no fc8."""
-        x = self.extract(clips)
+        """(B, classes) logits of clips (B, 3, clip_frames, input_size, input_size); a layer where there is no fc8."""
+        x = self.extract(clips, self.layer)
         return x if self.fc8 is None else self.fc8(x)

@@ -59,14 +59,6 @@ FAMILIES = (
 )
 
 
-def build_c3d(layer: str, pool5: Pool5 | None) -> nn.Module:
-    """The original's network without weights of its own, or with the ports' last pooling."""
-    from .c3d import C3D
-    from .networks import C3DFeatures
-
-    return C3DFeatures(C3D(classes=0, pool5=pool5 or "caffe"), layer)
-
-
 def c3d_family(keys: Iterable[str]) -> str | None:
     """Which family of C3D checkpoints has these keys; None if none has.
 
@@ -91,7 +83,6 @@ def load_c3d(
     import torch
 
     from .c3d import C3D
-    from .networks import C3DFeatures
 
     name = c3d_family(state)
     if name is None:
@@ -106,9 +97,9 @@ def load_c3d(
     renamed = dict(zip(family.layers, ours, strict=True))
     state = {_renamed(key, renamed): value for key, value in state.items()}
     with torch.device("meta"):
-        network = C3D(classes=0, pool5=pool5 or family.pool5)
+        network = C3D(classes=0, layer=layer, pool5=pool5 or family.pool5)
     load_state(path, network, state)
-    return replace(backbone, preprocessing=family.preprocessing), C3DFeatures(network, layer)
+    return replace(backbone, preprocessing=family.preprocessing), network
 
 
 def _advice(keys: Iterable[str]) -> str:
@@ -129,14 +120,13 @@ def load_own(
     import torch
 
     from .c3d import C3D
-    from .networks import C3DFeatures
 
     try:
         if about["backbone"] != "c3d":
             raise ValueError(f"it is a {about['backbone']!r}, and only c3d is built from such files")
         preprocessing = Preprocessing.from_dict(about["preprocessing"])
         frame_step = as_int(about.get("frame_step", 1))
-        architecture = {**as_table(about["architecture"]), "classes": 0}
+        architecture = {**as_table(about["architecture"]), "classes": 0, "layer": layer}
         with torch.device("meta"):
             network = C3D(**cast("Architecture", architecture))
     except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
@@ -155,4 +145,4 @@ def load_own(
         preprocessing=preprocessing,
         licence="your own, of your videos' labels",
     )
-    return described, C3DFeatures(network, layer)
+    return described, network

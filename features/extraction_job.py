@@ -136,15 +136,14 @@ class Estimate:
         """One line for the user.
 
         >>> Estimate(2, 4000, 2100, 66_000_000, 10**9, "cpu").sentence()
-        '2 videos, about 4000 snippets: about 35 min on cpu, 66 MB of disk (1.0 GB free)'
+        '2 videos, about 4000 snippets: about 35 min on cpu, 66.0 MB of disk (1.0 GB free)'
         """
-        return (
-            f"{plural(self.videos, 'video')}, about {plural(self.snippets, 'snippet')}"
-            + (f" with {self.network}" if self.network else "")
-            + ": "
-            f"about {duration(self.seconds)} on {self.device}, "
-            f"{size(self.bytes)} of disk ({size(self.free_bytes)} free)"
-        )
+        from rich.filesize import decimal
+
+        what = f"{plural(self.videos, 'video')}, about {plural(self.snippets, 'snippet')}"
+        network = f" with {self.network}" if self.network else ""
+        disk = f"{decimal(self.bytes)} of disk ({decimal(self.free_bytes)} free)"
+        return f"{what}{network}: about {duration(self.seconds)} on {self.device}, {disk}"
 
 
 def estimate_job(job: Job, videos: Mapping[str, Path], runner: Runner) -> Estimate:
@@ -186,17 +185,3 @@ def duration(seconds: float) -> str:
             value = seconds / length
             return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def size(count: int) -> str:
-    """An amount of disk to two digits or so.
-
-    >>> size(300), size(2_500_000), size(66_000_000_000)
-    ('300 B', '2.5 MB', '66 GB')
-    """
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"

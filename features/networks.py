@@ -4,25 +4,9 @@ from __future__ import annotations
 
 import warnings
 from importlib import import_module
-from typing import cast
 
 import torch
 from torch import nn
-
-from .c3d import C3D, Layer
-
-
-class C3DFeatures(nn.Module):
-    """C3D up to fc6 or fc7."""
-
-    def __init__(self, c3d: C3D, layer: str) -> None:
-        super().__init__()
-        self.c3d = c3d
-        self.layer: Layer = cast("Layer", layer)
-
-    def forward(self, clips: torch.Tensor) -> torch.Tensor:
-        """(B, D) features of clips (B, 3, T, H, W)."""
-        return self.c3d.extract(clips, self.layer)
 
 
 def torchvision_network(name: str) -> nn.Module:

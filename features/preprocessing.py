@@ -6,10 +6,10 @@ kernel is our own and exact, because another library's kernel, or the next versi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import lru_cache
-from typing import Literal, NotRequired, TypedDict, Unpack, cast
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 
@@ -113,12 +113,13 @@ class Preprocessing:
     @classmethod
     def from_dict(cls, values: object) -> Preprocessing:
         """The inverse of `to_dict`; ValueError names an unknown or missing entry."""
-        table: Mapping[str, object] = values if is_table(values) else {}
-        unknown = {*table} - {field.name for field in fields(cls)}
-        if unknown:
+        table = dict(values) if is_table(values) else dict[str, object]()
+        if unknown := {*table} - {field.name for field in fields(cls)}:
             raise ValueError(f"unknown entries of a preprocessing: {', '.join(sorted(unknown))}")
+        if missing := {field.name for field in fields(cls) if field.default is MISSING} - {*table}:
+            raise ValueError(f"not a preprocessing: it lacks {', '.join(sorted(missing))}")
         try:
-            return cls(**cast("_Described", table))
+            return replace(cls(1, None, 1, 1), **table)
         except TypeError as error:
             raise ValueError(f"not a preprocessing: {error}") from None
 
@@ -130,19 +131,6 @@ class Values(TypedDict, total=False):
     value_range: float
     mean: tuple[float, ...]
     std: tuple[float, ...]
-
-
-class _Described(Values):
-    """All that a weights file says of a preprocessing; as its attributes."""
-
-    resize_height: int
-    resize_width: int | None
-    crop_height: int
-    crop_width: int
-    crop_top: NotRequired[int | None]
-    crop_left: NotRequired[int | None]
-    mean_cube: NotRequired[str | None]
-    kernel: NotRequired[str]
 
 
 def square(size: int, **others: Unpack[Values]) -> Preprocessing:

@@ -86,7 +86,7 @@ class Runner:
             self.lanes = min(4, self._threads)
             torch.set_num_threads(self._threads // self.lanes)
         if batch is None:
-            width = getattr(getattr(loaded.network, "c3d", None), "architecture", {}).get("width", 64)
+            width = getattr(loaded.network, "architecture", {}).get("width", 64)
             pixels = loaded.backbone.clip_frames * how.crop_height * how.crop_width
             quick = max(2, min(8, _LANE_BYTES // (4 * pixels * width)))
             self.batch = quick if self.device.type == "cpu" else _GPU_BATCH

@@ -15,8 +15,8 @@ from ..core.errors import CheckpointError, listing
 from ..core.reading import reading
 from ..core.weight_catalogue import CATALOGUE
 from ..core.weight_store import find_weights, not_fetched, sha256, stored, stored_by_hash
-from .backbones import Backbone, get_backbone
-from .c3d_weights import build_c3d, load_c3d, load_own
+from .backbones import Backbone, build_c3d, get_backbone
+from .c3d_weights import load_c3d, load_own
 from .checkpoints import load_state, read_checkpoint
 from .library_backbone import LIBRARIES, LibraryBackbone
 from .pickled_arrays import load_array
@@ -125,8 +125,7 @@ def load_backbone(
         digest = hashlib.sha256(cube.tobytes()).hexdigest()
         backbone = replace(backbone, preprocessing=replace(backbone.preprocessing, mean_cube=digest))
     about |= {"dimension": backbone.dimension, "clip_frames": backbone.clip_frames, "frame_step": backbone.frame_step}
-    architecture = getattr(getattr(network, "c3d", None), "architecture", None)
-    about["architecture"] = json.dumps(architecture or {}, sort_keys=True)
+    about["architecture"] = json.dumps(getattr(network, "architecture", {}), sort_keys=True)
     about |= backbone.preprocessing.to_dict()
     return LoadedBackbone(network.eval().requires_grad_(False), backbone, layer, about, cube)
 
