@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from .._version import __version__
-from ..core.errors import NothingKept, Terminated, ThasError, UsageError
+from ..core.errors import NothingKept, Terminated, ThasError, UsageError, out_of_memory
 from ..core.files import ONLY_WRITING, cannot_write
 from ..core.interruptions import end_in_order
-from ..core.memory import out_of_memory
 from ..core.messages import logger
 from .overview import COMMANDS, EPILOGUE, GROUPS, TITLE, help_page
 

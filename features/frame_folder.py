@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.pictures import open_picture, size_fault
-from ..core.reading import advice
+from ..core.reading import advice, open_picture, size_fault
 from .frame_table import FrameTable, UnreadableVideo
 from .stamps import times_of_rate
 

@@ -7,6 +7,7 @@ together with the number of its last maps. Sizes in the comments are for 224 x 2
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -161,14 +162,7 @@ def resnet(depth: int, *, width: float = 1.0, cell_pixels: int = 16) -> tuple[nn
     return nn.Sequential(layers), n_in
 
 
-def resnet18(*, width: float = 1.0, cell_pixels: int = 16) -> tuple[nn.Sequential, int]:
-    """ResNet-18; see `resnet`."""
-    return resnet(18, width=width, cell_pixels=cell_pixels)
-
-
-def resnet50(*, width: float = 1.0, cell_pixels: int = 16) -> tuple[nn.Sequential, int]:
-    """ResNet-50; see `resnet`."""
-    return resnet(50, width=width, cell_pixels=cell_pixels)
+resnet18, resnet50 = partial(resnet, 18), partial(resnet, 50)
 
 
 def small(*, width: float = 1.0) -> tuple[nn.Sequential, int]:

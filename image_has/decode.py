@@ -13,8 +13,7 @@ import PIL.Image
 import PIL.ImageOps
 
 from ..core.errors import DataError
-from ..core.pictures import open_picture, size_fault
-from ..core.reading import advice, said
+from ..core.reading import advice, open_picture, said, size_fault
 
 _LARGE_PIXELS = 20_000_000
 _large = threading.Lock()  # for the memory: one of 100 million pixels takes gigabytes while it is decoded
@@ -55,7 +54,7 @@ def read_image(path: Path, *, upright: bool = True, short_side: int | None = Non
         An image of mode RGB.
 
     Raises:
-        DataError: The file is missing, is no image, is damaged, or has more than `core.pictures.MOST_PIXELS`.
+        DataError: The file is missing, is no image, is damaged, or has more than `core.reading.MOST_PIXELS`.
     """
     with _opened(path) as image:
         if fault := size_fault(image.width, image.height):

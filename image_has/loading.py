@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..core.errors import DataError, Failure
-from ..core.pictures import MOST_PIXELS
 from ..core.processes import cores
+from ..core.reading import MOST_PIXELS
 from .decode import read_image
 from .images import ImageTable
 from .settings import InputSettings, TrainSettings
@@ -28,7 +28,8 @@ class Batch:
         pixels: (B, 3, S, S) uint8, RGB.
         labels: (B,) int64.
         rows: (B,) int64, which images of the table.
-        sizes: (B, 2) int64, height and width of the file's image in pixels, as shown or as stored.
+        sizes: (B, 2) int64, height and width in pixels of what these were made of: in tests the file's image, as shown
+            or as stored.
         failed: Images that could not be read, and are in none of the other fields.
     """
 
@@ -81,6 +82,10 @@ def crop_corner(height: int, width: int, *, size: int, seed: int, epoch: int, ro
     return int(random.integers(height - size + 1)), int(random.integers(width - size + 1))
 
 
+_Item = tuple[Tensor, int, int, tuple[int, ...]]
+"""Pixels (3, S, S), label, row, and height and width of what they were cut or squashed from."""
+
+
 class _TrainingFiles(Dataset[object]):
     """Items (row, epoch) -> a crop and its label, or the problem."""
 
@@ -100,7 +105,7 @@ class _TrainingFiles(Dataset[object]):
         except DataError as error:
             return Failure(self.table.paths[row], "broken image, left out", error.why)
 
-    def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, int, int] | Failure:
+    def __getitem__(self, item: tuple[int, int]) -> _Item | Failure:
         row, epoch = item
         whole = self.kept[row] if self.kept is not None else self._shrunk(row)
         if isinstance(whole, Failure):
@@ -108,17 +113,17 @@ class _TrainingFiles(Dataset[object]):
         size = self.settings.size
         top, left = crop_corner(*whole.shape[:2], size=size, seed=self.seed, epoch=epoch, row=row)
         crop = torch.from_numpy(whole[top : top + size, left : left + size].copy())
-        return crop.permute(2, 0, 1), int(self.table.labels[row]), row
+        return crop.permute(2, 0, 1), int(self.table.labels[row]), row, whole.shape[:2]
 
 
-def _collated(items: list[tuple[Tensor, int, int] | Failure]) -> Batch:
+def _collated(items: list[_Item | Failure]) -> Batch:
     good = [item for item in items if not isinstance(item, Failure)]
     pixels = torch.stack([item[0] for item in good]) if good else torch.empty(0, 3, 0, 0, dtype=torch.uint8)
     return Batch(
         pixels=pixels,
         labels=torch.tensor([item[1] for item in good], dtype=torch.int64),
         rows=torch.tensor([item[2] for item in good], dtype=torch.int64),
-        sizes=torch.empty(0, 2, dtype=torch.int64),
+        sizes=torch.tensor([item[3] for item in good], dtype=torch.int64).reshape(-1, 2),
         failed=tuple(item for item in items if isinstance(item, Failure)),
     )
 
@@ -211,7 +216,7 @@ class _TestFiles(Dataset[object]):
     def __len__(self) -> int:
         return len(self.table)
 
-    def __getitem__(self, row: int) -> tuple[Tensor, int, int, tuple[int, int]] | Failure:
+    def __getitem__(self, row: int) -> _Item | Failure:
         try:
             image = read_image(self.table.path(row), upright=self.table.upright)
         except DataError as error:
@@ -224,13 +229,6 @@ def squashed(image: PIL.Image.Image, *, side: int) -> Tensor:
     """(3, side, side) uint8: the whole image, its proportions ignored, so that boxes scale by each axis alone."""
     small = image.resize((side, side), PIL.Image.Resampling.BILINEAR)
     return torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
-
-
-def _collated_tests(items: list[tuple[Tensor, int, int, tuple[int, int]] | Failure]) -> Batch:
-    good = [item for item in items if not isinstance(item, Failure)]
-    batch = _collated([item if isinstance(item, Failure) else item[:3] for item in items])
-    sizes = torch.tensor([item[3] for item in good], dtype=torch.int64).reshape(-1, 2)
-    return Batch(batch.pixels, batch.labels, batch.rows, sizes, batch.failed)
 
 
 def whole_batches(table: ImageTable, *, side: int, batch_size: int, workers: int = 0) -> Iterator[Batch]:
@@ -246,6 +244,6 @@ def whole_batches(table: ImageTable, *, side: int, batch_size: int, workers: int
         _TestFiles(table, side),
         batch_size=batch_size,
         num_workers=workers,
-        collate_fn=_collated_tests,
+        collate_fn=_collated,
         multiprocessing_context="forkserver" if workers else None,
     )

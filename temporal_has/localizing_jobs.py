@@ -45,8 +45,8 @@ class Parts:
     device: str
     features: Path
 
-    def localizer(self, device: str) -> Localizer:
-        """The networks, loaded."""
+    def localizer(self, device: str = "") -> Localizer:
+        """The networks, loaded, on the device that is named here instead."""
         return Localizer.from_run(
             *self.runs,
             device=device or self.device,

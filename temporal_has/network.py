@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -43,14 +43,8 @@ class Head(nn.Module):
     """What training and localization need of a network. Another head is a subclass with a `forward`.
 
     `forward(x (B, T, D), valid (B, T) bool or None, chance or None) -> NetworkOutput`. In training `chance` says what
-    to hide in the first layer's maps and which seeds to draw from, as `Dropout` does; a head need not heed it. One that
-    `sees_single_snippets` has `video_logits_of_visible`, too, as `HasNetwork` does.
+    to hide in the first layer's maps and which seeds to draw from, as `Dropout` does; a head need not heed it.
     """
-
-    @property
-    def sees_single_snippets(self) -> bool:
-        """Whether no snippet's maps depend on its neighbours, nor on chance; allows `video_logits_of_visible`."""
-        return False
 
     def losses(self, output: NetworkOutput, labels: Tensor, *, loss: str) -> Tensor:
         """The loss of each video.
@@ -65,9 +59,19 @@ class Head(nn.Module):
         """
         return video_loss(output.video_logits, labels, loss=loss)
 
+
+@runtime_checkable
+class SingleSnippets(Protocol):
+    """What a head may have besides: it answers without computing what is hidden, as `HasNetwork` does."""
+
+    @property
+    def sees_single_snippets(self) -> bool:
+        """Whether no snippet's maps depend on its neighbours, nor on chance."""
+        ...
+
     def video_logits_of_visible(self, visible: Sequence[Tensor], hidden: Sequence[int], fill: Tensor) -> Tensor:
-        """What a head that `sees_single_snippets` says without computing what is hidden, as `HasNetwork` does."""
-        raise NotImplementedError
+        """B videos' visible snippets (V_i, D), how many are hidden, and what these hold (D,) -> (B, C) logits."""
+        ...
 
 
 def over_time(convolution: nn.Conv1d, x: Tensor, valid: Tensor | None = None) -> Tensor:

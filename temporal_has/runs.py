@@ -21,7 +21,7 @@ from ..datasets.opening import open_dataset
 from ..eval.labels_told import LabelsTold, labels_told
 from ..features.cache import FeatureCache
 from .activation import ClassActivationSequence
-from .localizer import Localizer, localize_videos
+from .localizer import localize_videos
 from .localizing_jobs import Parts, localize_parts
 from .results import LocalizeResult
 from .settings import LocalizeSettings, Settings
@@ -98,9 +98,8 @@ def localize_dataset(
     videos = opened.videos_of(subset)
     features = of.features or (opened.features_folder if dataset else Path(data.features))
     cache = open_features(features, dataset or data.dataset)
-    localizer = Localizer.from_run(
-        run, *others, device=device, settings=settings, map_members=map_members, checkpoint=checkpoint
-    )
+    parts = Parts((run, *others), settings, tuple(map_members), checkpoint, device, features)
+    localizer = parts.localizer()
     localizer.check_recipe(cache)
     present = [video for video in videos if video in cache]
     known = opened.labels if settings.labels == "known" else None
@@ -109,7 +108,6 @@ def localize_dataset(
             localizer, cache, present, labels=known, near=run, progress=progress
         )
     else:
-        parts = Parts((run, *others), settings, tuple(map_members), checkpoint, device, features)
         detections, sequences, failed = localize_parts(parts, present, spread, labels=known, progress=progress)
     failed += [Failure(video, "find", f"no features in {cache.path}") for video in videos if video not in cache]
     if not present:

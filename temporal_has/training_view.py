@@ -14,7 +14,7 @@ from .data import pad
 from .hide import Hiding, hide_mask, segment_size
 from .losses import video_loss
 from .model import Model
-from .network import Head, NetworkOutput
+from .network import Head, NetworkOutput, SingleSnippets
 from .points import Clicks, point_losses
 from .seeded_dropout import Chance
 from .settings import HideSettings
@@ -114,7 +114,8 @@ class Drawing:
             )
             return Filled(x.to(model.device), valid.to(model.device), chance)
         fill = model.mean if settings.fill == "mean" else torch.zeros_like(model.mean)
-        if model.network.sees_single_snippets and settings.layer == 0 and not self.every_snippet:
+        spared = isinstance(model.network, SingleSnippets) and model.network.sees_single_snippets
+        if spared and settings.layer == 0 and not self.every_snippet:
             masks = [self.hidden[i, : len(x)] for i, x in zip(places, videos, strict=True)]
             visible = [
                 model.normalised((x[~mask] if mask.any() else x).to(model.device))
@@ -165,6 +166,7 @@ class NetworkWithLoss(nn.Module):
         with self._autocast():
             if isinstance(shown, Visible):
                 output = None
+                assert isinstance(self.network, SingleSnippets)
                 video_logits = self.network.video_logits_of_visible(*shown)
             else:
                 output = self.network(*shown)

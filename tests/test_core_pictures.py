@@ -15,7 +15,7 @@ import pytest
 
 from thas.cli import run
 from thas.core.errors import DataError
-from thas.core.pictures import open_picture
+from thas.core.reading import open_picture
 from thas.features.frame_folder import folder_frames, scan_folder
 from thas.features.frame_table import UnreadableVideo
 from thas.image_has.decode import image_size, read_image
@@ -73,7 +73,7 @@ def _claiming(form: str, width: int, height: int) -> bytes:
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("thas.core.pictures.MOST_PIXELS", 1_000_000)
+    monkeypatch.setattr("thas.core.reading.MOST_PIXELS", 1_000_000)
     return tmp_path
 
 

@@ -20,9 +20,8 @@ import numpy as np
 import pytest
 
 from thas.core import files
-from thas.core.errors import CheckpointError, DataError, FeatureError
+from thas.core.errors import CheckpointError, DataError, FeatureError, out_of_memory
 from thas.core.files import write_atomically
-from thas.core.memory import out_of_memory
 from thas.core.processes import only_one
 from thas.core.temporary_names import replacing
 from thas.core.weight_store import fetch_address, find_weights, stored

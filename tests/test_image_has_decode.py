@@ -139,7 +139,7 @@ def test_whatever_a_decoder_raises_names_the_file(tmp_path: Path, monkeypatch: p
 
 def test_a_large_jpeg_is_refused_also_where_it_would_be_shrunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = saved(tmp_path / "a.jpg", PIL.Image.new("RGB", (64, 64)))
-    monkeypatch.setattr("thas.core.pictures.MOST_PIXELS", 1000)
+    monkeypatch.setattr("thas.core.reading.MOST_PIXELS", 1000)
     with pytest.raises(DataError, match="64 x 64 pixels are more than 1,000"):
         read_image(path, short_side=8)
 

@@ -59,6 +59,28 @@ def test_the_default_training_is_a_plain_loop():
     assert bytes_of(model) == b"".join(value.numpy().tobytes() for value in network.state_dict().values())
 
 
+def test_a_head_that_claims_to_see_single_snippets_and_cannot_answer_for_them_is_trained_as_any_other():
+    class Plain(Head):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.classifier = torch.nn.Linear(8, 3)
+
+        def forward(self, x, valid=None, chance=None) -> NetworkOutput:
+            maps = self.classifier(x)
+            return NetworkOutput(pool(maps, valid, pooling="mean"), maps, maps)
+
+    class Claims(Plain):
+        sees_single_snippets = True
+
+    features, labels, _ = planted_videos(videos=7)
+    trained = [
+        train(features, labels, classes=CLASSES, settings=small(train__epochs=2), network=one())
+        for one in (Plain, Claims)
+    ]
+    assert bytes_of(trained[0]) == bytes_of(trained[1])
+
+
 def test_it_finds_what_was_planted_from_labels_alone():
     features, labels, places = planted_videos()
     model = train(features, labels, classes=CLASSES, settings=small())
