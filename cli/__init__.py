@@ -71,12 +71,6 @@ class _Shown(logging.Handler):
         (warn if record.levelno >= logging.WARNING else note)(record.getMessage())
 
 
-def _show_messages() -> None:
-    logger.setLevel(logging.INFO)
-    if not any(isinstance(handler, _Shown) for handler in logger.handlers):
-        logger.addHandler(_Shown())
-
-
 def _trusting(tokens: Sequence[str]) -> list[str]:
     """What was typed, without --plugin; what it names as MODULE:ATTRIBUTE, there or anywhere, may be imported."""
     from ..core.plugin_imports import trust, trust_typed
@@ -113,7 +107,9 @@ def run(tokens: Sequence[str], *, debug: bool = False) -> int:
     from .console import err, print_error
     from .positionals import rearranged
 
-    _show_messages()
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Shown) for handler in logger.handlers):
+        logger.addHandler(_Shown())
     # A console of its own: without wrapping, the panel around a wrong option would be cropped.
     usage = Console(stderr=True)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +11,6 @@ from .image_output import score_table
 from .options import SEED, DataRoot, ImageRuns, Printed, Runs, also
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ..demo.run import DemoResult
 
 
@@ -65,6 +64,7 @@ def _print(result: DemoResult, *, short: bool, data_root: Path, runs: Path) -> N
     from rich.table import Table
 
     from ..demo.run import ARMS
+    from ..sweep.report import cell
 
     seeds = len(next(iter(result.scores.values())))
     spread = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
@@ -77,7 +77,7 @@ def _print(result: DemoResult, *, short: bool, data_root: Path, runs: Path) -> N
     rows = [f"{threshold:g}" for threshold in result.iou]
     for k, name in enumerate([*rows, "mean"]):
         cells = [scores[:, k] if k < len(rows) else scores.mean(axis=1) for scores in result.scores.values()]
-        table.add_row(name, *(_cell(cell) for cell in cells))
+        table.add_row(name, *(cell(one.mean(), one.std(ddof=1) if seeds > 1 else math.nan) for one in cells))
     out.print(table)
     if short:
         out.print("A short demo shows that everything works; it is too small to tell the arms apart.")
@@ -97,12 +97,6 @@ def _print(result: DemoResult, *, short: bool, data_root: Path, runs: Path) -> N
         "thas train --help",
     ):
         say(f"  {command}")
-
-
-def _cell(values: np.ndarray) -> str:
-    """Mean and, of several seeds, standard deviation, in per cent."""
-    mean = f"{100 * values.mean():.1f}"
-    return mean if len(values) == 1 else f"{mean} ± {100 * values.std(ddof=1):.1f}"
 
 
 def image_demo(

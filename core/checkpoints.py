@@ -108,6 +108,11 @@ def torch_tensors(path: Path) -> dict[str, Tensor]:
     raise CheckpointError(f"{path} holds no weights", why=why, next=next, subject=str(path))
 
 
+def part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Those whose names begin with `name.`, by the rest of their names."""
+    return {key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
+
+
 def check_unchanged(tensors: Mapping[str, Tensor], description: dict[str, object], path: Path) -> None:
     """Compare a file with its checksum, which is taken out of the description; files of older versions have none.
 

@@ -16,7 +16,7 @@ import tarfile
 import urllib.request
 import zipfile
 from base64 import b64encode
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from http.client import HTTPException, HTTPResponse
@@ -31,7 +31,9 @@ _TIMEOUT_SECONDS = 60
 
 def index_addresses() -> list[str]:
     """The indexes that pip is set up for, by its environment and configuration; pip's own default if by none."""
-    configured = _pip_configuration()
+    pip = [sys.executable, "-m", "pip", "config", "list"]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False, timeout=60)
+    configured: dict[str, str] = dict(re.findall(r"^(\S+?)='(.*)'$", done.stdout, re.MULTILINE))
 
     def setting(name: str) -> str:
         environment = os.environ.get("PIP_" + name.upper().replace("-", "_"))
@@ -46,14 +48,6 @@ def index_addresses() -> list[str]:
         except ImportError:
             pass
     return [address for address in (first, *setting("extra-index-url").split()) if address]
-
-
-def _pip_configuration() -> dict[str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False, timeout=60
-    )
-    lines = re.findall(r"^(\S+?)='(.*)'$", done.stdout, re.MULTILINE)
-    return dict(lines)
 
 
 def archive_address(package: str, archive: str) -> str:
@@ -95,21 +89,14 @@ def links(content: bytes, kind: str) -> dict[str, str]:
         LookupError: The page is of neither.
     """
     try:
-        return dict(_links(content, kind))
+        if "json" in kind:
+            return {str(file["filename"]): str(file["url"]) for file in json.loads(content)["files"]}
+        parser = _Anchors()
+        parser.feed(content.decode(errors="replace"))
+        addresses = [address.partition("#")[0] for address in parser.found]
+        return {unquote(address.rpartition("/")[2]): address for address in addresses}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise LookupError("its answer is no list of files") from None
-
-
-def _links(content: bytes, kind: str) -> Iterator[tuple[str, str]]:
-    if "json" in kind:
-        for file in json.loads(content)["files"]:
-            yield str(file["filename"]), str(file["url"])
-        return
-    parser = _Anchors()
-    parser.feed(content.decode(errors="replace"))
-    for address in parser.found:
-        address = address.partition("#")[0]
-        yield unquote(address.rpartition("/")[2]), address
 
 
 class _Anchors(HTMLParser):

@@ -55,14 +55,11 @@ def is_spreadsheet(path: Path) -> bool:
         raise DataError(
             f"{path} is a spreadsheet of a kind that is not read",
             why=f"read are {listing(sorted(SUFFIXES))}, and CSV",
-            next=f"save it as .xlsx, or as CSV UTF-8; with LibreOffice: {_conversion(path)}",
+            next="save it as .xlsx, or as CSV UTF-8; with LibreOffice: soffice --headless --convert-to xlsx --outdir "
+            f"{shlex.quote(str(path.parent))} {shlex.quote(str(path))}",
             subject=str(path),
         )
     return path.suffix.lower() in SUFFIXES
-
-
-def _conversion(path: Path) -> str:
-    return f"soffice --headless --convert-to xlsx --outdir {shlex.quote(str(path.parent))} {shlex.quote(str(path))}"
 
 
 def read_sheet(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence[str]) -> Sheet:

@@ -11,7 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from .checkpoints import BEST, CHECKPOINT, FORMATS, unpacked
+from .checkpoints import BEST, CHECKPOINT, FORMATS, part, unpacked
 from .errors import CheckpointError
 from .files import write_atomically
 from .log import LOG, Epoch, append_log, cut_log
@@ -84,14 +84,18 @@ class State:
         tensors, description = unpacked(path)
         try:
             self._check_same_training(path, tensors, description)
-            task.network.load_state_dict({name[8:]: value for name, value in tensors.items() if name[:8] == "network."})
-            self._restore_optimiser(tensors)
+            task.network.load_state_dict(part(tensors, "network"))
+            state: dict[int, dict[str, Tensor]] = {}
+            for name, value in part(tensors, "optimiser").items():
+                index, _, key = name.partition(".")
+                state.setdefault(int(index), {})[key] = value
+            task.optimiser.load_state_dict(task.optimiser.state_dict() | {"state": state})
             task.restore(tensors, description)
             self.runner.restore(dict(as_table(description["runner"])))
             self.epochs_done = as_int(description["epoch"])
             if "best" in description:
                 device = next(task.network.parameters()).device
-                weights = {name[5:]: value.to(device) for name, value in tensors.items() if name[:5] == "best."}
+                weights = {name: value.to(device) for name, value in part(tensors, "best").items()}
                 best = as_table(description["best"])
                 verdict = Verdict(as_float(best["map"]), as_float(best["minus_loss"]))
                 self.best = Best(as_int(best["epoch"]), verdict, weights)
@@ -109,14 +113,6 @@ class State:
                 next="train a new run without --resume",
                 subject=str(path),
             ) from None
-
-    def _restore_optimiser(self, tensors: Mapping[str, Tensor]) -> None:
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            if name.startswith("optimiser."):
-                _, index, key = name.split(".")
-                state.setdefault(int(index), {})[key] = value
-        self.task.optimiser.load_state_dict(self.task.optimiser.state_dict() | {"state": state})
 
     def _check_same_training(self, path: Path, tensors: Mapping[str, Tensor], saved: Mapping[str, object]) -> None:
         task = self.task

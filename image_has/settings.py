@@ -1,6 +1,7 @@
 """Every default of the image half in one place, each with its source; the twin of `thas.temporal_has.settings`.
 
-Sources: "paper" (Singh & Lee, ICCV 2017), "unverified" (how its experiments are said to have been run), "ours".
+Sources: "paper" (Singh & Lee, ICCV 2017), "unverified" (how its experiments are said to have been run), "ours" (where
+nothing is said).
 How presets, files and options go over them says `thas.core.presets`.
 """
 
@@ -73,14 +74,12 @@ class NetworkSettings:
     )
     pooling: Literal["average", "max"] = setting("average", "of the last maps, over the image", "paper")
     batch_norm: bool = setting(True, "after each convolution (alexnet, googlenet, vgg16)", "unverified")
-    width: float = setting(
-        1.0, "times the usual number of kernels (alexnet, resnet18, resnet50, small)", "ours", low=0.01
-    )
+    width: float = setting(1.0, "times the usual number of kernels (alexnet, resnet18, resnet50, small)", low=0.01)
     stride: int = setting(
         4, "of the first convolution (alexnet); 2 keeps the paper's map size for 128 pixels", "paper", low=1
     )
     cell_pixels: Literal[8, 16, 32] = setting(
-        16, "side of a cell of the last maps, in pixels of the image (resnet18, resnet50)", "ours"
+        16, "side of a cell of the last maps, in pixels of the image (resnet18, resnet50)"
     )
     weights: str = setting("", "a file of weights to start from, torchvision's or ours; empty: from scratch", "paper")
 
@@ -89,28 +88,25 @@ class NetworkSettings:
 class TrainSettings:
     """How it learns."""
 
-    seed: int = setting(0, "of the weights, the order, the crops and the hiding", "ours", low=0)
+    seed: int = setting(0, "of the weights, the order, the crops and the hiding", low=0)
     epochs: int = setting(55, "passes over the training images", "paper", low=1)
     batch_size: int = setting(128, "images, over all devices together", "paper", low=1)
     momentum: float = setting(0.9, "of SGD", "paper", low=0, high=1)
     learning_rate: tuple[float, ...] = setting((1e-2, 5e-3, 1e-3, 5e-4, 1e-4), "of SGD, one a stage", "paper", low=0)
     trunk_rate: tuple[float, ...] = setting(
-        (1.0,),
-        "times the learning rate, of all but the classifier, one a stage; 0: they stay",
-        "ours",
-        low=0,
+        (1.0,), "times the learning rate, of all but the classifier, one a stage; 0: they stay", low=0
     )
     freeze_statistics: bool = setting(
-        False, "batch normalization keeps the means and variances of the weights that were begun from", "ours"
+        False, "batch normalization keeps the means and variances of the weights that were begun from"
     )
     weight_decay: tuple[float, ...] = setting((5e-4, 5e-4, 0.0, 0.0, 0.0), "of SGD, one a stage", "paper", low=0)
     stages: tuple[int, ...] = setting((18, 29, 43, 52), "the epochs after which a new stage begins", "paper", low=1)
-    checkpoint_epochs: int = setting(1, "a checkpoint to resume from every so many epochs", "ours", low=1)
-    workers: int = setting(-1, "processes that decode images; -1: one a core less one, 0: none", "ours", low=-1)
-    cache_gigabytes: float = setting(2.0, "decoded training images are kept in memory up to here", "ours", low=0)
-    precision: Literal["32", "bf16", "16"] = setting("32", "of the arithmetic: mixed for bf16 and 16", "ours")
-    channels_last: bool = setting(True, "memory layout of the images", "ours")
-    device: str = setting("auto", "cpu, cuda, cuda:1, or auto", "ours")
+    checkpoint_epochs: int = setting(1, "a checkpoint to resume from every so many epochs", low=1)
+    workers: int = setting(-1, "processes that decode images; -1: one a core less one, 0: none", low=-1)
+    cache_gigabytes: float = setting(2.0, "decoded training images are kept in memory up to here", low=0)
+    precision: Literal["32", "bf16", "16"] = setting("32", "of the arithmetic: mixed for bf16 and 16")
+    channels_last: bool = setting(True, "memory layout of the images")
+    device: str = setting("auto", "cpu, cuda, cuda:1, or auto")
 
 
 @dataclass(frozen=True)
@@ -127,14 +123,11 @@ class LocalizeSettings:
         0, "times the maps are drawn towards the picture's edges (pixel-adaptive, CVPR 2020); 0: not", "paper", low=0
     )
     refine_size: int = setting(
-        0,
-        "side in pixels that picture and maps are shrunk to before refining; 0: as the network sees them",
-        "ours",
-        low=0,
+        0, "side in pixels that picture and maps are shrunk to before refining; 0: as the network sees them", low=0
     )
-    mirror: bool = setting(False, "average maps and probabilities over the image and its mirror image", "ours")
+    mirror: bool = setting(False, "average maps and probabilities over the image and its mirror image")
     sizes: tuple[int, ...] = setting(
-        (), "more sides in pixels that the whole image is looked at; maps and probabilities are averaged", "ours", low=8
+        (), "more sides in pixels that the whole image is looked at; maps and probabilities are averaged", low=8
     )
     ten_crop: bool = setting(False, "average maps and probabilities over ten crops (GoogLeNet)", "unverified")
 
@@ -144,9 +137,7 @@ class EvalSettings:
     """How boxes are scored."""
 
     iou: float = setting(0.5, "a box counts when its IoU with a true one is above", "paper", low=0, high=1)
-    thresholds: int = setting(
-        100, "evenly spaced, of the sweep that shows what the best threshold would give", "ours", low=1
-    )
+    thresholds: int = setting(100, "evenly spaced, of the sweep that shows what the best threshold would give", low=1)
 
 
 @dataclass(frozen=True)

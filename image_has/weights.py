@@ -17,6 +17,7 @@ from ..core.checkpoints import (
     check_unchanged,
     class_names,
     packed,
+    part,
     raw_tensors,
     read_header,
     torch_tensors,
@@ -178,8 +179,7 @@ def _network_in(path: Path) -> dict[str, Tensor]:
     tensors, metadata = raw_tensors(path)
     ours = dict(as_table(json.loads(metadata.get("thas", "{}"))))
     check_unchanged(tensors, ours, path)
-    before = "network." if "kind" in ours else ""
-    return {name.removeprefix(before): tensor for name, tensor in tensors.items() if name.startswith(before)}
+    return part(tensors, "network") if "kind" in ours else tensors
 
 
 def kernel5_of(network: nn.Module) -> int:

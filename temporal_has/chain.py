@@ -194,15 +194,12 @@ def _digest(dataset: Dataset, cache: FeatureCache, settings: Settings) -> str:
 def write_intervals(path: Path, intervals: Segments, dataset: Dataset) -> None:
     """Write a person's table: video, label, start and end as clock times and in seconds, score, whose label it is."""
     heads = ("video", "label", "start", "end", "start_seconds", "end_seconds", "score", "label_is")
+    whose = {video: "from the table" for video, known in dataset.labels.items() if known}
     rows = [
-        (v, label, clock(start), clock(end), f"{start:.3f}", f"{end:.3f}", f"{score:.4g}", _whose(dataset, v))
+        (v, label, clock(start), clock(end), f"{start:.3f}", f"{end:.3f}", f"{score:.4g}", whose.get(v, "predicted"))
         for v, label, start, end, score in intervals
     ]
     write_atomically(path, csv_text([heads, *rows]))
-
-
-def _whose(dataset: Dataset, video: str) -> str:
-    return "from the table" if dataset.labels.get(video) else "predicted"
 
 
 def _assessment(dataset: Dataset, run: Path) -> Assessment | None:

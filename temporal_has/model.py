@@ -23,6 +23,7 @@ from ..core.checkpoints import (
     check_unchanged,
     class_names,
     packed,
+    part,
     raw_tensors,
 )
 from ..core.dropping import dropped
@@ -214,8 +215,7 @@ def load_model(
                 next=f"load_model(path{', network=...' if own else ''}), in Python",
                 subject=str(path),
             )
-        classes, width = class_names(description["classes"]), _width(tensors)
-        weights = {k[8:]: v for k, v in tensors.items() if k.startswith("network.")}
+        classes, width, weights = class_names(description["classes"]), _width(tensors), part(tensors, "network")
         if network is None:
             check_shapes(lambda: build_head(width, len(classes), settings.network), weights)
             head = build_head(width, len(classes), settings.network)

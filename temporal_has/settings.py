@@ -7,7 +7,7 @@ and of each value of a preset, is
 
     paper       stated in the paper
     unverified  how the paper's experiments are said to have been run; not stated in it
-    ours        chosen by us
+    ours        chosen by us, where nothing is said
 
 How presets, files and options go over them says `thas.core.presets`.
 """
@@ -35,7 +35,7 @@ class InputSettings:
         2000, "F_total: longer videos are sampled uniformly to so many; 0 for all", "unverified", low=0
     )
     normalise: Literal["auto", "none", "standard"] = setting(
-        "auto", "zero mean and unit variance over the training set, or none: features as they come; auto: rules", "ours"
+        "auto", "zero mean and unit variance over the training set, or none: features as they come; auto: rules"
     )
     dropout: Literal["none", "training", "always"] = setting(
         "none", "drop single values with hide.probability instead of segments; always: at test time too", "paper"
@@ -47,11 +47,11 @@ class HideSettings:
     """What is hidden in training."""
 
     probability: float = setting(
-        -1.0, "p_hide of each segment; 0 hides nothing (Video-full), -1 is for rules to say", "ours", low=-1, high=1
+        -1.0, "p_hide of each segment; 0 hides nothing (Video-full), -1 is for rules to say", low=-1, high=1
     )
     segments: int = setting(20, "a video is divided in so many (2000 frames in segments of 100)", "unverified", low=1)
     size: tuple[int, ...] = setting(
-        (), "F_segment in snippets, instead of `segments`; of several each video draws one", "ours", low=0
+        (), "F_segment in snippets, instead of `segments`; of several each video draws one", low=0
     )
     layer: int = setting(
         0, "hide in the features (0) or in the maps of the first convolution (1)", "paper", low=0, high=1
@@ -68,80 +68,63 @@ class NetworkSettings:
     head: str = setting(
         "attention",
         "attention over top activations, the paper's network (its values: --preset has2017), or a plug-in",
-        "ours",
         part="heads",
     )
     members: int = setting(
-        1, "networks trained at once from weights of their own, whose sequences are averaged", "ours", low=1, high=99
+        1, "networks trained at once from weights of their own, whose sequences are averaged", low=1, high=99
     )
-    channels: int = setting(256, "kernels in each layer", "ours", low=1)
+    channels: int = setting(256, "kernels in each layer", low=1)
     layers: int = setting(2, "convolutions over time; has2017 only", "unverified", low=1)
-    kernel_size: int = setting(
-        0, "in snippets, odd; 0: as many as see `kernel_seconds` of video, by rules", "ours", low=0
-    )
-    kernel_seconds: float = setting(1.1, "for kernel_size 0; a snippet's own length counts", "ours", low=0)
-    kernel_most: int = setting(5, "for kernel_size 0: no more snippets than these; 0 sets no bound", "ours", low=0)
+    kernel_size: int = setting(0, "in snippets, odd; 0: as many as see `kernel_seconds` of video, by rules", low=0)
+    kernel_seconds: float = setting(1.1, "for kernel_size 0; a snippet's own length counts", low=0)
+    kernel_most: int = setting(5, "for kernel_size 0: no more snippets than these; 0 sets no bound", low=0)
     pooling: Literal["max", "mean"] = setting("max", "over time; has2017 only", "unverified")
-    dropout: float = setting(0.7, "of the last layer's maps, in training", "ours", low=0, high=1)
+    dropout: float = setting(0.7, "of the last layer's maps, in training", low=0, high=1)
     top: float = setting(
-        0.25,
-        "share of a video's snippets whose mean activation stands for it; attention only",
-        "ours",
-        low=1e-6,
-        high=1,
+        0.25, "share of a video's snippets whose mean activation stands for it; attention only", low=1e-6, high=1
     )
     smoothing: int = setting(
-        0, "snippets the sequence is averaged over, odd; 0: of `smoothing_seconds`; attention only", "ours", low=0
+        0, "snippets the sequence is averaged over, odd; 0: of `smoothing_seconds`; attention only", low=0
     )
-    smoothing_seconds: float = setting(0.8, "for smoothing 0; attention only", "ours", low=0)
+    smoothing_seconds: float = setting(0.8, "for smoothing 0; attention only", low=0)
     attention: bool = setting(
-        True, "how much a snippet belongs to any action, times each class's activation; attention only", "ours"
+        True, "how much a snippet belongs to any action, times each class's activation; attention only"
     )
-    background: bool = setting(False, "a background class that attention must suppress; attention only", "ours")
+    background: bool = setting(False, "a background class that attention must suppress; attention only")
 
 
 @dataclass(frozen=True)
 class TrainSettings:
     """How it learns."""
 
-    seed: int = setting(0, "of the weights, the order of the videos and the hiding", "ours", low=0, high=2**62)
-    epochs: int = setting(50, "passes over the training videos", "ours", low=1)
-    batch_size: int = setting(16, "videos", "ours", low=1)
-    learning_rate: float = setting(1e-3, "of Adam", "ours", low=0)
-    weight_decay: float = setting(0.0, "of Adam, decoupled", "ours", low=0)
+    seed: int = setting(0, "of the weights, the order of the videos and the hiding", low=0, high=2**62)
+    epochs: int = setting(50, "passes over the training videos", low=1)
+    batch_size: int = setting(16, "videos", low=1)
+    learning_rate: float = setting(1e-3, "of Adam", low=0)
+    weight_decay: float = setting(0.0, "of Adam, decoupled", low=0)
     average: float = setting(
-        0.0,
-        "keep a mean of the weights over the last 1 / (1 - average) steps; 0 the last step's",
-        "ours",
-        low=0,
-        high=0.99999,
+        0.0, "keep a mean of the weights over the last 1 / (1 - average) steps; 0 the last step's", low=0, high=0.99999
     )
     loss: str = setting(
         "auto",
         "softmax shares its mass among a video's labels; sigmoid asks for each by itself; or a plug-in; auto: rules",
-        "ours",
         part="losses",
         auto=True,
     )
     points: float = setting(
         1.0,
         "weight of the loss at clicked moments, if there is a points.csv, beside that of videos; 0 heeds no clicks",
-        "ours",
         low=0,
     )
-    clip_norm: float = setting(0.0, "longer gradients are shortened to this; 0 leaves them", "ours", low=0)
+    clip_norm: float = setting(0.0, "longer gradients are shortened to this; 0 leaves them", low=0)
     validation: float = setting(
-        0.0,
-        "fraction of the training videos held out, to choose the best epoch by their labels",
-        "ours",
-        low=0,
-        high=0.9,
+        0.0, "fraction of the training videos held out, to choose the best epoch by their labels", low=0, high=0.9
     )
-    patience: int = setting(0, "stop so many epochs after the best one; 0 never does", "ours", low=0)
-    precision: Literal["32", "bf16", "16"] = setting("32", "of the arithmetic: mixed for bf16 and 16", "ours")
-    checkpoint_epochs: int = setting(10, "a checkpoint to resume from every so many epochs", "ours", low=1)
-    memory_gigabytes: float = setting(1.0, "features are kept in memory up to here, else read again", "ours", low=0)
-    device: str = setting("auto", "cpu, cuda, cuda:1, or auto", "ours")
+    patience: int = setting(0, "stop so many epochs after the best one; 0 never does", low=0)
+    precision: Literal["32", "bf16", "16"] = setting("32", "of the arithmetic: mixed for bf16 and 16")
+    checkpoint_epochs: int = setting(10, "a checkpoint to resume from every so many epochs", low=1)
+    memory_gigabytes: float = setting(1.0, "features are kept in memory up to here, else read again", low=0)
+    device: str = setting("auto", "cpu, cuda, cuda:1, or auto")
 
 
 @dataclass(frozen=True)
@@ -149,43 +132,36 @@ class LocalizeSettings:
     """From class activation sequences to segments."""
 
     labels: Literal["known", "predicted"] = setting(
-        "predicted", "look for a video's true labels (the paper; it flatters) or for those predicted", "ours"
+        "predicted", "look for a video's true labels (the paper; it flatters) or for those predicted"
     )
-    class_threshold: float = setting(0.05, "probability from which a class counts as predicted", "ours", low=0, high=1)
-    classes: int = setting(
-        -1, "predict no more labels a video, the likeliest; 0 all, -1 is for rules to say", "ours", low=-1
-    )
+    class_threshold: float = setting(0.05, "probability from which a class counts as predicted", low=0, high=1)
+    classes: int = setting(-1, "predict no more labels a video, the likeliest; 0 all, -1 is for rules to say", low=-1)
     threshold: tuple[float, ...] = setting(
-        (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "by threshold_rule; the runs at several are pooled", "ours"
+        (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "by threshold_rule; the runs at several are pooled"
     )
     threshold_rule: Literal["range", "max", "fixed"] = setting(
-        "range", "a fraction of the sequence's range or of its maximum (0 to 1), or an activation itself", "ours"
+        "range", "a fraction of the sequence's range or of its maximum (0 to 1), or an activation itself"
     )
     score: Literal["outer-inner", "mean", "max"] = setting(
-        "outer-inner", "of a run, times a power of its class's probability", "ours"
+        "outer-inner", "of a run, times a power of its class's probability"
     )
     probability_power: float = setting(
-        0.35,
-        "that power: 1 is the probability itself, which is surer than right; 0 heeds none",
-        "ours",
-        low=0,
+        0.35, "that power: 1 is the probability itself, which is surer than right; 0 heeds none", low=0
     )
     squash: bool = setting(
-        True, "score runs by the logistic function of the activation over its spread, not by outliers", "ours"
+        True, "score runs by the logistic function of the activation over its spread, not by outliers"
     )
-    margin: float = setting(0.25, "of the outer-inner score, in lengths of the run", "ours", low=0)
-    gap_seconds: float = setting(0.0, "runs no further apart are joined", "ours", low=0)
-    minimum_seconds: float = setting(0.0, "shorter detections are dropped", "ours", low=0)
-    upsample: int = setting(8, "interpolate the sequence to so many times its moments", "ours", low=1)
+    margin: float = setting(0.25, "of the outer-inner score, in lengths of the run", low=0)
+    gap_seconds: float = setting(0.0, "runs no further apart are joined", low=0)
+    minimum_seconds: float = setting(0.0, "shorter detections are dropped", low=0)
+    upsample: int = setting(8, "interpolate the sequence to so many times its moments", low=1)
     nms: Literal["soft", "soft-linear", "nms", "none"] = setting(
-        "soft", "of detections of a class that overlap a surer one: lower their scores, drop or keep them", "ours"
+        "soft", "of detections of a class that overlap a surer one: lower their scores, drop or keep them"
     )
-    nms_iou: float = setting(
-        0.5, "overlap from which they are dropped (nms) or lowered (soft-linear)", "ours", low=0, high=1
-    )
-    nms_sigma: float = setting(0.4, "of soft's Gaussian decay, smaller is stricter", "ours", low=1e-6)
+    nms_iou: float = setting(0.5, "overlap from which they are dropped (nms) or lowered (soft-linear)", low=0, high=1)
+    nms_sigma: float = setting(0.4, "of soft's Gaussian decay, smaller is stricter", low=1e-6)
     detections: int = setting(
-        200, "keep so many of a video, the surest, or one a snippet where that is more; 0 keeps all", "ours", low=0
+        200, "keep so many of a video, the surest, or one a snippet where that is more; 0 keeps all", low=0
     )
 
 
@@ -194,7 +170,7 @@ class EvalSettings:
     """How detections are scored."""
 
     protocol: Literal["activitynet", "thumos14", "thumos14-11point", "wtalc"] = setting(
-        "activitynet", "whose evaluation program to follow", "ours"
+        "activitynet", "whose evaluation program to follow"
     )
     iou: tuple[float, ...] = setting(
         (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "temporal IoU thresholds", "paper", low=0, high=1

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..core.checkpoints import part
 from ..core.narrowing import as_int, as_table
 from ..core.runners import Runner
 from ..core.task import Step, Verdict
@@ -185,6 +186,5 @@ class HeadTask:
         for number, one in as_table(facts.get("calibrations", {})).items():
             self.calibrations[int(number)] = Calibration.of(one)
         if self._learning is not self.network:
-            learned = {name[9:]: value for name, value in tensors.items() if name.startswith("learning.")}
-            self._learning.load_state_dict(learned)
+            self._learning.load_state_dict(part(tensors, "learning"))
             self._steps = as_int(facts["averaged_steps"])

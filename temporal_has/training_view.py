@@ -17,7 +17,6 @@ from .model import Model
 from .network import Head, NetworkOutput, SingleSnippets
 from .points import Clicks, point_losses
 from .seeded_dropout import Chance
-from .settings import HideSettings
 
 
 class Filled(NamedTuple):
@@ -46,13 +45,6 @@ class Visible(NamedTuple):
     x: list[Tensor]
     hidden: list[int]
     fill: Tensor
-
-
-def hidden_snippets(lengths: Sequence[int], *, settings: HideSettings, generator: torch.Generator) -> Tensor:
-    """(B, T) bool: which snippets of B videos so long are hidden this time."""
-    size = settings.size or torch.tensor([segment_size(length, settings.segments) for length in lengths])
-    shape = (len(lengths), max(lengths))
-    return hide_mask(shape, size=size, probability=settings.probability, generator=generator, lengths=lengths)
 
 
 class Drawing:
@@ -85,7 +77,9 @@ class Drawing:
         if model.settings.input.dropout != "none":
             self.input_seeds = _seeds(len(lengths), hiding)
         else:
-            self.hidden = hidden_snippets(lengths, settings=model.settings.hide, generator=hiding)
+            how, shape = model.settings.hide, (len(lengths), max(lengths))
+            size = how.size or torch.tensor([segment_size(length, how.segments) for length in lengths])
+            self.hidden = hide_mask(shape, size=size, probability=how.probability, generator=hiding, lengths=lengths)
 
     def clicks(self, points: Tensor, place: int, length: int) -> Clicks:
         """The points (P, 2) of one of the batch's videos, and which of its snippets are not hidden."""
