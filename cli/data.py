@@ -1,4 +1,4 @@
-"""`thas data check`."""
+"""`thas data check` and `thas doctor`: what a data set and this machine have, and what stands in the way."""
 
 from __future__ import annotations
 
@@ -69,3 +69,25 @@ def data_check(
     if not report.problems:
         out.print("nothing to mend")
     return 3 if report.problems else 0
+
+
+def doctor(*, printed: Printed = Printed()) -> int:
+    """Say what this machine has and what stands in the way, each with its remedy.
+
+    For example:
+
+        thas doctor
+    """
+    from ..core.doctor import examine
+
+    findings = examine()
+    if printed.json:
+        print_json([vars(finding) for finding in findings])
+    else:
+        for finding in findings:
+            mark = {"ok": "[green]ok[/]  ", "note": "[yellow]note[/]", "bad": "[red]bad[/] "}[finding.state]
+            out.print(f"{mark} {finding.name}: ", end="")
+            say(finding.text)
+            if finding.remedy:
+                say(f"     do: {finding.remedy}")
+    return 1 if any(finding.state == "bad" for finding in findings) else 0

@@ -30,7 +30,7 @@ COMMANDS = {
     "run": "chain:run",
     "train-backbone": "backbone:train_backbone",
     "extract-features": "features:extract_features",
-    "import-features": "import_features:import_features",
+    "import-features": "features:import_features",
     "train": "train:train",
     "localize": "localize:localize",
     "eval": "eval:eval_",
@@ -41,7 +41,7 @@ COMMANDS = {
     "summary": "handover:summary",
     "sweep": "sweep:sweep",
     "convert": "convert:convert",
-    "doctor": "doctor:doctor",
+    "doctor": "data:doctor",
     "features verify": "cache:features_verify",
     "features diff": "cache:features_diff",
     "features pack": "cache:features_pack",
@@ -58,8 +58,8 @@ COMMANDS = {
     "list experiments": "listing:list_experiments",
     "image demo": "demo:image_demo",
     "image train": "train:image_train",
-    "image localize": "image_localize:image_localize",
-    "image eval": "image_eval:image_eval",
+    "image localize": "image:image_localize",
+    "image eval": "image:image_eval",
     "image sweep": "sweep:image_sweep",
 }
 """Each command, in the order of its use, and the function that does it, `module:function` in this folder."""

@@ -40,12 +40,11 @@ def parse_json(text: str, name: str, *, next: str = "give a JSON file") -> objec
         raise DataError(f"{name}: its lists lie too deep in each other", next=next, subject=name) from None
     except UnicodeEncodeError as error:
         why = f"a text of it holds half a character, {error.object[error.start]!a}"
-        raise DataError(f"{name} is not valid JSON", why=why, next=next, subject=name) from None
     except json.JSONDecodeError as error:
         why = f"{error.msg}, line {error.lineno}"
-        raise DataError(f"{name} is not valid JSON", why=why, next=next, subject=name) from None
     except ValueError as error:  # a whole number of more digits than Python reads
-        raise DataError(f"{name} is not valid JSON", why=str(error)[:200], next=next, subject=name) from None
+        why = str(error)[:200]
+    raise DataError(f"{name} is not valid JSON", why=why, next=next, subject=name)
 
 
 def _without_repeats(pairs: list[tuple[str, object]], name: str) -> dict[str, object]:

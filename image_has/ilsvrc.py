@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +36,15 @@ def read_ilsvrc(root: Path, *, training: bool = True) -> dict[str, ImageTable]:
         DataError: The layout is another, or the validation images have no labels.
     """
     root = Path(root)
-    data = _first(root, "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC", ".", needs=("train", "val"))
+    places = [root / folder for folder in ("ILSVRC/Data/CLS-LOC", "Data/CLS-LOC", ".")]
+    data = next((one for one in places if (one / "train").is_dir() or (one / "val").is_dir()), None)
+    if data is None:
+        raise DataError(
+            f"{root} is not laid out as ILSVRC",
+            why="none of ILSVRC/Data/CLS-LOC/train, Data/CLS-LOC/train, ./train is there",
+            next="name the folder that holds Data and Annotations",
+            subject=str(root),
+        )
     mapping = read_synsets(_file(root, MAPPING)) if _file(root, MAPPING).exists() else {}
     classes = tuple(sorted(mapping)) or _wnids(data / "train")
     if not classes:
@@ -197,32 +205,11 @@ def _wnids(folder: Path) -> tuple[str, ...]:
 
 
 def _image_names(folder: Path) -> list[str]:
-    return sorted(
-        name for name in _entries(folder) if "." in name and f".{name.rsplit('.', 1)[1].lower()}" in IMAGE_SUFFIXES
-    )
-
-
-def _entries(folder: Path) -> Iterator[str]:
-    import os
-
-    with os.scandir(folder) as entries:  # a million stats would take minutes on a network disk
-        yield from (entry.name for entry in entries if not entry.name.startswith("."))
+    names = (name for name in os.listdir(folder) if not name.startswith("."))  # no stats: a million take minutes
+    return sorted(name for name in names if f".{name.rpartition('.')[2].lower()}" in IMAGE_SUFFIXES and "." in name)
 
 
 def _file(root: Path, name: str) -> Path:
     return next(
         (path for path in (root / name, root / "ILSVRC" / name, root.parent / name) if path.exists()), root / name
     )
-
-
-def _first(root: Path, *folders: str, needs: tuple[str, ...]) -> Path:
-    exists: Callable[[Path], bool] = lambda folder: any((folder / name).is_dir() for name in needs)  # noqa: E731
-    found = next((root / folder for folder in folders if exists(root / folder)), None)
-    if found is None:
-        raise DataError(
-            f"{root} is not laid out as ILSVRC",
-            why=f"none of {', '.join(f'{folder}/{needs[0]}' for folder in folders)} is there",
-            next="name the folder that holds Data and Annotations",
-            subject=str(root),
-        )
-    return found

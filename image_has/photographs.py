@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -153,7 +153,7 @@ def other_photographs(path: Path, photographs: Sequence[Path]) -> list[dict[str,
     """What a file of boxes that is about to be written anew says of other photographs; nothing if there is no file.
 
     Raises:
-        DataError: There is a file, but not one that `write_photographs` wrote.
+        DataError: There is a file, but not one that `box_photographs` wrote.
     """
     if not path.exists():
         return []
@@ -161,12 +161,6 @@ def other_photographs(path: Path, photographs: Sequence[Path]) -> list[dict[str,
     with reading(path, "is in the way: it holds no boxes of photographs", next="--output FOLDER"):
         images = json.loads(path.read_text(encoding="utf-8"))["images"]
         return [dict(one) for one in images if Path(one["image"]).resolve() not in anew]
-
-
-def write_photographs(path: Path, found: Sequence[Photograph], others: Sequence[Mapping[str, object]] = ()) -> None:
-    """Write boxes of photographs as JSON, after those of `others`."""
-    content = {"images": [*others, *(one.to_json() for one in found)]}
-    write_atomically(path, json.dumps(content, indent=1) + "\n")
 
 
 def find_photographs(paths: Iterable[Path], *, but_below: Path) -> list[Path]:
@@ -233,4 +227,5 @@ def box_photographs(
         )
     finally:
         if kept:
-            write_photographs(out / "boxes.json", kept, others)
+            content = {"images": [*others, *(one.to_json() for one in kept)]}
+            write_atomically(out / "boxes.json", json.dumps(content, indent=1) + "\n")

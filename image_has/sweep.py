@@ -45,10 +45,6 @@ class ImageHalf(Half[ImageSettings]):
         """The data set's name."""
         return _open(self).name
 
-    def left_out(self) -> tuple[str, ...]:
-        """Nothing: which images can be read is found out in training."""
-        return ()
-
     def data(self) -> object:
         """The training images' names and labels, and the state of their files, of very many a part."""
         return _state(_open(self).subset(self.options.train_subset or "train"))

@@ -104,9 +104,9 @@ class Half(ABC, Generic[Table]):
     def name(self) -> str:
         """The data set's name."""
 
-    @abstractmethod
     def left_out(self) -> tuple[str, ...]:
-        """What should be learned from and cannot be, by name."""
+        """What should be learned from and cannot be, by name, as far as it is known before training: nothing."""
+        return ()
 
     @abstractmethod
     def data(self) -> object:

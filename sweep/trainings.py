@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.errors import UsageError, listing
+from ..core.log import LOG, read_log
 from ..core.narrowing import as_int
 from ..core.plugin_imports import trust_typed
 from ..core.resume import TRACELESS
@@ -53,9 +54,7 @@ class Training:
     @property
     def epochs_done(self) -> int:
         """How far it is."""
-        log = self.folder / "log.jsonl"
-        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-        return min(len(lines), self.epochs)
+        return min(len(read_log(self.folder / LOG)), self.epochs)
 
 
 @dataclass(frozen=True)

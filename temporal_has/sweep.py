@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.data_options import VideoOptions
-from ..core.errors import DataError, UsageError
+from ..core.errors import UsageError
 from ..core.log import OnEvent
 from ..core.resume import Begin
 from ..core.runs import ROOTS
@@ -77,16 +77,9 @@ class TemporalHalf(Half[Settings]):
         }
 
     def _cache(self) -> FeatureCache:
-        from ..features.cache import FeatureCache
+        from .runs import open_features
 
-        path = self.options.features or _open(self).features_folder
-        if not path.exists():
-            raise DataError(
-                f"there are no features in {path}",
-                next=f"thas extract-features --dataset {self.dataset}; or name them with --features FOLDER",
-                subject=str(path),
-            )
-        return FeatureCache(path)
+        return open_features(self.options.features or _open(self).features_folder, self.dataset)
 
     def _training_labels(self) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
         from .data import training_labels

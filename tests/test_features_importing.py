@@ -261,8 +261,8 @@ def test_tables_of_numbers(tmp_path):
 
 
 def test_the_command_line(tmp_path, folder, capsys):
-    from thas.cli.import_features import Rows
-    from thas.cli.import_features import import_features as command
+    from thas.cli.features import Rows
+    from thas.cli.features import import_features as command
     from thas.cli.options import Printed
 
     _save(folder, "npy")
