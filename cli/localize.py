@@ -59,6 +59,8 @@ class Streaming:
     is printed as a line of JSON as soon as it is sure, with how long that took."""
     stream_patience: float = 10.0
     """A stream that gives nothing for so many seconds has ended."""
+    stream_again: float = 0.0
+    """An address or camera that ended is opened again for so many seconds."""
     stream_horizon: float = 300.0
     """Levels and labels follow from so many of the last seconds of a stream."""
     stream_fps: float | None = None
@@ -159,6 +161,7 @@ def localize(
             folders[0],
             out=out,
             patience_seconds=live.stream_patience,
+            again_seconds=live.stream_again,
             horizon_seconds=live.stream_horizon,
             fps=live.stream_fps,
         )

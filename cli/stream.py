@@ -23,6 +23,7 @@ def stream(
     *,
     out: Path,
     patience_seconds: float,
+    again_seconds: float,
     horizon_seconds: float,
     fps: float | None,
 ) -> None:
@@ -31,7 +32,9 @@ def stream(
     live = Live(localizer, video=name, horizon_seconds=horizon_seconds, usual=usual_scores(run))
     note(f"told at the earliest {plural(live.lookahead + 1, 'snippet')} after all that an interval's score rests on")
     end: StreamEnd | None = None
-    for found in stream_video(localizer, source, live=live, patience_seconds=patience_seconds, fps=fps):
+    for found in stream_video(
+        localizer, source, live=live, patience_seconds=patience_seconds, again_seconds=again_seconds, fps=fps
+    ):
         if isinstance(found, StreamEnd):
             end = found
             continue
@@ -47,6 +50,8 @@ def stream(
         facts = run_facts([run], localizer.settings, map_members=localizer.map_members)
         write_detections(data, end.candidates, {**facts, "source": name, "videos": [name], "streamed": True})
         written = [str(data), str(table)]
+    elif end.came_back:
+        note(f"it came back {plural(end.came_back, 'time')}: there is no list of the whole, only what was told")
     else:
         note(f"longer than the horizon of {horizon_seconds:g} s: there is no list of the whole, only what was told")
     print_json_line(
@@ -57,9 +62,12 @@ def stream(
             "intervals": len(end.intervals),
             "delay_seconds": summary,
             "most_behind_seconds": round(end.behind_seconds, 3),
+            "came_back": end.came_back,
             "written": written,
         }
     )
+    if "://" in source and not again_seconds:
+        note("the address gave nothing more; of a camera that may come back: --stream-again 600")
 
 
 def _rounded(sure: object) -> dict[str, float]:

@@ -137,6 +137,13 @@ class Live:
         """The video is over: what was still open, cut at its end."""
         return self._tell(self.candidates(duration_seconds), now=duration_seconds) if self._rows else []
 
+    def interrupt(self, seconds: float) -> list[SureInterval]:
+        """The source broke off here: as `finish`; what comes after it is seen by itself."""
+        told = self.finish(seconds)
+        self._rows.clear()
+        self.forgot = True
+        return told
+
     def candidates(self, now: float) -> Segments:
         """A person's list of what was seen of the last minutes, sure or not yet; what was told before may be in it."""
         found = sure_segments(self._localizer.segments(self._sequence(now), self._labels), share=SHARE)
@@ -145,7 +152,7 @@ class Live:
         return found[found.score >= least]
 
     def whole(self, duration_seconds: float) -> Segments | None:
-        """All candidates, exactly as of the finished file; None if some of it is beyond the horizon by now."""
+        """All candidates, exactly as of the finished file; None if some of it is beyond the horizon, or a gap."""
         if self.forgot or not self._rows:
             return None
         return self._localizer.segments(self._sequence(duration_seconds), self._labels)

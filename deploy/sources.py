@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -26,6 +27,8 @@ _GROWING = (
     "a file that grows must be .ts, .mkv or fragmented .mp4: of an ordinary .mp4 the index comes last; "
     "localize a finished one without --stream"
 )
+_ADDRESSES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
+_DEVICES = ("/dev/video", "video=")
 
 
 @dataclass(frozen=True)
@@ -105,12 +108,12 @@ def open_stream(source: str, *, patience_seconds: float = 10.0) -> Generator[Inp
 
     name, growing = source, ExitStack()
     try:
-        if urlsplit(source).scheme in ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt"):
+        if urlsplit(source).scheme in _ADDRESSES:
             parts = urlsplit(source)  # an address may hold a password, which belongs into no message
-            name = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+            name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
             options = {"rtsp_transport": "tcp"} if parts.scheme.startswith("rtsp") else {}
             opened = av.open(source, "r", options=options, timeout=(max(patience_seconds, 5.0), patience_seconds))
-        elif source.startswith(("/dev/video", "video=")):
+        elif source.startswith(_DEVICES):
             device = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}.get(sys.platform, "")
             if not device:
                 raise UsageError(f"no cameras are known on {sys.platform}", next="an rtsp:// address, or a file")
@@ -122,17 +125,99 @@ def open_stream(source: str, *, patience_seconds: float = 10.0) -> Generator[Inp
         raise
     except (OSError, ValueError, av.error.FFmpegError) as error:
         growing.close()
-        missing = isinstance(error, av.error.InvalidDataError)
         raise VideoError(
-            f"{name} cannot be streamed",
-            why=reason(error),
-            next=_GROWING
-            if missing or source.endswith((".mp4", ".mov"))
-            else "check the path or address: ffplay opens what can be streamed",
-            subject=name,
+            f"{name} cannot be streamed", why=reason(error), next=_advice(source, error), subject=name
         ) from error
     with growing, opened:
         yield opened
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A source that shows something.
+
+    Attributes:
+        fps: Frames a second, where the source says it.
+        away_seconds: How long it was away before; 0 at first.
+        frames: As of `frames_of`, the first one at 0 s.
+    """
+
+    fps: float | None
+    away_seconds: float
+    frames: Iterator[Shown]
+
+
+def connections(
+    source: str,
+    *,
+    patience_seconds: float = 10.0,
+    again_seconds: float = 0.0,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Generator[Connection]:
+    """Open a source, and open it again whenever it has ended, until that fails for so long.
+
+    Whether a camera broke off or came to an end cannot be told apart: FFmpeg says the same of both.
+
+    Args:
+        source: See `open_stream`.
+        patience_seconds: Likewise.
+        again_seconds: How long a source that ended is tried; 0 never.
+        clock: In seconds, never going back.
+        sleep: Waits for so many seconds.
+
+    Yields:
+        The source each time; all of its frames are taken before the next.
+
+    Raises:
+        VideoError: At first it cannot be opened, or shows nothing.
+        UsageError: It is a file, which does not come back.
+    """
+    if again_seconds and not (urlsplit(source).scheme in _ADDRESSES or source.startswith(_DEVICES)):
+        raise UsageError(
+            "a file that ended does not come back",
+            why="--stream-again is of addresses and cameras",
+            next="leave it out; --stream-patience says how long a file may stand still",
+        )
+    lost: float | None = None
+    while True:
+        try:
+            with open_stream(source, patience_seconds=patience_seconds) as container:
+                frames = frames_of(container)
+                first = next(frames)
+                said = container.streams.video[0].average_rate
+                away = 0.0 if lost is None else clock() - lost
+                yield Connection(float(said) if said else None, away, chain([first], frames))
+            lost = clock()
+            if not again_seconds:
+                return
+        except VideoError:
+            if lost is None:
+                raise
+            if clock() - lost >= again_seconds:
+                return
+            sleep(1.0)
+
+
+def _advice(source: str, error: Exception) -> str:
+    """What helps where a source could not be opened."""
+    import av.error
+
+    scheme = urlsplit(source).scheme
+    if scheme in _ADDRESSES:
+        if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
+            return f"put both into the address: {scheme}://USER:PASSWORD@HOST/PATH, an @ within them as %40"
+        if isinstance(error, av.error.HTTPNotFoundError):
+            return "the path is another one: the camera's manual or its settings name it"
+        return "see that the camera is on and the port is right; ffplay opens what can be streamed"
+    if source.startswith(_DEVICES):
+        if isinstance(error, PermissionError):
+            return "sudo usermod -aG video $USER, then log in again"
+        there = ", ".join(sorted(map(str, Path("/dev").glob("video*"))))
+        return f"the cameras of this machine are {there}" if there else "connect one: this machine knows no camera"
+    if isinstance(error, av.error.InvalidDataError) or source.endswith((".mp4", ".mov")):
+        return _GROWING
+    return "check the path: ffplay opens what can be streamed"
 
 
 def frames_of(container: InputContainer) -> Iterator[Shown]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import UsageError
+from ..core.messages import logger
 from ..core.segments import Segments
 from ..features.extraction_settings import Clipping, clipping_of
 from ..features.preprocessing import Preprocessing
@@ -22,7 +23,7 @@ from ..features.runner import Runner
 from ..temporal_has.localizer import Localizer
 from ..temporal_has.results import read_detections
 from .live import Live, SureInterval
-from .sources import Shown, frames_of, open_stream
+from .sources import Shown, connections
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,9 @@ class StreamEnd:
         seconds: Of video that were seen.
         snippets: Of which the networks saw features.
         intervals: All that was told, in that order.
-        candidates: As of the finished file; None if it was longer than the horizon.
+        candidates: As of the finished file; None if it was longer than the horizon, or came back.
         behind_seconds: The most that computing was behind the source.
+        came_back: How many times it had ended and was opened again.
     """
 
     seconds: float
@@ -42,6 +44,7 @@ class StreamEnd:
     intervals: tuple[SureInterval, ...]
     candidates: Segments | None
     behind_seconds: float
+    came_back: int
 
 
 def usual_scores(run: Path) -> dict[str, float]:
@@ -67,16 +70,19 @@ def stream_video(
     *,
     live: Live,
     patience_seconds: float = 10.0,
+    again_seconds: float = 0.0,
     fps: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[tuple[SureInterval, float] | StreamEnd]:
-    """Localize a file that grows, a camera or an address until it ends.
+    """Localize a file that grows, a camera or an address until it ends, or Ctrl-C ends it.
 
     Args:
         localizer: A run; its extractor makes the features.
         source: See `open_stream`.
         live: What gathers the snippets; holds what was told.
         patience_seconds: A source that gives nothing for so long has ended.
+        again_seconds: For so long an address or camera that ended is opened again. What it shows then has the times of
+            a clock that went on; no interval spans the gap.
         fps: Of the stream, where it does not say it.
         clock: In seconds, never going back.
 
@@ -89,31 +95,43 @@ def stream_video(
     """
     loaded, settings = localizer.extractor.loaded, localizer.extractor.settings
     seen = behind = most = 0.0
-    with (
-        open_stream(source, patience_seconds=patience_seconds) as container,
-        Runner(loaded, device=localizer.extractor.device, precision=settings.precision, batch=1) as runner,
-    ):
-        said = container.streams.video[0].average_rate if container.streams.video else None
-        clips = LiveClips(
-            clipping_of(settings, loaded.backbone),
-            loaded.backbone.preprocessing,
-            fps=fps or (float(said) if said else None),
-        )
-        began = clock()
-        for shown in frames_of(container):
-            seen = shown.end_seconds
-            # What lay in a file before it was opened is ahead of the clock; a source that is live runs beside it.
-            behind = max(0.0, clock() - began - seen)
-            most = max(most, behind)
-            for frames, start, end in clips.add(shown):
-                for sure in live.add(_feature(runner, frames, settings.stored), start, end):
-                    yield sure, behind
-        for frames, start, end in clips.finish():
-            for sure in live.add(_feature(runner, frames, settings.stored), start, end):
-                yield sure, behind
+    began: float | None = None
+    came_back, whole = -1, None
+    sources = connections(source, patience_seconds=patience_seconds, again_seconds=again_seconds, clock=clock)
+    try:
+        with Runner(loaded, device=localizer.extractor.device, precision=settings.precision, batch=1) as runner:
+            for connection in sources:
+                clips = LiveClips(
+                    clipping_of(settings, loaded.backbone), loaded.backbone.preprocessing, fps=fps or connection.fps
+                )
+                began = clock() if began is None else began
+                came_back, whole = came_back + 1, None
+                if came_back:
+                    logger.warning(f"the source was away for {connection.away_seconds:.1f} s")
+                offset = seen + connection.away_seconds
+                for shown in connection.frames:
+                    seen = offset + shown.end_seconds
+                    # What lay in a file before it was opened is ahead of the clock; a live source runs beside it.
+                    behind = max(0.0, clock() - began - seen)
+                    most = max(most, behind)
+                    for frames, start, end in clips.add(shown):
+                        for sure in live.add(_feature(runner, frames, settings.stored), offset + start, offset + end):
+                            yield sure, behind
+                for frames, start, end in clips.finish():
+                    for sure in live.add(_feature(runner, frames, settings.stored), offset + start, offset + end):
+                        yield sure, behind
+                if again_seconds:
+                    whole = live.whole(seen)
+                    for sure in live.interrupt(seen):
+                        yield sure, behind
+    except KeyboardInterrupt:  # how one ends a camera
+        if came_back < 0:
+            raise
+    finally:
+        sources.close()
     for sure in live.finish(seen):
         yield sure, behind
-    yield StreamEnd(seen, live.snippets, live.told, live.whole(seen), most)
+    yield StreamEnd(seen, live.snippets, live.told, live.whole(seen) if whole is None else whole, most, came_back)
 
 
 def _feature(runner: Runner, frames: np.ndarray, stored: str) -> np.ndarray:

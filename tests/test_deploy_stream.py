@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ from thas.cli import run as command
 from thas.core.errors import UsageError, VideoError
 from thas.core.segments import Segments
 from thas.deploy.live import Live, lookahead
-from thas.deploy.sources import GrowingFile, Shown, frames_of, open_stream
-from thas.deploy.streaming import LiveClips, usual_scores
+from thas.deploy.sources import GrowingFile, Shown, connections, frames_of, open_stream
+from thas.deploy.streaming import LiveClips, stream_video, usual_scores
 from thas.features.clips import plan_clips
 from thas.features.extraction_settings import Clipping
 from thas.features.flow import FlowPreprocessing
@@ -214,9 +215,89 @@ def test_what_cannot_be_streamed_is_said(tmp_path):
     with pytest.raises(VideoError) as caught:
         shown("rtsp://me:secret@127.0.0.1:9/door")
     assert "secret" not in str(caught.value)
+    assert "127.0.0.1:9/door" in str(caught.value)
+    with pytest.raises(VideoError, match="/dev/video987 cannot be streamed") as caught:
+        shown("/dev/video987")
+    assert "camera" in caught.value.next
     (tmp_path / "empty.ts").write_bytes(b"")
     with pytest.raises(VideoError):
         shown(tmp_path / "empty.ts")
+
+
+class Away:
+    """In place of `open_stream`: what a source gives each time it is opened, None where it cannot be, and a clock."""
+
+    def __init__(self, *gives: Path | None) -> None:
+        self.gives, self.now = list(gives), 0.0
+
+    @contextmanager
+    def __call__(self, source, *, patience_seconds):
+        path = self.gives.pop(0)
+        if path is None:
+            raise VideoError("it cannot be streamed", why="nobody answers", next="wait")
+        with open_stream(str(path), patience_seconds=0.0) as container:
+            yield container
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def connections(self, **how):
+        return connections("rtsp://camera/door", clock=lambda: self.now, sleep=self.sleep, **how)
+
+
+def test_a_camera_that_went_away_is_opened_again_for_so_long(tmp_path, monkeypatch):
+    film = write_video(tmp_path / "film.ts", frames=10)
+    (tmp_path / "empty.ts").write_bytes(b"")
+
+    def frames(away: Away, **how) -> list[tuple[float, int]]:
+        monkeypatch.setattr("thas.deploy.sources.open_stream", away)
+        return [(one.away_seconds, len(list(one.frames))) for one in away.connections(**how)]
+
+    # Gone for three tries, then one that opens and shows nothing; then it is back, and gone for good.
+    away = Away(film, None, None, None, tmp_path / "empty.ts", film, None, None, None, None, None, None)
+    assert frames(away, again_seconds=5.0) == [(0.0, 10), (4.0, 10)]
+    assert away.gives == [], "tried for five seconds"
+    assert frames(Away(film)) == [(0.0, 10)], "an end is one where nothing else was asked for"
+    with pytest.raises(VideoError, match="cannot be streamed"):
+        frames(Away(None), again_seconds=5.0)
+    with pytest.raises(UsageError, match="does not come back"):
+        list(connections(str(film), again_seconds=5.0))
+
+
+def test_no_interval_spans_a_gap_and_times_go_on(trained, tmp_path, monkeypatch, caplog):
+    film = write_video(tmp_path / "film.ts", frames=60)
+    monkeypatch.setattr("thas.deploy.sources.open_stream", Away(film, film, None))
+    opened = Localizer.from_run(trained / "runs/latest")
+    live = Live(opened, labels=opened.model.classes[:1])
+    now = iter(range(0, 100_000, 7))  # seconds: every look at the clock is seven later
+    *told, end = stream_video(
+        opened, "rtsp://camera/door", live=live, again_seconds=1.0, clock=lambda: float(next(now))
+    )
+    assert end.came_back == 1
+    assert end.candidates is None
+    assert end.seconds == pytest.approx(2.4 + 7 + 2.4, abs=0.05)
+    assert end.snippets == 2 * ((60 - 8) // 8 + 1)
+    assert len(told) >= 2
+    assert {one.start_seconds >= 9.3 for one, _ in told} == {False, True}
+    assert all(one.end_seconds <= 2.45 or one.start_seconds >= 9.3 for one, _ in told)
+    assert "away for 7.0 s" in caplog.text
+
+
+def test_ctrl_c_ends_a_camera_and_all_is_written(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    film, add = write_video(tmp_path / "film.ts", frames=60), Live.add
+
+    def interrupted(self, *snippet):
+        if self.snippets == 4:
+            raise KeyboardInterrupt
+        return add(self, *snippet)
+
+    monkeypatch.setattr(Live, "add", interrupted)
+    stream = ["localize", "--stream", str(film), "--run", str(trained / "runs/latest"), "--stream-patience", "0"]
+    assert command(stream) == 0
+    end = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert end["snippets"] == 4
+    assert Path("detections/film.stream.csv").exists()
 
 
 def test_the_command_tells_lines_and_ends_with_the_list_of_the_finished_file(trained, tmp_path, monkeypatch, capsys):
