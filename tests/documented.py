@@ -19,6 +19,7 @@ NOT_RUN = {
     r"thas extract-features .*(i3d|hf:|timm:|c3d\.pickle).*": _FETCHED,
     r"thas import-features Thumos14reduced .*": _ELSEWHERE,
     r"thas run my_videos": f"{_FETCHED}; tests/test_temporal_has_chain.py runs it on features",
+    r"thas doctor": "it asks each package in a process of its own; tests/test_cli.py runs it",
     r"thas image demo": "minutes; tests/test_image_has_cli.py shows a short one",
     r"thas image .*(efficientnet_lite0|timm:).*": f"{_FETCHED}; tests/test_image_has_library.py runs it on others",
     r"thas sweep image_sizes_128 .*|thas image sweep .*": "trainings of AlexNet; tests/test_image_has_sweep.py",

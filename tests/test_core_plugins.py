@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from thas.temporal_has.settings import NetworkSettings, Settings
 
 from .own_parts import HEAD, LOSS, NETWORK, READER
 from .sweep_data import planted_dataset
+from .warm import run_warm
 
 FAST = ["--set", "network.channels=16", "train.epochs=3", "train.learning_rate=0.01", "--device", "cpu"]
 
@@ -52,13 +52,6 @@ def forget() -> None:
         parts.pop("own", None)
 
 
-def fresh(*arguments: str, modules: Path) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(Path(__file__).parents[2]), str(modules)])
-    environment = {**os.environ, "PYTHONPATH": path, "NO_COLOR": "1", plugin_imports.ENVIRONMENT: ""}
-    command = [sys.executable, "-m", "thas", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-
 def test_a_head_and_a_loss_of_ones_own_go_the_whole_way(outside, capsys):
     planted_dataset(Path("mine"), videos=9)
     own = ["--head", "own_head:Wide", "--loss", "own_loss:focal"]
@@ -79,7 +72,8 @@ def test_a_head_and_a_loss_of_ones_own_go_the_whole_way(outside, capsys):
     os.environ[plugin_imports.ENVIRONMENT] = ""
     assert run(["localize", "--out", "found"]) == 1, "nobody named them"
     named = ["--plugin", "own_head:Wide", "--plugin", "own_loss:focal"]
-    done = fresh("localize", "--out", "found", *named, modules=outside)
+    path = {"PYTHONPATH": os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(outside)])}
+    done = run_warm("thas", "localize", "--out", "found", *named, env={**os.environ, **path})
     assert done.returncode == 0, done.stderr
     assert json.loads(Path("found/detections.json").read_text())["results"].keys()
     assert run(["eval", "--iou", "0.1", "--json", *named]) == 0

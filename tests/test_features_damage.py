@@ -206,7 +206,7 @@ def test_kill_9_at_thirty_moments_loses_nothing_finished(tmp_path):
         write_features(tmp_path / "before", _features(0), recipe={"a": 1})
         os._exit(0)
     os.waitpid(pid, 0)
-    longest = min(max(0.05, 1.5 * (time.perf_counter() - begin)), 0.3)  # a busy machine takes longer for a file
+    longest = min(max(0.02, 1.5 * (time.perf_counter() - begin)), 0.3)  # a busy machine takes longer for a file
     for _ in range(30):
         pid = os.fork()
         if not pid:

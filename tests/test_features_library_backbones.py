@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import warnings
@@ -27,10 +28,22 @@ from thas.features.weights import load_backbone
 
 from .video_files import write_video
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    transformers = pytest.importorskip("transformers", reason="pip install transformers")
-    timm = pytest.importorskip("timm", reason="pip install timm")
+
+class Later:
+    """A package that takes seconds to import, imported by the first test that runs."""
+
+    def __init__(self, name: str) -> None:
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"pip install {name}", allow_module_level=True)
+        self._name = name
+
+    def __getattr__(self, part: str):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return getattr(importlib.import_module(self._name), part)
+
+
+transformers, timm = Later("transformers"), Later("timm")
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 VISION = {"image_size": 32, "patch_size": 16, **SMALL}

@@ -48,7 +48,7 @@ def test_two_processes_train_one_network(tmp_path: Path):
             PIL.Image.fromarray(pixels).save(tmp_path / "data" / name / f"{i}.png")
     script = tmp_path / "two.py"
     script.write_text(SCRIPT)
-    run_by_two(script, str(tmp_path), imports="thas.image_has.train")
+    run_by_two(script, str(tmp_path))
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["number"] for line in lines] == [1, 2, 3], "one process writes"
     losses = [line["loss"] for line in lines]

@@ -71,7 +71,7 @@ def test_two_processes_give_what_one_gives(tmp_path: Path):
     two.mkdir()
     (two / "given.pickle").write_bytes(pickle.dumps((features, labels, CLASSES, variants)))
     (two / "script.py").write_text(SCRIPT)
-    run_by_two(two / "script.py", str(two), imports="thas.temporal_has.train")
+    run_by_two(two / "script.py", str(two))
     for name, settings in variants.items():
         train(features, labels, classes=CLASSES, settings=settings, folder=tmp_path / "one" / name)
         close = {"atol": 6e-3, "rtol": 0} if name == "bf16" else {"atol": 2e-6, "rtol": 1e-5}
