@@ -112,7 +112,7 @@ def train_backbone(
     workers
         Processes; one a core by default.
     """
-    from ..core.presets import preset_table
+    from ..core.presets import Layer, layered, preset_table
     from ..core.weight_catalogue import WITHOUT_THEM
     from ..datasets.data_preset import dataset_presets
     from ..demo.run import open_with_videos
@@ -123,11 +123,12 @@ def train_backbone(
     from ..features.backbone_settings import BackboneRunSettings
     from ..temporal_has.session import train_backbone_run
 
-    preset = preset_table(dataset, "backbone") if dataset in dataset_presets() else {}
-    typed = {f"backbone.{key}": value for key, value in vars(training).items() if value is not None}
-    settings = BackboneRunSettings().updated({f"backbone.{key}": value for key, value in preset.items()})
-    settings = settings.updated(typed, origin="option")
-    origins = {f"backbone.{key}": f"preset {dataset}" for key in preset} | dict.fromkeys(typed, "option")
+    given = {
+        f"preset {dataset}": preset_table(dataset, "backbone") if dataset in dataset_presets() else {},
+        "option": {key: value for key, value in vars(training).items() if value is not None},
+    }
+    layers = [Layer(one, {f"backbone.{key}": value for key, value in values.items()}) for one, values in given.items()]
+    settings, origins = layered(BackboneRunSettings, layers)
     trackers = Trackers(tracker or ())
     with progress("training the backbone", settings.backbone.epochs, "epochs") as advance:
         result = train_backbone_run(

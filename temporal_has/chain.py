@@ -11,13 +11,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.data_options import VideoOptions
 from ..core.errors import DataError, Failure, reasons
 from ..core.files import write_atomically
+from ..core.log import OnEvent
 from ..core.messages import Progress, silent, without
 from ..core.presets import resolve_settings
 from ..core.resume import Begin
@@ -26,6 +26,7 @@ from ..core.segments import Segments
 from ..core.tables import csv_text
 from ..datasets.dataset import Dataset
 from ..datasets.opening import open_dataset
+from ..eval.assessment import Assessment, Beside, assess
 from ..eval.labels_told import LabelsTold
 from ..features.backbone_settings import BackboneSettings
 from ..features.cache import FeatureCache
@@ -33,14 +34,11 @@ from ..features.train_backbone import train_backbone
 from .chain_plan import HELD_OUT, INTERVALS, Plan
 from .localizer import Localizer, localize_videos
 from .results import DETECTIONS, LocalizeResult, clock, write_result
+from .scored_source import source_of_run
 from .session import train_run
 from .settings import Settings
 from .suppress import sure_segments
 from .validation import held_out
-
-if TYPE_CHECKING:
-    from ..core.log import OnEvent
-    from ..eval.assessment import Assessment
 
 WORK = "thas"
 """The folder, below the data set's, for what is made on the way; features lie where every command looks for them."""
@@ -206,9 +204,6 @@ def _assessment(dataset: Dataset, run: Path) -> Assessment | None:
     """The test videos' own detections, whose labels are predicted, against the true segments; with blind guesses."""
     if dataset.annotations_path is None:
         return None
-    from ..eval.assessment import Beside, assess
-    from .scored_source import source_of_run
-
     scoring = source_of_run(run)
     if not len(scoring.truth.segments):
         return None

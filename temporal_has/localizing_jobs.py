@@ -7,19 +7,17 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ..core.errors import Failure
 from ..core.messages import Progress, silent
 from ..core.segments import Segments
 from ..core.spread import Spread
 from ..features.cache import FeatureCache
+from .activation import ClassActivationSequence
 from .localizer import Localizer, localize_videos
 from .settings import LocalizeSettings
 from .shelf import SequenceShelf
-
-if TYPE_CHECKING:
-    from .activation import ClassActivationSequence
 
 # So many videos a job: loading the network costs as much as a few.
 _VIDEOS = 32
@@ -63,7 +61,7 @@ class _Job:
     labels: Mapping[str, Sequence[str]] | None
 
 
-_Found = tuple[Segments, list["ClassActivationSequence"], list[Failure]]
+_Found = tuple[Segments, list[ClassActivationSequence], list[Failure]]
 
 
 def localize_parts(
