@@ -11,9 +11,8 @@ from cyclopts import Parameter
 from ..core.errors import PartialFailure, ThasError, counted, plural
 from .console import err, note, out, print_json, progress, say, warn
 from .eval_output import say_told
-from .options import DATASET, SET, WEIGHTS, Printed, Set, also
+from .options import DATASET, SET, WEIGHTS, Printed, Set, also, parse_set
 from .training_bar import TrainingBar
-from .typed_settings import parse_set
 
 if TYPE_CHECKING:
     from ..core.errors import Failure

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import Failure, PartialFailure, ThasError, UsageError, failure_lines, plural
 from .console import note
-from .options import Boxing, Library
-from .typed_settings import parse_localizing
+from .options import Boxing, Library, parse_localizing
 
 if TYPE_CHECKING:
     from rich.table import Table

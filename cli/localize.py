@@ -12,8 +12,7 @@ from ..core.errors import PartialFailure, ThasError, UsageError, listing, plural
 from ..core.spread import Spread
 from .console import note, print_json, print_json_line, progress, say, warn
 from .eval_output import say_told
-from .options import DEVICE, OUT, SET, Checkpoint, Members, Printed, Runs, Set, Weights, also, options
-from .typed_settings import parse_localizing
+from .options import DEVICE, OUT, SET, Checkpoint, Members, Printed, Runs, Set, Weights, also, options, parse_localizing
 
 if TYPE_CHECKING:
     from ..temporal_has.settings import LocalizeSettings

@@ -12,8 +12,19 @@ from ..core.errors import PartialFailure, UsageError, listing, plural
 from .console import note, print_json, say, warn
 from .eval_output import say_told
 from .image_output import account_for
-from .options import DATASET, PRESET, Dataset, Going, ImageRuns, Printed, Runs, TrainingSettings, also, options
-from .typed_settings import chosen_settings
+from .options import (
+    DATASET,
+    PRESET,
+    Dataset,
+    Going,
+    ImageRuns,
+    Printed,
+    Runs,
+    TrainingSettings,
+    also,
+    chosen_settings,
+    options,
+)
 
 
 @options

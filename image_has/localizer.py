@@ -16,10 +16,9 @@ from ..core.devices import choose_device
 from ..core.dropping import dropped
 from ..core.errors import UsageError
 from ..core.runs import ROOTS, check_map_members
-from .activation import activation_map, upsampled
+from .activation import FoundBox, Localization, LocalizedImage, activation_map, upsampled
 from .box_workers import boxes_of
 from .decode import as_rgb, read_image
-from .found import FoundBox, Localization, LocalizedImage
 from .loading import normalised, seed_of, squashed
 from .localize import scaled_boxes
 from .settings import ImageSettings

@@ -20,8 +20,8 @@ from ..core.files import write_atomically
 from ..core.messages import Progress, logger, silent
 from ..core.processes import cores
 from ..core.reading import reading
+from .activation import FoundBox
 from .decode import read_image
-from .found import FoundBox
 from .images import IMAGE_SUFFIXES
 from .loading import squashed
 from .localize import scaled_boxes

@@ -33,12 +33,12 @@ from ..core.plugins import require
 from ..core.reading import refuse_pipe, said
 from ..core.settings_table import flatten
 from .activation import ClassActivationSequence
-from .calibration import Calibration
 from .data import sample_positions
 from .heads import as_head, build_head
 from .losses import get_loss
 from .network import Head
 from .settings import Settings
+from .validation import Calibration
 
 if TYPE_CHECKING:
     from ..features.cache import Features

@@ -23,9 +23,9 @@ from ..core.temporary_names import replacing
 from ..datasets.dataset import Dataset
 from ..eval.labels_told import LabelsTold, Reliability
 from .activation import ClassActivationSequence
-from .calibration import Calibration
 from .localize import ThresholdRule
 from .suppress import sure_segments
+from .validation import Calibration
 
 if TYPE_CHECKING:
     import h5py

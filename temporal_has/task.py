@@ -14,13 +14,12 @@ from ..core.checkpoints import part
 from ..core.narrowing import as_int, as_table
 from ..core.runners import Runner
 from ..core.task import Step, Verdict
-from .calibration import Calibration, calibrate
 from .data import TrainingFeatures
 from .losses import get_loss
 from .model import Model
 from .settings import Settings
 from .training_view import Drawing, NetworkWithLoss
-from .validation import label_map
+from .validation import Calibration, calibrate, label_map
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from ..eval.assessment import assess
 from ..eval.baselines import baselines
 from ..eval.labels_told import Reliability, reliability
 from .activation import ClassActivationSequence
-from .calibration import Calibration
 from .settings import EvalSettings
+from .validation import Calibration
 
 if TYPE_CHECKING:
     from ..datasets.dataset import Dataset

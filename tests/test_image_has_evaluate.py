@@ -15,13 +15,12 @@ from torch import nn
 from thas.core.errors import DataError, UsageError
 from thas.core.resume import Begin
 from thas.core.run_settings import read_settings
-from thas.image_has.activation import upsampled
+from thas.image_has.activation import Localization, upsampled
 from thas.image_has.box_files import read_boxes, read_maps, write_boxes
 from thas.image_has.box_workers import boxes_of
 from thas.image_has.datasets import open_images
 from thas.image_has.decode import read_image
 from thas.image_has.evaluate import ScoredImages, evaluate
-from thas.image_has.found import Localization
 from thas.image_has.loading import normalised
 from thas.image_has.localize import localize
 from thas.image_has.localizer import Localizer, with_changes

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thas.temporal_has.calibration import Calibration, calibrate
 from thas.temporal_has.model import load_model
 from thas.temporal_has.results import LocalizeResult, read_detections, write_result
 from thas.temporal_has.settings import Settings
 from thas.temporal_has.train import train
+from thas.temporal_has.validation import Calibration, calibrate
 
 from .conftest import planted_videos
 
