@@ -77,7 +77,8 @@ def read(path: Path, options: ReadingOptions) -> Found:
     tiers = [_tier(found, element, kinds) for element in root.iter("TIER")]
     times = _times(found, tiers, slots)
     for tier in tiers:
-        for id_, value in _in_order(tier):
+        annotations = [(one.id, one.value) for one in tier.own] + [(one[0], one[3]) for one in tier.referring]
+        for id_, value in annotations:
             if id_ not in times:
                 raise found.fail(
                     f"the annotation {id_} of tier {tier.name!r} has no time",
@@ -153,10 +154,6 @@ def _tier(found: Found, element: ElementTree.Element, kinds: Mapping[str, str]) 
                     f"<{one.tag}> is no annotation", place=f"{found.path}, tier {tier.name}", next="save it anew"
                 )
     return tier
-
-
-def _in_order(tier: _Tier) -> list[tuple[str, str]]:
-    return [(one.id, one.value) for one in tier.own] + [(id_, value) for id_, _, _, value in tier.referring]
 
 
 def _times(found: Found, tiers: list[_Tier], slots: Mapping[str, float | None]) -> dict[str, tuple[float, float]]:

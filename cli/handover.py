@@ -120,7 +120,7 @@ def clips(
 
         thas clips detections/match.json --videos incoming --film --out best.mp4
     """
-    from ..report.cutting import cut_moments
+    from ..report.clips import cut_moments
     from ..report.sources import files_named, read_moments
 
     found = source or find_run(None, root=runs.runs)

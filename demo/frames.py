@@ -14,16 +14,6 @@ from functools import cache
 import numpy as np
 
 SIZE = 112
-CLASSES = (
-    "BarSpin",
-    "CrossSwing",
-    "DiscWhirl",
-    "DumbbellLift",
-    "KiteFlare",
-    "RingDive",
-    "SquareClimb",
-    "TriangleWeave",
-)
 
 _SHAPES = ("disc", "ring", "bar", "cross", "square", "triangle", "dumbbell", "kite")
 _MOTIONS = ("whirl", "swing", "lift", "dive", "climb", "flare", "spin", "weave")
@@ -64,6 +54,7 @@ TELLING = {
     "SquareClimb": Look("square", "magenta", "climb"),
     "TriangleWeave": Look("triangle", "cyan", "weave"),
 }
+CLASSES = tuple(TELLING)
 
 
 def _turned(look: Look, shapes: int, motions: int) -> Look:

@@ -14,8 +14,7 @@ from .average_precision import DEFAULT_IOU, Scores, check_thresholds, score
 from .baselines import Baseline, baselines
 from .bootstrap import Comparison, Interval, bootstrap, compare
 from .json_values import plain_table
-from .preparation import UnknownLabels, prepare
-from .prepared import Prepared
+from .preparation import Prepared, UnknownLabels, prepare
 from .protocols import TieOrder, get_protocol
 from .ranking import Ranking, rank
 from .ties import TieInterval, tie_interval

@@ -13,8 +13,7 @@ from ..core.segments import Segments
 from ..core.table_text import table_html, table_text
 from .annotations import Annotations
 from .json_values import plain_table
-from .preparation import UnknownLabels, prepare
-from .prepared import Prepared
+from .preparation import Prepared, UnknownLabels, prepare
 from .protocols import ProtocolName, TieOrder, get_protocol
 from .ranking import Ranking, rank
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from .average_precision import area
 from .matching import Pairs, candidate_pairs
-from .prepared import Prepared
+from .preparation import Prepared
 from .ranking import Ranking
 
 #: Overlaps below count as background.

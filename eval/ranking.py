@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .matching import Pairs, candidate_pairs, match
-from .preparation import codes
-from .prepared import Prepared
+from .preparation import Prepared, codes
 from .protocols import Protocol, TieOrder
 
 

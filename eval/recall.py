@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .matching import candidate_pairs
-from .prepared import Prepared
+from .preparation import Prepared
 from .ranking import Ranking
 
 PROPOSALS = (1, 5, 10, 20, 50, 100)

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from .average_precision import area
-from .prepared import Prepared
+from .preparation import Prepared
 from .ranking import Ranking
 
 #: Upper bounds; the last group is open.

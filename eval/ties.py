@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .average_precision import average_precision, mean_over_classes
-from .prepared import Prepared
+from .preparation import Prepared
 from .protocols import Protocol
 from .ranking import overlaps, rank
 

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from .cache import FeatureCache as FeatureCache
     from .cache import Features as Features
     from .cache import write_features as write_features
+    from .clips import SnippetGrid as SnippetGrid
+    from .clips import snippet_edges as snippet_edges
     from .extract import extract_dataset as extract_dataset
     from .extraction_settings import ExtractionResult as ExtractionResult
     from .extraction_settings import ExtractionSettings as ExtractionSettings
     from .importing import import_features as import_features
     from .preprocessing import Preprocessing as Preprocessing
     from .recipe import Recipe as Recipe
-    from .snippets import SnippetGrid as SnippetGrid
-    from .snippets import snippet_edges as snippet_edges
     from .video import FrameTable as FrameTable
     from .video import scan_video as scan_video
 

@@ -129,9 +129,6 @@ class C3D(nn.Module):
         self.fc8 = nn.Linear(fc_width, classes) if classes else None
         self.dropout = nn.Dropout(dropout)
         self.layer: Layer = cast("Layer", layer)
-        self._draw_weights(generator)
-
-    def _draw_weights(self, generator: torch.Generator | None) -> None:
         # He et al. 2015: keeps the scale of activations through the depth, so that random weights give usable numbers.
         for module in self.modules():
             if isinstance(module, nn.Conv3d | nn.Linear):

@@ -17,8 +17,7 @@ import numpy as np
 from .frame_folder import FOLDER, folder_frames
 from .frame_table import FrameTable, OtherFrames, UnreadableVideo
 from .listening import Heard, listening
-from .opening import opened, reason
-from .orientation import display_matrix, first_matrix, upright
+from .opening import display_matrix, first_matrix, opened, reason, upright
 from .other_decoders import decord_frames, load_decord, load_torchcodec, open_decord, torchcodec_frames
 from .thorough import every_frame
 from .verdict import NOISE

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.errors import UsageError
 from .frame_table import FrameTable, UnreadableVideo
-from .orientation import mirrored_or_tilted
+from .opening import mirrored_or_tilted
 from .video import Watch
 
 if TYPE_CHECKING:

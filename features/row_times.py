@@ -11,8 +11,8 @@ import numpy as np
 
 from ..core.errors import FeatureError, UsageError, listing
 from ..core.near_names import near_sentence
+from .clips import SnippetGrid
 from .layouts import Source
-from .snippets import SnippetGrid
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,9 @@ class Film:
             remove_unfinished(path.parent, own=False)
             self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
         rate = Fraction(max(fps, 1.0)).limit_denominator(1001)
-        options = {"crf": str(quality), "preset": "veryfast"}
+        # x264's rate control by macroblock trees depends on what lies in memory: up to a quarter of the films of the
+        # same pictures came out otherwise. Without it they are larger by up to a half, and better by half a decibel.
+        options = {"crf": str(quality), "preset": "veryfast", "x264-params": "mbtree=0"}
         self._video = self._container.add_stream("libx264", rate=rate, options=options)
         self._video.height, self._video.width = self._size
         self._video.pix_fmt = "yuv420p"

@@ -141,13 +141,14 @@ def _body(title: str, runs: Sequence[Judged], scorings: Sequence[Scoring | None]
         facts = " · ".join(f"{name}: {value}" for name, value in one.run.facts.items())
         heading = [element("h2", one.run.name), element("p", facts, class_="note facts-line")] if several else []
         notes = [element("p", note, class_="note warn") for note in one.run.notes]
+        found = found_table(one, scoring, seconds)
         sections.append(
             element(
                 "section",
                 *heading,
                 overview(one, scoring, seconds),
                 *notes,
-                _details("What was found", found_table(one, scoring, seconds), opened=not several),
+                Markup(f"<details{'' if several else ' open'}><summary>What was found</summary>{found}</details>"),
             )
         )
     sections.append(score_section(runs, scorings))
@@ -157,10 +158,6 @@ def _body(title: str, runs: Sequence[Judged], scorings: Sequence[Scoring | None]
     sections.append(element("section", element("h2", "Videos"), element("div", id="videos"), id="video-section"))
     sections.append(element("noscript", element("p", "The timelines need JavaScript; the tables above do not.")))
     return element("main", *sections)
-
-
-def _details(title: str, content: Markup, *, opened: bool) -> Markup:
-    return Markup(f"<details{' open' if opened else ''}><summary>{text(title)}</summary>{content}</details>")
 
 
 def page_header(title: str, names: Sequence[str], facts: dict[str, str]) -> Markup:

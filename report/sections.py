@@ -84,7 +84,8 @@ def found_table(one: Judged, scoring: Scoring | None, seconds: Mapping[str, floa
         heading += ["true", f"AP at {run.verdict_iou:g}", "mean AP"]
     lines: list[list[str]] = []
     for row in rows:
-        times = [clock(row.total_seconds), *(_seconds(v) for v in (row.mean_seconds, row.longest_seconds))]
+        lengths = ["-" if v is None else f"{v:.1f} s" for v in (row.mean_seconds, row.longest_seconds)]
+        times = [clock(row.total_seconds), *lengths]
         videos = len(set(one.sure.video[one.sure.label == row.label]))
         line = [row.label, str(row.count), str(videos), *times, f"{percent(row.share)} %"]
         if scoring is not None and run.truth is not None:
@@ -94,10 +95,6 @@ def found_table(one: Judged, scoring: Scoring | None, seconds: Mapping[str, floa
             ]
         lines.append(line)
     return table(heading, lines)
-
-
-def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f} s"
 
 
 def _class_ap(scoring: Scoring, label: str, iou: float) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..features.snippets import snippet_edges
+from ..features.clips import snippet_edges
 
 if TYPE_CHECKING:
     from torch import Tensor

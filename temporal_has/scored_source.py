@@ -199,7 +199,7 @@ def source_of_run(run: Path, *, moved_to: str | None = None, data_root: Path = P
 def _fitting(given: Annotations | None, own: Annotations, detections: Segments, subset: str | None) -> Annotations:
     """The annotations to score against: those given, of the subset that the detections lie in, or the run's own."""
     from ..eval.assessment import choose_subset
-    from ..eval.irregularities import mismatches
+    from ..eval.preparation import mismatches
 
     for sentence in (given or own).notes:
         logger.info(sentence)
@@ -213,7 +213,7 @@ def _fitting(given: Annotations | None, own: Annotations, detections: Segments, 
 
 
 def _tell_mismatches(detections: Segments, truth: Annotations) -> None:
-    from ..eval.irregularities import mismatches
+    from ..eval.preparation import mismatches
 
     for sentence in mismatches(detections, truth):
         logger.warning(sentence)

@@ -60,7 +60,7 @@ def shared_data(name: str) -> Path:
 def make_features(video: str, data, *, fps: float = 10.0, length: int = 16, stride: int = 8):
     """Features on an even grid."""
     from thas.features.cache import Features
-    from thas.features.snippets import SnippetGrid
+    from thas.features.clips import SnippetGrid
 
     data = np.asarray(data, dtype=np.float32)
     grid = SnippetGrid(fps=fps, length_frames=length, stride_frames=stride, count=len(data))

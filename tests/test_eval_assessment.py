@@ -10,8 +10,7 @@ from thas.eval import PROTOCOLS, Annotations
 from thas.eval.assessment import Beside, assess, choose_subset, compare_assessments, read_video_list
 from thas.eval.baselines import baselines
 from thas.eval.explanation import action_table, error_table, explain, summary
-from thas.eval.irregularities import oddities
-from thas.eval.preparation import prepare
+from thas.eval.preparation import oddities, prepare
 from thas.eval.thumos14 import CLASS_IDS, VIDEO_LISTS
 
 TRUTH = Annotations(

@@ -14,7 +14,7 @@ from thas.core.errors import UsageError
 from thas.features.decode import decode_frames, require_decoder
 from thas.features.frame_folder import is_frame_folder
 from thas.features.frame_table import FrameTable, UnreadableVideo
-from thas.features.orientation import upright
+from thas.features.opening import upright
 from thas.features.stamps import times_of_stamps
 from thas.features.thorough import Account, Event, Frame, Packet
 from thas.features.verdict import judge

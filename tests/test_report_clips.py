@@ -50,20 +50,20 @@ def test_a_clip_holds_the_frames_on_the_screen(tmp_path, video, start, end, firs
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processors are given to a process on Linux only")
-def test_a_clip_has_the_same_bytes_on_any_number_of_processors(tmp_path):
+def test_a_clip_has_the_same_bytes_each_time_on_any_number_of_processors(tmp_path):
     tall, usual = write_video(tmp_path / "tall.mp4", 10, size=(288, 160)), os.sched_getaffinity(0)
     if len(usual) < 2:
         pytest.skip("one processor only")
-    made = []
+    made, held = set(), []
     try:
         for processors in (usual, {min(usual)}):
             os.sched_setaffinity(0, processors)
-            # A few of a hundred films come out a shade otherwise, on the same processors as well.
-            cut = (cut_clips(tall, [Clip("Run", 0, 0.4, "clip.mp4")], tmp_path / "clips")[0] for _ in range(3))
-            made.append({path.read_bytes() for path in cut})
+            for size in (70_000, 150_000, 390_000):  # memory lies otherwise each time
+                held.append(bytes([size % 251]) * size)
+                made.add(cut_clips(tall, [Clip("Run", 0, 0.4, "clip.mp4")], tmp_path / "clips")[0].read_bytes())
     finally:
         os.sched_setaffinity(0, usual)
-    assert made[0] & made[1]
+    assert len(made) == 1
 
 
 def test_overlapping_clips_of_one_pass_with_sound(tmp_path, video):
