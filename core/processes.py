@@ -12,11 +12,14 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from .errors import Failure, Terminated, ThasError, UsageError
 from .files import writing
 from .messages import Forwarded, logger
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext
 
 try:
     import fcntl
@@ -33,6 +36,17 @@ Work = Callable[[Job, str, Callable[[], None]], Result]
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def forked_clean(*modules: str) -> ForkServerContext:
+    """How processes begin that are forked from one which has imported these modules and has done nothing else.
+
+    As safe as new processes, which each would pay for importing torch: so that is done once, by the first of this
+    process's pools.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["__main__", *modules])
+    return context
 
 
 def run_jobs(

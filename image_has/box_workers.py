@@ -9,10 +9,10 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 
 import numpy as np
 
+from ..core.processes import forked_clean
 from ..eval.boxes import BoxTruth
 from ..eval.swept_boxes import swept_iou
 from .localize import localize
@@ -93,7 +93,7 @@ def boxer(processes: int, store: Callable[[np.ndarray, Boxed], None]) -> Generat
         yield lambda rows, maps, **arguments: store(rows, box_maps(maps, **arguments))
         return
     pending: deque[tuple[np.ndarray, Future[Boxed]]] = deque()
-    with ProcessPoolExecutor(processes, mp_context=get_context("forkserver")) as pool:
+    with ProcessPoolExecutor(processes, mp_context=forked_clean(__name__)) as pool:
 
         def submit(rows: np.ndarray, maps: np.ndarray, **arguments: object) -> None:
             while len(pending) > 2 * processes:  # no more maps in memory than the processes can box

@@ -12,7 +12,6 @@ import math
 import time
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ import PIL.ImageDraw
 from ..core.data_options import DataOptions
 from ..core.files import write_atomically
 from ..core.messages import Stage
-from ..core.processes import cores
+from ..core.processes import cores, forked_clean
 from ..core.resume import Begin
 from ..core.runs import ROOTS, point_latest
 from .evaluate import Evaluation, ScoredImages, evaluate
@@ -199,7 +198,7 @@ def _train_both(folder: Path, *, data_root: Path, runs: Path, seed: int, stage: 
     logs = runs / folder.name
     before = set(logs.glob("*/log.jsonl"))
     with (
-        ProcessPoolExecutor(min(len(ARMS), cores()), mp_context=get_context("forkserver")) as pool,
+        ProcessPoolExecutor(min(len(ARMS), cores()), mp_context=forked_clean(__name__)) as pool,
         stage("training without and with hiding", epochs, "epochs") as advance,
     ):
         arms = {

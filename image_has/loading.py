@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..core.errors import DataError, Failure
-from ..core.processes import cores
+from ..core.processes import cores, forked_clean
 from ..core.reading import MOST_PIXELS
 from .decode import read_image
 from .images import ImageTable
@@ -144,9 +144,9 @@ class TrainingLoader:
     def __init__(
         self, table: ImageTable, *, settings: InputSettings, train: TrainSettings, rank: int = 0, world: int = 1
     ) -> None:
-        self.table, self.train, self.rank, self.world = table, train, rank, world
+        self.table = table
         self._files = _TrainingFiles(table, settings, train.seed)
-        self._epochs: list[list[tuple[int, int]]] = []
+        self._batches = _Batches(len(table), train, rank, world)
         workers = max(0, cores() - 1) if train.workers < 0 else train.workers
         gigabytes = len(table) * settings.resize**2 * 3 * 1.35 / 1e9
         if gigabytes <= train.cache_gigabytes:
@@ -155,41 +155,45 @@ class TrainingLoader:
         self._workers = workers
         self._loader = DataLoader(
             self._files,
-            batch_sampler=_Batches(self),
+            batch_sampler=self._batches,
             num_workers=workers,
             collate_fn=_collated,
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
-            multiprocessing_context="forkserver" if workers else None,
+            multiprocessing_context=forked_clean(__name__) if workers else None,
         )
-        self.epoch = 0
 
     @property
     def batches_an_epoch(self) -> int:
         """How many batches each process sees in an epoch; the few images left over change from epoch to epoch."""
-        return max(1, len(self.table) // self.train.batch_size)
+        return len(self._batches)
 
     def of_epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of one epoch, which are the same whenever they are asked for."""
-        self.epoch = epoch
+        self._batches.epoch = epoch
         yield from self._loader
+
+    def close(self) -> None:
+        """End the processes. The garbage collector closes the queue by which they are told, and waits 5 s for each."""
+        del self._loader
 
 
 class _Batches:
-    """The sampler: lists of (row, epoch)."""
+    """The sampler: lists of (row, epoch). It does not know the loader, which is gone when nobody uses it any more."""
 
-    def __init__(self, loader: TrainingLoader) -> None:
-        self.loader = loader
+    def __init__(self, count: int, train: TrainSettings, rank: int, world: int) -> None:
+        self._count, self._train, self._rank, self._world = count, train, rank, world
+        self.epoch = 0
 
     def __len__(self) -> int:
-        return self.loader.batches_an_epoch
+        return max(1, self._count // self._train.batch_size)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        one, size = self.loader, self.loader.train.batch_size
-        order = epoch_order(len(one.table), seed=one.train.seed, epoch=one.epoch).tolist()
-        for i in range(one.batches_an_epoch):
-            mine = order[i * size : (i + 1) * size][one.rank :: one.world]
-            yield [(row, one.epoch) for row in mine]
+        size = self._train.batch_size
+        order = epoch_order(self._count, seed=self._train.seed, epoch=self.epoch).tolist()
+        for i in range(len(self)):
+            mine = order[i * size : (i + 1) * size][self._rank :: self._world]
+            yield [(row, self.epoch) for row in mine]
 
 
 def normalised(pixels: Tensor, *, settings: InputSettings, channels_last: bool = False) -> Tensor:
@@ -245,5 +249,5 @@ def whole_batches(table: ImageTable, *, side: int, batch_size: int, workers: int
         batch_size=batch_size,
         num_workers=workers,
         collate_fn=_collated,
-        multiprocessing_context="forkserver" if workers else None,
+        multiprocessing_context=forked_clean(__name__) if workers else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -72,7 +73,8 @@ def train(
         plain = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     task = ImageTask(TrainedNetwork(plain, table.classes, settings, table.titles), table, runner=runner)
     schedule = Schedule(settings.train.epochs, settings.train.checkpoint_epochs)
-    fit(task, schedule, runner=runner, folder=folder, resume=resume, on_epoch=on_epoch, on_batch=on_batch)
+    with closing(task.loader):
+        fit(task, schedule, runner=runner, folder=folder, resume=resume, on_epoch=on_epoch, on_batch=on_batch)
     if folder is not None and runner.rank == 0:
         save_weights(folder / WEIGHTS, plain, classes=table.classes, settings=settings, titles=table.titles)
     # None leaves before the weights are written: the first that did with an error would take the others with it.

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import json
 from collections import OrderedDict
+from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +221,17 @@ def test_worker_processes_and_memory_load_the_same_images(colours: ImageTable):
         for a, b in zip(kept.of_epoch(epoch), read.of_epoch(epoch), strict=True):
             assert torch.equal(a.pixels, b.pixels)
             assert torch.equal(a.rows, b.rows)
+
+
+def test_the_processes_that_decode_are_gone_with_the_training(colours: ImageTable):
+    """Left to the garbage collector, each was told to end by a queue that was gone, and waited for five seconds."""
+    gc.disable()
+    try:
+        short = {"train.cache_gigabytes": 0, "train.workers": 1}
+        train(colours, settings=SETTINGS.updated(short))
+        assert active_children() == []
+    finally:
+        gc.enable()
 
 
 def test_two_processes_share_each_batch(colours: ImageTable):
