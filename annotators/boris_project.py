@@ -16,8 +16,8 @@ from ..core.segments import Segments
 from ..core.tables import number
 from .boris import LABEL
 from .boris_clock import Clock, Mark, Whole, first_player, queued, settle
-from .content import Content
 from .events import Found, ReadingOptions
+from .plain_forms import Content
 from .texts import json_of, list_in, table_in, text_in
 
 

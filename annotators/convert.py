@@ -19,8 +19,7 @@ from ..core.files import write_atomically
 from ..core.segments import Segments
 from ..eval.annotations import Annotations
 from ..eval.subtitles import write_subtitles
-from .content import Content
-from .plain_forms import write_activitynet, write_csv, write_fiftyone, write_labels, write_points, write_thumos
+from .plain_forms import Content, write_activitynet, write_csv, write_fiftyone, write_labels, write_points, write_thumos
 
 Form = Literal[
     "activitynet",

@@ -14,8 +14,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ..core.tables import whole
-from .content import Content
 from .events import Found, ReadingOptions
+from .plain_forms import Content
 from .texts import xml_bytes, xml_of, xml_text
 
 LABEL = ("label",)

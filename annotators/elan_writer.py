@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ..core.segments import Segments
-from .content import Content
 from .elan import POINT_TYPE
+from .plain_forms import Content
 from .texts import xml_bytes, xml_text
 
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv2.8.xsd"

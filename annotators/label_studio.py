@@ -22,8 +22,8 @@ from ..core.narrowing import is_row, is_table
 from ..core.tables import number as finite
 from ..core.tables import whole
 from ..eval.parsing import interval
-from .content import Content
 from .events import Found, ReadingOptions
+from .plain_forms import Content
 from .texts import csv_rows, json_of, list_in, table_in, text_in, text_of, xml_text
 
 LABEL = ("label",)

@@ -86,7 +86,7 @@ def box_speed(*, images: int = 200, size: int = 224) -> None:
     from scipy import ndimage
 
     from thas.eval.boxes import BoxTruth
-    from thas.eval.swept_boxes import swept_scores
+    from thas.eval.swept_maps import swept_scores
 
     generator = np.random.default_rng(0)
     coarse = np.maximum(ndimage.gaussian_filter(generator.normal(0, 1, (images, 14, 14)), (0, 1.5, 1.5)), 0)

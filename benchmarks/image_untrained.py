@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from thas.eval.boxes import BoxTruth, best_iou, blind_boxes, paired_interval
-from thas.eval.swept_boxes import swept_from_iou, swept_iou
+from thas.eval.swept_maps import swept_from_iou, swept_iou
 from thas.image_has.activation import upsampled
 from thas.image_has.datasets import open_images
 from thas.image_has.decode import image_size

@@ -20,7 +20,7 @@ from thas.datasets.dataset import Dataset
 from thas.datasets.opening import open_dataset
 from thas.eval.annotations import Annotations
 from thas.eval.assessment import assess
-from thas.eval.bootstrap import video_weights, weighted_map
+from thas.eval.certainty import video_weights, weighted_map
 from thas.features.cache import FeatureCache
 from thas.sweep.table import ArmScores, estimate
 from thas.temporal_has.data import training_labels

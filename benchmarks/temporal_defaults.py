@@ -26,7 +26,7 @@ from thas.datasets.opening import open_dataset
 from thas.eval.annotations import Annotations
 from thas.eval.assessment import assess
 from thas.eval.baselines import baselines
-from thas.eval.bootstrap import video_weights, weighted_map
+from thas.eval.certainty import video_weights, weighted_map
 from thas.sweep.table import ArmScores, estimate
 from thas.temporal_has.ensemble import averaged
 from thas.temporal_has.localize import localize

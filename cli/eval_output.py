@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..eval.assessment import Assessment
-    from ..eval.bootstrap import Comparison
+    from ..eval.certainty import Comparison
     from ..eval.labels_told import LabelsTold
     from ..temporal_has.scored_source import Source
 
@@ -63,7 +63,7 @@ def say_told(told: LabelsTold | None) -> None:
 
 def score_tables(groups: list[list[Assessment]], *, comparison: Comparison | None, seeds: bool) -> list[Table]:
     """The tables of scores alone, for --markdown and --latex."""
-    from ..eval.bootstrap import over_seeds
+    from ..eval.certainty import over_seeds
     from ..eval.report import class_table, comparison_table, score_table, seeds_table
 
     first = groups[0][0].scores
@@ -78,7 +78,7 @@ def score_tables(groups: list[list[Assessment]], *, comparison: Comparison | Non
 
 def seeds_score(assessments: list[Assessment], *, json: bool) -> dict[str, object]:
     """Runs that differ by seed: mean and standard deviation."""
-    from ..eval.bootstrap import over_seeds
+    from ..eval.certainty import over_seeds
     from ..eval.json_values import plain_table
     from ..eval.report import seeds_table
 

@@ -38,7 +38,7 @@ def summary(
 
         thas summary annotations.json
     """
-    from ..report.sources import read_moments
+    from ..report.content import read_moments
     from ..report.time_table import by_label, time_budget, write_time_table
 
     moments = read_moments(source or find_run(None, root=runs.runs), everything=all_)
@@ -121,7 +121,7 @@ def clips(
         thas clips detections/match.json --videos incoming --film --out best.mp4
     """
     from ..report.clips import cut_moments
-    from ..report.sources import files_named, read_moments
+    from ..report.content import files_named, read_moments
 
     found = source or find_run(None, root=runs.runs)
     moments = read_moments(found, dataset=cut.dataset, data_root=data.data_root, everything=cut.all_)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from .boxes import LocalizationScores as LocalizationScores
     from .boxes import localization_scores as localization_scores
     from .detections import read_detections as read_detections
-    from .iou import temporal_iou as temporal_iou
-    from .masks import PixelCounts as PixelCounts
+    from .matching import temporal_iou as temporal_iou
     from .protocols import PROTOCOLS as PROTOCOLS
     from .protocols import Protocol as Protocol
-    from .swept_boxes import SweptScores as SweptScores
-    from .swept_boxes import swept_scores as swept_scores
+    from .swept_maps import PixelCounts as PixelCounts
+    from .swept_maps import SweptScores as SweptScores
+    from .swept_maps import swept_scores as swept_scores
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

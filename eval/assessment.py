@@ -12,12 +12,11 @@ from ..core.segments import Segments
 from .annotations import Annotations
 from .average_precision import DEFAULT_IOU, Scores, check_thresholds, score
 from .baselines import Baseline, baselines
-from .bootstrap import Comparison, Interval, bootstrap, compare
+from .certainty import Comparison, Interval, TieInterval, bootstrap, compare, tie_interval
 from .json_values import plain_table
 from .preparation import Prepared, UnknownLabels, prepare
 from .protocols import TieOrder, get_protocol
 from .ranking import Ranking, rank
-from .ties import TieInterval, tie_interval
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_IOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 # MATLAB counts 0:0.1:1 from both ends, which decides whether a recall of exactly 0.3 reaches the fourth point.
-_RECALL_POINTS = np.concatenate([0.1 * np.arange(6), 1 - 0.1 * np.arange(5)[::-1]])
+RECALL_POINTS = np.concatenate([0.1 * np.arange(6), 1 - 0.1 * np.arange(5)[::-1]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,6 +265,6 @@ def area(
         if curve == "interpolated":
             result[c] = best.sum() / positives[c]
         else:
-            reached = np.searchsorted(number[bounds[c] : bounds[c + 1]] / positives[c], _RECALL_POINTS)
+            reached = np.searchsorted(number[bounds[c] : bounds[c + 1]] / positives[c], RECALL_POINTS)
             result[c] = np.append(best, 0.0)[reached].mean()
     return result

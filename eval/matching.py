@@ -4,6 +4,10 @@ The reference programs go through the detections one by one, and each takes the 
 what deferred acceptance (Gale & Shapley 1962) gives when all receivers rank the proposers alike, and that runs in
 parallel: all propose at once, each receiver keeps the first in rank, the others go on to their next choice. It takes
 as many rounds as the longest chain of refusals, a handful in practice, instead of as many as there are detections.
+
+Intersections over unions of time intervals come first. The reference programs compute the union in different ways. The
+results differ in the last bits, which decides when an overlap lies exactly on a threshold, so every way is kept and
+each protocol names its own.
 """
 
 from __future__ import annotations
@@ -12,10 +16,70 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .iou import paired_iou
-from .protocols import Protocol
+from .protocols import Protocol, Union
+
+#: W-TALC's grid: features every 16 frames of videos resampled to 25 frames a second.
+SNIPPETS_PER_SECOND = 25.0 / 16.0
+
 
 _CHUNK = 4_000_000  # candidate pairs held at once: some 200 MB
+
+
+def paired_iou(
+    start: np.ndarray,
+    end: np.ndarray,
+    *,
+    other_start: np.ndarray,
+    other_end: np.ndarray,
+    union: Union = "lengths",
+) -> np.ndarray:
+    """IoU of intervals, element by element; the arrays broadcast. 0 where both intervals are points.
+
+    Args:
+        start: Seconds, of the detections.
+        end: Seconds, of the detections.
+        other_start: Seconds, of the ground truth.
+        other_end: Seconds, of the ground truth.
+        union: How the union is taken: `lengths` adds the lengths and takes the intersection off (ActivityNet's
+            eval_detection.py), `span` is last end less first start (THUMOS14's evaluation kit; the same number where
+            the two meet), `snippets` counts whole snippets after rounding both to W-TALC's grid.
+
+    Returns:
+        float64 in [0, 1], of the broadcast shape.
+
+    >>> paired_iou(np.array([0.0]), np.array([4.0]), other_start=np.array([2.0]), other_end=np.array([6.0])).tolist()
+    [0.3333333333333333]
+    """
+    if union == "snippets":
+        start, end = np.rint(start * SNIPPETS_PER_SECOND), np.rint(end * SNIPPETS_PER_SECOND)
+        other_start, other_end = np.rint(other_start * SNIPPETS_PER_SECOND), np.rint(other_end * SNIPPETS_PER_SECOND)
+    inside = np.maximum(np.minimum(end, other_end) - np.maximum(start, other_start), 0.0)
+    if union == "span":
+        total = np.maximum(end, other_end) - np.minimum(start, other_start)
+    else:
+        total = (other_end - other_start) + (end - start) - inside
+    return np.divide(inside, total, out=np.zeros(np.shape(total)), where=total > 0)
+
+
+def temporal_iou(segments: np.ndarray, others: np.ndarray, *, union: Union = "lengths") -> np.ndarray:
+    """IoU of every interval with every other one.
+
+    Args:
+        segments: (N, 2) start and end in seconds.
+        others: (M, 2) start and end in seconds.
+        union: See `paired_iou`.
+
+    Returns:
+        (N, M) float64 in [0, 1].
+
+    >>> temporal_iou(np.array([[0.0, 4.0]]), np.array([[0.0, 2.0], [5.0, 6.0]])).tolist()
+    [[0.5, 0.0]]
+    """
+    segments = np.asarray(segments, dtype=np.float64).reshape(-1, 2)
+    others = np.asarray(others, dtype=np.float64).reshape(-1, 2)
+    return paired_iou(
+        segments[:, :1], segments[:, 1:], other_start=others[None, :, 0], other_end=others[None, :, 1], union=union
+    )
 
 
 @dataclass(frozen=True)
@@ -40,7 +104,7 @@ def candidate_pairs(
     truth_group: np.ndarray,
     truth_seconds: np.ndarray,
     minimum_iou: float,
-    union: str = "lengths",
+    union: Union = "lengths",
 ) -> Pairs:
     """All pairs within a group whose IoU is at least `minimum_iou`.
 
@@ -50,7 +114,7 @@ def candidate_pairs(
         truth_group: (M,) int.
         truth_seconds: (M, 2) start and end.
         minimum_iou: Pairs below are left out.
-        union: See `iou.paired_iou`.
+        union: See `paired_iou`.
 
     Returns:
         The pairs, by rising row of the detections, then of the truth within its group.
@@ -63,17 +127,17 @@ def candidate_pairs(
         apart=minimum_iou <= 0,
     )
     count = stop_at - first
-    total = np.concatenate([[0], np.cumsum(count)])
-    parts, row = [], 0
+    total: np.ndarray = np.concatenate([[0], np.cumsum(count)])
+    parts, row = list[tuple[np.ndarray, np.ndarray, np.ndarray]](), 0
     while row < len(detection_group):
-        stop = max(int(np.searchsorted(total, total[row] + _CHUNK, side="right")) - 1, row + 1)
+        stop = max(int(np.searchsorted(total, int(total[row]) + _CHUNK, side="right")) - 1, row + 1)
         counts = count[row:stop]
         detection = np.repeat(np.arange(row, stop), counts)
-        place = np.arange(total[stop] - total[row]) - np.repeat(total[row:stop] - total[row], counts)
+        place = np.arange(int(total[stop] - total[row])) - np.repeat(total[row:stop] - total[row], counts)
         truth = by_group[first[detection] + place]
         start, end = detection_seconds[detection].T
         other_start, other_end = truth_seconds[truth].T
-        iou = paired_iou(start, end, other_start=other_start, other_end=other_end, union=union)  # type: ignore[arg-type]
+        iou = paired_iou(start, end, other_start=other_start, other_end=other_end, union=union)
         keep = (iou >= minimum_iou) & (truth_group[truth] == detection_group[detection])
         parts.append((detection[keep], truth[keep], iou[keep]))
         row = stop
@@ -115,9 +179,9 @@ def _windows(
         return order, np.searchsorted(group, detection_group), np.searchsorted(group, detection_group, side="right")
     low = min(float(truth_seconds.min()), float(detection_seconds.min()))
     span = max(float(truth_seconds.max()), float(detection_seconds.max())) - low + 1.0
-    lag = 8 * np.spacing(span * (max(int(group[-1]), int(detection_group.max())) + 1.0))
+    lag: float = 8 * np.spacing(span * (max(int(group[-1]), int(detection_group.max())) + 1.0))
     start = group * span + (truth_seconds[order, 0] - low)
-    ended = np.maximum.accumulate(group * span + (truth_seconds[order, 1] - low))
+    ended: np.ndarray = np.maximum.accumulate(group * span + (truth_seconds[order, 1] - low))
     own = detection_group * span - low
     first = np.searchsorted(ended, own + detection_seconds[:, 0] - lag)
     stop = np.searchsorted(start, own + detection_seconds[:, 1] + lag, side="right")

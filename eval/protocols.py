@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from ..core.errors import UsageError, suggestion
-from .iou import Union
 
 ProtocolName = Literal["activitynet", "thumos14", "thumos14-11point", "wtalc"]
 TieOrder = Literal["canonical", "file"]
+Union = Literal["lengths", "span", "snippets"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Protocol:
             `truth`: a video at a time, ground truths in the order of their file, each takes a free detection.
         prefers: What the proposer takes among the free ones that pass: the highest IoU, or the first listed.
         strict: Whether the IoU must exceed the threshold, or may equal it.
-        union: How the IoU's union is computed, see `iou.paired_iou`.
+        union: How the IoU's union is computed, see `matching.paired_iou`.
         curve: `interpolated`: area under the envelope of precision, all points (PASCAL VOC 2010 on).
             `hits`: precision summed at the true positives, over the number of ground truths.
             `11-point`: mean of the best precision at recalls 0, 0.1 .. 1.

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.errors import plural
 from ..core.table_text import rich_table
 from .assessment import Assessment
-from .bootstrap import Comparison
+from .certainty import Comparison
 from .protocols import PROTOCOLS
 
 if TYPE_CHECKING:

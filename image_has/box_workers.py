@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.processes import forked_clean
 from ..eval.boxes import BoxTruth
-from ..eval.swept_boxes import swept_iou
+from ..eval.swept_maps import swept_iou
 from .localize import localize
 from .settings import LocalizeSettings
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..eval.boxes import BoxTruth, best_iou, blind_boxes, localization_hits, paired_interval
-from ..eval.swept_boxes import swept_from_iou
+from ..eval.swept_maps import swept_from_iou
 from .predict import Predictions
 
 

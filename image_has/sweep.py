@@ -134,7 +134,7 @@ def _measured(weights: np.ndarray, hits: np.ndarray) -> np.ndarray:
 
 def _drawn(hits: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
     """(draws, 4) float32, on as many images drawn with replacement; the same images for the same number of them."""
-    from ..eval.bootstrap import video_weights
+    from ..eval.certainty import video_weights
 
     step = max(1, _CELLS // max(1, len(hits)))
     parts = [

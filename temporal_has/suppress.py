@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.segments import Segments
-from ..eval.iou import paired_iou
+from ..eval.matching import paired_iou
 
 Suppression = Literal["none", "nms", "soft", "soft-linear"]
 

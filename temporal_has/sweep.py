@@ -108,7 +108,7 @@ class TemporalHalf(Half[Settings]):
     ) -> Outcome:
         """Localize the test videos by the kept sequences, and score them."""
         from ..eval.assessment import assess
-        from ..eval.bootstrap import video_weights, weighted_map
+        from ..eval.certainty import video_weights, weighted_map
         from .ensemble import averaged
         from .localize import localize
         from .results import SEQUENCES, read_sequences

@@ -307,7 +307,7 @@ def _earlier(path: Path) -> Any:
 
 
 def _page(path: Path) -> Any:
-    from thas.report.sources import read_moments
+    from thas.report.content import read_moments
 
     found = read_moments(path)
     return [found.actions.start_seconds, list(found.seconds.values())]

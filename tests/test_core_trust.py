@@ -181,7 +181,7 @@ def test_an_array_that_the_system_refuses_is_told_by_the_command(tmp_path, monke
     def refused(*_, **__):
         np.empty(1 << 50)
 
-    monkeypatch.setattr("thas.report.sources.read_any", refused)
+    monkeypatch.setattr("thas.report.content.read_any", refused)
     (tmp_path / "a.csv").write_text("video,label,start,end\nv,a,0,1\n")
     assert run(["summary", str(tmp_path / "a.csv")]) == 1
     said = capsys.readouterr().err
@@ -469,7 +469,7 @@ def test_a_full_disk_that_nobody_foresaw_is_told_as_one(monkeypatch, capsys):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("thas.report.sources.read_any", full)
+    monkeypatch.setattr("thas.report.content.read_any", full)
     assert run(["summary", "a.csv"]) == 1
     said = capsys.readouterr().err
     assert "a file could not be written" in said

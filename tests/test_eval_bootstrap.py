@@ -8,7 +8,7 @@ import pytest
 from thas.core.segments import Segments
 from thas.eval import PROTOCOLS, Annotations, Scores, evaluate
 from thas.eval.average_precision import score
-from thas.eval.bootstrap import bootstrap, compare, over_seeds, video_weights, weighted_map
+from thas.eval.certainty import bootstrap, compare, over_seeds, video_weights, weighted_map
 from thas.eval.preparation import prepare
 from thas.eval.ranking import rank
 from thas.eval.report import verdict

@@ -14,7 +14,7 @@ from thas.core.errors import DataError
 from thas.eval import BoxTruth, PixelCounts, localization_scores, swept_scores
 from thas.eval.boxes import best_iou, blind_boxes, box_iou, localization_hits, paired_interval
 from thas.eval.components import components
-from thas.eval.swept_boxes import swept_iou
+from thas.eval.swept_maps import swept_iou
 
 THRESHOLDS = np.arange(10) / 10
 

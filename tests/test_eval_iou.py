@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.eval import temporal_iou
-from thas.eval.iou import paired_iou
+from thas.eval.matching import paired_iou
 
 #  0 1 2 3 4 5 6 7 8 9
 #  |=======|

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thas.eval.iou import paired_iou
-from thas.eval.matching import candidate_pairs
+from thas.eval.matching import candidate_pairs, paired_iou
 
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 12), st.integers(0, 6)), max_size=12)
 

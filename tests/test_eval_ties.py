@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from thas.core.segments import Segments
 from thas.eval import Annotations, evaluate
+from thas.eval.certainty import tie_interval
 from thas.eval.preparation import prepare
 from thas.eval.protocols import PROTOCOLS
 from thas.eval.ranking import rank
-from thas.eval.ties import tie_interval
 
 TRUTH = Annotations(Segments(["v", "w"], ["a", "a"], [0, 0], [10, 10]), ("a",))
 

@@ -52,7 +52,8 @@ STRICT = {
     *("core/resume.py", "core/log.py", "core/task.py", "core/plugins.py", "core/processes.py", "core/narrowing.py"),
     *("temporal_has/hide.py", "temporal_has/settings.py", "temporal_has/localize.py", "temporal_has/localizer.py"),
     *("image_has/activation.py", "image_has/settings.py", "sweep/plan.py", "sweep/run.py", "datasets/opening.py"),
-    *("eval/iou.py", "eval/average_precision.py", "eval/detections.py", "eval/annotations.py", "eval/ties.py"),
+    *("eval/matching.py", "eval/average_precision.py", "eval/detections.py", "eval/annotations.py"),
+    "eval/certainty.py",
 }
 
 # Functions of more than ten parameters that are still to be divided; none may join them.

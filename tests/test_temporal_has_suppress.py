@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thas.core.segments import Segments
-from thas.eval.iou import paired_iou
+from thas.eval.matching import paired_iou
 from thas.temporal_has.localizer import Localizer, localize_videos
 from thas.temporal_has.settings import Settings
 from thas.temporal_has.suppress import suppress
