@@ -81,7 +81,9 @@ class _Tasks:
             step = re.search(r"step\s*=\s*(\d+)", task.findtext("frame_filter") or "")
             self.steps[key] = whole(step.group(1), place=str(found.path), name="step") or 1 if step else 1
             size = task.findtext("size") or ""
-            if task.tag == "task" and size.isdecimal() and self.steps[key] == 1:
+            # A task that begins within the video says nothing of the video's length.
+            from_first = (task.findtext("start_frame") or "0").strip() == "0"
+            if task.tag == "task" and size.isdecimal() and self.steps[key] == 1 and from_first:
                 self.sizes[key] = whole(size, place=str(found.path), name="size")
         if None not in self.sources and not many and meta is not None and meta.findtext("source"):
             self.sources[None] = str(meta.findtext("source")).strip()

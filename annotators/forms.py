@@ -119,13 +119,13 @@ def _json_form(path: Path, head: str) -> str | None:
 
 
 def _text_form(path: Path, head: str) -> str | None:
-    from . import bento, boris, data_sets, frame_labels, label_studio
+    from . import bento, boris, data_sets, frame_labels, label_studio, via
 
     if boris.holds_table(head):
         return "boris"
     if label_studio.holds_csv(head):
         return "label-studio"
-    if "# CSV_HEADER" in head and "temporal_coordinates" in head:
+    if ("# CSV_HEADER" in head and "temporal_coordinates" in head) or via.is_old_csv(head):
         return "via"
     names = split_heading(head.split("\n", 1)[0])[0]
     kinds = {

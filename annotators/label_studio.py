@@ -127,7 +127,7 @@ def _tasks(found: Found, content: object) -> Iterator[_Task]:
     if not is_tasks(content):
         raise found.fail("it is no export of Label Studio", why="it holds no tasks", next="export as JSON")
     several: list[object] = [content] if isinstance(content, dict) else list_in(content, str(found.path))
-    only_guesses = 0
+    only_guesses, left = 0, Counter[str]()
     for number, entry in enumerate(several, 1):
         place = f"{found.path}, task {number}"
         task = table_in(entry, place)
@@ -137,19 +137,21 @@ def _tasks(found: Found, content: object) -> Iterator[_Task]:
             one = table_in(task["annotation"], place)
             yield _data(inner, place), _results(one.get("result", []), place), _fields(inner, one, number), config
         elif "data" not in task:  # the short form
-            for name, value in task.items():
-                if isinstance(value, list) and name != "annotators" and "ranges" in str(value):  # pyright: ignore[reportUnknownArgumentType]
-                    parts = [table_in(part, place) for part in list_in(value, place)]  # pyright: ignore[reportUnknownArgumentType]
-                    short: _Results = [("timelinelabels", part, place) for part in parts]
-                    yield task, short, _fields(task, task, number), ""
-                    break
-            else:
-                yield task, [], _fields(task, task, number), ""
+            # A list for each timeline of the configuration, by its name.
+            lines = (list_in(one, place) for name, one in task.items() if is_row(one) and name != "annotators")
+            parts = [part for line in lines if "ranges" in str(line) for part in line]
+            short: _Results = [("timelinelabels", table_in(part, place), place) for part in parts]
+            yield task, short, _fields(task, task, number), ""
         else:
-            held = [table_in(one, place) for one in list_in(task.get("annotations", []), place)]
-            held = [one for one in held if not one.get("was_cancelled")]
-            if not held and task.get("predictions"):
-                held = [table_in(one, place) for one in list_in(task["predictions"], place)]
+            whole = [table_in(one, place) for one in list_in(task.get("annotations", []), place)]
+            held = [one for one in whole if not one.get("was_cancelled")]
+            guesses = [table_in(one, place) for one in list_in(task.get("predictions", []), place)]
+            left["cancelled annotation"] += len(whole) - len(held)
+            left["draft"] += len(list_in(task.get("drafts", []), place))
+            if held:
+                left["prediction"] += len(guesses)
+            elif guesses:
+                held = guesses
                 only_guesses += 1
             data = _data(task, place)
             for one in held:
@@ -160,6 +162,7 @@ def _tasks(found: Found, content: object) -> Iterator[_Task]:
         found.notes.append(
             f"{found.path.name}: {plural(only_guesses, 'task has', 'tasks have')} predictions alone; they are read"
         )
+    found.notes += [f"{found.path.name}: {plural(n, kind)} not read" for kind, n in left.items() if n]
 
 
 def _csv_tasks(path: Path) -> Iterator[_Task]:

@@ -6,16 +6,25 @@ Source: the project's own description of its metadata (z, xy, av).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..core.errors import plural
+from ..core.errors import DataError, listing, plural
 from ..core.json_files import parse_json
 from ..core.tables import number
 from .events import Found, ReadingOptions
 from .texts import csv_rows, json_of, list_in, table_in, text_in, text_of
 
 LABEL = ("value",)
+
+_NO_TIMES = {
+    "region": (
+        "region of a single frame is not read: it is a place, not a time",
+        "regions of single frames are not read: they are places, not times",
+    ),
+    "words": ("attribute of a whole file is not read", "attributes of whole files are not read"),
+}
 
 
 def is_via(content: object) -> bool:
@@ -26,6 +35,15 @@ def is_via(content: object) -> bool:
 def is_old_via(content: object) -> bool:
     """Whether JSON is a project of a version that knows images only."""
     return isinstance(content, dict) and ("_via_img_metadata" in content or "_via_settings" in content)
+
+
+def is_old_csv(head: str) -> bool:
+    """Whether a text is the CSV of a version that knows images only."""
+    return {"filename", "file_attributes", "region_shape_attributes"} <= set(head.split("\n", 1)[0].strip().split(","))
+
+
+def _too_old(found: Found) -> DataError:
+    return found.fail("it is of a version that knows no time", why="version 2 marks images", next="export from VIA 3")
 
 
 def read(path: Path, options: ReadingOptions) -> Found:
@@ -41,9 +59,7 @@ def read(path: Path, options: ReadingOptions) -> Found:
         return found
     content = json_of(path)
     if is_old_via(content):
-        raise found.fail(
-            "it is of a version that knows no time", why="version 2 marks images", next="export from VIA 3"
-        )
+        raise _too_old(found)
     if not is_via(content):
         raise found.fail("it is no project of VIA 3", next="save the project in VIA 3")
     project = table_in(content, str(path))
@@ -54,7 +70,7 @@ def read(path: Path, options: ReadingOptions) -> Found:
         media = _file(entry, str(path))
         if media:
             found.video(media)
-    regions = 0
+    regions, beside = Counter[str](), set[str]()
     for key, entry in table_in(project["metadata"], f"{path}, metadata").items():
         place = f"{path}, metadata {key}"
         row = table_in(entry, place)
@@ -64,17 +80,26 @@ def read(path: Path, options: ReadingOptions) -> Found:
             raise found.fail(
                 "it is of a file that the project does not hold", place=place, next="save the project anew"
             )
-        video = found.video(_file(files[text_in(members[0], place)], place), place=place)
+        shown = [_file(files[name], place) for name in (text_in(one, place) for one in members) if name in files]
+        video = found.video(shown[0], place=place)
+        beside.update(shown[1:])
         regions += _add(found, video, row.get("z", []), row.get("xy", []), row.get("av", {}), attributes, place)
+    _beside(found, beside)
     _remark(found, attributes, regions)
     return found
 
 
-def _remark(found: Found, attributes: Mapping[str, tuple[str, Mapping[str, str]]], regions: int) -> None:
-    if regions:
+def _beside(found: Found, files: set[str]) -> None:
+    if files:
         found.notes.append(
-            f"{found.path.name}: {plural(regions, 'region')} of single frames not read: they are places, not times"
+            f"{found.path.name}: of views of several files, segments are of the first, not of {listing(sorted(files))}"
         )
+
+
+def _remark(found: Found, attributes: Mapping[str, tuple[str, Mapping[str, str]]], regions: Mapping[str, int]) -> None:
+    for kind, count in regions.items():
+        if count:
+            found.notes.append(f"{found.path.name}: {plural(count, *_NO_TIMES[kind])}")
     names = {name for name, _ in attributes.values()}
     used = {name for event in found.events for name, value in event.fields.items() if name in names and value}
     if len(used) > 1:
@@ -107,11 +132,16 @@ def _add(
     values: object,
     attributes: Mapping[str, tuple[str, Mapping[str, str]]],
     place: str,
-) -> int:
-    """Add what one entry holds; 1 if it is a region of a frame, and nothing in time."""
+) -> Counter[str]:
+    """Add what one entry holds; how many regions and words it holds that have no place in time."""
     z = [number(time, place=place, name="time") for time in list_in(times, place)]
-    if not z or (len(z) == 1 and list_in(shape, place)):
-        return 1
+    placed = bool(list_in(shape, place))
+    if len(z) > 2:
+        raise found.fail(
+            f"a segment has {len(z)} times", why="one has a start and an end", place=place, next="save it anew"
+        )
+    if not z or (len(z) == 1 and placed):
+        return Counter(region=int(placed), words=int(not placed))
     fields: dict[str, str] = {}
     several: tuple[str, list[str]] | None = None
     for key, value in table_in(values, place).items():
@@ -126,7 +156,7 @@ def _add(
         own = fields | ({several[0]: choice} if several and choice is not None else {})
         own["value"] = " ".join(filter(None, own.values()))
         found.add(video, z[0], z[1] if len(z) > 1 else None, own, place=place)
-    return 0
+    return Counter()
 
 
 def _read_csv(found: Found, text: str) -> None:
@@ -140,10 +170,12 @@ def _read_csv(found: Found, text: str) -> None:
                 names = [name.strip() for name in value.split(",")]
             elif key.strip() == "ATTRIBUTE":
                 attributes = _attributes(table_in(parse_json(value, str(found.path)), str(found.path)))
+    if is_old_csv(text):
+        raise _too_old(found)
     if not {"file_list", "temporal_coordinates", "metadata"} <= set(names):
         raise found.fail("it is no export of VIA 3", why="no line begins with # CSV_HEADER", next="export it anew")
     rows = csv_rows("\n".join(line for line in lines if line.strip() and not line.startswith("#")), str(found.path))
-    regions = 0
+    regions, beside = Counter[str](), set[str]()
     for row_number, (_, cells) in enumerate(rows, 1):
         place = f"{found.path}, row {row_number}"
         if len(cells) != len(names):
@@ -151,7 +183,9 @@ def _read_csv(found: Found, text: str) -> None:
         row = dict(zip(names, cells, strict=True))
         files = list_in(parse_json(row["file_list"], place), place)
         video = found.video(text_in(files[0] if files else None, place), place=place)
+        beside.update(text_in(one, place) for one in files[1:])
         times, values = parse_json(row["temporal_coordinates"], place), parse_json(row["metadata"] or "{}", place)
         shape = parse_json(row.get("spatial_coordinates") or "[]", place)
         regions += _add(found, video, times, shape, values, attributes, place)
+    _beside(found, beside)
     _remark(found, attributes, regions)

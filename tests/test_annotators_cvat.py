@@ -44,6 +44,10 @@ def test_a_track_ends_where_it_is_outside(tmp_path):
     found = reading(tmp_path / "a.xml", document(body), fps=10)
     assert list(found.segments) == [("a", "run", 1, 2), ("a", "run", 3, 3.5)]
     assert found.durations == {"a": 10}
+    later = OF_A.replace("<size>", "<start_frame>100</start_frame><size>")
+    assert later != OF_A
+    found = reading(tmp_path / "a.xml", document(track("run", box(250)), meta=later), fps=10)
+    assert found.durations == {}, "a task that begins within the video does not say how long that is"
 
 
 def test_attributes_cut_a_track_where_they_are_asked_for(tmp_path):

@@ -73,6 +73,8 @@ def test_the_short_export_and_the_table(tmp_path):
         {"video": "/data/upload/1/0a1b2c3d-x.mp4", "id": 1, "timelineLabels": parts, "annotator": 3, "annotation_id": 2}
     ]
     assert list(reading(tmp_path / "t.json", short, fps=10).segments) == [("x", 'say "hi"', 1, 2)]
+    both = [short[0] | {"hands": [{"ranges": [{"start": 1, "end": 5}], "timelinelabels": ["clap"]}], "annotators": [3]}]
+    assert reading(tmp_path / "t.json", both, fps=10).classes == ("clap", 'say "hi"'), "two timelines, a list each"
     cell = json.dumps(parts).replace('"', '""')
     text = f'annotation_id,annotator,id,timelineLabels,video\n2,3,1,"{cell}",/data/upload/1/0a1b2c3d-x.mp4\n'
     assert list(reading(tmp_path / "t.csv", text, fps=10).segments) == [("x", 'say "hi"', 1, 2)]
@@ -84,8 +86,11 @@ def test_several_people_and_what_was_cancelled(tmp_path):
         {"completed_by": 2, "result": [region(2, 2, "a")]},
         {"was_cancelled": True, "result": [region(3, 3, "a")]},
     ]
+    one |= {"drafts": [{"result": [region(4, 4, "a")]}], "predictions": [{"result": [region(5, 5, "a")]}]}
     found = reading(tmp_path / "t.json", [one], fps=1)
     assert found.segments.start_seconds.tolist() == [0, 1]
+    for left in ("1 cancelled annotation not read", "1 draft not read", "1 prediction not read"):
+        assert any(left in note for note in found.notes)
     assert any("annotated several times" in note for note in found.notes)
     assert len(reading(tmp_path / "t.json", [one], fps=1, where={"annotator": ("ann@x",)}).segments) == 1
 

@@ -37,6 +37,18 @@ def test_via_segments_belong_to_views_and_options_have_texts(tmp_path):
     assert any("1 region" in note for note in found.notes)
 
 
+def test_via_what_has_no_time_or_is_of_a_second_file_is_said(tmp_path):
+    content = via(([1, 2], [], {"1": "0"}), ([], [], {"1": "a word of the file"}))
+    content["view"]["3"]["fid_list"] = ["7", "1"]
+    found = reading(tmp_path / "p.json", content)
+    assert list(found.segments) == [("my film", "run", 1, 2)]
+    assert any("1 attribute of a whole file is not read" in note for note in found.notes)
+    assert any("of views of several files" in note and "b.mp4" in note for note in found.notes)
+    old = "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes\n"
+    with pytest.raises(DataError, match="knows no time"):
+        reading(tmp_path / "old.csv", old)
+
+
 def test_via_check_boxes_are_an_action_each(tmp_path):
     assert reading(tmp_path / "p.json", via(([1, 2], [], {"1": "0,1"}))).classes == ("jump", "run")
 
@@ -62,6 +74,7 @@ def test_via_exports_a_table(tmp_path):
     [
         ({"_via_settings": {}, "_via_img_metadata": {}}, "knows no time"),
         (via(([2, 1], [], {"1": "0"})), "ends before it starts"),
+        (via(([1, 2, 3], [], {"1": "0"})), "a segment has 3 times"),
         (via(([1, 2], [], {"1": "0"})) | {"view": {}}, "a file that the project does not hold"),
     ],
 )
