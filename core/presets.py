@@ -263,6 +263,7 @@ def resolve_settings(
     table: type[Table],
     *,
     data_preset: str | None = None,
+    experiment: Iterable[Layer] = (),
     presets: Iterable[str] = (),
     config: Path | None = None,
     options: Mapping[str, object] | None = None,
@@ -272,6 +273,7 @@ def resolve_settings(
     Args:
         table: Which settings: of which half.
         data_preset: The preset of the data set, if it has one.
+        experiment: Of a sweep, what all its arms have.
         presets: By name or file, the last on top.
         config: A file of settings, such as a run's settings.toml.
         options: What was typed, by dotted key.
@@ -279,7 +281,8 @@ def resolve_settings(
     Raises:
         UsageError: There is no such preset or file, it is of the other half, or a setting or value makes no sense.
     """
-    layers = [preset_layer(name, table.kind) for name in [*([data_preset] if data_preset else []), *presets]]
-    if config is not None:
-        layers.append(config_layer(config, table.kind))
+    kind = table.kind
+    layers = [*([preset_layer(data_preset, kind)] if data_preset else []), *experiment]
+    layers += [preset_layer(name, kind) for name in presets]
+    layers += [config_layer(config, kind)] if config is not None else []
     return layered(table, [*layers, Layer("option", options or {})])

@@ -11,7 +11,7 @@ from typing import cast
 from ..core.errors import UsageError, listing, suggestion
 from ..core.files import is_file
 from ..core.narrowing import as_list, is_table, is_texts
-from ..core.presets import Layer, Table, config_layer, layered, preset_layer, read_preset
+from ..core.presets import Layer, preset_layer, read_preset
 from ..core.settings_table import Kind, flatten, read_toml
 
 EXPERIMENTS_FOLDER = Path(__file__).parents[1] / "experiments"
@@ -109,6 +109,11 @@ class Experiment:
             for arm in self.arms
             for point in points
         )
+
+    def layers(self) -> list[Layer]:
+        """What all arms have, over the data set's preset."""
+        presets = [preset_layer(name, self.half, folder=self.folder) for name in self.presets]
+        return [*presets, Layer(f"experiment {self.name}", self.settings)]
 
     @property
     def swept(self) -> str:
@@ -258,24 +263,6 @@ def read_experiment(path: Path) -> Experiment:
 def _names(value: object) -> list[str] | None:
     """One name, or several; None where it is something else."""
     return [value] if isinstance(value, str) else value if is_texts(value) else None
-
-
-def settings_below(
-    table: type[Table],
-    experiment: Experiment,
-    *,
-    data_preset: str | None,
-    presets: Sequence[str],
-    config: Path | None,
-) -> Table:
-    """What all arms begin from: defaults < data set < experiment < presets < config."""
-    kind = table.kind
-    layers = [preset_layer(data_preset, kind)] if data_preset else []
-    layers += [preset_layer(name, kind, folder=experiment.folder) for name in experiment.presets]
-    layers.append(Layer(f"experiment {experiment.name}", experiment.settings))
-    layers += [preset_layer(name, kind) for name in presets]
-    layers += [config_layer(config, kind)] if config is not None else []
-    return layered(table, layers)[0]
 
 
 def _arm(label: str, table: object, half: Kind, folder: Path, refuse: Callable[..., UsageError]) -> Arm:

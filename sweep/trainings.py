@@ -14,10 +14,11 @@ from ..core.errors import UsageError, listing
 from ..core.log import LOG, read_log
 from ..core.narrowing import as_int
 from ..core.plugin_imports import trust_typed
+from ..core.presets import resolve_settings
 from ..core.resume import TRACELESS
 from ..core.settings_table import SettingsTable
 from .half import AnyHalf, digest
-from .plan import Arm, Experiment, settings_below
+from .plan import Arm, Experiment
 
 DONE = "done.json"
 TRAINED = "trained"
@@ -111,9 +112,14 @@ def make_plan(
         UsageError: A setting is wrong, two arms are called alike, or there is no such reference.
     """
     experiment = replace(experiment.with_options(typed or {}), seeds=seeds or experiment.seeds)
-    base = settings_below(half.table, experiment, data_preset=half.preset, presets=presets, config=config)
-    single = {key: values[0] for key, values in (typed or {}).items() if len(values) == 1}
-    base = base.updated(single, origin="option")
+    base, _ = resolve_settings(
+        half.table,
+        data_preset=half.preset,
+        experiment=experiment.layers(),
+        presets=presets,
+        config=config,
+        options={key: values[0] for key, values in (typed or {}).items() if len(values) == 1},
+    )
     arms = experiment.all_arms()
     labels = [arm.label for arm in arms]
     repeated = {label for label in labels if labels.count(label) > 1}
