@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePosixPath
-from typing import cast
 
 from ..core.errors import plural
+from ..core.narrowing import is_row, is_table
 from ..core.tables import number, seconds, table_rows, whole
 from ..eval.parsing import interval
 from .events import Found, ReadingOptions
@@ -32,9 +32,7 @@ def is_charades(names: list[str]) -> bool:
 
 def is_multithumos(content: object) -> bool:
     """Whether JSON is videos with `actions`, rows of class, start and end."""
-    if not isinstance(content, dict) or not content:
-        return False
-    return all(isinstance(one, dict) and "actions" in one for one in content.values())  # pyright: ignore[reportUnknownVariableType]
+    return is_table(content) and bool(content) and all(is_table(one) and "actions" in one for one in content.values())
 
 
 def read_epic(path: Path, options: ReadingOptions) -> Found:
@@ -129,18 +127,14 @@ _GAME_TIME = re.compile(r"(\d) - (\d+):(\d{2})")
 
 def is_soccernet(content: object) -> bool:
     """Whether JSON is the labels of one game of SoccerNet."""
-    if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):  # pyright: ignore[reportUnknownMemberType]
-        return False
-    rows = cast("list[object]", content["annotations"])
-    return all(isinstance(row, dict) and "gameTime" in row for row in rows) and bool(rows)
+    rows = content.get("annotations") if is_table(content) else None
+    return is_row(rows) and all(is_table(row) and "gameTime" in row for row in rows) and bool(rows)
 
 
 def is_spot(content: object) -> bool:
     """Whether JSON is a list of videos with events at frames."""
-    if not isinstance(content, list) or not content:
-        return False
-    first = cast("list[object]", content)[0]
-    return isinstance(first, dict) and {"video", "events"} <= first.keys()
+    first = next(iter(content), None) if is_row(content) else None
+    return is_table(first) and {"video", "events"} <= first.keys()
 
 
 def read_soccernet(path: Path, options: ReadingOptions) -> Found:

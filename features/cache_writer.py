@@ -147,14 +147,10 @@ class FeatureWriter:
         """
         assert self._file is not None, "already committed or discarded"
         self._need(0)
-        tables: dict[str, np.ndarray] = {
-            "start_seconds": np.asarray(start_seconds, np.float64),
-            "end_seconds": np.asarray(end_seconds, np.float64),
-        }
-        if centre_frame is not None:
-            tables["centre_frame"] = np.asarray(centre_frame, np.int64)
-        if lost_seconds is not None:
-            tables["lost_seconds"] = np.asarray(lost_seconds, np.float64)
+        times = {"start_seconds": start_seconds, "end_seconds": end_seconds}
+        given = {**times, "centre_frame": centre_frame, "lost_seconds": lost_seconds}
+        types = {"centre_frame": np.int64}
+        tables = {n: np.asarray(one, types.get(n, np.float64)) for n, one in given.items() if one is not None}
         try:
             if rows is not None and rows < len(self._features):
                 self._need(rows * self._features.shape[1] * self._features.dtype.itemsize)

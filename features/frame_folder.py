@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.reading import advice, open_picture, size_fault
 from .frame_table import FrameTable, UnreadableVideo
 from .stamps import times_of_rate
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 # What a frame table of a folder says in place of a container's format.
 FOLDER = "folder"
@@ -71,7 +76,7 @@ def scan_folder(folder: Path, *, fps: float | None = None) -> FrameTable:
             why=f"{pictures[0][1].name} and {pictures[-1][1].name} are more than {_MOST_FRAMES:,} frames apart",
             next="number its pictures by their frame",
         )
-    with _opened(folder, pictures[0][1]) as picture:
+    with _told(folder, pictures[0][1]), _checked(pictures[0][1]) as picture:
         width, height, codec = *picture.size, str(picture.format or "").lower()
     rate = Fraction(fps or _USUAL_FPS).limit_denominator(1_000_000)
     times = times_of_rate(int(numbers[-1] - numbers[0]) + 1, rate, guessed=fps is None)
@@ -101,25 +106,25 @@ def folder_frames(folder: Path, wanted: np.ndarray) -> Iterator[np.ndarray]:
 
     pictures = _pictures(folder)
     for place in wanted:
-        with _opened(folder, pictures[int(place)][1], frames=int(place)) as picture:
-            try:
-                frame = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-            except Exception as error:  # a damaged picture makes its decoder raise almost anything
-                raise _unreadable(folder, pictures[int(place)][1], error, int(place)) from error
+        path = pictures[int(place)][1]
+        with _told(folder, path, int(place)), _checked(path) as picture:
+            frame = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
         yield frame
 
 
-def _opened(folder: Path, path: Path, frames: int = 0):
+def _checked(path: Path) -> PIL.Image.Image:
+    picture = open_picture(path)
+    if fault := size_fault(*picture.size):
+        picture.close()
+        raise ValueError(fault)
+    return picture
+
+
+@contextmanager
+def _told(folder: Path, path: Path, frames: int = 0) -> Generator[None]:
     try:
-        picture = open_picture(path)
-        if fault := size_fault(*picture.size):
-            picture.close()
-            raise ValueError(fault)
-        return picture
+        yield
     except Exception as error:  # a damaged picture makes its decoder raise almost anything
-        raise _unreadable(folder, path, error, frames) from error
-
-
-def _unreadable(folder: Path, path: Path, error: Exception, frames: int) -> UnreadableVideo:
-    why = f"{path.name} cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
-    return UnreadableVideo(folder.name, stage="decode", why=why, frames=frames, next=advice(error, f"replace {path}"))
+        why = f"{path.name} cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        mend = advice(error, f"replace {path}")
+        raise UnreadableVideo(folder.name, stage="decode", why=why, frames=frames, next=mend) from error

@@ -57,7 +57,8 @@ class _Loudness:
         self._lock, self._listeners = Lock(), 0
         self._usual: tuple[int | None, bool] = (None, True)
 
-    def raise_it(self) -> None:
+    @contextmanager
+    def raised(self) -> Generator[None]:
         import av.logging as logging
 
         with self._lock:
@@ -66,15 +67,14 @@ class _Loudness:
                 logging.set_level(logging.DEBUG)
                 logging.set_skip_repeated(False)
             self._listeners += 1
-
-    def lower_it(self) -> None:
-        import av.logging as logging
-
-        with self._lock:
-            self._listeners -= 1
-            if not self._listeners:
-                logging.set_level(self._usual[0])
-                logging.set_skip_repeated(self._usual[1])
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._listeners -= 1
+                if not self._listeners:
+                    logging.set_level(self._usual[0])
+                    logging.set_skip_repeated(self._usual[1])
 
 
 _loudness = _Loudness()
@@ -93,11 +93,7 @@ def listening(heard: Heard | None = None) -> Generator[Heard]:
     from av.logging import Capture
 
     heard = heard or Heard()
-    _loudness.raise_it()
-    try:
-        with Capture(local=True) as lines:
-            lines += heard.lines
-            heard.lines = lines
-            yield heard
-    finally:
-        _loudness.lower_it()
+    with _loudness.raised(), Capture(local=True) as lines:
+        lines += heard.lines
+        heard.lines = lines
+        yield heard

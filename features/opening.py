@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,24 +66,19 @@ def opened(path: Path | str, *, strict: bool = False) -> Iterator[tuple[InputCon
     import av.error
 
     path = Path(path)
+    failed = partial(UnreadableVideo, path.name, stage="open")
     try:
-        size = path.stat().st_size
-        if not size:
-            why = "the file is empty"
-            raise UnreadableVideo(path.name, stage="open", why=why, next="copy or download it again, or take it out")
+        if not path.stat().st_size:
+            raise failed(why="the file is empty", next="copy or download it again, or take it out")
         container = open_container(path)
     except UnreadableVideo:
         raise
     except (FileNotFoundError, PermissionError) as error:
-        raise UnreadableVideo(path.name, stage="open", why=reason(error), next=f"make {path} readable") from error
+        raise failed(why=reason(error), next=f"make {path} readable") from error
     except (OSError, ValueError, av.error.FFmpegError) as error:
-        why, advice = reason(error), _NO_VIDEO
         if _begins_as_video(path):
-            why, advice = (
-                f"it begins as a video, but what describes its streams is missing or damaged ({why})",
-                _CUT_OFF,
-            )
-        raise UnreadableVideo(path.name, stage="open", why=why, next=advice) from error
+            raise failed(why=f"{_NO_STREAMS} ({reason(error)})", next=_CUT_OFF) from error
+        raise failed(why=reason(error), next=_NO_VIDEO) from error
     with container:
         shown = [stream for stream in container.streams.video if not _is_cover(stream)]
         wanted = container.streams.best("video") if shown else None
@@ -93,10 +89,10 @@ def opened(path: Path | str, *, strict: bool = False) -> Iterator[tuple[InputCon
             why, advice = f"it holds no video, only {kinds}", "replace it, or take it out of the folder"
             if not kinds:
                 why, advice = _NO_STREAMS, _CUT_OFF
-            raise UnreadableVideo(path.name, stage="open", why=why, next=advice)
+            raise failed(why=why, next=advice)
         if best.codec_context is None:
             why = "no decoder is known for its video stream"
-            raise UnreadableVideo(path.name, stage="open", why=why, next=f"ffmpeg -i {path.name} {path.stem}.mp4")
+            raise failed(why=why, next=f"ffmpeg -i {path.name} {path.stem}.mp4")
         # One thread a worker: workers are the parallelism, and frame threads decode ahead without limit.
         best.codec_context.thread_type = "NONE"
         best.codec_context.thread_count = 1
