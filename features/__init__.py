@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from .extraction_settings import ExtractionSettings as ExtractionSettings
     from .importing import import_features as import_features
     from .preprocessing import Preprocessing as Preprocessing
-    from .recipe import Recipe as Recipe
     from .video import FrameTable as FrameTable
     from .video import scan_video as scan_video
+    from .video_features import Recipe as Recipe
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

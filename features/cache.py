@@ -22,8 +22,7 @@ import numpy as np
 from ..core import hdf5
 from ..core.errors import FeatureError, plural
 from .cache_writer import SUFFIX, FeatureWriter, file_name, video_name
-from .recipe import Recipe, attributes_sum, difference, digest, read_attributes
-from .video_features import Features
+from .video_features import Features, Recipe, attributes_sum, difference, digest, read_attributes
 
 
 def write_features(

@@ -20,7 +20,7 @@ from ..core.reading import is_refused
 from ..core.temporary_names import replacing
 from .cache import Details, FeatureCache, may_link
 from .cache_writer import file_name
-from .recipe import difference
+from .video_features import difference
 
 # Rows read at a time, so that a long video needs no more memory than a short one.
 _ROWS = 1024

@@ -18,7 +18,7 @@ from ..core.file_names import quoted_name
 from ..core.files import need_room, put_in_place, system_error
 from ..core.hdf5 import MARGIN_BYTES, checksum, fixed, write_checksums
 from ..core.temporary_names import LONGEST_ADDITION, unfinished_path
-from .recipe import Recipe, attributes_sum, digest, read_attributes, write_attributes
+from .video_features import Recipe, attributes_sum, digest, read_attributes, write_attributes
 
 SUFFIX = ".h5"
 

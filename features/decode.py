@@ -19,10 +19,10 @@ from .frame_table import FrameTable, OtherFrames, UnreadableVideo
 from .listening import Heard, listening
 from .opening import display_matrix, first_matrix, opened, reason, upright
 from .other_decoders import decord_frames, load_decord, load_torchcodec, open_decord, torchcodec_frames
+from .picture_counts import libvpx
 from .thorough import every_frame
 from .verdict import NOISE
 from .video import Watch, scan_video
-from .vp9 import libvpx
 
 if TYPE_CHECKING:
     from av.container import InputContainer

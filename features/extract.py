@@ -18,7 +18,7 @@ from .decode import require_decoder
 from .extraction_job import Estimate, Job, estimate_job
 from .extraction_run import ExtractionRun
 from .extraction_settings import BackboneWeights, ExtractionResult, ExtractionSettings, Machines, write_failures
-from .recipe import difference
+from .video_features import difference
 
 if TYPE_CHECKING:
     from .ray_engine import ClusterRun

@@ -13,8 +13,7 @@ from ..core.messages import Progress
 from .cache import FeatureCache
 from .extract import ExtractionResult, ExtractionSettings, Machines, extract_dataset
 from .extraction_job import recipe_of
-from .recipe import Recipe, difference
-from .video_features import Features
+from .video_features import Features, Recipe, difference
 
 # Settings that stand in a recipe under their own names.
 _TOLD = (

@@ -1,20 +1,29 @@
-"""Pictures that are missing from a stream, told by the numbers that its coded pictures carry.
+"""Pictures that are missing from a stream or damaged in it, told by what its coded pictures carry.
 
 A picture that others refer to may be lost between encoder and file: its packet is simply not there, and decoders
 predict from an older one, most of them without a word. H.264 counts reference pictures (frame_num: ITU-T H.264,
 7.4.3), MPEG-1 and MPEG-2 all pictures of a group (temporal_reference: ITU-T H.262, 6.3.9). HEVC lists what it refers
-to, so that its decoder tells by itself; MPEG-4, VP8 and VP9 count nothing: of VP9 the room `vp9` tells most losses, of
-the others nobody can.
+to, so that its decoder tells by itself; MPEG-4, VP8 and VP9 count nothing.
+
+Pictures of VP9 carry neither numbers nor checksums, but what is learned from one shapes the code of those behind it:
+after flipped bits or a lost packet, arithmetic decoding runs past the end of some picture's data before long. libvpx
+looks whether it did (`vpx_reader_has_error`), FFmpeg's decoder does not. Both give the same pictures, as quickly.
 """
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .h264_units import Bits, SequenceParameters, sequence_parameters, sized_units, units
+
+if TYPE_CHECKING:
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.stream import VideoStream
+
 
 # Where fewer pictures than this share come as they are numbered, the stream does not count them.
 _COUNTED = 0.75
@@ -205,3 +214,66 @@ class MpegCounts(PictureCounts):
                 what = f"{len(missing)} of the pictures {older} to {newest} of its group are missing"
                 self._gaps.setdefault(packet, f"mpeg: {what}")
         self._older = None
+
+
+# Of more bits libvpx decodes none, unless it was built for them.
+_EIGHT_BITS = frozenset({"yuv420p", "yuv422p", "yuv440p", "yuv444p", "gbrp", "yuva420p"})
+
+
+def libvpx(stream: VideoStream) -> VideoCodecContext | None:
+    """The decoder of libvpx for a stream; None if that is not VP9 of eight bits, or FFmpeg was built without libvpx."""
+    from av.codec.codec import UnknownCodecError
+    from av.codec.context import CodecContext
+
+    codec = stream.codec_context
+    if codec.name != "vp9" or codec.pix_fmt not in _EIGHT_BITS:
+        return None
+    try:
+        decoder = CodecContext.create("libvpx-vp9", "r")
+    except UnknownCodecError:
+        return None
+    decoder.thread_type, decoder.thread_count = "NONE", 1
+    return decoder
+
+
+class Vp9Check:
+    """Decodes a stream's packets beside the decoder whose pictures are used.
+
+    Args:
+        decoder: By `libvpx`.
+    """
+
+    def __init__(self, decoder: VideoCodecContext) -> None:
+        self._decoder = decoder
+        self._key: int | None = None
+        self._faults: dict[int, str] = {}
+
+    def add(self, packet: int, data: bytes) -> None:
+        """Decode a packet, in the order of the stream."""
+        from av.error import FFmpegError
+        from av.packet import Packet
+
+        if _is_key(data):
+            self._key = packet
+        try:
+            self._decoder.decode(Packet(data))  # pyright: ignore[reportUnknownMemberType]
+        except FFmpegError:
+            # What was wrong shows only some pictures later: all since the last key frame are in doubt.
+            if self._key is not None:
+                why = f"vp9: the data of packet {packet} do not fit the pictures before it, or are damaged themselves"
+                self._faults.setdefault(self._key, why)
+
+    def faults(self) -> dict[int, str]:
+        """The key frames, by packet, behind which something is not what was written; and what says so."""
+        return self._faults
+
+
+def _is_key(data: bytes) -> bool:
+    """Whether a packet begins with a key frame, by its first byte (VP9 Bitstream Specification, 6.2).
+
+    >>> [_is_key(bytes([first])) for first in (0x82, 0x86, 0x88, 0xB0, 0xB2)]
+    [True, False, False, True, False]
+    """
+    bits = f"{data[0]:08b}" if data else ""
+    shown_again, inter = bits[5:7] if bits[2:4] == "11" else bits[4:6] or "11"
+    return bits[:2] == "10" and (shown_again, inter) == ("0", "0")

@@ -19,8 +19,7 @@ import numpy as np
 from .containers import INDEXED
 from .listening import Heard, listening
 from .opening import reason
-from .picture_counts import picture_counts
-from .vp9 import Vp9Check, libvpx
+from .picture_counts import Vp9Check, libvpx, picture_counts
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.errors import UsageError, listing
 from ..core.runs import check_map_members
-from ..features.recipe import difference
+from ..features.video_features import difference
 from .activation import ClassActivationSequence
 
 if TYPE_CHECKING:

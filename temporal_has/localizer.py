@@ -15,7 +15,7 @@ from ..core.messages import Progress, silent
 from ..core.run_settings import read_settings
 from ..core.segments import Segments
 from ..features.cache import FeatureCache
-from ..features.recipe import difference
+from ..features.video_features import difference
 from .ensemble import check_members, mean_sequence
 from .localize import localize
 from .model import Model, checkpoint_path, load_model

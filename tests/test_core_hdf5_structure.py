@@ -13,7 +13,7 @@ from thas.core.errors import FeatureError
 from thas.core.hdf5_structure import check_heaps, check_structure
 from thas.features.cache import FeatureCache, write_features
 from thas.features.cache_tools import pack_cache, verify_cache
-from thas.features.recipe import read_attributes, write_attributes
+from thas.features.video_features import read_attributes, write_attributes
 
 from .conftest import make_features
 from .feature_imports import read_array
