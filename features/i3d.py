@@ -59,8 +59,11 @@ def _padded(x: torch.Tensor, kernel: _Three, stride: _Three) -> tuple[torch.Tens
 
 
 def _quick(x: torch.Tensor) -> bool:
-    """Whether to compute as is quickest on a processor; not to learn, nor to be exported. The values are the same."""
-    return x.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_exporting()
+    """Whether to compute as is quickest on a processor, to the same values.
+
+    Not where something is learned, nor where the network is compiled or exported: compilers do not follow it.
+    """
+    return x.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
 
 
 def _max_pool(x: torch.Tensor, kernel: _Three, stride: _Three) -> torch.Tensor:

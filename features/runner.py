@@ -67,8 +67,11 @@ class Runner:
         for weight in network.parameters():
             if weight.dim() == 5:  # of others' networks some are of images, whose weights have four
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
+        # On a processor, programs that may lay out their weights anew (freezing) take a quarter less time.
         self._network: Callable[[torch.Tensor], torch.Tensor] = (
-            torch.compile(network, dynamic=False) if compile else network
+            torch.compile(network, dynamic=False, options={"freezing": self.device.type == "cpu"})
+            if compile
+            else network
         )
         how = loaded.backbone.preprocessing
         self._range = how.value_range
