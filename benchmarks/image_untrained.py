@@ -41,7 +41,7 @@ def maps_of(arguments, table, *, side: int, mirror: bool):
 
     With the mirror image, maps (N, R, R) and pictures (N, 3, R, R) are at the size of refining.
     """
-    changes = {"input.size": side, "localize.refine": 0, "localize.mirror": mirror}
+    changes = {"input.size": side, "localize.refine": 0, "localize.mirror": mirror, "localize.zoom": 0}
     localizer = untrained_localizer(arguments.network, weights=arguments.weights, changes=changes, device="auto")
     localizer = respelt(localizer, table.classes)
     known = table.relabelled(localizer.classes)

@@ -98,11 +98,14 @@ class Localization(NamedTuple):
         ranked: (B, K) int64, the likeliest classes, first the likeliest.
         maps: (B, K, S, S) float32, their maps over the whole image; where the true classes are known (B, K + 1, S, S),
             those' maps last. S is the localizer's side, or `localize.refine_size` where maps were refined at that.
+        windows: (B, K, 4) int64, x0, y0, x1, y1 of what each map speaks of, in its pixels: all of it, unless
+            `localize.zoom` looked closer. Beside its window a map is zero.
     """
 
     probabilities: Tensor
     ranked: Tensor
     maps: Tensor
+    windows: Tensor
 
     @property
     def predicted(self) -> Tensor:

@@ -36,12 +36,20 @@ class Boxed:
     any_part: np.ndarray
 
 
-def boxes_of(maps: np.ndarray, settings: LocalizeSettings) -> np.ndarray:
+def boxes_of(maps: np.ndarray, settings: LocalizeSettings, windows: np.ndarray | None = None) -> np.ndarray:
     """(..., H, W) maps -> (..., 4) boxes in pixels of the map: at several thresholds the mean of each edge.
+
+    Of a map that speaks of a window alone, levels are the window's; windows (..., 4), x0, y0, x1, y1 in pixels.
 
     >>> boxes_of(np.array([[0, 2, 4, 8, 8]]), LocalizeSettings(threshold=(0.1, 0.3, 0.6))).tolist()
     [2.0, 0.0, 5.0, 1.0]
     """
+    if windows is not None and (windows != (0, 0, maps.shape[-1], maps.shape[-2])).any():
+        found = np.empty((*maps.shape[:-2], 4))
+        for at in np.ndindex(found.shape[:-1]):
+            x0, y0, x1, y1 = windows[at]
+            found[at] = boxes_of(maps[at][y0:y1, x0:x1], settings) + np.array([x0, y0, x0, y0])
+        return found
     return localize(maps, threshold=settings.threshold, scale=settings.scale).mean(axis=-2)
 
 
@@ -53,6 +61,7 @@ def box_maps(
     annotated: Sequence[Sequence[Sequence[float]]],
     settings: LocalizeSettings,
     thresholds: np.ndarray,
+    windows: np.ndarray | None = None,
 ) -> Boxed:
     """Box a batch of maps.
 
@@ -63,13 +72,14 @@ def box_maps(
         annotated: The true boxes of each image, maybe none.
         settings: The fixed thresholds and their scale.
         thresholds: (K,) to compare with the true boxes at.
+        windows: (B, 2, 4), what each map speaks of; all of it if None.
     """
     stretch = np.tile((sizes / maps.shape[-2:])[:, ::-1], 2)
-    known = boxes_of(maps[:, 1], settings)
+    known = boxes_of(maps[:, 1], settings, None if windows is None else windows[:, 1])
     predicted = known.copy()
     wrong = np.flatnonzero(~right)
     if len(wrong):
-        predicted[wrong] = boxes_of(maps[wrong, 0], settings)
+        predicted[wrong] = boxes_of(maps[wrong, 0], settings, None if windows is None else windows[wrong, 0])
     largest, any_part = np.zeros((len(maps), len(thresholds))), np.zeros((len(maps), len(thresholds)))
     mine = [i for i, boxes in enumerate(annotated) if len(boxes)]
     if mine and len(thresholds):

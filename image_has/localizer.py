@@ -25,6 +25,10 @@ from .settings import ImageSettings
 from .trained_runs import trained_networks
 from .views import part_of, refined_together, resized, shrunk_to, views
 from .weights import TrainedNetwork
+from .zoom import whole_windows, with_small_things, zoom_sides
+
+_AT_ONCE = 8
+"""Images that are looked at together where nobody says how many: larger pictures of them fill the memory soon."""
 
 
 @dataclass
@@ -117,7 +121,9 @@ class Localizer:
         Of several sizes it is the largest, from which the others are made.
         """
         seen, rules = self.settings.input, self.settings.localize
-        return seen.resize if rules.ten_crop else max(seen.size, *rules.sizes, 0)
+        if rules.ten_crop:
+            return seen.resize
+        return max(seen.size, *rules.sizes, zoom_sides(seen.size)[1] if rules.zoom else 0)
 
     def localize(self, images: Sequence[PIL.Image.Image], *, top: int = 1) -> list[LocalizedImage]:
         """Box the likeliest classes of images.
@@ -148,7 +154,7 @@ class Localizer:
             raise ValueError(f"top must be 1 or more, but is {top}")
         seen = self.maps(pixels, top=top)
         maps = seen.maps.cpu().numpy()
-        boxes = boxes_of(maps, self.settings.localize)
+        boxes = boxes_of(maps, self.settings.localize, seen.windows.numpy())
         chosen = seen.probabilities.gather(1, seen.ranked).tolist()
         found: list[LocalizedImage] = []
         for i, (ranked, scores) in enumerate(zip(seen.ranked.tolist(), chosen, strict=True)):
@@ -221,7 +227,32 @@ class Localizer:
             maps, picture = (shrunk_to(one, rules.refine_size) for one in (maps, picture))
             twice = torch.zeros_like(ranked[:, 0], dtype=torch.bool) if known is None else wanted[:, -1] == wanted[:, 0]
             maps = refined_together(maps, picture, twice, iterations=times)
-        return Localization(probabilities, ranked, maps)
+        windows = whole_windows(maps)
+        if rules.zoom:
+            maps, windows = with_small_things(
+                maps, classes=wanted, x=x, picture=picture, settings=self.settings, look=self._looked
+            )
+        return Localization(probabilities, ranked, maps, windows)
+
+    def _looked(self, pictures: Tensor, classes: Tensor, side: int) -> Tensor:
+        """(N, K, h, w), maps of classes (N, K) in pictures shown at a side, averaged as all maps are; few at a time."""
+        found: list[Tensor] = []
+        for some, wanted in zip(pictures.split(_AT_ONCE), classes.split(_AT_ONCE), strict=True):
+            shown = resized(some, side)
+            several: list[Tensor] = []
+            for mirrored in (False, True) if self.settings.localize.mirror else (False,):
+                for member in self._drawing:
+                    output = member.network(shown.flip(-1) if mirrored else shown)
+                    one = activation_map(output.maps.float(), member.network.weight.float(), wanted)
+                    several.append(one.flip(-1) if mirrored else one)
+            height, width = several[0].shape[-2:]
+            found.append(torch.stack([upsampled(one, (height, width)) for one in several]).mean(0))
+        return torch.cat(found)
+
+    @property
+    def _drawing(self) -> list[TrainedNetwork]:
+        """The members whose maps are averaged."""
+        return [one for i, one in enumerate(self.members) if self.map_members is None or i in self.map_members]
 
     def _dropped(self, x: Tensor, pixels: Tensor) -> Tensor:
         """Values dropped as the picture itself determines, so that it is seen alike alone and among others."""
@@ -236,7 +267,7 @@ def at_once(top: int) -> int:
     >>> at_once(1), at_once(1000)
     (8, 1)
     """
-    return max(1, min(8, 64 // max(1, top)))
+    return max(1, min(_AT_ONCE, 64 // max(1, top)))
 
 
 def with_changes(localizer: Localizer, changes: Mapping[str, object]) -> Localizer:

@@ -113,6 +113,7 @@ def predict(
                     annotated=annotated_boxes(_cut(result.table.take(rows), result.sizes[rows])),
                     settings=localizer.settings.localize,
                     thresholds=result.thresholds,
+                    windows=found.windows.numpy(),
                 )
             progress(len(rows) + len(batch.failed))
     return replace(result, table=_cut(result.table, result.sizes), failed=tuple(failed))

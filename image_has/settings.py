@@ -130,6 +130,15 @@ class LocalizeSettings:
         (), "more sides in pixels that the whole image is looked at; maps and probabilities are averaged", low=8
     )
     ten_crop: bool = setting(False, "average maps and probabilities over ten crops (GoogLeNet)", "unverified")
+    zoom: float = setting(
+        0.0,
+        "side of the window in which small things are looked at once more, as a share of the image's; 0: not",
+        low=0,
+        high=1,
+    )
+    zoom_below: float = setting(
+        0.3, "things are small whose box fills less of the window than this, times how their map's peak grows", low=0
+    )
 
 
 @dataclass(frozen=True)
@@ -213,6 +222,9 @@ class ImageSettings(SettingsTable):
             ),
             "localize.ten_crop needs an input.resize above input.size": (
                 self.localize.ten_crop and self.input.resize == self.input.size
+            ),
+            "localize.ten_crop and localize.zoom exclude each other": bool(
+                self.localize.ten_crop and self.localize.zoom
             ),
             "localize.ten_crop and localize.sizes exclude each other": bool(
                 self.localize.ten_crop and self.localize.sizes

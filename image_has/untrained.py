@@ -45,6 +45,7 @@ def library_settings(name: str) -> ImageSettings:
     mean, std = own_colours(name)
     values = {"network.name": name, "input.size": side, "input.resize": side, "input.mean": mean, "input.std": std}
     values |= {"localize.refine": 20, "localize.refine_size": 128, "localize.scale": "otsu", "localize.mirror": True}
+    values |= {"localize.zoom": 0.0 if facts.fixed else 0.55}
     return ImageSettings().updated(values, origin=name)
 
 

@@ -222,7 +222,12 @@ def test_a_size_that_the_network_cannot_look_at_is_named(shufflenet):
     with pytest.raises(UsageError) as error:
         untrained_localizer(SMALL, weights=shufflenet, changes={"input.size": 32}, device="cpu")
     assert "1 x 1" in error.value.why
-    assert untrained_localizer(SMALL, weights=shufflenet, changes={"input.size": 64}, device="cpu").side == 64
+    assert (
+        untrained_localizer(
+            SMALL, weights=shufflenet, changes={"input.size": 64, "localize.zoom": 0}, device="cpu"
+        ).side
+        == 64
+    )
 
 
 def photographs(folder: Path) -> None:
@@ -345,7 +350,7 @@ def test_the_published_lite0_tells_and_boxes_photographs(monkeypatch):
         pytest.skip("needs the weights of efficientnet_lite0: thas weights fetch efficientnet_lite0")
     table = open_images(str(folder), training=False).subset("val")
     table = table.take(list(range(0, 250, 10)))
-    paper = {"localize.refine": 0, "localize.mirror": False, "input.size": 224}
+    paper = {"localize.refine": 0, "localize.zoom": 0, "localize.mirror": False, "input.size": 224}
     localizer = respelt(untrained_localizer(weights="efficientnet_lite0", changes=paper, device="cpu"), table.classes)
     (batch,) = whole_batches(table.relabelled(localizer.classes), side=224, batch_size=25)
     found = localizer.maps(batch.pixels, batch.labels)
@@ -366,6 +371,7 @@ def test_maps_may_be_refined_at_a_size_of_their_own(shufflenet):
     image = PIL.Image.fromarray(np.random.default_rng(1).integers(0, 255, (50, 80, 3), dtype=np.uint8))
     pixels = squashed(image, side=96)[None]
     plain = {"input.size": 96, "localize.mirror": False, "localize.refine": 0, "localize.refine_size": 32}
+    plain["localize.zoom"] = 0
     wide = untrained_localizer(SMALL, weights=shufflenet, changes=plain, device="cpu")
     fine = untrained_localizer(SMALL, weights=shufflenet, changes={**plain, "localize.refine": 3}, device="cpu")
     assert wide.maps(pixels).maps.shape == (1, 1, 96, 96), "not refined, not shrunk"
