@@ -103,7 +103,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "set"
         folder.mkdir()
-        make(folder, 100, 0, given.localize)
+        make(folder, 100, 10, given.localize)
         settings = Settings().updated({"train.epochs": 2, "train.device": "cpu", "hide.probability": 0.0})
         run = train_run(str(folder), settings=settings, begin=Begin(Path(scratch) / "runs")).run
         first: dict[str, str] | None = None
@@ -112,7 +112,8 @@ def main() -> None:
             out = Path(scratch) / f"out{i}"
             command = [sys.executable, "-m", "thas", "localize", "--run", str(run), "--dataset", str(folder)]
             command += ["--subset", "more", "--out", str(out), "--device", "cpu", *options]
-            seen = Watched(command, kill_after=given.kill_after if "killed" in way else None)
+            seconds = given.kill_after if "killed" in way else None
+            seen = Watched(command, kill_after=seconds)
             found = sums(out)
             first = first or found
             same &= found == first and seen.code == 0
@@ -123,7 +124,7 @@ def main() -> None:
                 "wall_seconds": round(seen.wall, 1),
                 "peak_gigabytes": round(seen.peak / 1e6, 2),
                 "processes": len(seen.seconds),
-            } | ({"killed_after_processor_seconds": round(seen.killed, 1)} if seen.kill_after is not None else {})
+            } | ({"killed_after_processor_seconds": round(seen.killed, 1)} if seconds else {})
             print(way, about[way], file=sys.stderr, flush=True)
         about["files"] = first
     print(json.dumps(about, indent=1))
