@@ -155,7 +155,7 @@ def train_backbone(
             f"tells labels of held-out videos right; {WITHOUT_THEM} (thas weights fetch i3d)"
         )
         note(f"next: thas extract-features --dataset {dataset}" + (f" --weights {target}" if out_ else ""))
-        note(f"then: thas train --dataset {dataset} --preset has   (the head for features that have seen the labels)")
+        note(f"then: thas train --dataset {dataset}")
     if result.streamed:
         warn(f"{plural(result.streamed, 'video')} did not fit into --memory-gigabytes: decoded again in every pass")
     if result.failed:

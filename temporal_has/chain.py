@@ -127,8 +127,7 @@ def finish(
     """
     dataset = plan.dataset
     cache = FeatureCache(dataset.features_folder)
-    presets = ["has"] if plan.labelled_backbone else []
-    settings, origins = resolve_settings(Settings, presets=presets, options=options or {})
+    settings, origins = resolve_settings(Settings, options=options or {})
     work = dataset.folder / WORK / _digest(dataset, cache, settings)
 
     def trained(data: Dataset, into: Path, what: str) -> LabelsTold | None:

@@ -38,7 +38,6 @@ class Plan:
         waiting: Videos without features.
         weights: The backbone's, a file or a name; None where no video waits.
         train_backbone: Whether a backbone is trained from the labels first.
-        labelled_backbone: Whether the features are of a backbone that has learned these labels.
     """
 
     dataset: Dataset
@@ -48,7 +47,6 @@ class Plan:
     waiting: tuple[str, ...]
     weights: str | None
     train_backbone: bool
-    labelled_backbone: bool
 
     def lines(self) -> list[str]:
         """The steps for a person."""
@@ -165,7 +163,6 @@ def make_plan(folder: str | Path, *, weights: str | None = None, train_backbone:
         waiting=waiting,
         weights=weights if waiting else None,
         train_backbone=train_backbone and own is None and bool(waiting),
-        labelled_backbone=train_backbone or (own is not None and weights in (None, str(own))),
     )
 
 

@@ -12,11 +12,13 @@ import pytest
 
 from thas.cli import run as command
 from thas.core.errors import CheckpointError, DataError
+from thas.core.run_settings import read_settings
 from thas.features import backbone_settings
 from thas.features.backbone_settings import BackboneSettings
 from thas.features.backbone_task import BackboneTask
 from thas.features.cache import write_features
 from thas.temporal_has.chain_plan import make_plan
+from thas.temporal_has.settings import Settings
 from thas.temporal_has.task import HeadTask
 
 from .conftest import planted_videos
@@ -150,6 +152,8 @@ def test_a_backbone_of_ones_own_is_trained_on_the_way_and_goes_on_when_interrupt
         best = max((row for row in found if row["video"] == video), key=lambda row: float(row["score"]))
         middles += start <= (float(best["start_seconds"]) + float(best["end_seconds"])) / 2 <= end
     assert middles >= 8, f"the surest interval's middle lies in the action in {middles} of 10"
+    run = next(Path("mine/thas").glob("*/run"))
+    assert read_settings(run, Settings)[0].network.head == Settings().network.head, "as thas train would by itself"
     backbone = Path("mine/backbone.safetensors").read_bytes()
     assert command(whole) == 0
     assert "training the backbone" not in capsys.readouterr().err
