@@ -84,7 +84,7 @@ def sweep(
 
         thas sweep heads --datasets my_videos other_videos third_videos
     """
-    return _sweep(_experiment(experiment, options.set_ or [], options.name, "temporal"), options, spread, data)
+    return _sweep(_experiment(experiment, options, "temporal"), options, spread, data)
 
 
 def image_sweep(
@@ -105,12 +105,10 @@ def image_sweep(
 
         thas image sweep image_sizes --dataset ilsvrc
     """
-    return _sweep(_experiment(experiment, options.set_ or [], options.name, "image"), options, spread, data)
+    return _sweep(_experiment(experiment, options, "image"), options, spread, data)
 
 
-def _experiment(
-    given: str | None, pairs: list[str], name: str | None, half: Literal["temporal", "image"]
-) -> Experiment:
+def _experiment(given: str | None, options: SweepOptions, half: Literal["temporal", "image"]) -> Experiment:
     """The experiment of a file, or an empty one that --set fills."""
     from dataclasses import replace
 
@@ -120,16 +118,16 @@ def _experiment(
         found = read_experiment(find_experiment(given))
         if half == "image" and found.half != half:
             raise UsageError(f"{given} is an experiment on videos", next=f"thas sweep {given}")
-        found = found if name is None else replace(found, name=name)
+        found = found if options.name is None else replace(found, name=options.name)
     else:
-        several = [key for key, values in parse_options(pairs).items() if len(values) > 1]
+        several = [key for key, values in parse_options(options.set_ or []).items() if len(values) > 1]
         if not several:
             raise UsageError(
                 "there is nothing to compare",
                 why="neither an experiment nor a setting of several values was given",
                 next="--set hide.probability=0,0.5; or thas list experiments",
             )
-        found = Experiment(name or "+".join(several), half=half)
+        found = Experiment(options.name or "+".join(several), half=half)
     if "/" in found.name or found.name in ("trained", "measured", "", ".", ".."):
         raise UsageError(f"{found.name!r} cannot be the name of a folder of results", next="--name NAME")
     return found

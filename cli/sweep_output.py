@@ -17,14 +17,7 @@ if TYPE_CHECKING:
 
 def _plan_rows(plan: Plan) -> list[dict[str, object]]:
     """Each network, whether it is there already, and who wants it."""
-    return [
-        {
-            "folder": str(one.folder),
-            "state": _state(one),
-            "for": [f"{label}, seed {number}" for label, number in one.wanted_by],
-        }
-        for one in plan.trainings
-    ]
+    return [{"folder": str(one.folder), "state": _state(one), "for": one.whose} for one in plan.trainings]
 
 
 def _state(one: Training) -> str:
@@ -57,8 +50,7 @@ def print_plans(plans: Sequence[Plan], *, json: bool) -> None:
             mark = " (reference)" if arm.label == plan.reference else ""
             say(f"  {arm.label}{made}{mark}")
         for one in plan.trainings:
-            wanted = listing((f"{label}, seed {number}" for label, number in one.wanted_by), 3)
-            say(f"{one.folder}: {_state(one)}; {wanted}")
+            say(f"{one.folder}: {_state(one)}; {listing(one.whose, 3)}")
 
 
 def print_sweep(scores: SweepScores, form: Form | None, *, json: bool) -> None:

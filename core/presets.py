@@ -14,7 +14,7 @@ A preset is called by its name, or by the path of a file of one's own. Besides t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from typing import TypeVar
@@ -23,7 +23,6 @@ from .errors import UsageError, listing, suggestion
 from .files import is_file
 from .narrowing import is_table, is_texts
 from .plugin_imports import trust_typed
-from .plugins import require
 from .settings_table import Kind, SettingsTable, flatten, read_toml
 
 PRESETS_FOLDER = Path(__file__).parents[1] / "presets"
@@ -191,19 +190,6 @@ def settings_of(tables: Mapping[str, object]) -> dict[str, object]:
     {'hide': {'probability': 0}}
     """
     return {key: value for key, value in tables.items() if key not in _OTHER_TABLES | _OTHER_KEYS}
-
-
-def table_of(table: type[Table], tables: Mapping[str, object], *, path: Path) -> Table:
-    """The settings in a run's settings.toml; what it says to others is passed over.
-
-    Raises:
-        UsageError: It is of another version: it sets what there is not.
-        CheckpointError: It names a plug-in that is not there.
-    """
-    require(tables.get("plugins", {}), path=str(path))
-    # A backbone's run has its settings in a table that says nothing to the runs of others.
-    own = {name: tables[name] for name in tables if name in {section.name for section in fields(table)}}
-    return table.kept(flatten(settings_of(tables) | own), origin=str(path))
 
 
 def preset_table(name: str, table: str) -> dict[str, object]:

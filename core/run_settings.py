@@ -11,9 +11,10 @@ from pathlib import Path
 from .errors import CheckpointError
 from .files import write_atomically
 from .narrowing import as_table
-from .presets import Table, table_of
+from .plugins import require
+from .presets import Table, settings_of
 from .runs import ENVIRONMENT, SETTINGS, environment
-from .settings_table import SettingsTable, read_toml
+from .settings_table import COMMANDS, SettingsTable, flatten, read_toml
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,11 @@ def read_settings(run: Path, table: type[Table]) -> tuple[Table, RunData]:
         raise CheckpointError(
             f"{run / SETTINGS} does not say what data the run is of",
             why=str(error),
-            next=f"{table.command} makes a new run",
+            next=f"{COMMANDS[table.kind]} makes a new run",
             subject=str(run),
         ) from None
-    return table_of(table, tables, path=run / SETTINGS), data.seen_from(run)
+    require(tables.get("plugins", {}), path=str(run / SETTINGS))
+    # A backbone's run has its settings in a table that says nothing to the runs of others.
+    own = {section.name: tables[section.name] for section in fields(table) if section.name in tables}
+    kept = table.kept(flatten(settings_of(tables) | own), origin=str(run / SETTINGS))
+    return kept, data.seen_from(run)

@@ -15,6 +15,7 @@ from .errors import UsageError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric  # type: ignore[import-not-found]
+    from torch.distributed.checkpoint.stateful import Stateful
 
 Value = TypeVar("Value")
 _OfFabric = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -33,6 +34,7 @@ class Runner:
         self.device, self.rank, self.world = device, 0, 1
         self._kind = {"bf16": torch.bfloat16, "16": torch.float16}.get(precision)
         self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "16")
+        self._kept: Stateful = self._scaler
 
     def set_up(self, network: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
         """The network and the optimizer, ready to train here: the network was moved before the optimizer was made."""
@@ -61,12 +63,12 @@ class Runner:
 
     def state(self) -> dict[str, object]:
         """What a checkpoint must keep of it: the scale of 16-bit gradients; empty for other precisions."""
-        return self._scaler.state_dict()
+        return self._kept.state_dict()
 
     def restore(self, state: dict[str, object]) -> None:
         """Continue from such a state."""
         if state:
-            self._scaler.load_state_dict(state)
+            self._kept.load_state_dict(state)
 
 
 class SeveralDevices(Runner):
@@ -88,16 +90,14 @@ class SeveralDevices(Runner):
             precision=PRECISIONS[precision],
         )
         self.fabric.launch()
+        self._kind = None  # Fabric's network mixes precisions itself
+        self._kept = self.fabric.strategy.precision
         self.device, self.rank, self.world = self.fabric.device, self.fabric.global_rank, self.fabric.world_size
 
     def set_up(self, network: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
         """Wrapped by Fabric, which averages the gradients and sets the precision."""
         self._network, wrapped = self.fabric.setup(network, optimizer)
         return self._network, wrapped
-
-    def autocast(self) -> AbstractContextManager[object]:
-        """Nothing more to do: Fabric's network does it."""
-        return nullcontext()
 
     def step(self, loss: Tensor, optimizer: Optimizer, *, clip_norm: float = 0.0) -> None:
         """Backpropagate, average over the processes and change the weights."""
@@ -115,15 +115,6 @@ class SeveralDevices(Runner):
         everyone: list[list[Value]] = [[]] * self.world
         torch.distributed.all_gather_object(everyone, values)
         return [value for several in everyone for value in several]
-
-    def state(self) -> dict[str, object]:
-        """The scale of 16-bit gradients; empty for other precisions."""
-        return self.fabric.strategy.precision.state_dict()
-
-    def restore(self, state: dict[str, object]) -> None:
-        """Continue with that scale."""
-        if state:
-            self.fabric.strategy.precision.load_state_dict(state)
 
 
 def _fabric() -> type[Fabric]:

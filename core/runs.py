@@ -25,7 +25,7 @@ from .files import cannot_write, sync_folder
 from .messages import logger
 from .narrowing import as_int, as_table, is_table
 from .processes import is_held
-from .settings_table import Kind, read_toml
+from .settings_table import COMMANDS, Kind, read_toml
 from .temporary_names import remove_unfinished, unfinished_path
 
 SETTINGS = "settings.toml"
@@ -35,11 +35,6 @@ WEIGHTS = "weights.safetensors"
 
 ROOTS: dict[Kind, Path] = {"temporal": Path("runs"), "image": Path("runs/image"), "backbone": Path("runs/backbone")}
 _NAME = re.compile(r"\d{8}-\d{6}(-\d{1,6})?")
-_COMMANDS: dict[Kind, str] = {
-    "temporal": "thas train",
-    "image": "thas image train",
-    "backbone": "thas train-backbone",
-}
 
 
 def first_process() -> bool:
@@ -108,7 +103,7 @@ def kind_of(run: Path) -> Kind:
     told, sizes = tables.get("kind"), tables.get("input")
     # The sections are the same in both halves; only images have a size.
     older: Kind = "image" if is_table(sizes) and "size" in sizes else "temporal"
-    known: Kind | None = next((kind for kind in _COMMANDS if kind == told), None)
+    known: Kind | None = next((kind for kind in COMMANDS if kind == told), None)
     return known or older
 
 
@@ -116,7 +111,7 @@ def resume_command(run: Path, kind: Kind) -> str:
     """What goes on with an interrupted training."""
     data = read_toml(run / SETTINGS).get("data")
     dataset = str(data.get("dataset", "NAME")) if is_table(data) else "NAME"
-    return f"{_COMMANDS[kind]} --dataset {shlex.quote(dataset)} --resume --run {shlex.quote(str(run))}"
+    return f"{COMMANDS[kind]} --dataset {shlex.quote(dataset)} --resume --run {shlex.quote(str(run))}"
 
 
 def _runs_below(root: Path, dataset: str | None) -> list[Path]:
@@ -149,7 +144,7 @@ def find_run(
     Raises:
         UsageError: There is none, or the folder is of the other half's.
     """
-    root, command = root or ROOTS[kind], _COMMANDS[kind]
+    root, command = root or ROOTS[kind], COMMANDS[kind]
     if folder is not None:
         if (folder / SETTINGS).exists():
             _check_kind(folder, kind)

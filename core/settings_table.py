@@ -30,6 +30,13 @@ from .reading import refuse_pipe, said
 Kind = Literal["temporal", "image", "backbone"]
 """Of which half they are, or of a backbone."""
 
+COMMANDS: Mapping[Kind, str] = {
+    "temporal": "thas train",
+    "image": "thas image train",
+    "backbone": "thas train-backbone",
+}
+"""What trains by settings of a kind, and prints them all."""
+
 AUTO = "auto"
 """What a setting says that rules are to decide."""
 
@@ -83,8 +90,6 @@ class SettingsTable:
 
     kind: ClassVar[Kind] = "temporal"
     """Of which half they are."""
-    command: ClassVar[str] = "thas train"
-    """The command that prints all settings, for messages."""
     earlier: ClassVar[Mapping[str, object]] = {}
     """Of settings that came later than the first runs, what those runs did, if it is not what is usual now."""
 
@@ -116,7 +121,7 @@ class SettingsTable:
                 raise UsageError(
                     f"{origin}: there is no setting {key!r}",
                     why=suggestion(key, known),
-                    next=f"{self.command} --print-config lists every setting",
+                    next=f"{COMMANDS[self.kind]} --print-config lists every setting",
                     subject=key,
                 )
             section, name = key.split(".")

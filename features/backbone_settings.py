@@ -93,6 +93,5 @@ class BackboneRunSettings(SettingsTable):
     """What the settings.toml of a backbone's training holds."""
 
     kind: ClassVar[Kind] = "backbone"
-    command: ClassVar[str] = "thas train-backbone"
 
     backbone: BackboneSettings = field(default_factory=BackboneSettings)

@@ -160,7 +160,6 @@ class ImageSettings(SettingsTable):
     """
 
     kind: ClassVar[Kind] = "image"
-    command: ClassVar[str] = "thas image train"
 
     input: InputSettings = field(default_factory=InputSettings)
     hide: HideSettings = field(default_factory=HideSettings)

@@ -146,20 +146,14 @@ def _train(plan: Plan, spread: Spread, devices: Sequence[str] | None, *, stage: 
                 one = jobs[i]
                 if isinstance(result, Failure):
                     failed[one.folder] = str(result)
-                    logger.warning("%s failed: %s", _who(one), result)
+                    logger.warning("%s failed: %s", one.whose[0], result)
                 else:
                     warned = {str(text) for text in as_list(result.get("warnings", []))}
                     for text in warned - said:
                         logger.warning(text)
                     said |= warned
-                advance(left[i], _who(one))
+                advance(left[i], one.whose[0])
     return failed
-
-
-def _who(training: Training) -> str:
-    """The first arm that wants it."""
-    label, number = training.wanted_by[0]
-    return f"{label}, seed {number}"
 
 
 def _train_one(job: Training, device: str, step: Callable[[], None]) -> dict[str, object]:

@@ -43,6 +43,11 @@ class Training:
     cores: int = 1
 
     @property
+    def whose(self) -> list[str]:
+        """The arms that want it, for people."""
+        return [f"{label}, seed {number}" for label, number in self.wanted_by]
+
+    @property
     def epochs(self) -> int:
         """How many it is to have."""
         return as_int(self.settings.flat()["train.epochs"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ..core.data_options import ChosenVideos
 from ..core.errors import DataError, Failure, FeatureError
@@ -26,9 +26,6 @@ from .localizing_jobs import Parts, localize_parts
 from .results import LocalizeResult
 from .settings import LocalizeSettings, Settings
 from .trust import doubts, told_by_labels
-
-if TYPE_CHECKING:
-    pass
 
 
 def open_data(run: Path, data: RunData) -> Dataset:

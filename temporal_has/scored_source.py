@@ -116,6 +116,7 @@ def open_source(
     """
     from ..eval.assessment import read_video_list
     from ..eval.labels_told import labels_told, surest_labels
+    from ..eval.preparation import mismatches
 
     given = truth.read() if path is not None or truth.annotations is not None else None
     if path is None or path.is_dir():
@@ -129,23 +130,23 @@ def open_source(
         found = source_of_run(run, moved_to=truth.dataset, data_root=truth.data_root)
         for sentence in found.warnings:
             logger.warning(sentence)
-        own = _fitting(given, found.truth, found.detections, truth.subset)
-        videos = read_video_list(truth.videos, own) if truth.videos else None
-        _tell_mismatches(found.detections, own)
-        return replace(found, truth=own, videos=videos)
-    from ..eval.detections import read_detections
-
-    if given is None:
+    elif given is None:
         raise UsageError(f"the ground truth of {path} is not known", next=f"thas eval {path} --annotations FILE|FOLDER")
-    detections = read_detections(path, class_ids=class_ids)
-    own = _fitting(given, given, detections, truth.subset)
-    videos = read_video_list(truth.videos, own) if truth.videos else None
-    _tell_mismatches(detections, own)
-    known: Mapping[str, list[str]] = {video: rows.label.tolist() for video, rows in own.segments.by_video().items()}
-    title = f"{path} against {truth.annotations or truth.dataset}"
-    from .settings import EvalSettings
+    else:
+        from ..eval.detections import read_detections
+        from .settings import EvalSettings
 
-    return Source(title, detections, own, videos, labels_told(surest_labels(detections), known), EvalSettings())
+        detections = read_detections(path, class_ids=class_ids)
+        title = f"{path} against {truth.annotations or truth.dataset}"
+        found = Source(title, detections, given, None, None, EvalSettings())
+    own, told = _fitting(given, found.truth, found.detections, truth.subset), found.told
+    videos = read_video_list(truth.videos, own) if truth.videos else None
+    for sentence in mismatches(found.detections, own):
+        logger.warning(sentence)
+    if found.run is None:
+        known: Mapping[str, list[str]] = {video: rows.label.tolist() for video, rows in own.segments.by_video().items()}
+        told = labels_told(surest_labels(found.detections), known)
+    return replace(found, truth=own, videos=videos, told=told)
 
 
 def source_of_run(run: Path, *, moved_to: str | None = None, data_root: Path = Path("data")) -> Source:
@@ -210,10 +211,3 @@ def _fitting(given: Annotations | None, own: Annotations, detections: Segments, 
     if sentence:
         logger.info(sentence)
     return chosen
-
-
-def _tell_mismatches(detections: Segments, truth: Annotations) -> None:
-    from ..eval.preparation import mismatches
-
-    for sentence in mismatches(detections, truth):
-        logger.warning(sentence)

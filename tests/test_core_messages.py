@@ -68,6 +68,9 @@ class _Run:
     def work(self, videos: object, *, decoders: int) -> None:
         logger.warning("few cores")
 
+    def clear(self) -> None:
+        pass
+
 
 class _Job:
     """Of an extraction, as far as an extractor asks."""
