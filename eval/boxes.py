@@ -220,11 +220,17 @@ def paired_interval(
         draws: Of the bootstrap.
         seed: Of the draws.
 
+    A single image tells nothing of others: of it the interval is all that there could be.
+
     >>> paired_interval(np.ones(10, dtype=bool))
     (1.0, 1.0)
+    >>> paired_interval(np.ones(1, dtype=bool))
+    (0.0, 1.0)
     """
     differences = np.asarray(hits, dtype=np.int64) - (0 if others is None else np.asarray(others, dtype=np.int64))
     networks = np.atleast_2d(differences)
+    if networks.shape[1] == 1:
+        return (0.0 if others is None else -1.0), 1.0
     # Only how often each sum over the networks occurs matters, and in a draw these numbers are multinomial.
     value, count = np.unique(networks.sum(axis=0), return_counts=True)
     n = count.sum()

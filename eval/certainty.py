@@ -77,9 +77,11 @@ def video_weights(videos: int, *, draws: int = 1000, seed: int = 0) -> np.ndarra
     return np.bincount(flat, minlength=draws * videos).reshape(draws, videos).astype(np.int16)
 
 
-def bootstrap(ranking: Ranking, *, draws: int = 1000, seed: int = 0) -> Interval:
-    """The 95 % interval of the mAP over draws of videos that have ground truth or detections."""
+def bootstrap(ranking: Ranking, *, draws: int = 1000, seed: int = 0) -> Interval | None:
+    """The 95 % interval of the mAP over draws of videos that have ground truth or detections; None of a single one."""
     used = np.union1d(ranking.video, ranking.truth_video)
+    if len(used) < 2:  # drawn again and again it is the same, which would look like certainty
+        return None
     weights = np.zeros((draws, len(ranking.videos)), dtype=np.int16)
     weights[:, used] = video_weights(len(used), draws=draws, seed=seed)
     maps = weighted_map(ranking, weights)
@@ -95,6 +97,8 @@ def compare(a: Ranking, b: Ranking, *, draws: int = 1000, seed: int = 0) -> Comp
         b: Of another, on the same ground truth and thresholds.
         draws: Number of draws.
         seed: Of the draws.
+
+    A single video tells nothing of others: the interval is then from -1 to 1.
     """
     videos = sorted({*a.videos, *b.videos})
     column = {video: i for i, video in enumerate(videos)}
@@ -110,6 +114,9 @@ def compare(a: Ranking, b: Ranking, *, draws: int = 1000, seed: int = 0) -> Comp
     first, second = (with_mean(weighted_map(r, weights[:, o])) for o, r in zip(own, (a, b), strict=True))
     whole_a, whole_b = (with_mean(weighted_map(r, once[:, o]))[0] for o, r in zip(own, (a, b), strict=True))
     change = second - first
+    if len(used) < 2:
+        nothing = np.ones(change.shape[1])
+        return Comparison(whole_b - whole_a, -nothing, nothing, nothing)
     low, high = np.nanpercentile(change, [2.5, 97.5], axis=0)
     turned = np.minimum((change <= 0).sum(axis=0), (change >= 0).sum(axis=0))
     return Comparison(whole_b - whole_a, low, high, np.minimum(1.0, 2 * (turned + 1) / (draws + 1)))

@@ -113,6 +113,8 @@ def verdict(comparison: Comparison, *, names: tuple[str, str]) -> str:
     change, low, high = (100 * float(values[-1]) for values in (comparison.difference, comparison.low, comparison.high))
     if change == low == high == 0:
         return f"No difference is shown: {names[0]} and {names[1]} score the same."
+    if low == -100 and high == 100:
+        return f"No difference is shown: {change:+.1f} points of mean mAP on a single video say nothing of others."
     better, worse = names[::-1] if change > 0 else names
     if comparison.real[-1]:
         near, far = sorted((abs(low), abs(high)))

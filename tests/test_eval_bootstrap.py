@@ -89,6 +89,19 @@ def test_a_better_method_is_seen_and_an_equal_one_is_not():
     assert same.p.tolist() == [1.0] * 4
 
 
+def test_a_single_video_tells_nothing_of_others():
+    """Drawn again and again it is the same video, whose score was given as certain, and any difference as real."""
+    good, truth = made(4, videos=1, noise=1)
+    bad, _ = made(4, videos=1, noise=5)
+    a, b = ranked(bad, truth)[0], ranked(good, truth)[0]
+    assert bootstrap(b) is None
+    better = compare(a, b, draws=50)
+    assert better.difference[-1] > 0
+    assert not better.real.any()
+    assert (better.low.tolist(), better.high.tolist(), better.p.tolist()) == ([-1.0] * 4, [1.0] * 4, [1.0] * 4)
+    assert "on a single video say nothing of others" in verdict(better, names=("A", "B"))
+
+
 def test_compare_survives_different_videos():
     detections, truth = made(5)
     stranger = Segments(["zz"], ["a"], [0], [1], [0.99])

@@ -158,7 +158,7 @@ def test_a_video_that_the_browser_cannot_play_is_said_to_be_so(tmp_path, opened)
     for name in ("good", "bad"):
         card = page.locator("article", has_text=name)
         card.get_by_role("button", name="Video").click()
-        card.get_by_text("This browser cannot play").wait_for()
+        card.get_by_text("thas report --stills 4 puts pictures here").wait_for()
 
 
 def test_marks_are_saved_as_annotations(tmp_path, opened, capsys):

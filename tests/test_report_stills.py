@@ -68,6 +68,7 @@ def test_stills_stand_where_a_video_does_not_play(old, opened, tmp_path):
     card = page.locator("article", has_text="good")
     card.get_by_role("button", name="Video").click()
     card.get_by_text("This browser cannot play").wait_for()
+    assert "--stills" not in card.inner_text(), "they are there already"
     still = card.locator(".stills button")
     assert still.all_inner_texts() == ["Run 00:04.0"]
     assert still.locator("img").evaluate("one => one.decode().then(() => one.naturalWidth)") == 160

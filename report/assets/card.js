@@ -130,7 +130,7 @@ class Card {
     this.video.refused ??= decodeURIComponent(this.video.s);
     this.player.hidden = false;
     this.player.replaceChildren(
-      el("p", { className: "note warn" }, `This browser cannot play ${this.video.refused}: it is missing, or of a kind it does not know. thas clips writes files that play.`),
+      el("p", { className: "note warn" }, `This browser cannot play ${this.video.refused}: it is missing, or of a kind it does not know. thas clips writes files that play${this.video.i?.length ? "" : "; thas report --stills 4 puts pictures here"}.`),
       this.stills(),
     );
     this.video.s = "";
