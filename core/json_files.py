@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -55,6 +57,51 @@ def _without_repeats(pairs: list[tuple[str, object]], name: str) -> dict[str, ob
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))
         raise DataError(f"{name}: {twice!r} is there twice", next="join the two", subject=name)
     return table
+
+
+DECODER = json.JSONDecoder()
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+def skip_space(text: str, at: int) -> int:
+    """The first place from `at` on that holds no white space."""
+    return _SPACE.match(text, at).end()  # type: ignore[union-attr]
+
+
+def scan_object(text: str, at: int, consume: Callable[[str, int], int]) -> int:
+    """Go through the JSON object at `at` piece by piece, for what is too large to be held as a whole.
+
+    Args:
+        text: The whole.
+        at: Where the object begins.
+        consume: Gets each key and its value's place, and returns the value's end.
+
+    Raises:
+        json.JSONDecodeError: It is none.
+
+    Returns:
+        The place behind the object.
+    """
+
+    def expect(place: int, signs: str) -> int:
+        if place >= len(text) or text[place] not in signs:
+            raise json.JSONDecodeError(f"expected {' or '.join(signs)}", text, place)
+        return place + 1
+
+    at = skip_space(text, expect(at, "{"))
+    if text[at : at + 1] == "}":
+        return at + 1
+    while True:
+        expect(at, '"')
+        key, at = DECODER.raw_decode(text, at)
+        at = skip_space(text, expect(skip_space(text, at), ":"))
+        if at >= len(text):
+            raise json.JSONDecodeError("the file breaks off", text, at)
+        at = skip_space(text, consume(key, at))
+        expect(at, ",}")
+        if text[at] == "}":
+            return at + 1
+        at = skip_space(text, at + 1)
 
 
 # An entity that a file declares can unfold to gigabytes, or be another file; no tool that is read here writes one.

@@ -12,6 +12,7 @@ from typing import Literal, cast
 import numpy as np
 
 from ..core.errors import DataError, listing
+from ..core.json_files import DECODER, scan_object, skip_space
 from ..core.segments import Segments
 from ..core.tables import is_number, is_table, number, opened, seconds, table_rows
 from .parsing import HEADINGS, label_name, text_lines, two_times
@@ -19,7 +20,6 @@ from .thumos14 import CLASS_IDS
 
 ClassIds = Literal["official", "positions"]
 
-_JSON_SPACE = re.compile(r"[ \t\n\r]*")
 _VIDEO_SUFFIX = re.compile(r"\.(mp4|mpeg|mpg|avi|mkv|webm)$")
 _ROW_FORM = 'a row is {"label": NAME, "segment": [START, END], "score": S}'
 
@@ -197,7 +197,7 @@ def _read_json(path: Path) -> Segments:
     keys: set[str] = set()
 
     def video(name: str, at: int) -> int:
-        rows, stop = _DECODER.raw_decode(text, at)
+        rows, stop = DECODER.raw_decode(text, at)
         if name in counts:
             raise DataError(f"{path}: the video {name} is there twice", next="join its rows", subject=str(path))
         _add_video(table, name, rows)
@@ -209,16 +209,16 @@ def _read_json(path: Path) -> Segments:
             raise _other_shape(path, f'"{key}" is there twice')
         keys.add(key)
         if key != "results":
-            return _DECODER.raw_decode(text, at)[1]
+            return DECODER.raw_decode(text, at)[1]
         if text[at] != "{":
             raise _other_shape(path, '"results" is not a table of videos')
-        return _scan(text, at, video)
+        return scan_object(text, at, video)
 
     try:
-        start = _skip_space(text, 0)
+        start = skip_space(text, 0)
         if text[start] != "{":
             raise _other_shape(path, "it is not a table")
-        if _skip_space(text, _scan(text, start, top)) != len(text):
+        if skip_space(text, scan_object(text, start, top)) != len(text):
             raise _other_shape(path, "something follows its end")
     except json.JSONDecodeError as error:
         raise DataError(
@@ -271,38 +271,3 @@ def _other_shape(path: Path, why: str) -> DataError:
         next=f'give {{"results": {{VIDEO: [ROW, ...]}}}}; {_ROW_FORM}',
         subject=str(path),
     )
-
-
-_DECODER = json.JSONDecoder()
-
-
-def _skip_space(text: str, at: int) -> int:
-    return _JSON_SPACE.match(text, at).end()  # type: ignore[union-attr]
-
-
-def _scan(text: str, at: int, consume: Callable[[str, int], int]) -> int:
-    """Go through the JSON object at `at`; `consume` gets each key and its value's place and returns the value's end.
-
-    Returns:
-        The place behind the object.
-    """
-
-    def expect(place: int, signs: str) -> int:
-        if place >= len(text) or text[place] not in signs:
-            raise json.JSONDecodeError(f"expected {' or '.join(signs)}", text, place)
-        return place + 1
-
-    at = _skip_space(text, expect(at, "{"))
-    if text[at : at + 1] == "}":
-        return at + 1
-    while True:
-        expect(at, '"')
-        key, at = _DECODER.raw_decode(text, at)
-        at = _skip_space(text, expect(_skip_space(text, at), ":"))
-        if at >= len(text):
-            raise json.JSONDecodeError("the file breaks off", text, at)
-        at = _skip_space(text, consume(key, at))
-        expect(at, ",}")
-        if text[at] == "}":
-            return at + 1
-        at = _skip_space(text, at + 1)
