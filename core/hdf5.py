@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import FeatureError, ThasError
-from .hdf5_structure import check_heaps, check_structure
-from .reading import ALWAYS_BYTES, MOST_EXPANSION, advice, is_refused, refuse_pipe, said
+from .hdf5_structure import check_structure
+from .reading import advice, expansion_fault, is_refused, refuse_pipe, said
 
 if TYPE_CHECKING:
     import h5py
@@ -178,11 +178,8 @@ def unreadable(found: h5py.Dataset) -> str:
     held = found.id.get_storage_size()
     if found.chunks is None and claimed != held:
         return f"claims {claimed} bytes and holds {held}"
-    size = found.file.id.get_filesize()
     chunk = math.prod(found.chunks) * found.dtype.itemsize if found.chunks else 0
-    if max(claimed, chunk) > max(ALWAYS_BYTES, MOST_EXPANSION * size):
-        return f"claims {max(claimed, chunk) / 1e9:.3g} GB in a file of {size / 1e6:.3g} MB"
-    return ""
+    return expansion_fault(found.file.id.get_filesize(), max(claimed, chunk))
 
 
 def fixed(text: str | Sequence[str]) -> np.ndarray | str | Sequence[str]:
@@ -210,7 +207,7 @@ def attribute(holder: h5py.HLObject, name: str) -> object:
     if name not in holder.attrs:
         return None
     if holder.attrs.get_id(name).dtype.hasobject:
-        check_heaps(Path(holder.file.filename))
+        check_structure(Path(holder.file.filename), heaps_alone=True)
     value = holder.attrs[name]
     return value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
 

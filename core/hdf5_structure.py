@@ -18,30 +18,23 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _NO_FREE_PLACE = 1
 
 
-def check_structure(path: Path) -> None:
+def check_structure(path: Path, *, heaps_alone: bool = False) -> None:
     """Refuse a file whose structure leads back into itself. Costs 2 ms a megabyte, once for each state of a file.
+
+    Args:
+        path: The file.
+        heaps_alone: Only what concerns texts of variable length.
 
     Raises:
         ValueError: It is such a file, or one with addresses of other than 8 bytes, which nobody writes.
         OSError: It cannot be read.
     """
     about = path.stat()
-    _check(path, about.st_size, about.st_mtime_ns)
-
-
-def check_heaps(path: Path) -> None:
-    """Of `check_structure`, only what concerns texts of variable length.
-
-    Raises:
-        ValueError: It is damaged.
-        OSError: It cannot be read.
-    """
-    about = path.stat()
-    _check(path, about.st_size, about.st_mtime_ns, heaps_alone=True)
+    _check(path, about.st_size, about.st_mtime_ns, heaps_alone)
 
 
 @lru_cache(maxsize=1024)
-def _check(path: Path, size: int, changed: int, *, heaps_alone: bool = False) -> None:
+def _check(path: Path, size: int, changed: int, heaps_alone: bool) -> None:
     if not size:
         return
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as file:

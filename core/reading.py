@@ -93,8 +93,14 @@ def said(error: Exception) -> str:
 
 
 # Features of networks that end in a rectifier shrink to a tenth; a file that grows fifty-fold is none.
-MOST_EXPANSION = 50
-ALWAYS_BYTES = 64 << 20
+_MOST_EXPANSION = 50
+_ALWAYS_BYTES = 64 << 20
+
+
+def expansion_fault(held_bytes: int, claimed_bytes: int) -> str:
+    """Why a file is not read that would take far more memory than it takes on the disk; empty if it is."""
+    too_many = claimed_bytes > max(_ALWAYS_BYTES, _MOST_EXPANSION * held_bytes)
+    return f"claims {claimed_bytes / 1e9:.3g} GB in a file of {held_bytes / 1e6:.3g} MB" if too_many else ""
 
 
 def check_expansion(held_bytes: int, claimed_bytes: int) -> None:
@@ -103,11 +109,8 @@ def check_expansion(held_bytes: int, claimed_bytes: int) -> None:
     Raises:
         DataError: It would.
     """
-    if claimed_bytes > max(ALWAYS_BYTES, MOST_EXPANSION * held_bytes):
-        raise DataError(
-            f"it claims {claimed_bytes / 1e9:.3g} GB in a file of {held_bytes / 1e6:.3g} MB",
-            next="save it without compression, if it is really so large",
-        )
+    if fault := expansion_fault(held_bytes, claimed_bytes):
+        raise DataError(f"it {fault}", next="save it without compression, if it is really so large")
 
 
 def check_archive(path: Path) -> None:
