@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -48,6 +49,15 @@ def _latex(heading: list[str], rows: list[list[str]]) -> str:
 
     head = r"\begin{tabular}{l" + "r" * (len(heading) - 1) + "}\n\\toprule\n" + line(heading) + "\\midrule\n"
     return head + "".join(map(line, rows)) + "\\bottomrule\n\\end{tabular}\n"
+
+
+def percent(value: float | None, digits: int = 1, *, sign: str = "") -> str:
+    """A fraction in per cent, with a sign behind it if given; a dash where there is none.
+
+    >>> percent(0.125), percent(0.5, 0, sign=" %"), percent(None, sign=" %")
+    ('12.5', '50 %', '-')
+    """
+    return "-" if value is None or math.isnan(value) else f"{100 * value:.{digits}f}{sign}"
 
 
 def rich_table(texts: Sequence[str], numbers: Sequence[str], *, title: str = "") -> Table:

@@ -91,10 +91,10 @@ class _Findings:
         if names := list(names):
             self.problems.append(counted(names, one, many, count=count) + more)
 
-    def remark(self, names: Iterable[str], one: str, many: str, more: str = "") -> None:
+    def remark(self, names: Iterable[str], one: str, many: str) -> None:
         """Note what is worth knowing, if there is any."""
         if names := list(names):
-            self.remarks.append(counted(names, one, many) + more)
+            self.remarks.append(counted(names, one, many))
 
 
 def check_dataset(dataset: Dataset, *, progress: Progress = silent) -> DataReport:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.errors import plural
-from ..core.table_text import rich_table
+from ..core.table_text import percent, rich_table
 from .annotations import Annotations
 from .assessment import Assessment
 from .baselines import Baseline, baselines
@@ -160,10 +161,7 @@ def _completeness(errors: Diagnosis) -> list[str]:
     return [f"Badly placed detections are {kind} ({short} too short, {long} too long). {pieces}"]
 
 
-def _p(value: float) -> str:
-    return "-" if np.isnan(value) else f"{100 * value:.1f} %"
-
-
+_p = partial(percent, sign=" %")
 _LOSS = {
     "double detection": "Repeating actions already found",
     "wrong label": "Calling an action by another's name",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import plural
-from ..core.table_text import rich_table
+from ..core.table_text import percent, rich_table
 from .assessment import Assessment
 from .certainty import Comparison
 from .protocols import PROTOCOLS
@@ -17,17 +17,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def _percent(value: float) -> str:
-    return "-" if np.isnan(value) else f"{100 * value:.1f}"
-
-
 def _with_mean(values: Sequence[float] | np.ndarray, mean: float) -> list[str]:
     """A mean over one threshold would say the same twice."""
-    return [*_row(values), _percent(mean)] if len(values) > 1 else _row(values)
+    return [*_row(values), percent(mean)] if len(values) > 1 else _row(values)
 
 
 def _row(values: Sequence[float] | np.ndarray) -> list[str]:
-    return [_percent(value) for value in values]
+    return [percent(value) for value in values]
 
 
 def _spans(assessment: Assessment) -> list[tuple[str, np.ndarray, np.ndarray, tuple[float, float]]]:
@@ -42,14 +38,14 @@ def _spans(assessment: Assessment) -> list[tuple[str, np.ndarray, np.ndarray, tu
     return spans
 
 
-def _columns(first: str, thresholds: np.ndarray, *more: str, title: str = "") -> Table:
+def _columns(first: str, thresholds: np.ndarray, *more: str) -> Table:
     mean = ["mean"] if len(thresholds) > 1 else []
-    return rich_table([first], [*(f"{threshold:g}" for threshold in thresholds), *mean, *more], title=title)
+    return rich_table([first], [*(f"{threshold:g}" for threshold in thresholds), *mean, *more])
 
 
-def score_table(assessments: Sequence[Assessment], *, title: str = "") -> Table:
+def score_table(assessments: Sequence[Assessment]) -> Table:
     """A row for each protocol, with the interval of ties, the bootstrap and the baselines below it."""
-    table = _columns("mAP (%) at IoU", assessments[0].scores.thresholds, title=title)
+    table = _columns("mAP (%) at IoU", assessments[0].scores.thresholds)
     for assessment in assessments:
         scores = assessment.scores
         table.add_row(f"[bold]{scores.protocol}[/]", *_with_mean(scores.map, scores.average))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import math
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -44,41 +43,21 @@ def element(tag: str, *children: object, **attributes: str) -> Markup:
     return Markup(f"<{tag}{names}>{''.join(map(text, children))}</{tag}>")
 
 
-def table(heading: Sequence[object], rows: Iterable[Sequence[object]], *, caption: str = "", foot: int = 0) -> Markup:
-    """A table that scrolls sideways where it does not fit; the first column names the row, the others are numbers.
-
-    Args:
-        heading: Of the columns.
-        rows: As many cells each.
-        caption: Above it.
-        foot: How many of the last rows sum up the others.
-    """
-    rows = list(rows)
+def table(heading: Sequence[object], rows: Iterable[Sequence[object]]) -> Markup:
+    """A table that scrolls sideways where it does not fit; the first column names the row, the others are numbers."""
     head = element("tr", *(element("th", cell, scope="col") for cell in heading))
 
     def line(row: Sequence[object]) -> Markup:
         return element("tr", element("th", row[0], scope="row", dir="auto"), *(element("td", cell) for cell in row[1:]))
 
-    body, last = rows[: len(rows) - foot], rows[len(rows) - foot :]
-    inner = [element("caption", caption)] if caption else []
-    inner += [element("thead", head), element("tbody", *map(line, body))]
-    inner += [element("tfoot", *map(line, last))] if last else []
-    return element("div", element("table", *inner), class_="scroll")
+    whole = element("table", element("thead", head), element("tbody", *map(line, rows)))
+    return element("div", whole, class_="scroll")
 
 
 def card(number: str, what: str, note: str = "", tone: str = "") -> Markup:
     """A large number with what it is of; `tone` is good, warn, bad or none."""
     small = [element("small", note)] if note else []
     return element("div", element("strong", number), element("span", what), *small, class_=f"card {tone}".strip())
-
-
-def percent(value: float | None, digits: int = 1, *, sign: str = "") -> str:
-    """A fraction in per cent, with a sign behind it if given; a dash where there is none.
-
-    >>> percent(0.125), percent(0.5, 0, sign=" %"), percent(None, sign=" %")
-    ('12.5', '50 %', '-')
-    """
-    return "-" if value is None or math.isnan(value) else f"{100 * value:.{digits}f}{sign}"
 
 
 def jpeg_address(picture: PIL.Image.Image, *, quality: int, optimize: bool = False) -> str:

@@ -13,8 +13,9 @@ import numpy as np
 from ..core.errors import UsageError
 from ..core.files import write_atomically
 from ..core.messages import Stage, unseen
+from ..core.table_text import percent
 from ..eval.boxes import BoxTruth, best_iou, paired_interval
-from .html import Markup, card, element, jpeg_address, percent, readable, table
+from .html import Markup, card, element, jpeg_address, readable, table
 from .page import document, page_header
 
 if TYPE_CHECKING:

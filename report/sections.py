@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.errors import DataError, plural
+from ..core.table_text import percent
 from ..eval.assessment import Assessment, Beside, assess, compare_assessments
 from ..eval.diagnosis import KINDS
 from ..eval.explanation import Explanation, explain, summary
 from ..eval.report import verdict
 from ..temporal_has.results import clock
 from .content import RunContent
-from .html import Markup, card, element, percent, table
+from .html import Markup, card, element, table
 from .time_table import by_label, time_budget
 from .video_data import Judged
 
