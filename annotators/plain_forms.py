@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import DataError, UsageError
+from ..core.errors import DataError, UsageError, listing, plural
 from ..core.file_names import file_name
 from ..core.files import write_atomically
+from ..core.messages import logger
 from ..core.segments import Segments
-from ..core.tables import csv_text
+from ..core.tables import csv_text, table_rows
 from ..eval.annotations import Annotations
 from ..eval.thumos14 import CLASS_IDS
 
@@ -170,7 +171,7 @@ def write_thumos(content: Content, path: Path) -> list[Path]:
 
 
 def write_labels(content: Content, path: Path) -> list[Path]:
-    """The labels of whole videos, as a data set's labels.csv has them."""
+    """The labels of whole videos, as a data set's labels.csv has them; those of other videos in it stay."""
     truth = content.truth
     if truth is None:
         raise UsageError("detections are no labels", next="convert annotations, such as those saved on a report's page")
@@ -179,12 +180,28 @@ def write_labels(content: Content, path: Path) -> list[Path]:
         for video, labels in truth.video_labels().items()
         for label in labels or ("",)
     ]
-    write_atomically(path, csv_text([("video", "label", "subset"), *rows]))
+    there = _rows_there(path, ("video", "label", "subset"), set(content.videos))
+    subsets = {row[0]: row[2] for row in there}
+    there = [row for row in there if row[0] not in content.videos]
+    rows = [(video, label, subset or subsets.get(video, "")) for video, label, subset in rows]
+    write_atomically(path, csv_text([("video", "label", "subset"), *there, *rows]))
     return [path]
 
 
+def _rows_there(path: Path, columns: tuple[str, str, str], videos: set[str]) -> list[tuple[str, ...]]:
+    """What a table that is written anew holds: labels of other videos may have been typed by hand."""
+    if not path.exists():
+        return []
+    there = [tuple(row.get(name, "") for name in columns) for _, row in table_rows(path, columns, needed=columns[:2])]
+    if others := {row[0] for row in there} - videos:
+        logger.warning(
+            f"{path} has rows of {plural(len(others), 'other video')}, which stay: {listing(sorted(others))}"
+        )
+    return there
+
+
 def write_points(content: Content, path: Path) -> list[Path]:
-    """Instants, as training with points reads them."""
+    """Instants, as training with points reads them; those of other videos in the file stay."""
     if not len(content.points):
         raise UsageError(
             "there are no instants to write",
@@ -192,7 +209,9 @@ def write_points(content: Content, path: Path) -> list[Path]:
             next="convert annotations with points, or leave --to points out",
         )
     rows = [(video, label, time) for video, label, time, _ in content.points]
-    write_atomically(path, csv_text([("video", "label", "time_seconds"), *rows]))
+    heading = ("video", "label", "time_seconds")
+    there = [row for row in _rows_there(path, heading, set(content.videos)) if row[0] not in content.videos]
+    write_atomically(path, csv_text([heading, *there, *rows]))
     return [path]
 
 

@@ -167,3 +167,23 @@ def test_labels_of_videos(tmp_path):
     assert set(subsets.values()) == {"test"}
     with pytest.raises(UsageError, match="no labels"):
         write(FOUND, tmp_path / "labels.csv", form="labels")
+
+
+def test_labels_typed_by_hand_stay_where_some_are_written_anew(tmp_path, caplog):
+    """What was marked on a page goes into the data set's own table, beside all that nobody marked."""
+    path, points = tmp_path / "labels.csv", tmp_path / "points.csv"
+    path.write_text("video,label,subset\nv,Run,test\nw,Run,training\nx,Jump,training\nx,Run,training\n")
+    points.write_text("video,label,time_seconds\nw,Run,1.5\n")
+    marked = Annotations(Segments(["w"], ["Dive"], [0], [1]), ("Dive",), points=Segments(["w"], ["Dive"], [2], [2]))
+    write(marked, path, form="labels")
+    assert read_labels(path) == (
+        {"v": ("Run",), "x": ("Jump", "Run"), "w": ("Dive",)},
+        {"v": "test", "x": "training", "w": "training"},
+    )
+    assert "rows of 2 other videos, which stay: v, x" in caplog.text
+    write(marked, points, form="points")
+    assert points.read_text().splitlines()[1:] == ["w,Dive,2.0"], "those of the same video are the new ones"
+    path.write_text("no table of labels")
+    with pytest.raises(DataError):
+        write(marked, path, form="labels")
+    assert path.read_text() == "no table of labels"
