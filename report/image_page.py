@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import PIL.Image
 
     from ..image_has.scores import ImageScores
+    from ..image_has.settings import HideSettings
 
 SIDES = (200, 280)
 """The long side of a picture lies between these, in pixels."""
@@ -42,6 +43,7 @@ class ImageRun:
         iou: (N,) of the true class's box with an annotated one; NaN where an image has none.
         scores: Of the run.
         picture: Draws an image with its map and boxes; None where it cannot be read.
+        hidden: What was hidden from it in training, for a person.
     """
 
     name: str
@@ -53,6 +55,7 @@ class ImageRun:
     iou: np.ndarray
     scores: ImageScores
     picture: Callable[[int], PIL.Image.Image | None]
+    hidden: str = ""
 
 
 def read_image_run(
@@ -103,7 +106,15 @@ def read_image_run(
         iou=iou,
         scores=done.scores,
         picture=lambda i: picture_of(found, localizer, i, title=False, sides=SIDES),
+        hidden=_hidden(localizer.settings.hide),
     )
+
+
+def _hidden(hide: HideSettings) -> str:
+    sizes = [str(size) for size in hide.size if size]
+    if not sizes or not hide.probability:
+        return "nothing"
+    return f"{100 * hide.probability:g} % of cells of {', '.join(sizes)} pixels"
 
 
 def write_image_page(path: Path, runs: Sequence[ImageRun], *, title: str = "", most: int = 24) -> Path:
@@ -128,7 +139,8 @@ def write_image_page(path: Path, runs: Sequence[ImageRun], *, title: str = "", m
     title = title or runs[0].of.split(";")[0]
     sections = [page_header(title, [run.name for run in runs], {})]
     for run in runs:
-        sections.append(element("section", element("h2", run.name), _cards(run)))
+        facts = element("p", f"hidden in training: {run.hidden}", class_="note facts-line") if run.hidden else ""
+        sections.append(element("section", element("h2", run.name), facts, _cards(run)))
     if len(runs) == 2:
         sections.append(element("section", _comparison(*runs)))
     sections.append(element("section", element("h2", "Classes"), _classes(runs)))

@@ -10,7 +10,9 @@ import pytest
 
 from thas.core.errors import UsageError
 from thas.image_has.scores import ImageScores
+from thas.image_has.settings import HideSettings
 from thas.report.image_page import ImageRun, write_image_page
+from thas.report.image_page import _hidden as hidden
 
 from .report_data import HEBREW, until
 
@@ -44,7 +46,12 @@ def captions(page):
 
 def test_worst_and_best_side_by_side(tmp_path, opened):
     other = image_run("off", iou=(0.1, 0.1, 0.1, 0.1))
-    page = opened(write_image_page(tmp_path / "page.html", [image_run("on"), other]))
+    on = replace(image_run("on"), hidden=hidden(HideSettings(probability=0.25, size=(0, 16, 44))))
+    page = opened(
+        write_image_page(tmp_path / "page.html", [on, replace(other, hidden=hidden(HideSettings(size=(0,))))])
+    )
+    lines = page.locator(".facts-line").all_inner_texts()
+    assert lines == ["hidden in training: 25 % of cells of 16, 44 pixels", "hidden in training: nothing"]
     assert captions(page) == ["b.png", "d.png", "a.png", "c.png"], "the two worst, then the two best"
     assert page.locator(".image").first.locator("img").count() == 2
     assert page.locator(".image").nth(1).get_by_text("cannot be read").count() == 2
