@@ -20,7 +20,7 @@ from ..core.reading import is_refused
 from ..core.temporary_names import replacing
 from .cache import Details, FeatureCache, may_link
 from .cache_writer import file_name
-from .video_features import difference
+from .video_features import difference, times_fault
 
 # Rows read at a time, so that a long video needs no more memory than a short one.
 _ROWS = 1024
@@ -97,18 +97,17 @@ def verify_cache(path: Path | str, *, expected: Sequence[str] = (), progress: Pr
 def _first_fault(cache: FeatureCache, video: str, details: Details) -> str:
     with cache.reading(video) as group:
         data = hdf5.dataset(group, "features", dimensions=2)
-        start, end = (hdf5.dataset(group, name, dimensions=1)[()] for name in ("start_seconds", "end_seconds"))
+        names = ["start_seconds", "end_seconds"]
+        names += [name for name in ("centre_frame", "lost_seconds") if name in group or name in details.sums]
+        arrays = {name: hdf5.dataset(group, name, dimensions=1)[()] for name in names}
         if 0 in data.shape:
             return f"features are {data.shape}, not (T, D)"
-        if start.shape != (len(data),) or end.shape != (len(data),):
-            return f"{len(data)} rows but {len(start)} starts and {len(end)} ends"
-        if not (np.isfinite(start).all() and np.isfinite(end).all()):
-            return "a time is not finite"
-        if (np.diff(start) < 0).any() or (np.diff(end) < 0).any() or (end < start).any():
-            return "times are out of order"
-        duration = details.source.get("duration_seconds", np.inf)
+        start, end = arrays["start_seconds"], arrays["end_seconds"]
+        duration = details.source.get("duration_seconds", float(end[-1]) if len(end) else 0.0)
         if not isinstance(duration, int | float):
             return f"its duration is {str(duration)[:40]!r}"
+        if why := times_fault(len(data), start, end, duration, arrays.get("lost_seconds")):
+            return why
         if end[-1] > duration + 1e-3 and "frames" in details.source:
             return f"rows end at {end[-1]:.3f} s, after the video at {duration:.3f} s"
         found = 0
@@ -120,10 +119,8 @@ def _first_fault(cache: FeatureCache, video: str, details: Details) -> str:
                 return f"row {row + int(np.argmin(finite.all(axis=1)))} holds NaN or infinity"
         if found != details.sums.get("features", found):
             return hdf5.changed("features")
-        hdf5.check("start_seconds", start, details.sums)
-        hdf5.check("end_seconds", end, details.sums)
-        if "centre_frame" in details.sums:
-            hdf5.check("centre_frame", hdf5.dataset(group, "centre_frame", dimensions=1)[()], details.sums)
+        for name, array in arrays.items():
+            hdf5.check(name, array, details.sums)
         return details.fault()
 
 

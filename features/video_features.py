@@ -70,20 +70,11 @@ class Features:
     def _fault(self) -> str:
         if self.data.ndim != 2 or 0 in self.data.shape:
             return f"they must be (T, D) with T and D at least 1, but are {self.data.shape}"
-        for name in ("start_seconds", "end_seconds"):
-            times = getattr(self, name)
-            if times.shape != (len(self.data),):
-                return f"{name} must be ({len(self.data)},), one a row, but is {times.shape}"
-            if not np.isfinite(times).all():
-                return f"{name} of row {int(np.argmin(np.isfinite(times)))} is not a finite number"
-            if (np.diff(times) < 0).any():
-                return f"{name} falls after row {int(np.argmax(np.diff(times) < 0))}"
-        if (self.end_seconds < self.start_seconds).any():
-            return f"row {int(np.argmax(self.end_seconds < self.start_seconds))} ends before its start"
-        if self.lost_seconds is not None and self.lost_seconds.shape != (len(self.data),):
-            return f"lost_seconds must be ({len(self.data)},), one a row, but is {self.lost_seconds.shape}"
-        if not (math.isfinite(self.duration_seconds) and self.duration_seconds >= 0):
-            return f"duration_seconds is {self.duration_seconds}"
+        why = times_fault(
+            len(self.data), self.start_seconds, self.end_seconds, self.duration_seconds, self.lost_seconds
+        )
+        if why:
+            return why
         finite = np.isfinite(self.data)
         if not finite.all():
             row = int(np.argmin(finite.all(axis=1)))
@@ -103,6 +94,24 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.data)
+
+
+def times_fault(
+    rows: int, start_seconds: np.ndarray, end_seconds: np.ndarray, duration: float, lost: np.ndarray | None
+) -> str:
+    """What is wrong with the times of so many rows, as `Features` wants them; empty if nothing is."""
+    for name, times in (("start_seconds", start_seconds), ("end_seconds", end_seconds)):
+        if times.shape != (rows,):
+            return f"{name} must be ({rows},), one a row, but is {times.shape}"
+        if not np.isfinite(times).all():
+            return f"{name} of row {int(np.argmin(np.isfinite(times)))} is not a finite number"
+        if (np.diff(times) < 0).any():
+            return f"{name} falls after row {int(np.argmax(np.diff(times) < 0))}"
+    if (end_seconds < start_seconds).any():
+        return f"row {int(np.argmax(end_seconds < start_seconds))} ends before its start"
+    if lost is not None and lost.shape != (rows,):
+        return f"lost_seconds must be ({rows},), one a row, but is {lost.shape}"
+    return "" if math.isfinite(duration) and duration >= 0 else f"duration_seconds is {duration}"
 
 
 Recipe = Mapping[str, object]

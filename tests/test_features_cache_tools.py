@@ -16,7 +16,8 @@ RECIPE = {"backbone": "c3d", "layer": "fc7"}
 def _write(folder, video="a", *, data=None, start=0.0, recipe=RECIPE, source=None):
     data = np.arange(12, dtype=np.float32).reshape(3, 4) if data is None else data
     times = start + np.arange(len(data)) * 0.5
-    features = Features(video, data, times, times + 0.5, float(times[-1] + 0.5))
+    lost = np.array([0, 0.5, 0]) if len(data) == 3 else None
+    features = Features(video, data, times, times + 0.5, float(times[-1] + 0.5), lost)
     return write_features(folder, features, recipe=recipe, source=source)
 
 
@@ -47,6 +48,19 @@ def _fewer(file):
     file["end_seconds"] = np.zeros(2)
 
 
+def _lost(file):
+    file["lost_seconds"][1] = 0.25
+
+
+def _fewer_lost(file):
+    del file["lost_seconds"]
+    file["lost_seconds"] = np.zeros(2)
+
+
+def _no_duration(file):
+    file["source"].attrs["duration_seconds"] = np.nan
+
+
 def _recipe(file):
     file["recipe"].attrs["layer"] = "fc6"
 
@@ -55,8 +69,11 @@ def _recipe(file):
     ("change", "why"),
     [
         (_nan, "row 1 holds NaN"),
-        (_times, "times are out of order"),
-        (_fewer, "3 rows but 3 starts and 2 ends"),
+        (_times, "start_seconds falls after row 0"),
+        (_fewer, "end_seconds must be (3,), one a row, but is (2,)"),
+        (_lost, "'lost_seconds' has changed since it was written"),
+        (_fewer_lost, "lost_seconds must be (3,), one a row, but is (2,)"),
+        (_no_duration, "duration_seconds is nan"),
         (_recipe, "another recipe than the first video's: layer: 'fc7' and 'fc6'"),
     ],
 )
@@ -64,6 +81,8 @@ def test_a_faulty_file_is_named(tmp_path, change, why):
     _write(tmp_path, "a")
     _spoil(_write(tmp_path, "b"), change)
     assert verify_cache(tmp_path).faults["b"].startswith(why)
+    with pytest.raises(FeatureError):  # what is called sound can be read, and the other way round
+        FeatureCache(tmp_path)["b"]
 
 
 def test_a_truncated_file_and_another_width(tmp_path):
