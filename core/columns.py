@@ -25,16 +25,6 @@ def number_column(values: Sequence[float] | np.ndarray) -> np.ndarray:
     return np.array(values, dtype=np.float64).reshape(-1)
 
 
-def row_with_nul(column: np.ndarray) -> int | None:
-    """The first row whose text holds a NUL; None if none does.
-
-    numpy drops one at the end of a text that it compares a column with, so that a row would not even equal itself.
-    """
-    if not any("\0" in text for text in set(column)):
-        return None
-    return next(row for row, text in enumerate(column) if "\0" in text)
-
-
 class Columns:
     """A table of rows of one kind, to be subclassed; `score` is there for detections, and None for ground truth."""
 
@@ -67,7 +57,8 @@ class Columns:
             )
         for name, column in columns.items():
             if name in self.names[:2]:
-                if (row := row_with_nul(column)) is not None:
+                # numpy drops one at the end of a text that it compares with, so that a row would not even equal itself.
+                if (row := next((row for row, text in enumerate(column) if "\0" in text), None)) is not None:
                     raise self._row_error(row, f"its {name} holds a NUL, which no text does")
             elif len(wrong := np.flatnonzero(~np.isfinite(column))):
                 raise self._row_error(int(wrong[0]), f"its {name} is {column[wrong[0]]}, not a finite number")

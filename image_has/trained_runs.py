@@ -22,13 +22,11 @@ def weights_files(sources: Sequence[Path], *, runs: Path = ROOTS["image"]) -> li
     """
     chosen = [source if source.is_file() else find_run(source, kind="image", root=runs) for source in sources]
     found = chosen or [find_run(None, kind="image", root=runs)]
-    return [_file_of(one) if one.is_dir() else one for one in found]
-
-
-def _file_of(run: Path) -> Path:
-    """The file of a run's network: the finished one's, else the last epoch's."""
-    unfinished = (run / CHECKPOINT).exists() and not (run / WEIGHTS).exists()
-    return run / (CHECKPOINT if unfinished else WEIGHTS)
+    for i, run in enumerate(found):
+        if run.is_dir():  # the finished network's, else the last epoch's
+            unfinished = (run / CHECKPOINT).exists() and not (run / WEIGHTS).exists()
+            found[i] = run / (CHECKPOINT if unfinished else WEIGHTS)
+    return found
 
 
 def trained_networks(

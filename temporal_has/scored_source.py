@@ -51,12 +51,6 @@ class Truth:
         found = open_dataset(self.dataset, data_root=self.data_root)
         return found.annotations(None if self.subset is not None else found.test_subset)
 
-    def dataset_name(self) -> str | None:
-        """The name that the runs of the data set are kept under."""
-        from ..datasets.opening import open_dataset
-
-        return None if self.dataset is None else open_dataset(self.dataset, data_root=self.data_root).name
-
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -121,8 +115,10 @@ def open_source(
     given = truth.read() if path is not None or truth.annotations is not None else None
     if path is None or path.is_dir():
         from ..core.runs import find_run
+        from ..datasets.opening import open_dataset
 
-        run = find_run(path, dataset=truth.dataset_name())
+        of = None if truth.dataset is None else open_dataset(truth.dataset, data_root=truth.data_root).name
+        run = find_run(path, dataset=of)
         if truth.subset is not None and given is None:
             raise UsageError(
                 "a run is scored on its own test subset", next="leave --subset out, or give --annotations too"
