@@ -74,8 +74,9 @@ def preprocessings(name: str, place: Path, config: object) -> list[Preprocessing
     if processor is None:
         raise CheckpointError(
             f"{name} does not say how its pictures are prepared",
-            why=f"{place} has no usable preprocessor_config.json"
-            + (f" ({listing(dict.fromkeys(errors), 2)})" if errors else ""),
+            why=f"{place} has no preprocessor_config.json, and transformers knows none for its family"
+            if not (place / "preprocessor_config.json").exists()
+            else f"its preprocessor_config.json is not usable ({listing(dict.fromkeys(errors), 2)})",
             next=f"put the model's preprocessor_config.json into {place}",
             subject=name,
         )
