@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from .errors import UsageError
+from .errors import UsageError, first_line
 
 
 def choose_device(name: str) -> torch.device:
@@ -19,7 +19,7 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(
             f"there is no device {name!r}",
-            why=str(error).splitlines()[0],
+            why=first_line(error),
             next="use cpu, cuda, cuda:1 or auto; thas doctor lists the devices",
             subject=name,
         ) from None

@@ -193,6 +193,15 @@ _TURN = {
 """By command, what makes it take less."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, in its first line; the name of its kind where it says nothing.
+
+    >>> first_line(ValueError("no such mode")), first_line(KeyError())
+    ('no such mode', 'KeyError')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()[:300]
+
+
 def out_of_memory(error: BaseException, tokens: Sequence[str] = ()) -> ThasError | None:
     """The error to show for one that says that memory ran out, of the processor or a GPU; None for others.
 

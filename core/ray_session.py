@@ -13,7 +13,7 @@ from contextlib import contextmanager, redirect_stdout
 from types import ModuleType
 from typing import TextIO
 
-from .errors import FeatureError, UsageError
+from .errors import FeatureError, UsageError, first_line
 from .messages import logger
 
 # "token" where whoever connects must know a secret; Ray before 2.52 knows no such thing.
@@ -163,7 +163,7 @@ def ray_session(address: str | None) -> Generator[ModuleType]:
                 ) from error
             raise FeatureError(
                 f"there is no Ray cluster at {address}",
-                why=str(error).splitlines()[0],
+                why=first_line(error),
                 next="ray start --head, and give --address HOST:6379; without --address Ray starts here",
                 subject=address,
             ) from error

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from .._version import __version__
-from .errors import Failure, UsageError
+from .errors import Failure, UsageError, first_line
 from .files import writing
 from .messages import collected, logger
 from .processes import Job, Result, Work, attempt, cores, run_jobs
@@ -132,7 +132,7 @@ def run_jobs_on_ray(
                             raise error.cause from None
                         except ray.exceptions.RayError as error:
                             what = f"its process died {_MOST_DEATHS} times"
-                            why = str(error).strip().splitlines()[0]
+                            why = first_line(error)
                             yield number, Failure("", what, why, next="run it again; with --engine local it says more")
                             continue
                         for message in messages:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from .._version import __version__
-from ..core.errors import DataError, UsageError
+from ..core.errors import DataError, UsageError, first_line
 from ..core.files import write_atomically
 from ..core.temporary_names import replacing
 from ..core.weight_store import sha256
@@ -160,10 +160,9 @@ def _write(part: Part, folder: Path, formats: Sequence[Format], about: About) ->
         except (OSError, DataError):
             raise
         except Exception as error:  # each network has its own reasons
-            first = str(error).strip().splitlines() or [type(error).__name__]
             raise UsageError(
                 f"the {part.name} of this run cannot be exported",
-                why=f"{type(error).__name__}: {first[0][:300]}",
+                why=f"{type(error).__name__}: {first_line(error)}",
                 next="write it in operations that torch.export knows: nothing may depend on how many are given "
                 "but by shapes",
             ) from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.errors import first_line
 from ..core.reading import advice, open_picture, size_fault
 from .frame_table import FrameTable, UnreadableVideo
 from .stamps import times_of_rate
@@ -125,6 +126,6 @@ def _told(folder: Path, path: Path, frames: int = 0) -> Generator[None]:
     try:
         yield
     except Exception as error:  # a damaged picture makes its decoder raise almost anything
-        why = f"{path.name} cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        why = f"{path.name} cannot be read: {first_line(error)}"
         mend = advice(error, f"replace {path}")
         raise UnreadableVideo(folder.name, stage="decode", why=why, frames=frames, next=mend) from error

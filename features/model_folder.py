@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.errors import CheckpointError, UsageError
+from ..core.errors import CheckpointError, UsageError, first_line
 from ..core.weight_store import sha256
 
 
@@ -88,7 +88,7 @@ def fetch_model(name: str) -> Path:
         message = missing_model(name, repository, ("config.json", "preprocessor_config.json", "model.safetensors"))
         raise CheckpointError(
             f"{name} could not be fetched",
-            why=(str(error).strip().splitlines() or [type(error).__name__])[0][:300],
+            why=first_line(error),
             next=message.next.partition("; ")[2],
             subject=name,
         ) from error

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, first_line
 from .frame_table import FrameTable, UnreadableVideo
 from .opening import mirrored_or_tilted
 from .video import Watch
@@ -74,7 +74,7 @@ def open_decord(path: Path, table: FrameTable, *, insist: bool = False) -> tuple
         reader = video_reader(str(path), num_threads=1)
         shown = np.asarray(reader.get_frame_timestamp(range(len(reader))), dtype=np.float64)[:, 0]
     except Exception as error:  # decord raises its own kinds, and plain ones, from C++
-        return None, f"it cannot open the file: {_first_line(error)}"
+        return None, f"it cannot open the file: {_told(error)}"
     if len(shown) != len(table):
         return None, f"it counts {len(shown)} frames where the packets show {len(table)}"
     # Single precision and its own origin: right is what lies nearer to its own frame than to a neighbour.
@@ -110,7 +110,7 @@ def load_torchcodec() -> type[VideoDecoder]:
     except (OSError, RuntimeError) as error:
         raise UsageError(
             "torchcodec finds no FFmpeg that it can use, or another version of PyTorch than its own",
-            why=_first_line(error),
+            why=_told(error),
             next="install FFmpeg's shared libraries, version 4 to 9 (apt-get install ffmpeg), or --decoder auto",
         ) from error
     return VideoDecoder
@@ -164,7 +164,7 @@ def _open_torchcodec(path: Path, table: FrameTable, device: str) -> tuple[VideoD
         count = len(decoder)
         first = float(decoder.get_frame_at(0).pts_seconds)
     except (RuntimeError, IndexError, ValueError) as error:
-        raise UnreadableVideo(path.name, stage="open", why=_first_line(error), next=_OTHER) from error
+        raise UnreadableVideo(path.name, stage="open", why=_told(error), next=_OTHER) from error
     if count != len(table):
         raise _untrusted(path, f"it counts {count} frames where there are {len(table)}")
     return decoder, first
@@ -187,7 +187,7 @@ def _in_blocks(
         except UnreadableVideo:
             raise
         except Exception as error:  # each library raises its own kinds
-            raise UnreadableVideo(path.name, stage="decode", why=_first_line(error), frames=done, next=next) from error
+            raise UnreadableVideo(path.name, stage="decode", why=_told(error), frames=done, next=next) from error
         if complaint := watch().strip():
             why = complaint.splitlines()[0][:200]
             raise UnreadableVideo(path.name, stage="decode", why=why, frames=done, next=next)
@@ -196,7 +196,6 @@ def _in_blocks(
         block = max(1, _BLOCK_BYTES // max(1, frames[0].nbytes))
 
 
-def _first_line(error: Exception) -> str:
+def _told(error: Exception) -> str:
     """What an error says, without the time of day that decord begins with: the same video gives the same file."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return re.sub(r"^\[[\d:]+\] \S+:\d+: ", "", lines[0])[:200]
+    return re.sub(r"^\[[\d:]+\] \S+:\d+: ", "", first_line(error))

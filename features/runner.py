@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ..core.devices import choose_device
-from ..core.errors import FeatureError
+from ..core.errors import FeatureError, first_line
 from .i3d import Unit3D
 from .weights import LoadedBackbone
 
@@ -141,7 +141,7 @@ class Runner:
         except (RuntimeError, ValueError) as error:
             raise FeatureError(
                 f"{self._name} cannot be given clips of {clips.shape[1]} frames of {clips.shape[2]}x{clips.shape[3]}",
-                why=(str(error).strip().splitlines() or [type(error).__name__])[0][:300],
+                why=first_line(error),
                 next="leave out --length-frames: the network's own number is known",
                 subject=self._name,
             ) from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ..core.errors import CheckpointError, listing
+from ..core.errors import CheckpointError, first_line, listing
 from ..core.narrowing import is_dict, is_row, is_tuple
 from .preprocessing import Preprocessing, Values
 from .timm_backbone import TimmSettings, timm_preprocessing
@@ -193,7 +193,7 @@ def _processor(place: Path, config: object) -> tuple[ProcessorMixin | None, list
         try:
             found = maker()
         except Exception as error:  # of one kind or the other: which one it is, the library tells by failing
-            errors.append((str(error).strip().splitlines() or [type(error).__name__])[0][:200])
+            errors.append(first_line(error))
             continue
         for part in ("video_processor", "image_processor"):
             found = getattr(found, part, None) or found
