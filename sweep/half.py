@@ -40,7 +40,7 @@ class Outcome:
 
     @property
     def warnings(self) -> list[str]:
-        """What a reader of the scores should know: labels that no training video has."""
+        """What a reader of the scores should know: labels that no training video has, a single test video."""
         told = self.facts.get("strangers")
         return [str(one) for one in cast(list[object], told)] if isinstance(told, list) else []
 

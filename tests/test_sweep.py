@@ -166,6 +166,14 @@ def test_videos_without_features_are_left_out_only_where_asked(tmp_path, capsys)
     assert [one["videos"] for one in facts] == [5, 5]
 
 
+def test_a_single_test_video_is_said(tmp_path, caplog):
+    half = TemporalHalf(str(planted_dataset(tmp_path / "few", videos=3)), runs=tmp_path)
+    arms = (Arm("a", {"localize.threshold": 0.5}), Arm("b", {"localize.threshold": 0.7}))
+    swept(half, Experiment("x", arms), seeds=1, typed=SMALL | {"train.epochs": ["1"]})
+    said = [one.message for one in caplog.records if "no interval and no star" in one.message]
+    assert len(said) == 1
+
+
 def test_another_set_of_videos_is_another_training(tmp_path):
     folder = planted_dataset(tmp_path / "planted", videos=9)
 
