@@ -197,4 +197,5 @@ def _show(result: ChainResult, plan: Plan, page: Path) -> None:
         warn("too few labelled videos to hold any out: whether these intervals are to be trusted is not known")
     say_told(result.told)
     note(f"all candidates, sequences and the network are in {result.all_detections}")
+    note(f"of another video, or a stream: thas localize VIDEO --run {result.all_detections / 'run'}")
     note(f"next: look at {page} in a browser; new videos: put them into the folder, run this again")

@@ -276,7 +276,11 @@ def table_rows(
 def _places(
     path: Path, names: Sequence[str], known: Mapping[str, Sequence[str]], needed: Sequence[str], heading: str
 ) -> dict[str, int]:
-    """Where in a row each column is."""
+    """Where in a row each column is; times for people do not count where all are there in seconds, too."""
+    units = {c: possible[:1] for c, possible in known.items() if possible[0].endswith("_seconds")}
+    units = {c: one for c, one in units.items() if any(name in names for name in known[c])}
+    if all(one[0] in names for one in units.values()):
+        known = {**known, **units}
     for column in (*needed, *(set(known) - set(needed))):
         same = [name for name in names if name in known[column]]
         if len(same) > 1:

@@ -71,6 +71,11 @@ def test_features_and_a_table_become_intervals_that_are_trusted(place, capsys):
         assert float(best["start_seconds"]) < end, video
         assert float(best["end_seconds"]) > start, video
         assert {row["label_is"] for row in mine} == {"predicted" if video == "video_18" else "from the table"}
+    assert "--run mine/thas/" in first.err
+    assert command(["convert", "mine/intervals.csv", "same.json"]) == 0, "what is written for people is read as well"
+    found = json.loads(Path("same.json").read_text())["results"]
+    assert sum(map(len, found.values())) == len(rows)
+    capsys.readouterr()
     page = Path("mine/intervals.html").read_text()
     assert "mine/intervals.html" in first.err
     assert ">labels told right<" in page, "of the videos held out"
