@@ -28,4 +28,4 @@ if TYPE_CHECKING:
     from .temporal_has.settings import Settings as Settings
     from .temporal_has.train import train as train
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 
 
-def lazy_names(package: str, file: str) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
+def lazy_names(package: str) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
     """`__getattr__`, `__dir__` (PEP 562) and `__all__` for a package's `__init__`.
 
     The names are those that it imports as themselves (`from .module import Name as Name`) under `TYPE_CHECKING`, where
@@ -18,11 +18,23 @@ def lazy_names(package: str, file: str) -> tuple[Callable[[str], object], Callab
 
     Args:
         package: Its `__name__`.
-        file: Its `__file__`.
+
+    Raises:
+        ImportError: It was installed without its source.
     """
+    try:
+        source = pkgutil.get_data(package, "__init__.py")  # by its loader: from a folder or a zip archive
+    except OSError:
+        source = None
+    if source is None:
+        raise ImportError(
+            f"{package} is here without its source files, which it reads to know its public names: "
+            "install thas with them, not as byte code alone",
+            name=package,
+        )
     home = {
         alias.name: "." * node.level + (node.module or "")
-        for node in ast.walk(ast.parse(Path(file).read_text(encoding="utf-8")))
+        for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
         if alias.asname == alias.name

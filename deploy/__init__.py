@@ -17,4 +17,4 @@ if TYPE_CHECKING:
     from .parts import Exported as Exported
     from .streaming import stream_video as stream_video
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_names(__name__)

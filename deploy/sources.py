@@ -109,8 +109,10 @@ def open_stream(source: str, *, patience_seconds: float = 10.0) -> Generator[Inp
     name, growing = source, ExitStack()
     try:
         if urlsplit(source).scheme in _ADDRESSES:
-            parts = urlsplit(source)  # an address may hold a password, which belongs into no message
-            name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+            # An address may hold a password, which belongs into no message, even if it has a / or ? as none may.
+            parts = urlsplit(source)
+            user, _, place = f"{parts.netloc}{parts.path}".rpartition("@")
+            name = f"{parts.scheme}://{place if user or '@' not in source else ''}"
             options = {"rtsp_transport": "tcp"} if parts.scheme.startswith("rtsp") else {}
             opened = av.open(source, "r", options=options, timeout=(max(patience_seconds, 5.0), patience_seconds))
         elif source.startswith(_DEVICES):

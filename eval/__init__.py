@@ -25,4 +25,4 @@ if TYPE_CHECKING:
     from .swept_maps import SweptScores as SweptScores
     from .swept_maps import swept_scores as swept_scores
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_names(__name__)

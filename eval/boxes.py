@@ -2,7 +2,7 @@
 
 Fixed-threshold scores are those of Zhou et al. (CVPR 2016) and Singh & Lee (ICCV 2017): Top-1 Loc, GT-known Loc, Top-1
 Clas. They stand beside two boxes that look at no image: the whole image, and the best box in the middle. Scores that
-choose the threshold on the test images themselves are in `swept_boxes`.
+choose the threshold on the test images themselves are in `swept_maps`.
 """
 
 from __future__ import annotations

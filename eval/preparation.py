@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -18,10 +18,6 @@ from ..core.near_names import label_sentence, near_names, told
 from ..core.segments import Segments
 from .annotations import Annotations
 from .protocols import Protocol
-
-if TYPE_CHECKING:
-    from .annotations import Annotations
-
 
 UnknownLabels = Literal["error", "drop"]
 

@@ -27,4 +27,4 @@ if TYPE_CHECKING:
     from .video import scan_video as scan_video
     from .video_features import Recipe as Recipe
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_names(__name__)

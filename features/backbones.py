@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..core import plugins
@@ -146,17 +147,13 @@ register(
 )
 
 
-def _i3d(name: str, **how: int) -> Callable[[str], nn.Module]:
-    """What makes a network of `i3d`, which imports torch; one that sees flow is told now rather than by every video."""
+def _i3d(name: str, layer: str, **how: int) -> nn.Module:
+    """A network of `i3d`; that flow cannot be had is told now rather than by every video."""
+    from . import i3d
 
-    def build(layer: str) -> nn.Module:
-        from . import i3d
-
-        if how or name != "I3D":
-            tv_l1()
-        return getattr(i3d, name)(**how)
-
-    return build
+    if how or name != "I3D":
+        tv_l1()
+    return getattr(i3d, name)(**how)
 
 
 def _i3d_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -176,7 +173,7 @@ _I3D = register(
         preprocessing=Preprocessing(256, None, 224, 224, value_range=2.0, mean=(1.0, 1.0, 1.0)),
         licence="Apache-2.0, Kinetics-400",
         origin="thas weights fetch i3d; or a file: rgb_imagenet.pt",
-        build=_i3d("I3D"),
+        build=partial(_i3d, "I3D"),
         fps=25.0,
         stride_seconds=0.64,
         adapt=_i3d_weights,
@@ -185,7 +182,11 @@ _I3D = register(
 _FLOW = FlowPreprocessing(256, None, 224, 224)
 register(
     replace(
-        _I3D, name="i3d_flow", preprocessing=_FLOW, origin="a file: flow_imagenet.pt", build=_i3d("I3D", channels=2)
+        _I3D,
+        name="i3d_flow",
+        preprocessing=_FLOW,
+        origin="a file: flow_imagenet.pt",
+        build=partial(_i3d, "I3D", channels=2),
     )
 )
 register(
@@ -195,7 +196,7 @@ register(
         dimension=2048,
         preprocessing=replace(_FLOW, with_rgb=True, mean=(127.5,) * 3 + (128,) * 2, std=(127.5,) * 3 + (127,) * 2),
         origin="two files: i3d,flow_imagenet.pt",
-        build=_i3d("TwoStreamI3D"),
+        build=partial(_i3d, "TwoStreamI3D"),
         streams=("rgb", "flow"),
     )
 )

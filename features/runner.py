@@ -16,6 +16,7 @@ from torch import nn
 
 from ..core.devices import choose_device
 from ..core.errors import FeatureError, first_line
+from .c3d import C3D
 from .i3d import Unit3D
 from .weights import LoadedBackbone
 
@@ -89,7 +90,7 @@ class Runner:
             self.lanes = min(4, self._threads)
             torch.set_num_threads(self._threads // self.lanes)
         if batch is None:
-            width = getattr(loaded.network, "architecture", {}).get("width", 64)
+            width = loaded.network.architecture["width"] if isinstance(loaded.network, C3D) else 64
             pixels = loaded.backbone.clip_frames * how.crop_height * how.crop_width
             quick = max(2, min(8, _LANE_BYTES // (4 * pixels * width)))
             self.batch = quick if self.device.type == "cpu" else _GPU_BATCH

@@ -75,6 +75,8 @@ def load_backbone(
     """
     import torch
 
+    from .c3d import C3D
+
     library = None
     if name.partition(":")[0] in LIBRARIES:
         library = _from_library(name, weights, random_weights=random_weights)
@@ -125,7 +127,7 @@ def load_backbone(
         digest = hashlib.sha256(cube.tobytes()).hexdigest()
         backbone = replace(backbone, preprocessing=replace(backbone.preprocessing, mean_cube=digest))
     about |= {"dimension": backbone.dimension, "clip_frames": backbone.clip_frames, "frame_step": backbone.frame_step}
-    about["architecture"] = json.dumps(getattr(network, "architecture", {}), sort_keys=True)
+    about["architecture"] = json.dumps(network.architecture if isinstance(network, C3D) else {}, sort_keys=True)
     about |= backbone.preprocessing.to_dict()
     return LoadedBackbone(network.eval().requires_grad_(False), backbone, layer, about, cube)
 

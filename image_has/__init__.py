@@ -33,4 +33,4 @@ if TYPE_CHECKING:
     from .weights import load_weights as load_weights
     from .weights import save_weights as save_weights
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_names(__name__)

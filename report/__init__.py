@@ -14,4 +14,4 @@ if TYPE_CHECKING:
     from .content import read_run as read_run
     from .page import write_page as write_page
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -21,4 +21,4 @@ if TYPE_CHECKING:
     from .table import SweepScores as SweepScores
     from .trainings import make_plan as make_plan
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_names(__name__)

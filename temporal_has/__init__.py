@@ -18,4 +18,4 @@ if TYPE_CHECKING:
     from .localizer import Localizer as Localizer
     from .network import HasNetwork as HasNetwork
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -322,6 +322,21 @@ def test_a_backbone_of_the_users_own():
         assert runner(np.full((2, 2, 4, 4, 3), 7, np.uint8)).tolist() == [[7.0] * 3] * 2
 
 
+def test_what_a_network_of_the_users_own_calls_its_architecture_is_its_own_affair():
+    class Named(_Mean):
+        architecture = torch.float32  # neither a table nor JSON
+
+    mine = Backbone(
+        "named", dimension=3, clip_frames=2, frame_step=1, preprocessing=square(4), licence="mine", origin="mine",
+        build=lambda layer: Named(),
+    )  # fmt: skip
+    register(mine)
+    loaded = load_backbone("named", random_weights=True)
+    assert loaded.recipe["architecture"] == "{}"
+    with Runner(loaded, device="cpu") as runner:
+        assert runner(np.full((1, 2, 4, 4, 3), 7, np.uint8)).tolist() == [[7.0] * 3]
+
+
 def test_reading_safetensors_without_a_description(tmp_path):
     save_file({"a": torch.ones(2)}, str(tmp_path / "plain.safetensors"))
     state, own = read_checkpoint(tmp_path / "plain.safetensors")
