@@ -283,10 +283,13 @@ def with_changes(localizer: Localizer, changes: Mapping[str, object]) -> Localiz
         if side != localizer.side or seen.localize.sizes:
             changed.maps(torch.zeros(1, 3, side, side, dtype=torch.uint8))
     except (ValueError, AssertionError, RuntimeError) as error:
-        sizes = ", ".join(map(str, dict.fromkeys((seen.input.size, *seen.localize.sizes))))
+        zoomed = zoom_sides(seen.input.size) if seen.localize.zoom else ()
+        sizes = ", ".join(map(str, dict.fromkeys((seen.input.size, *seen.localize.sizes, *zoomed))))
         raise UsageError(
             f"{seen.network.name} cannot look at images of {sizes} pixels",
             why=" ".join(str(error).split())[:200],
-            next=f"--set input.size={before.input.size}" + " localize.sizes=" * bool(seen.localize.sizes),
+            next=f"--set input.size={before.input.size}"
+            + " localize.sizes=" * bool(seen.localize.sizes)
+            + " localize.zoom=0" * bool(zoomed),
         ) from None
     return changed

@@ -20,6 +20,7 @@ from .library import LibraryNetwork, build_library_network, input_facts, is_libr
 from .localizer import Localizer, with_changes
 from .settings import LIBRARIES, ImageSettings
 from .weights import TrainedNetwork, read_tensors
+from .zoom import zoom_sides
 
 
 def own_colours(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -45,7 +46,7 @@ def library_settings(name: str) -> ImageSettings:
     mean, std = own_colours(name)
     values = {"network.name": name, "input.size": side, "input.resize": side, "input.mean": mean, "input.std": std}
     values |= {"localize.refine": 20, "localize.refine_size": 128, "localize.scale": "otsu", "localize.mirror": True}
-    values |= {"localize.zoom": 0.0 if facts.fixed else 0.55}
+    values |= {"localize.zoom": 0.55}
     return ImageSettings().updated(values, origin=name)
 
 
@@ -129,17 +130,25 @@ def open_library_network(
     return TrainedNetwork(network.eval(), names, settings)
 
 
-@torch.inference_mode()
 def _seen_by(network: LibraryNetwork, settings: ImageSettings) -> ImageSettings:
-    """The settings, at a side that the network takes: some (DLA) take none but multiples of 32 pixels."""
+    """The settings, at a side that the network takes: some (DLA) take none but multiples of 32 pixels.
+
+    Small things are looked at once more where it takes the sides of that, too.
+    """
     side = settings.input.size
-    for one in (side, -(-side // 32) * 32):
-        try:
-            network(torch.zeros(1, 3, one, one))
-        except (ValueError, AssertionError, RuntimeError):
-            continue
-        return settings.updated({"input.size": one, "input.resize": one})
-    return settings.updated({"input.size": network.facts.side, "input.resize": network.facts.side})
+    found = next((one for one in (side, -(-side // 32) * 32) if _takes(network, one)), network.facts.side)
+    zoom = settings.localize.zoom if all(_takes(network, one) for one in zoom_sides(found)) else 0.0
+    return settings.updated({"input.size": found, "input.resize": found, "localize.zoom": zoom})
+
+
+@torch.inference_mode()
+def _takes(network: LibraryNetwork, side: int) -> bool:
+    """Whether a network looks at pictures of a side."""
+    try:
+        network(torch.zeros(1, 3, side, side))
+    except (ValueError, AssertionError, RuntimeError):
+        return False
+    return True
 
 
 def untrained_localizer(

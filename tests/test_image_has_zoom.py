@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from thas.core.errors import UsageError
 from thas.image_has import ImageSettings, Localizer, OwnNetwork
 from thas.image_has.box_workers import boxes_of
 from thas.image_has.settings import LocalizeSettings
-from thas.image_has.untrained import library_settings
+from thas.image_has.untrained import _seen_by, library_settings
 from thas.image_has.weights import TrainedNetwork
 from thas.image_has.zoom import zoom_sides
 
@@ -111,3 +113,12 @@ def test_settings():
     assert library_settings("torchvision:resnet18").localize.zoom == 0.55, "sizes are free"
     with pytest.raises(UsageError, match="exclude each other"):
         localizer(localize__zoom=0.5, localize__ten_crop=True, input__resize=200)
+
+
+@pytest.mark.parametrize(("sides", "zoom"), [((280, 128, 512), 0.55), ((280,), 0.0)])
+def test_a_network_that_takes_one_size_is_shown_no_window(sides, zoom):
+    def network(x: Tensor) -> None:
+        assert x.shape[-1] in sides
+
+    network.facts = SimpleNamespace(side=280)
+    assert _seen_by(network, library_settings("torchvision:resnet18")).localize.zoom == zoom
