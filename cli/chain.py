@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ..core.errors import PartialFailure, ThasError, counted, plural
+from ..core.errors import PartialFailure, ThasError, UsageError, counted, plural
 from .console import err, note, out, print_json, progress, say, warn
 from .eval_output import say_told
 from .options import DATASET, SET, WEIGHTS, Printed, Set, also, parse_set
@@ -69,7 +69,9 @@ def run(
     from ..temporal_has.chain_plan import bring_table, make_plan, with_backbone
 
     options = parse_set(set_)
-    if table is not None and Path(folder).is_dir() and (copied := bring_table(Path(folder), table)):
+    if table is not None and not Path(folder).is_dir():
+        raise UsageError(f"{folder} is no folder, into which {table} could be copied", next="thas run FOLDER TABLE")
+    if table is not None and (copied := bring_table(Path(folder), table)):
         note(f"{table} is copied to {copied}, where every command looks for it")
     planned = make_plan(folder, weights=weights, train_backbone=train_backbone)
     mend = _look_through(planned)

@@ -83,7 +83,7 @@ def torch_tensors(path: Path) -> dict[str, Tensor]:
     """
     import torch
 
-    next = "bring it again: it is damaged, or cut short"
+    next, cause = "bring it again: it is damaged, or cut short", None
     try:
         check_archive(path)
         with warnings.catch_warnings():  # of what other programs pickle, which is read or refused all the same
@@ -100,12 +100,12 @@ def torch_tensors(path: Path) -> dict[str, Tensor]:
             "it is no table of tensors",
             "name a file of weights: safetensors, or torch.save(model.state_dict())",
         )
-    except pickle.UnpicklingError:
-        why = "it holds other things than weights, which are not read, or is no file of torch's"
+    except pickle.UnpicklingError as error:
+        cause, why = error, "it holds other things than weights, which are not read, or is no file of torch's"
         next = "name a file of weights alone: safetensors, or torch.save(model.state_dict())"
     except Exception as error:  # each of its formats has its own kinds
-        why, next = said(error), advice(error, next)
-    raise CheckpointError(f"{path} holds no weights", why=why, next=next, subject=str(path))
+        cause, why, next = error, said(error), advice(error, next)
+    raise CheckpointError(f"{path} holds no weights", why=why, next=next, subject=str(path)) from cause
 
 
 def part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

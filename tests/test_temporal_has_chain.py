@@ -206,6 +206,8 @@ def test_from_video_files_and_a_spreadsheet(place, capsys):
     Path("other.csv").write_text("video,label\na,Run\n")
     assert command(["run", "mine", "other.csv", *fast]) == 1
     assert "another table of labels" in capsys.readouterr().err
+    assert command(["run", "thumos14", "other.csv", *fast]) == 2  # a name, whose table would not be heeded
+    assert "thumos14 is no folder, into which other.csv could be copied" in " ".join(capsys.readouterr().err.split())
     Path("mine/labels.xlsx").rename("mine/Labels.XLSX")  # as some systems write it
     assert command(["run", "mine", "mine/my labels.xlsx", *fast]) == 3
     shown = capsys.readouterr()
