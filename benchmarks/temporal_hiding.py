@@ -79,6 +79,8 @@ def compared(given: Given, seeds: int, keep: Path) -> Compared:
 
     def trained(seed: int, probability: float, heard: Callable[[Sequence[Decision]], None]) -> Model:
         settings = Settings().updated({"train.seed": seed, "hide.probability": probability})
+        if probability > 0:  # as where the trial decides
+            settings = settings.updated({"network.top": 0.125})
         return train(
             features, labels, classes=opened.classes, settings=settings, on_rules=lambda _, rules: heard(rules)
         )

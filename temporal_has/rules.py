@@ -21,6 +21,9 @@ FEWEST_CLASSES = 5
 BY_HEART = 1.0
 """Of the loss by the labels' frequencies alone: above it a network that tells its own videos learned them by heart."""
 
+MOST = 0.5
+"""Of the training videos: where more have several labels, an action has less of a video's time."""
+
 _PROBABILITIES = "the features are probabilities of classes, and mean what they say"
 
 
@@ -35,6 +38,7 @@ class Known:
         stride_seconds: From one snippet to the next, in the median video.
         most: Snippets of the longest video.
         labels: Of the training video that has the most.
+        by_heart: Whether a training for trial said that labels are learned by heart, so that half is hidden.
     """
 
     several: float
@@ -43,6 +47,7 @@ class Known:
     stride_seconds: float
     most: int
     labels: int
+    by_heart: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,7 @@ def decide(settings: Settings, known: Known) -> list[Decision]:
     input.normalise = none: the features are probabilities of classes, and mean what they say
     network.kernel_size = 1: the features are probabilities of classes, and mean what they say
     network.smoothing = 5: of 0.20 s each, for 0.8 s
+    network.top = 0.125: 62 % of the training videos have several labels, which share their time
     localize.classes = 8: no training video has more than 4 labels
     """
     found: list[Decision] = []
@@ -110,6 +116,8 @@ def decide(settings: Settings, known: Known) -> list[Decision]:
         )
     as_is = settings.input.normalise == "auto" and known.probabilities
     found += _snippets(settings.network, known, as_is=as_is)
+    if not settings.network.top and settings.network.head != "has2017":
+        found.append(_top(known))
     if settings.localize.classes < 0:
         why = f"no training video has more than {plural(known.labels, 'label')}"
         found.append(Decision("localize.classes", _classes(known.labels), why))
@@ -138,10 +146,22 @@ def hiding(loss: float | None, why: str = "") -> Decision:
 
 
 def _loss(known: Known) -> Decision:
-    share = f"{known.several:.0%}".replace("%", " %")
     if known.several:
-        return Decision("train.loss", "sigmoid", f"{share} of the training videos have several labels")
+        return Decision("train.loss", "sigmoid", _several(known))
     return Decision("train.loss", "sigmoid", "it localized as well as softmax where each video has one label")
+
+
+def _top(known: Known) -> Decision:
+    if known.by_heart:
+        return Decision("network.top", 0.125, "a quarter of what is seen, where half of the segments are hidden")
+    if known.several > MOST:
+        return Decision("network.top", 0.125, f"{_several(known)}, which share their time")
+    return Decision("network.top", 0.25, f"{_several(known)}, so most actions have a video to themselves")
+
+
+def _several(known: Known) -> str:
+    share = f"{known.several:.0%}".replace("%", " %")
+    return f"{share} of the training videos have several labels"
 
 
 def most_labels(labels: Mapping[str, Sequence[str]]) -> int:

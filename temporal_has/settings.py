@@ -81,7 +81,7 @@ class NetworkSettings:
     pooling: Literal["max", "mean"] = setting("max", "over time; has2017 only", "unverified")
     dropout: float = setting(0.7, "of the last layer's maps, in training", low=0, high=1)
     top: float = setting(
-        0.25, "share of a video's snippets whose mean activation stands for it; attention only", low=1e-6, high=1
+        0.0, "share of a video's snippets whose mean stands for the video, 0: by rules; attention only", low=0, high=1
     )
     smoothing: int = setting(
         0, "snippets the sequence is averaged over, odd; 0: of `smoothing_seconds`; attention only", low=0
@@ -189,6 +189,7 @@ class Settings(SettingsTable):
     earlier: ClassVar[Mapping[str, object]] = {
         "train.points": 0.0,
         "network.kernel_most": 0,
+        "network.top": 0.25,
         "localize.squash": False,
         "localize.probability_power": 1.0,
         "localize.detections": 0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,15 +87,18 @@ def train(
     judged = _taught(features, {v: known[v] for v in apart}, classes, settings, share) if apart else None
     runner = choose_runner(settings.train.device, settings.train.precision)
     device, data = runner.device, taught.data
-    decisions = decide(settings, _known(data, known))
-    settings = settings.updated({one.key: one.value for one in decisions})
-    if settings.hide.probability < 0:
+    asked, facts = settings, _known(data, known)
+    decisions = decide(asked, facts)
+    settings = asked.updated({one.key: one.value for one in decisions})
+    if asked.hide.probability < 0:
         if network is None:
             learned = {video: known[video] for video in data.videos}
-            decisions.append(whether_to_hide(taught, learned, settings, runner=runner))
+            tried = whether_to_hide(taught, learned, settings, runner=runner)
         else:
-            decisions.append(hiding(None, "not tried out with a network of your own"))
-        settings = settings.updated({one.key: one.value for one in decisions[-1:]})
+            tried = hiding(None, "not tried out with a network of your own")
+        # What else is decided depends on what the trial said.
+        decisions = [*decide(asked, replace(facts, by_heart=bool(tried.value))), tried]
+        settings = asked.updated({one.key: one.value for one in decisions})
     if on_rules is not None:
         on_rules(settings, decisions)
     if network is None:

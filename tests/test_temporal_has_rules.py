@@ -41,7 +41,7 @@ def test_whatever_is_known_every_decision_is_a_setting_with_a_reason(several, su
     asked = Settings().updated({"network.kernel_most": bound})
     decisions = decide(asked, facts)
     assert {one.key for one in decisions} == {
-        "train.loss", "input.normalise", "network.kernel_size", "network.smoothing", "localize.classes"
+        "train.loss", "input.normalise", "network.kernel_size", "network.smoothing", "network.top", "localize.classes"
     }  # fmt: skip
     became = asked.updated({one.key: one.value for one in decisions})
     assert all(one.why and one.key in one.line() for one in decisions)
@@ -65,14 +65,16 @@ def test_what_is_given_by_hand_is_left_alone():
     given = Settings().updated(
         {
             "train.loss": "softmax", "input.normalise": "standard", "network.kernel_size": 7, "network.smoothing": 9,
-            "localize.classes": 3,
+            "network.top": 0.5, "localize.classes": 3,
         }
     )  # fmt: skip
     assert decided(given, several=0.6, probabilities=True) == {}
     assert decided(Settings().updated({"input.normalise": "standard"}), probabilities=True)["network.kernel_size"] == 3
 
 
-@pytest.mark.parametrize("key", ["train.loss", "input.normalise", "network.kernel_size", "network.smoothing"])
+@pytest.mark.parametrize(
+    "key", ["train.loss", "input.normalise", "network.kernel_size", "network.smoothing", "network.top"]
+)
 def test_what_is_given_by_hand_leaves_the_rest_to_the_rules(key):
     value = decided()[key]
     assert decided(Settings().updated({key: value})) == {other: v for other, v in decided().items() if other != key}
@@ -83,6 +85,12 @@ def test_probabilities_stay_as_they_are_and_are_not_mixed_over_time():
     assert (found["input.normalise"], found["network.kernel_size"]) == ("none", 1)
     assert decided()["input.normalise"] == "standard"
     assert decided()["network.kernel_size"] == 3
+
+
+def test_an_action_that_shares_most_videos_with_others_stands_for_less_of_their_time():
+    assert [decided(several=share)["network.top"] for share in (0, 0.3, 0.5, 0.51, 1)] == [0.25] * 3 + [0.125] * 2
+    assert decided(by_heart=True)["network.top"] == 0.125, "a quarter of what is seen"
+    assert "network.top" not in decided(Settings().updated({"network.head": "has2017"})), "it takes the highest"
 
 
 def test_of_many_classes_no_more_are_predicted_than_twice_what_a_video_was_seen_to_have():

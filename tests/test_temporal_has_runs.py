@@ -58,12 +58,12 @@ def test_settings_come_back(tmp_path):
 def test_what_an_older_runs_file_does_not_say_is_as_it_was_then(tmp_path):
     write_settings(tmp_path, Settings().updated({"localize.squash": True, "localize.nms": "none"}), DATA)
     file = tmp_path / "settings.toml"
-    younger = ("squash", "probability_power", "kernel_most", "detections", "points")
+    younger = ("squash", "probability_power", "kernel_most", "top", "detections", "points")
     lines = [line for line in file.read_text().splitlines() if not line.startswith(younger)]
     file.write_text("\n".join(lines) + "\n")
     found = read_settings(tmp_path, Settings)[0]
     assert (found.localize.squash, found.localize.probability_power, found.network.kernel_most) == (False, 1.0, 0)
-    assert (found.localize.nms, found.localize.detections) == ("none", 0)
+    assert (found.localize.nms, found.localize.detections, found.network.top) == ("none", 0, 0.25)
     assert {key.split(".")[1] for key in Settings.earlier} == set(younger)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from thas.core.errors import UsageError
 from thas.temporal_has.data import TrainingFeatures
+from thas.temporal_has.rules import Decision, hiding
 from thas.temporal_has.settings import Settings
 from thas.temporal_has.train import train
 
@@ -76,13 +77,24 @@ def test_labels_that_held_out_videos_share_say_nothing_of_what_was_learned_by_he
     assert (decision.value, decision.why) == (0, "not tried out, as all held-out videos have the same labels")
 
 
+def test_what_else_is_decided_heeds_what_the_trial_said(monkeypatch):
+    monkeypatch.setattr("thas.temporal_has.train.whether_to_hide", lambda *_, **__: hiding(1.5))
+    features, labels, _ = planted_videos(videos=30, snippets=12)
+    told: list[Decision] = []
+    settings = QUICK.updated({"train.epochs": 1})
+    one = train(features, labels, classes=CLASSES, settings=settings, on_rules=lambda _, rules: told.extend(rules))
+    assert (one.settings.hide.probability, one.settings.network.top) == (0.5, 0.125)
+    assert len({decision.key for decision in told}) == len(told), "each is told once"
+
+
 def test_a_trial_changes_nothing_of_the_training():
     features, labels, _ = planted_videos(videos=30, snippets=12)
     quick = QUICK.updated({"train.epochs": 4})
     for seed in (0, 1):
         settings = quick.updated({"train.seed": seed})
         one = train(features, labels, classes=CLASSES, settings=settings)
-        by_hand = settings.updated({"hide.probability": one.settings.hide.probability})
+        decided = {"hide.probability": one.settings.hide.probability, "network.top": one.settings.network.top}
+        by_hand = settings.updated(decided)
         assert train(features, labels, classes=CLASSES, settings=by_hand).to_bytes() == one.to_bytes()
 
 
