@@ -208,11 +208,10 @@ class Localizer:
         # Stable, so that of classes drawn level the first is predicted, as by argmax.
         ranked = probabilities.argsort(dim=1, descending=True, stable=True)[:, :top]
         wanted = ranked if known is None else torch.cat([ranked, known.to(self.device)[:, None]], dim=1)
-        drawing = list(self.map_members) if self.map_members is not None else range(len(self.members))
         total = torch.zeros(*wanted.shape, *x.shape[-2:], device=self.device)
         count = torch.zeros(x.shape[-2:], device=self.device)
         for look, several in outputs:
-            for i in drawing:
+            for i in self._drawing:
                 weight = self.members[i].network.weight
                 side = seen.size if rules.ten_crop else x.shape[-1]
                 one = upsampled(activation_map(several[i].maps.float(), weight.float(), wanted), (side, side))
@@ -241,18 +240,19 @@ class Localizer:
             shown = resized(some, side)
             several: list[Tensor] = []
             for mirrored in (False, True) if self.settings.localize.mirror else (False,):
-                for member in self._drawing:
-                    output = member.network(shown.flip(-1) if mirrored else shown)
-                    one = activation_map(output.maps.float(), member.network.weight.float(), wanted)
+                for i in self._drawing:
+                    network = self.members[i].network
+                    output = network(shown.flip(-1) if mirrored else shown)
+                    one = activation_map(output.maps.float(), network.weight.float(), wanted)
                     several.append(one.flip(-1) if mirrored else one)
             height, width = several[0].shape[-2:]
             found.append(torch.stack([upsampled(one, (height, width)) for one in several]).mean(0))
         return torch.cat(found)
 
     @property
-    def _drawing(self) -> list[TrainedNetwork]:
-        """The members whose maps are averaged."""
-        return [one for i, one in enumerate(self.members) if self.map_members is None or i in self.map_members]
+    def _drawing(self) -> Sequence[int]:
+        """Places of the members whose maps are averaged."""
+        return self.map_members if self.map_members is not None else range(len(self.members))
 
     def _dropped(self, x: Tensor, pixels: Tensor) -> Tensor:
         """Values dropped as the picture itself determines, so that it is seen alike alone and among others."""
