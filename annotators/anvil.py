@@ -9,14 +9,10 @@ Source: Kipp, Anvil's user manual; and files made by it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from xml.etree import ElementTree
 
 from ..core.errors import listing
-from .events import Found, ReadingOptions
-from .texts import xml_of
-
-LABEL = ("value",)
+from .events import Found
 
 
 def is_anvil(root: ElementTree.Element) -> bool:
@@ -24,18 +20,12 @@ def is_anvil(root: ElementTree.Element) -> bool:
     return root.tag == "annotation" and root.find("body") is not None
 
 
-def read(path: Path, options: ReadingOptions) -> Found:
+def read(found: Found, root: ElementTree.Element) -> None:
     """Read the elements of all tracks; fields are `value`, `track`, `comment` and the attributes.
 
     Raises:
-        DataError: It is no such file, or it is not known which attribute is the label.
+        DataError: It is not known which attribute is the label.
     """
-    found = Found(path, options, LABEL)
-    root = xml_of(path)
-    if not is_anvil(root):
-        raise found.fail(
-            "it is no annotation file of Anvil", why=f"its root is <{root.tag}>", next="give an .anvil file"
-        )
     sources = [one.get("src", "") for one in root.iter("video")]
     sources = [one.get("src", "") for one in root.iter("video") if one.get("master") == "true"] or sources
     video = found.video(sources[0]) if sources and sources[0] else found.unnamed_video()
@@ -45,12 +35,12 @@ def read(path: Path, options: ReadingOptions) -> Found:
         name = track.get("name", "")
         times[name] = []
         for number, element in enumerate(track.findall("el")):
-            place = f"{path}, track {name}, element {element.get('index', number)}"
+            place = f"{found.path}, track {name}, element {element.get('index', number)}"
             start, end = _times(found, track, element, times, place)
             times[name].append((start, end))
             own = {one.get("name", ""): (one.text or "").strip() for one in element.findall("attribute")}
             seen |= dict.fromkeys(own)
-            if len(own) > 1 and not options.label:
+            if len(own) > 1 and not found.options.label:
                 raise found.fail(
                     f"which attribute is the label is not said: {listing(own)}",
                     why="elements have several, and Anvil's specification is another file",
@@ -60,7 +50,6 @@ def read(path: Path, options: ReadingOptions) -> Found:
             value = next(iter(own.values()), "") or name
             fields = {"value": value, "track": name, "comment": (element.findtext("comment") or "").strip(), **own}
             found.add(video, start, end, fields, place=place)
-    return found
 
 
 def _times(
@@ -88,6 +77,5 @@ def _times(
         raise found.fail(
             "its times are not known",
             why=f"its track is of the kind {kind!r}, with {listing(f'{k}={v}' for k, v in element.attrib.items())}",
-            next="save the file anew in Anvil",
             place=place,
         ) from None

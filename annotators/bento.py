@@ -7,14 +7,11 @@ Source: the reader of BENTO itself, and the column Duration.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from ..core.errors import listing
 from ..eval.parsing import interval
-from .events import Found, ReadingOptions, video_name
-from .texts import text_of
+from .events import Found, video_name
 
-LABEL = ("label",)
 _FIRST = "bento annotation file"
 
 
@@ -23,23 +20,20 @@ def is_bento(head: str) -> bool:
     return head[: len(_FIRST)].lower() == _FIRST
 
 
-def read(path: Path, options: ReadingOptions) -> Found:
+def read(found: Found, text: str) -> None:
     """Read the bouts of all channels; fields are `label` and `channel`.
 
     Raises:
-        DataError: It is no such file, or cut short.
+        DataError: It is cut short.
     """
-    found = Found(path, options, LABEL)
-    lines = text_of(path).splitlines()
-    if not lines or not is_bento(lines[0]):
-        raise found.fail("it is no annotation file of BENTO", next="give an .annot file")
+    path, lines = found.path, text.splitlines()
     head = dict(line.split(":", 1) for line in lines if ":" in line and not line[:1].isdigit())
     rate = head.get("Annotation framerate", "").strip()
     fps = found.checked_rate(rate, place=str(path)) if rate else found.rate()
     movies = re.split(r"(?<=\.\w{3})\s+(?=\S)", head.get("Movie file(s)", "").strip())
     if movies[0]:
         video = found.video(movies[0])
-        if len(movies) > 1 and options.video is None:
+        if len(movies) > 1 and found.options.video is None:
             others = listing([video_name(one) for one in movies[1:]])
             found.notes.append(
                 f"{path.name}: bouts are of the first movie, {video}, not of {others}; --video gives another name"
@@ -56,8 +50,7 @@ def read(path: Path, options: ReadingOptions) -> Found:
         elif channel and label and text[:1].isdigit():
             cells = text.split()
             if len(cells) < 2:
-                raise found.fail("a bout has no stop", why="the file is cut short", place=place, next="export it anew")
+                raise found.fail("a bout has no stop", why="the file is cut short", place=place)
             start, stop = interval(*cells[:2], place=place)
             end = round(stop + 1 / fps, 6)
             found.add(video, start, end, {"label": label, "channel": channel}, place=place)
-    return found

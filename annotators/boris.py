@@ -7,19 +7,15 @@ Source: the user guide, on observations and on exporting events.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from ..core.errors import DataError
-from ..core.spreadsheets import is_spreadsheet, plain_rows
 from ..core.tables import seconds, split_heading
 from .boris_clock import Clock, Mark, Whole, first_player, queued, settle
-from .events import Found, ReadingOptions
-from .texts import long_cells, text_of
+from .events import Found
+from .texts import Rows, sheet_rows
 
 # What columns are called, before version 8 and since.
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -40,10 +36,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 _NOTHING = frozenset({"", "na", "n/a", "nan", "none", "not found"})
 _HEADER_LINES = 1000  # an observation's description and variables, above the table
 
-LABEL = ("behavior",)
-
-
-_Rows = list[tuple[dict[str, str], dict[str, str], str]]
+_Events = list[tuple[dict[str, str], dict[str, str], str]]
 """The rows of an observation: cells by column, the event's fields, and the place of each."""
 
 
@@ -59,54 +52,43 @@ def holds_table(text: str) -> bool:
     return any(is_boris(split_heading(line)[0]) for line in text.splitlines()[:_HEADER_LINES] if "ehavior" in line)
 
 
-def read(path: Path, options: ReadingOptions) -> Found:
-    """Read tabular or aggregated events: CSV with any separator, or .xlsx.
+def rows_of(path: Path) -> Rows:
+    """The lines of a table and of what stands above it."""
+    return sheet_rows(path, is_boris, most=_HEADER_LINES)
+
+
+def read(found: Found, rows: Rows) -> None:
+    """Read tabular or aggregated events.
 
     Raises:
         DataError: It is no such table, a state has no end, or videos share a clock and their lengths are not known.
     """
-    found = Found(path, options, LABEL)
-    lines = plain_rows(path) if is_spreadsheet(path) else _text_rows(text_of(path))
     head: dict[str, str] = {}
     names: list[str] = []
-    observations: dict[str, _Rows] = {}
-    for line, cells in lines:
+    observations: dict[str, _Events] = {}
+    for line, cells in rows:
         small = [cell.strip().lower() for cell in cells]
         if is_boris(small):
             names = small  # once more, where several exports were put below each other
         elif not names:
             head |= {small[0]: cells[1].strip()} if len(cells) > 1 and small and small[0] else {}
         elif any(small):
-            _keep(found, observations, names, cells, head, f"{path}, line {line}")
+            _keep(found, observations, names, cells, head, f"{found.path}, line {line}")
     if not names:
         raise found.fail(
             "it is no table of events by BORIS",
             why="no line names the columns Subject, Behavior and Time, or Start (s) and Stop (s)",
             next="export tabular or aggregated events, as CSV, TSV or XLSX",
         )
-    wanted = options.where.get("observation")
+    wanted = found.options.where.get("observation")
     for name, observation in observations.items():
         if wanted is None or name in wanted:
             _read_observation(found, name, observation, head)
-    return found
-
-
-def _text_rows(text: str) -> list[tuple[int, list[str]]]:
-    """Lines and their cells; the separator is the one that the heading of the table has."""
-    lines = text.splitlines(keepends=True)
-    heading = next((one for one in lines[:_HEADER_LINES] if is_boris(split_heading(one)[0])), "")
-    separator = split_heading(heading)[1]
-    reader = csv.reader(io.StringIO(text), delimiter=separator)
-    rows: list[tuple[int, list[str]]] = []
-    with long_cells(), suppress(csv.Error):  # a field of megabytes: no table, which the caller says
-        for cells in reader:
-            rows.append((reader.line_num, cells))
-    return rows
 
 
 def _keep(
     found: Found,
-    observations: dict[str, _Rows],
+    observations: dict[str, _Events],
     names: list[str],
     cells: list[str],
     head: dict[str, str],
@@ -117,14 +99,13 @@ def _keep(
         raise found.fail(
             f"{len(cells)} cells where the heading has {len(names)}",
             why="the file is cut short, or a cell holds the separator without quotes",
-            next="export the events anew",
             place=place,
         )
     own = {name: cell.strip() for name, cell in zip(names, cells, strict=False)}
     row = {key: next((own[name] for name in called if name in own), "") for key, called in _COLUMNS.items()}
     row = {key: "" if value.lower() in _NOTHING else value for key, value in row.items()}
     if not row["behavior"]:
-        raise found.fail("the behavior is empty", next="export the events anew", place=place)
+        raise found.fail("the behavior is empty", place=place)
     modifiers = [
         cell for name, cell in own.items() if name.startswith("modifier") and cell and cell.lower() not in _NOTHING
     ]
@@ -139,7 +120,7 @@ def _keep(
     observations.setdefault(observation, []).append((row, fields, place))
 
 
-def _read_observation(found: Found, name: str, observation: _Rows, head: Mapping[str, str]) -> None:
+def _read_observation(found: Found, name: str, observation: _Events, head: Mapping[str, str]) -> None:
     """Put the events of one observation on the clocks of its videos."""
     place = f"{found.path}, observation {name!r}"
     pictures = [one for one in observation if not any(one[0][key] for key in ("time", "start", "stop"))]
@@ -158,7 +139,6 @@ def _read_observation(found: Found, name: str, observation: _Rows, head: Mapping
     whole: list[Whole] = []
     for row, fields, where in observation:
         kind, about = row["kind"].upper(), (fields, where, row["media"])
-        key = fields["subject"], fields["behavior"], fields["modifiers"]
         named = "start" if row["start"] else "time"
         time = seconds(row[named], place=where, name=named)
         if kind == "POINT":
@@ -166,18 +146,14 @@ def _read_observation(found: Found, name: str, observation: _Rows, head: Mapping
         elif row["start"] and row["stop"]:
             whole.append(Whole(time, seconds(row["stop"], place=where, name="stop"), *about))
         elif row["start"] or kind in ("START", "STOP"):
-            marks.append(Mark(key, time, bool(row["start"]) or kind == "START", *about))
+            marks.append(Mark(time, bool(row["start"]) or kind == "START", *about))
         else:
-            raise found.fail(
-                f"an event is of the kind {row['kind']!r}",
-                why="it must be START, STOP or POINT",
-                place=where,
-                next="export the events anew",
-            )
+            what = f"an event is of the kind {row['kind']!r}"
+            raise found.fail(what, why="it must be START, STOP or POINT", place=where)
     settle(found, clock, whole, marks, place=place)
 
 
-def _clock(found: Found, observation: _Rows, head: Mapping[str, str], place: str) -> Clock | None:
+def _clock(found: Found, observation: _Events, head: Mapping[str, str], place: str) -> Clock | None:
     """The clock of an observation; None if it has no video."""
     first = observation[0][0]
     players = players_of(first["source"])

@@ -144,7 +144,6 @@ class Mark(NamedTuple):
     """A start or a stop.
 
     Attributes:
-        key: Who does what; marks of one key take turns.
         time: Seconds on the clock of the observation.
         opens: Whether it is a start; None where marks say nothing and take turns.
         fields: What the event is.
@@ -152,12 +151,16 @@ class Mark(NamedTuple):
         media: The video that the file says it is in; empty where it does not say.
     """
 
-    key: tuple[str, ...]
     time: float
     opens: bool | None
     fields: Mapping[str, str]
     place: str
     media: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Who does what; marks of one key take turns."""
+        return tuple(self.fields[name] for name in ("subject", "behavior", "modifiers"))
 
 
 class Whole(NamedTuple):
@@ -188,8 +191,7 @@ def settle(found: Found, clock: Clock, whole: Sequence[Whole], marks: Iterable[M
         video = found.video(path, place=place)
         if until < float("inf"):
             found.durations[video] = round(until - since, 3)
-    pairs = [Whole(one.time, over.time, one.fields, one.place, one.media) for one, over in paired(found, marks)]
-    for event in sorted([*whole, *pairs], key=lambda one: one.start):
+    for event in sorted([*whole, *paired(found, marks)], key=lambda one: one.start):
         put(found, clock, event)
 
 
@@ -203,13 +205,13 @@ def first_player(found: Found, players: Sequence[Sequence[str]], place: str) -> 
     return players[0]
 
 
-def paired(found: Found, marks: Iterable[Mark]) -> list[tuple[Mark, Mark]]:
-    """Starts, each with its stop, in the order of starts.
+def paired(found: Found, marks: Iterable[Mark]) -> list[Whole]:
+    """Events of starts, each with its stop.
 
     Raises:
         DataError: One of them is missing, and nobody said that such may be left out.
     """
-    pairs: list[tuple[Mark, Mark]] = []
+    pairs: list[Whole] = []
     open_: dict[tuple[str, ...], Mark] = {}
     alone: list[Mark] = []
     for mark in sorted(marks, key=lambda one: one.time):
@@ -222,7 +224,7 @@ def paired(found: Found, marks: Iterable[Mark]) -> list[tuple[Mark, Mark]]:
         elif before is None:
             alone.append(mark)
         else:
-            pairs.append((before, mark))
+            pairs.append(Whole(before.time, mark.time, before.fields, before.place, before.media))
     alone += open_.values()
     if alone and not found.options.skip_unpaired:
         first = min(alone, key=lambda one: one.time)
@@ -237,4 +239,4 @@ def paired(found: Found, marks: Iterable[Mark]) -> list[tuple[Mark, Mark]]:
     if alone:
         gone = plural(len(alone), "state", "states")
         found.notes.append(f"{found.path.name}: {gone} without a start or a stop left out (--skip-unpaired)")
-    return sorted(pairs, key=lambda pair: pair[0].time)
+    return pairs

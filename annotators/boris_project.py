@@ -6,7 +6,6 @@ behaviour and modifier take turns. Written is what BORIS's `Import observations`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,11 +13,10 @@ import numpy as np
 
 from ..core.segments import Segments
 from ..core.tables import number
-from .boris import LABEL
 from .boris_clock import Clock, Mark, Whole, first_player, queued, settle
-from .events import Found, ReadingOptions
-from .plain_forms import Content
-from .texts import json_of, list_in, table_in, text_in
+from .events import Found
+from .plain_forms import Content, Files, json_text
+from .texts import list_in, table_in, text_in
 
 
 def is_project(content: object) -> bool:
@@ -26,24 +24,18 @@ def is_project(content: object) -> bool:
     return isinstance(content, dict) and {"observations", "behaviors_conf"} <= content.keys()
 
 
-def read(path: Path, options: ReadingOptions) -> Found:
+def read(found: Found, content: object) -> None:
     """Read all observations of videos; live ones are of no video and are left out with a note.
 
     Raises:
-        DataError: It is no project, or a state has no end.
+        DataError: A state has no end.
     """
-    found = Found(path, options, LABEL)
-    content = json_of(path)
-    if not is_project(content):
-        raise found.fail(
-            "it is no project of BORIS", why="it lacks observations or behaviors_conf", next="give a .boris file"
-        )
-    project = table_in(content, str(path))
+    path, project = found.path, table_in(content, str(found.path))
     states: dict[str, bool] = {}
     for entry in table_in(project["behaviors_conf"], f"{path}, behaviors_conf").values():
         behavior = table_in(entry, f"{path}, behaviors_conf")
         states[text_in(behavior.get("code"), f"{path}, behaviors_conf")] = "state" in str(behavior.get("type")).lower()
-    wanted = options.where.get("observation")
+    wanted = found.options.where.get("observation")
     live: list[str] = []
     for name, entry in table_in(project["observations"], f"{path}, observations").items():
         place = f"{path}, observation {name!r}"
@@ -58,7 +50,6 @@ def read(path: Path, options: ReadingOptions) -> Found:
     if live:
         names = ", ".join(map(repr, live))
         found.notes.append(f"{path.name}: not read, since they are of no video (live, or of pictures): {names}")
-    return found
 
 
 def _clock(found: Found, observation: Mapping[str, object], place: str) -> Clock | None:
@@ -101,12 +92,7 @@ def _read_observation(
         where = f"{place}, event {i + 1}"
         event = list_in(entry, where)
         if len(event) < 3:
-            raise found.fail(
-                f"{event!r:.60} is no event",
-                why="it has a time, a subject, a behaviour",
-                place=where,
-                next="export anew",
-            )
+            raise found.fail(f"{event!r:.60} is no event", why="it has a time, a subject, a behaviour", place=where)
         behavior = text_in(event[2], where)
         if behavior not in states:
             raise found.fail(
@@ -125,26 +111,22 @@ def _read_observation(
         try:
             time = float(str(event[0]))
         except ValueError:
-            raise found.fail(f"{event[0]!r:.60} is no time", place=where, next="export anew") from None
+            time = float("nan")
         if not np.isfinite(time):
-            raise found.fail(
-                "an event has no time", why="observations of pictures have none", place=where, next="--where"
-            )
+            what, why = f"{event[0]!r:.60} is no time", "observations of pictures have none"
+            raise found.fail(what, why=why, place=where, next="--where observation=NAME chooses others")
         if states[behavior]:
-            marks.append(Mark((fields["subject"], behavior, fields["modifiers"]), time, None, fields, where))
+            marks.append(Mark(time, None, fields, where))
         else:
             whole.append(Whole(time, None, fields, where))
     settle(found, clock, whole, marks, place=place)
 
 
-def write(content: Content) -> str:
+def write(content: Content, path: Path) -> Files:
     """A project with an observation for each video, to open in BORIS or to import observations from.
 
     Events of one behaviour take turns in BORIS, so segments of one label that overlap get a subject of their own each.
     Videos whose length is not known end with their last action until BORIS opens them.
-
-    Returns:
-        The file's text.
     """
     state_labels, point_labels = sorted(set(content.rows.label)), sorted(set(content.points.label))
     codes = {("state", label): label for label in state_labels}
@@ -153,7 +135,7 @@ def write(content: Content) -> str:
     subjects: dict[str, None] = {}
     observations: dict[str, object] = {}
     for video, rows in content.videos.items():
-        path = content.place_of(video)
+        media = content.place_of(video)
         events: list[tuple[float, int, list[object]]] = []
         for label, start, end, lane in _lanes(rows):
             subject = "" if lane == 0 else f"overlapping {lane}"
@@ -164,9 +146,9 @@ def write(content: Content) -> str:
         for _, label, at, _ in content.points_of(video):
             events.append((round(at, 3), 1, [round(at, 3), "", codes["point", label], "", ""]))
         last = max([0.001, *(time for time, _, _ in events)])
-        length = {path: round(content.durations.get(video, last), 3)}
+        length = {media: round(content.durations.get(video, last), 3)}
         observations[video] = {
-            "file": {str(player): [path] if player == 1 else [] for player in range(1, 9)},
+            "file": {str(player): [media] if player == 1 else [] for player in range(1, 9)},
             "type": "MEDIA",
             "date": "2000-01-01T00:00:00",
             "description": "",
@@ -182,9 +164,9 @@ def write(content: Content) -> str:
             "close_behaviors_between_videos": False,
             "media_info": {
                 "length": length,
-                "fps": {path: content.fps},
-                "hasVideo": {path: True},
-                "hasAudio": {path: False},
+                "fps": {media: content.fps},
+                "hasVideo": {media: True},
+                "hasAudio": {media: False},
                 "offset": {"1": 0.0},
             },
         }
@@ -216,7 +198,7 @@ def write(content: Content) -> str:
         "behaviors_coding_map": [],
         "converters": {},
     }
-    return json.dumps(project, indent=1, ensure_ascii=False) + "\n"
+    return {path: json_text(project)}
 
 
 def _lanes(rows: Segments) -> Sequence[tuple[str, float, float, int]]:

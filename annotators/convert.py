@@ -7,19 +7,20 @@ written only. No tool's own package is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 
 from ..core.errors import UsageError, plural, suggestion
-from ..core.file_names import file_name
 from ..core.files import write_atomically
 from ..core.segments import Segments
 from ..eval.annotations import Annotations
-from ..eval.subtitles import write_subtitles
-from .plain_forms import Content, write_activitynet, write_csv, write_fiftyone, write_labels, write_points, write_thumos
+from ..eval.subtitles import subtitle_files
+from . import boris_project, cvat, elan_writer, label_studio, plain_forms
+from .label_studio import DEFAULT_FPS as LABEL_STUDIO_FPS
+from .plain_forms import Content, Files
 
 Form = Literal[
     "activitynet",
@@ -36,9 +37,6 @@ Form = Literal[
     "fiftyone",
 ]
 Table = Segments | Annotations
-
-#: What Label Studio takes a video's frame rate to be unless its <Video> tag says otherwise.
-LABEL_STUDIO_FPS = 24.0
 
 
 def write(
@@ -83,8 +81,12 @@ def write(
         raise UsageError(f"a frame rate must be above 0, not {fps:g}", next=f"give --fps {LABEL_STUDIO_FPS:g}")
     content = Content.of(table, fps=fps, media=media)
     if form == "webvtt" or form == "srt":
-        return write_subtitles(Path(path), content.videos, kind=form, apart=apart)
-    return _WRITERS[form](content, Path(path))
+        files: Files = {**subtitle_files(Path(path), content.videos, kind=form, apart=apart)}
+    else:
+        files = _WRITERS[form](content, Path(path))
+    for file, text in files.items():
+        write_atomically(file, text)
+    return list(files)
 
 
 def select(table: Segments, *, minimum_score: float | None = None, most: int | None = None) -> Segments:
@@ -128,62 +130,15 @@ def losses(table: Table, form: str) -> list[str]:
     return sentences
 
 
-def _write_boris(content: Content, path: Path) -> list[Path]:
-    from .boris_project import write as project
-
-    write_atomically(path, project(content))
-    return [path]
-
-
-def _write_elan(content: Content, path: Path) -> list[Path]:
-    """A file a video in a folder; into a file of the name given where there is one video."""
-    from .elan_writer import write as document
-
-    videos = list(content.videos)
-    single = path.suffix.lower() == ".eaf"
-    if single and len(videos) != 1:
-        raise UsageError(
-            f"{path} would hold {len(videos)} videos",
-            why="ELAN has a file for each",
-            next=f"give a folder: {path.stem}/",
-        )
-    files = {path if single else path / file_name(video, ".eaf"): document(content, video) for video in videos}
-    return _written(files)
-
-
-def _write_label_studio(content: Content, path: Path) -> list[Path]:
-    """Tasks, and beside them the labelling configuration of the project that shows them."""
-    from .label_studio import write as tasks
-
-    text, configuration = tasks(content)
-    return _written({path: text, path.with_name(f"{path.stem}_labelling.xml"): configuration})
-
-
-def _write_cvat(content: Content, path: Path) -> list[Path]:
-    """A file a video in a folder, and the labels that a task needs first."""
-    from .cvat import labels_text
-    from .cvat import write as tracks
-
-    labels = labels_text(sorted({*content.rows.label, *content.points.label}))
-    files = {path / file_name(video, ".xml"): tracks(content, video) for video in content.videos}
-    return _written({path / "labels.json": labels, **files})
-
-
-def _written(files: Mapping[Path, str | bytes]) -> list[Path]:
-    for file, text in files.items():
-        write_atomically(file, text)
-    return list(files)
-
-
-_WRITERS: dict[str, Callable[[Content, Path], list[Path]]] = {
-    "activitynet": write_activitynet,
-    "csv": write_csv,
-    "thumos": write_thumos,
-    "labels": write_labels,
-    "points": write_points,
-    "boris": _write_boris,
-    "elan": _write_elan,
-    "label-studio": _write_label_studio,
-    "cvat": _write_cvat,
-    "fiftyone": write_fiftyone,
+_WRITERS: dict[str, Callable[[Content, Path], Files]] = {
+    "activitynet": plain_forms.write_activitynet,
+    "csv": plain_forms.write_csv,
+    "thumos": plain_forms.write_thumos,
+    "labels": plain_forms.write_labels,
+    "points": plain_forms.write_points,
+    "boris": boris_project.write,
+    "elan": elan_writer.write,
+    "label-studio": label_studio.write,
+    "cvat": cvat.write,
+    "fiftyone": plain_forms.write_fiftyone,
 }

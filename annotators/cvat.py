@@ -7,18 +7,17 @@ Source: the documentation's page on the XML format.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from ..core.file_names import file_name
 from ..core.tables import whole
-from .events import Found, ReadingOptions
-from .plain_forms import Content
-from .texts import xml_bytes, xml_of, xml_text
+from .events import Found
+from .plain_forms import Content, Files, json_text
+from .texts import xml_bytes, xml_text
 
-LABEL = ("label",)
 _BASE = ("label", "track", "source")
 
 
@@ -27,24 +26,18 @@ def is_cvat(root: ElementTree.Element) -> bool:
     return root.tag == "annotations" and (root.find("version") is not None or root.find("meta") is not None)
 
 
-def read(path: Path, options: ReadingOptions) -> Found:
+def read(found: Found, root: ElementTree.Element) -> None:
     """Read tracks and tags; fields are `label`, `track`, `source` and the attributes.
 
     An attribute that changes from frame to frame cuts a track where `--label` or `--where` ask for it.
 
     Raises:
-        DataError: It is no such file, or the frame rate or the video is not known.
+        DataError: The frame rate or the video is not known.
     """
-    found = Found(path, options, LABEL)
-    root = xml_of(path)
-    if not is_cvat(root):
-        raise found.fail(
-            "it is no export of CVAT", why=f"its root is <{root.tag}>", next="export as CVAT for video 1.1"
-        )
     tasks = _Tasks(found, root)
-    asked = tuple(name for name in (*options.label, *options.where) if name not in _BASE)
+    asked = tuple(name for name in (*found.options.label, *found.options.where) if name not in _BASE)
     for number, track in enumerate(root.findall("track")):
-        place = f"{path}, track {track.get('id', number)}"
+        place = f"{found.path}, track {track.get('id', number)}"
         shapes = sorted(
             ((_frame(found, one, place), one) for one in track if one.get("frame") is not None), key=lambda one: one[0]
         )
@@ -59,7 +52,6 @@ def read(path: Path, options: ReadingOptions) -> Found:
             tasks.add(track.get("task_id"), first, end, fixed | own, place=place)
     _read_images(found, root, tasks, asked)
     tasks.close()
-    return found
 
 
 class _Tasks:
@@ -117,7 +109,7 @@ class _Tasks:
 def _frame(found: Found, element: ElementTree.Element, place: str) -> int:
     frame = whole(element.get("frame") or element.get("id") or "", place=place, name="frame")
     if frame < 0:
-        raise found.fail(f"{frame} is no frame", place=place, next="export the annotations anew")
+        raise found.fail(f"{frame} is no frame", place=place)
     return frame
 
 
@@ -170,7 +162,15 @@ def _read_images(found: Found, root: ElementTree.Element, tasks: _Tasks, asked: 
                 first = i
 
 
-def write(content: Content, video: str) -> bytes:
+def write(content: Content, folder: Path) -> Files:
+    """A file a video in a folder, and the labels that a task needs first, as CVAT's constructor takes them (`Raw`)."""
+    names = sorted({*content.rows.label, *content.points.label})
+    labels = json_text([{"name": name, "attributes": list[object]()} for name in names])
+    files = {folder / file_name(video, ".xml"): _document(content, video) for video in content.videos}
+    return {folder / "labels.json": labels, **files}
+
+
+def _document(content: Content, video: str) -> bytes:
     """Annotations to upload to a task of one video, as `CVAT 1.1`: a track for each segment, its box in a corner."""
     root = ElementTree.Element("annotations")
     ElementTree.SubElement(root, "version").text = "1.1"
@@ -193,8 +193,3 @@ def write(content: Content, video: str) -> bytes:
             own = {"frame": str(frame), "keyframe": "1", "outside": outside, "occluded": "0"}
             ElementTree.SubElement(track, "box", own | place)
     return xml_bytes(root)
-
-
-def labels_text(labels: Sequence[str]) -> str:
-    """The labels as CVAT's constructor takes them, under `Raw`."""
-    return json.dumps([{"name": label, "attributes": []} for label in labels], indent=1, ensure_ascii=False) + "\n"

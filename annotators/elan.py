@@ -9,15 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
 from ..core.errors import listing, plural
-from .events import Found, ReadingOptions, video_name
-from .texts import xml_of
-
-LABEL = ("value",)
+from .events import Found, video_name
 
 #: The linguistic type of tiers of instants: ELAN has none, so they are written as a millisecond.
 POINT_TYPE = "point"
@@ -45,33 +41,30 @@ class _Tier:
     referring: list[tuple[str, str, str, str]] = field(default_factory=list[tuple[str, str, str, str]])
 
 
-def read(path: Path, options: ReadingOptions) -> Found:
+def is_elan(root: ElementTree.Element) -> bool:
+    """Whether XML is of ELAN."""
+    return root.tag == "ANNOTATION_DOCUMENT"
+
+
+def read(found: Found, root: ElementTree.Element) -> None:
     """Read the annotations of all tiers; fields are `value`, `tier`, `participant` and `type`.
 
     Raises:
-        DataError: It is no such file, names no video, or a time cannot be known.
+        DataError: It names no video, or a time cannot be known.
     """
-    found = Found(path, options, LABEL)
-    root = xml_of(path)
-    if root.tag != "ANNOTATION_DOCUMENT":
-        raise found.fail("it is no annotation file of ELAN", why=f"its root is <{root.tag}>", next="give an .eaf file")
-    header = root.find("HEADER")
-    units = "milliseconds" if header is None else header.get("TIME_UNITS", "milliseconds")
+    path, header = found.path, root.find("HEADER")
+    header = ElementTree.Element("HEADER") if header is None else header
+    units = header.get("TIME_UNITS", "milliseconds")
     if units not in _UNITS:
-        raise found.fail(
-            f"its unit of time {units!r} is not known", why=f"known: {listing(_UNITS)}", next="save it anew in ELAN"
-        )
+        raise found.fail(f"its unit of time {units!r} is not known", why=f"known: {listing(_UNITS)}")
     video, skipped = _medium(found, header)
-    order = root.find("TIME_ORDER")
     slots: dict[str, float | None] = {}
-    for slot in () if order is None else order:
+    for slot in root.iterfind("TIME_ORDER[1]/*"):
         value = slot.get("TIME_VALUE")
         try:
             time = None if value is None else float(value) * _UNITS[units] + skipped
         except ValueError:
-            raise found.fail(
-                f"{value!r} is no time", place=f"{path}, slot {slot.get('TIME_SLOT_ID')}", next="save it anew"
-            ) from None
+            raise found.fail(f"{value!r} is no time", place=f"{path}, slot {slot.get('TIME_SLOT_ID')}") from None
         slots[slot.get("TIME_SLOT_ID", "")] = time if time is None else round(time, 6)
     kinds = {one.get("LINGUISTIC_TYPE_ID", ""): one.get("CONSTRAINTS", "") for one in root.iter("LINGUISTIC_TYPE")}
     tiers = [_tier(found, element, kinds) for element in root.iter("TIER")]
@@ -80,21 +73,12 @@ def read(path: Path, options: ReadingOptions) -> Found:
         annotations = [(one.id, one.value) for one in tier.own] + [(one[0], one[3]) for one in tier.referring]
         for id_, value in annotations:
             if id_ not in times:
-                raise found.fail(
-                    f"the annotation {id_} of tier {tier.name!r} has no time",
-                    why="it refers to one that the file does not hold",
-                    next="save it anew in ELAN",
-                )
+                what = f"the annotation {id_} of tier {tier.name!r} has no time"
+                raise found.fail(what, why="it refers to one that the file does not hold")
             start, end = times[id_]
             fields = {"value": value, "tier": tier.name, "participant": tier.participant, "type": tier.kind}
             point = tier.kind == POINT_TYPE and end - start < 0.0015
             found.add(video, start, None if point else end, fields, place=f"{path}, tier {tier.name}, {id_}")
-    _remark(found, tiers)
-    return found
-
-
-def _remark(found: Found, tiers: list[_Tier]) -> None:
-    """What to know of the tiers: several are read together, and some hold no text."""
     filled = [tier.name for tier in tiers if tier.own or tier.referring]
     if len(filled) > 1 and "tier" not in found.options.where:
         found.notes.append(
@@ -103,14 +87,14 @@ def _remark(found: Found, tiers: list[_Tier]) -> None:
         )
 
 
-def _medium(found: Found, header: ElementTree.Element | None) -> tuple[str, float]:
+def _medium(found: Found, header: ElementTree.Element) -> tuple[str, float]:
     """The video's name, and how many seconds of the file ELAN skips at its beginning."""
-    media = [] if header is None else header.findall("MEDIA_DESCRIPTOR")
+    media = header.findall("MEDIA_DESCRIPTOR")
     pictures = [one for one in media if one.get("MIME_TYPE", "").startswith("video")] or media
     named = [(one.get("MEDIA_URL") or one.get("RELATIVE_MEDIA_URL") or "", one) for one in pictures]
     named = [(address, one) for address, one in named if address.strip()]
     if not named:
-        old = "" if header is None else header.get("MEDIA_FILE", "")
+        old = header.get("MEDIA_FILE", "")
         return (found.video(old) if old else found.unnamed_video()), 0.0
     if len(named) > 1:
         others = listing([video_name(address) for address, _ in named[1:]])
@@ -121,9 +105,7 @@ def _medium(found: Found, header: ElementTree.Element | None) -> tuple[str, floa
     try:
         skipped = float(element.get("TIME_ORIGIN") or 0) / 1000
     except ValueError:
-        raise found.fail(
-            f"TIME_ORIGIN {element.get('TIME_ORIGIN')!r} is no time", next="save it anew in ELAN"
-        ) from None
+        raise found.fail(f"TIME_ORIGIN {element.get('TIME_ORIGIN')!r} is no time") from None
     if skipped:
         found.notes.append(
             f"{found.path.name}: ELAN skips the first {skipped:g} s of the video; its times count from there"
@@ -150,9 +132,7 @@ def _tier(found: Found, element: ElementTree.Element, kinds: Mapping[str, str]) 
             elif one.tag == "REF_ANNOTATION":
                 tier.referring.append((id_, one.get("ANNOTATION_REF", ""), one.get("PREVIOUS_ANNOTATION", ""), value))
             else:
-                raise found.fail(
-                    f"<{one.tag}> is no annotation", place=f"{found.path}, tier {tier.name}", next="save it anew"
-                )
+                raise found.fail(f"<{one.tag}> is no annotation", place=f"{found.path}, tier {tier.name}")
     return tier
 
 
@@ -183,7 +163,6 @@ def _spread(found: Found, tier: _Tier, slots: Mapping[str, float | None], place:
                 f"the annotation {one.id} is at a slot that the file does not hold",
                 why="the file is cut short or was changed",
                 place=f"{found.path}, tier {tier.name}",
-                next="save it anew in ELAN",
             )
     chain = sorted({slot for one in tier.own for slot in (one.first, one.last)}, key=lambda slot: place[slot])
     known: dict[str, float] = {}

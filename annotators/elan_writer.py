@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import quote
 from xml.etree import ElementTree
 
 import numpy as np
 
+from ..core.errors import UsageError
+from ..core.file_names import file_name
 from ..core.segments import Segments
 from .elan import POINT_TYPE
-from .plain_forms import Content
+from .plain_forms import Content, Files
 from .texts import xml_bytes, xml_text
 
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv2.8.xsd"
 
 
-def write(content: Content, video: str) -> bytes:
+def write(content: Content, path: Path) -> Files:
+    """A file a video in a folder; into a file of the name given where there is one video."""
+    single, count = path.suffix.lower() == ".eaf", len(content.videos)
+    if single and count != 1:
+        what, next = f"{path} would hold {count} videos", f"give a folder: {path.stem}/"
+        raise UsageError(what, why="ELAN has a file for each", next=next)
+    return {path if single else path / file_name(one, ".eaf"): _document(content, one) for one in content.videos}
+
+
+def _document(content: Content, video: str) -> bytes:
     """An annotation file of one video: a tier a label, further ones where segments of a label overlap.
 
     Times are whole milliseconds, and what is shorter gets one: ELAN has nothing shorter. Instants are on tiers of the

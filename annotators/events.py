@@ -76,6 +76,7 @@ class Found:
         path: The file.
         options: What was said of it.
         label: The fields that make a label unless others are asked for.
+        again: What to do about a file that is damaged.
         events: In the file's order.
         durations: Seconds of videos, as far as the file says.
         subsets: Of videos, as far as the file says.
@@ -85,7 +86,8 @@ class Found:
 
     path: Path
     options: ReadingOptions
-    label: tuple[str, ...]
+    label: tuple[str, ...] = ("label",)
+    again: str = "export the annotations anew"
     events: list[Event] = field(default_factory=list[Event])
     durations: dict[str, float] = field(default_factory=dict[str, float])
     subsets: dict[str, str] = field(default_factory=dict[str, str])
@@ -93,8 +95,8 @@ class Found:
     notes: list[str] = field(default_factory=list[str])
 
     def fail(self, what: str, *, why: str = "", next: str = "", place: str = "") -> DataError:
-        """An error about this file."""
-        return DataError(f"{place or self.path}: {what}", why=why, next=next, subject=str(self.path))
+        """An error about this file; it is damaged unless `next` says another way out."""
+        return DataError(f"{place or self.path}: {what}", why=why, next=next or self.again, subject=str(self.path))
 
     def video(self, media: str, *, place: str = "") -> str:
         """The name of the video that a path or address in the file means; the one typed, if one was.
@@ -104,12 +106,8 @@ class Found:
         """
         if self.options.video is not None:
             return self.unnamed_video()
-        name = video_name(media)
-        if fault := name_fault(name):
-            raise self.fail(
-                f"{media!r:.80} is not the name of a video", why=fault, next="give --video NAME", place=place
-            )
-        known = self.videos.setdefault(name, media)
+        name = self._noted(video_name(media), media, place)
+        known = self.videos[name]
         if _folder(known) != _folder(media) and "" not in (_folder(known), _folder(media)):
             raise self.fail(
                 f"two videos are called {name}: {known} and {media}",
@@ -117,6 +115,14 @@ class Found:
                 next="correct the one that is wrong; if both mean one video, rename one path in the file",
                 place=place,
             )
+        return name
+
+    def _noted(self, name: str, media: str = "", place: str = "") -> str:
+        """The name of a video that the file or its own name says."""
+        if fault := name_fault(name):
+            what = f"{media or name!r:.80} is not the name of a video"
+            raise self.fail(what, why=fault, next="give --video NAME", place=place)
+        self.videos.setdefault(name, media)
         return name
 
     def unnamed_video(self) -> str:
@@ -141,11 +147,8 @@ class Found:
         """The video that the file is named after, as its form has it; said in a note."""
         if self.options.video is not None:
             return self.unnamed_video()
-        if fault := name_fault(name):
-            raise self.fail(f"{name!r:.80} is not the name of a video", why=fault, next="give --video NAME")
-        self.videos.setdefault(name, "")
         self.notes.append(f"{self.path.name} is about the video {name}, by the file's name; --video gives another")
-        return name
+        return self._noted(name)
 
     def rate(self, why: str = "its times are frames, and it does not say how many there are in a second") -> float:
         """The frame rate typed.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
+from typing import Generic, TypeVar
+from xml.etree.ElementTree import Element
 
 from ..core.errors import DataError, UsageError, suggestion
 from ..core.reading import reading
@@ -13,51 +14,86 @@ from ..core.spreadsheets import is_spreadsheet, plain_rows
 from ..core.tables import split_heading
 from ..eval.annotations import Annotations
 from ..features.video_files import VIDEO_SUFFIXES
+from . import anvil, bento, boris, boris_project, cvat, data_sets, elan, frame_labels, label_studio, own_tables, via
 from .events import NOTHING_SAID, Found, ReadingOptions, annotations_of
-from .texts import GZIP, bytes_of, json_of, xml_of
+from .texts import GZIP, Rows, bytes_of, json_of, text_of, xml_of
 
-Reader = Callable[[Path, ReadingOptions], Found]
+_Content = TypeVar("_Content")
 
 
 @dataclass(frozen=True)
-class Form:
+class Form(Generic[_Content]):
     """A form that is read.
 
     Attributes:
         what: Whose it is.
-        module: Where its reader `read` is.
-        function: The reader's name.
+        opens: Reads what a file holds.
+        adds: Adds the events in that to what is found.
+        fits: Whether it is of this form, where that is seen before its events are read.
+        label: The fields that make a label unless others are asked for.
+        again: What to do about a file that is damaged.
     """
 
     what: str
-    module: str
-    function: str = "read"
+    opens: Callable[[Path], _Content]
+    adds: Callable[[Found, _Content], object]
+    fits: Callable[[_Content], bool] | None = None
+    label: tuple[str, ...] = ("label",)
+    again: str = "export the annotations anew"
+
+    def read(self, path: Path, options: ReadingOptions) -> Found:
+        """All that a file of this form holds.
+
+        Raises:
+            DataError: It is of another form, malformed, or does not say what `options` do not say either.
+        """
+        found = Found(path, options, self.label, self.again)
+        content = self.opens(path)
+        if self.fits is not None and not self.fits(content):
+            why, next = "it holds something else", "leave --from out: what a file holds tells its form"
+            raise found.fail(f"it is not of the form {self.what}", why=why, next=next)
+        self.adds(found, content)
+        return found
 
 
 #: Suffixes that annotation tools give to files of their own.
 TOOL_SUFFIXES = frozenset({".xml", ".eaf", ".anvil", ".annot", ".boris", ".gz"})
 
+#: What tells the forms of files of each kind apart, in the order in which they are asked.
+_XML: Mapping[str, Callable[[Element], bool]] = {"elan": elan.is_elan, "cvat": cvat.is_cvat, "anvil": anvil.is_anvil}
+_JSON: Mapping[str, Callable[[object], bool]] = {
+    "boris-project": boris_project.is_project,
+    "label-studio": label_studio.is_tasks,
+    "via": via.is_via,
+    "soccernet": data_sets.is_soccernet,
+    "spot": data_sets.is_spot,
+    "multithumos": data_sets.is_multithumos,
+}
+
+_EVENTS, _ROW, _LINE = "export the events anew", "correct the row", "correct the line"
 #: By the name that `--from` takes.
-FORMS: dict[str, Form] = {
-    "boris": Form("BORIS, tabular or aggregated events", "boris"),
-    "boris-project": Form("BORIS, project", "boris_project"),
-    "elan": Form("ELAN", "elan"),
-    "label-studio": Form("Label Studio, timelines of videos", "label_studio"),
-    "cvat": Form("CVAT, tracks and tags", "cvat"),
-    "via": Form("VGG Image Annotator 3", "via"),
-    "anvil": Form("Anvil", "anvil"),
-    "bento": Form("BENTO", "bento"),
-    "deepethogram": Form("DeepEthogram", "frame_labels", "read_deepethogram"),
-    "frame-labels": Form("a label a line, a line a frame", "frame_labels", "read_lines"),
-    "table": Form("a table of your own, see --columns", "own_tables"),
-    "epic-kitchens": Form("EPIC-Kitchens", "data_sets", "read_epic"),
-    "charades": Form("Charades", "data_sets", "read_charades"),
-    "multithumos": Form("MultiTHUMOS", "data_sets", "read_multithumos"),
-    "breakfast": Form("Breakfast", "frame_labels", "read_breakfast"),
-    "50salads": Form("50 Salads", "frame_labels", "read_salads"),
-    "jigsaws": Form("JIGSAWS", "frame_labels", "read_jigsaws"),
-    "soccernet": Form("SoccerNet, action spotting", "data_sets", "read_soccernet"),
-    "spot": Form("events at frames, as of figure skating", "data_sets", "read_spot"),
+FORMS: Mapping[str, Form[Element] | Form[object] | Form[str] | Form[Rows] | Form[Path]] = {
+    "boris": Form("BORIS, tabular or aggregated events", boris.rows_of, boris.read, label=("behavior",), again=_EVENTS),
+    "boris-project": Form("BORIS, project", json_of, boris_project.read, boris_project.is_project, ("behavior",)),
+    "elan": Form("ELAN", xml_of, elan.read, elan.is_elan, ("value",), "save it anew in ELAN"),
+    "label-studio": Form(
+        "Label Studio, timelines of videos", label_studio.tasks_of, label_studio.read, label_studio.is_tasks
+    ),
+    "cvat": Form("CVAT, tracks and tags", xml_of, cvat.read, cvat.is_cvat, again="export as CVAT for video 1.1"),
+    "via": Form("VGG Image Annotator 3", text_of, via.read, label=("value",), again="save it anew in VIA 3"),
+    "anvil": Form("Anvil", xml_of, anvil.read, anvil.is_anvil, ("value",), "save it anew in Anvil"),
+    "bento": Form("BENTO", text_of, bento.read, bento.is_bento),
+    "deepethogram": Form("DeepEthogram", text_of, frame_labels.read_deepethogram, frame_labels.is_deepethogram),
+    "frame-labels": Form("a label a line, a line a frame", text_of, frame_labels.read_lines, again=_LINE),
+    "table": Form("a table of your own, see --columns", own_tables.rows_of, own_tables.read, again=_ROW),
+    "epic-kitchens": Form("EPIC-Kitchens", Path, data_sets.read_epic, label=("narration",), again=_ROW),
+    "charades": Form("Charades", Path, data_sets.read_charades, again=_ROW),
+    "multithumos": Form("MultiTHUMOS", json_of, data_sets.read_multithumos, data_sets.is_multithumos),
+    "breakfast": Form("Breakfast", text_of, frame_labels.read_breakfast, again=_LINE),
+    "50salads": Form("50 Salads", text_of, frame_labels.read_salads, again=_LINE),
+    "jigsaws": Form("JIGSAWS", text_of, frame_labels.read_jigsaws, again=_LINE),
+    "soccernet": Form("SoccerNet, action spotting", json_of, data_sets.read_soccernet, data_sets.is_soccernet),
+    "spot": Form("events at frames, as of figure skating", json_of, data_sets.read_spot, data_sets.is_spot),
 }
 
 
@@ -68,10 +104,8 @@ def form_of(path: Path) -> str | None:
         DataError: It cannot be read, or is of a tool whose files hold no times.
     """
     if is_spreadsheet(path):
-        from .boris import is_boris
-
         rows = ([cell.strip().lower() for cell in cells] for _, cells in plain_rows(path))
-        return "boris" if any(is_boris(names) for names in rows) else None
+        return "boris" if any(boris.is_boris(names) for names in rows) else None
     if not path.is_file():
         return None
     with reading(path, "cannot be read", next="check the path"), path.open("rb") as file:
@@ -82,53 +116,26 @@ def form_of(path: Path) -> str | None:
     start = head.decode("utf-16" if marked else "utf-8", errors="ignore")
     start = start.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
     if start.lstrip().startswith("<"):
-        return _xml_form(path)
+        root = xml_of(path)
+        if root.tag == "View":
+            raise label_studio.refuse_config(path, root)
+        return next((name for name, fits in _XML.items() if fits(root)), None)
     if start.lstrip()[:1] in ("{", "["):
-        return _json_form(path, start)
+        if '"results"' in start[:4096] or '"database"' in start[:4096]:
+            return None  # ActivityNet's forms, which have readers of their own
+        content = json_of(path)
+        if via.is_old_via(content):
+            return "via"
+        return next((name for name, fits in _JSON.items() if fits(content)), None)
     return _text_form(path, start)
 
 
-def _xml_form(path: Path) -> str | None:
-    from . import anvil, cvat, label_studio
-
-    root = xml_of(path)
-    if root.tag == "View":
-        raise label_studio.refuse_config(path, root)
-    if root.tag == "ANNOTATION_DOCUMENT":
-        return "elan"
-    return "cvat" if cvat.is_cvat(root) else "anvil" if anvil.is_anvil(root) else None
-
-
-def _json_form(path: Path, head: str) -> str | None:
-    if '"results"' in head[:4096] or '"database"' in head[:4096]:
-        return None  # ActivityNet's forms, which have readers of their own
-    content = json_of(path)
-    from . import boris_project, data_sets, label_studio, via
-
-    kinds = {
-        "boris-project": boris_project.is_project,
-        "label-studio": label_studio.is_tasks,
-        "via": via.is_via,
-        "soccernet": data_sets.is_soccernet,
-        "spot": data_sets.is_spot,
-        "multithumos": data_sets.is_multithumos,
-    }
-    if via.is_old_via(content):
-        return "via"
-    return next((name for name, fits in kinds.items() if fits(content)), None)
-
-
 def _text_form(path: Path, head: str) -> str | None:
-    from . import bento, boris, data_sets, frame_labels, label_studio, via
-
-    if boris.holds_table(head):
-        return "boris"
-    if label_studio.holds_csv(head):
-        return "label-studio"
-    if ("# CSV_HEADER" in head and "temporal_coordinates" in head) or via.is_old_csv(head):
-        return "via"
     names = split_heading(head.split("\n", 1)[0])[0]
     kinds = {
+        "boris": boris.holds_table(head),
+        "label-studio": label_studio.holds_csv(head),
+        "via": ("# CSV_HEADER" in head and "temporal_coordinates" in head) or via.is_old_csv(head),
         "bento": bento.is_bento(head),
         "epic-kitchens": data_sets.is_epic(names),
         "charades": data_sets.is_charades(names),
@@ -165,8 +172,7 @@ def read(path: Path, options: ReadingOptions = NOTHING_SAID, *, form: str | None
         )
     if name not in FORMS:
         raise UsageError(f"there is no form {name!r} to read", why=suggestion(name, FORMS), next="give --from FORM")
-    reader: Reader = getattr(import_module(f".{FORMS[name].module}", __package__), FORMS[name].function)
-    return reader(path, options)
+    return FORMS[name].read(path, options)
 
 
 def read_file(

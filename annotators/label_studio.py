@@ -7,7 +7,6 @@ Source: the pages of the tags TimelineLabels and Video, and the maker's own exam
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -22,11 +21,10 @@ from ..core.narrowing import is_row, is_table
 from ..core.tables import number as finite
 from ..core.tables import whole
 from ..eval.parsing import interval
-from .events import Found, ReadingOptions
-from .plain_forms import Content
+from .events import Found
+from .plain_forms import Content, Files, json_text
 from .texts import csv_rows, json_of, list_in, table_in, text_in, text_of, xml_text
 
-LABEL = ("label",)
 #: What Label Studio takes a video's frame rate to be unless its Video tag says otherwise.
 DEFAULT_FPS = 24.0
 
@@ -53,16 +51,28 @@ def holds_csv(head: str) -> bool:
     return "timelinelabels" in head and '""ranges""' in head
 
 
-def read(path: Path, options: ReadingOptions) -> Found:
+def tasks_of(path: Path) -> object:
+    """The tasks of an export: JSON, or CSV whose cells hold JSON, each row a task in the short form."""
+    if path.suffix.lower() != ".csv":
+        return json_of(path)
+    heading, *rows = [cells for _, cells in csv_rows(text_of(path), str(path)) if cells] or [[]]
+    tasks: list[object] = []
+    for number, cells in enumerate(rows, 1):
+        row = zip(heading, cells, strict=False)  # without cells beyond the heading's
+        place = f"{path}, row {number}"
+        tasks.append({name: parse_json(cell, place) if "timelinelabels" in cell else cell for name, cell in row})
+    return tasks
+
+
+def read(found: Found, content: object) -> None:
     """Read the timelines of all tasks; fields are `label`, `annotator`, `task` and `annotation`.
 
     Raises:
-        DataError: It is no such export, or the frame rate is not known.
+        DataError: The frame rate is not known.
     """
-    found = Found(path, options, LABEL)
-    tasks = _csv_tasks(path) if path.suffix.lower() == ".csv" else _tasks(found, json_of(path))
+    path = found.path
     passed, people = Counter[str](), Counter[str]()
-    for task, results, fields, config in tasks:
+    for task, results, fields, config in _tasks(found, content):
         video = found.video(_media(found, task), place=f"{path}, task {fields['task']}")
         people[fields["task"]] += 1
         rate = partial(_rate, found, task, config, results)
@@ -80,7 +90,6 @@ def read(path: Path, options: ReadingOptions) -> Found:
         )
     if any(count > 1 for count in people.values()):
         found.notes.append(f"{path.name}: some tasks were annotated several times; --where annotator=NAME chooses")
-    return found
 
 
 def _rate(found: Found, task: Mapping[str, object], config: str, results: _Results) -> float:
@@ -124,8 +133,6 @@ _Task = tuple[Mapping[str, object], _Results, dict[str, str], str]
 
 def _tasks(found: Found, content: object) -> Iterator[_Task]:
     """Of each annotation its task's data, its results, its fields, and the configuration if it is there."""
-    if not is_tasks(content):
-        raise found.fail("it is no export of Label Studio", why="it holds no tasks", next="export as JSON")
     several: list[object] = [content] if isinstance(content, dict) else list_in(content, str(found.path))
     only_guesses, left = 0, Counter[str]()
     for number, entry in enumerate(several, 1):
@@ -163,19 +170,6 @@ def _tasks(found: Found, content: object) -> Iterator[_Task]:
             f"{found.path.name}: {plural(only_guesses, 'task has', 'tasks have')} predictions alone; they are read"
         )
     found.notes += [f"{found.path.name}: {plural(n, kind)} not read" for kind, n in left.items() if n]
-
-
-def _csv_tasks(path: Path) -> Iterator[_Task]:
-    rows = [cells for _, cells in csv_rows(text_of(path), str(path)) if cells]
-    for number, cells in enumerate(rows[1:], 1):
-        place = f"{path}, row {number}"
-        row = dict(zip(rows[0], cells, strict=False))  # without cells beyond the heading's
-        results: _Results = []
-        for cell in row.values():
-            if "timelinelabels" in cell:
-                parts = list_in(parse_json(cell, place), place)
-                results += [("timelinelabels", table_in(part, place), place) for part in parts]
-        yield dict[str, object](row), results, _fields(row, row, number), ""
 
 
 def _data(task: Mapping[str, object], place: str) -> dict[str, object]:
@@ -239,20 +233,15 @@ def _spans(
 
 def _frame(found: Found, value: object, place: str) -> int:
     if isinstance(value, str):
-        raise found.fail(
-            f"{value!r:.60} is no frame", why="ranges are whole frames, from 1", place=place, next="export anew"
-        )
+        raise found.fail(f"{value!r:.60} is no frame", why="ranges are whole frames, from 1", place=place)
     return whole(value, place=place, name="frame")
 
 
 def refuse_config(path: Path, root: ElementTree.Element) -> DataError:
     """What to say of a labelling configuration, given for annotations."""
     names = [one.get("value", "") for tag in ("Label", "Choice") for one in root.iter(tag)]
-    holds = (
-        ""
-        if any(True for _ in root.iter("TimelineLabels"))
-        else "; it has no TimelineLabels, so none in it have a time"
-    )
+    timed = next(root.iter("TimelineLabels"), None) is not None
+    holds = "" if timed else "; it has no TimelineLabels, so none in it have a time"
     return DataError(
         f"{path} is a labelling configuration of Label Studio, not annotations",
         why=f"it gives {plural(len(names), 'name')}: {listing(names)}{holds}",
@@ -261,12 +250,8 @@ def refuse_config(path: Path, root: ElementTree.Element) -> DataError:
     )
 
 
-def write(content: Content) -> tuple[str, str]:
-    """Tasks to import, with annotations, or predictions where there are scores; and a configuration that shows them.
-
-    Returns:
-        The tasks' JSON and the configuration's XML.
-    """
+def write(content: Content, path: Path) -> Files:
+    """Tasks to import, with annotations, or predictions where there are scores; and a configuration that shows them."""
     tasks: list[object] = []
     labels: set[str] = set()
     for video, rows in content.videos.items():
@@ -294,4 +279,5 @@ def write(content: Content) -> tuple[str, str]:
     shown = {"name": TO_NAME, "value": "$video", "frameRate": f"{content.fps:g}", "timelineHeight": "120"}
     ElementTree.SubElement(view, "Video", shown)
     ElementTree.indent(view)
-    return json.dumps(tasks, indent=1, ensure_ascii=False) + "\n", ElementTree.tostring(view, encoding="unicode") + "\n"
+    configuration = ElementTree.tostring(view, encoding="unicode") + "\n"
+    return {path: json_text(tasks), path.with_name(f"{path.stem}_labelling.xml"): configuration}

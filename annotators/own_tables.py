@@ -6,30 +6,32 @@ import re
 from pathlib import Path
 
 from ..core.errors import listing, suggestion
-from ..core.spreadsheets import is_spreadsheet, plain_rows
-from ..core.tables import as_written, seconds, split_heading, whole
+from ..core.tables import as_written, seconds, whole
 from ..eval.parsing import HEADINGS
-from .events import Found, ReadingOptions
-from .texts import csv_rows, text_of
+from .events import Found
+from .texts import Rows, sheet_rows
 
 _RATERS = frozenset({"rater", "experimenter", "coder", "annotator", "observer", "scorer"})
 _RANGE = re.compile(r"(\d+)\s*[-:\u2013]\s*(\d+)")
 
 
-def read(path: Path, options: ReadingOptions) -> Found:
+def rows_of(path: Path) -> Rows:
+    """The lines of a table."""
+    return sheet_rows(path, any, most=None)
+
+
+def read(found: Found, rows: Rows) -> None:
     """Read a table by the names of its columns; every column is a field.
 
     Args:
-        path: CSV with any separator, or .xlsx.
-        options: `columns` says what is what; what it does not say has the usual names. `ranges` are columns named by
-            their label that hold first and last frame, both included and counted from 1, as `1-17`; `first` and `last`
-            are not needed then. A `-` is none.
+        found: Of its options `columns` says what is what; what it does not say has the usual names. `ranges` are
+            columns named by their label that hold first and last frame, both included and counted from 1, as `1-17`;
+            `first` and `last` are not needed then. A `-` is none.
+        rows: By `rows_of`.
 
     Raises:
         DataError: A column is missing, or a cell is no time.
     """
-    found = Found(path, options, ("label",))
-    rows = plain_rows(path) if is_spreadsheet(path) else _text_rows(text_of(path), str(path))
     heading: list[str] | None = None
     for line, cells in rows:
         if not any(map(str.strip, cells)):
@@ -37,22 +39,14 @@ def read(path: Path, options: ReadingOptions) -> Found:
         if heading is None:
             heading = [cell.strip() for cell in cells]
             continue
-        place = f"{path}, line {line}"
+        place = f"{found.path}, line {line}"
         if len(cells) < len(heading) or any(cell.strip() for cell in cells[len(heading) :]):
-            raise found.fail(
-                f"{len(cells)} cells where the heading has {len(heading)}", place=place, next="correct the row"
-            )
+            raise found.fail(f"{len(cells)} cells where the heading has {len(heading)}", place=place)
         own = {name: as_written(cell.strip()) for name, cell in zip(heading, cells, strict=False)}
         _add(found, own, place)
     if heading is None:
         raise found.fail("it is empty", next="give a table with a heading and rows")
     _remark(found)
-    return found
-
-
-def _text_rows(text: str, name: str) -> list[tuple[int, list[str]]]:
-    first = next((line for line in text.split("\n") if line.strip()), "")
-    return csv_rows(text, name, separator=split_heading(first)[1], spaces=False)
 
 
 def _column(found: Found, own: dict[str, str], what: str, *, place: str, needed: bool = True) -> str | None:
@@ -74,7 +68,7 @@ def _column(found: Found, own: dict[str, str], what: str, *, place: str, needed:
 def _add(found: Found, own: dict[str, str], place: str) -> None:
     media = _column(found, own, "video", place=place, needed=found.options.video is None)
     if media == "":
-        raise found.fail("the video is empty", place=place, next="correct the row")
+        raise found.fail("the video is empty", place=place)
     video = found.unnamed_video() if media is None else found.video(media, place=place)
     ranges = found.options.columns.get("ranges", ())
     if ranges:
@@ -89,12 +83,7 @@ def _add(found: Found, own: dict[str, str], place: str) -> None:
             if held is None:
                 if own[key] in ("", "-", "NA"):
                     continue
-                raise found.fail(
-                    f"{own[key]!r:.40} is no range of frames",
-                    why="it must be as 1-17",
-                    place=place,
-                    next="correct the row",
-                )
+                raise found.fail(f"{own[key]!r:.40} is no range of frames", why="it must be as 1-17", place=place)
             first, last = (whole(one, place=place, name="frame") for one in held.groups())
             found.add(video, (first - 1) / fps, last / fps, own | {"label": key}, place=place)
         return

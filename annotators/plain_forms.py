@@ -1,4 +1,4 @@
-"""What is written in another form, and the writers of the forms of data sets.
+"""What is written in another form, and the writers of the forms of data sets: each gives files with their contents.
 
 These are ActivityNet's JSON, tables, THUMOS14's text files and FiftyOne's JSON.
 """
@@ -16,12 +16,14 @@ import numpy as np
 
 from ..core.errors import DataError, UsageError, listing, plural
 from ..core.file_names import file_name
-from ..core.files import write_atomically
 from ..core.messages import logger
 from ..core.segments import Segments
 from ..core.tables import csv_text, table_rows
 from ..eval.annotations import Annotations
 from ..eval.thumos14 import CLASS_IDS
+
+Files = Mapping[Path, str | bytes]
+"""What is to be written where."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,16 +94,16 @@ class Content:
         return found
 
 
-def _json(path: Path, content: object) -> list[Path]:
-    write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    return [path]
+def json_text(content: object) -> str:
+    """JSON as people read it: indented, in letters of any script."""
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def write_activitynet(content: Content, path: Path) -> list[Path]:
+def write_activitynet(content: Content, path: Path) -> Files:
     """ActivityNet's JSON, of results or of ground truth."""
     own, truth = content.rows.to_activitynet(), content.truth
     if truth is None:
-        return _json(path, {"version": "thas", "results": own, "external_data": {}})
+        return {path: json_text({"version": "thas", "results": own, "external_data": {}})}
     database: dict[str, object] = {}
     for video in truth.videos:
         entry: dict[str, object] = {"annotations": own.get(video, [])}
@@ -112,24 +114,20 @@ def write_activitynet(content: Content, path: Path) -> list[Path]:
         if video in truth.durations:
             entry["duration"] = truth.durations[video]
         database[video] = entry
-    return _json(path, {"version": "thas", "taxonomy": [], "database": database})
+    return {path: json_text({"version": "thas", "taxonomy": [], "database": database})}
 
 
-def write_csv(content: Content, path: Path) -> list[Path]:
+def write_csv(content: Content, path: Path) -> Files:
     """A table with a row a segment."""
     rows, truth = content.rows, content.truth
     heading = ["video", "label", "start_seconds", "end_seconds"]
     if truth is None:
-        text = csv_text([[*heading, "score"], *rows])
-    else:
-        instants = [[video, label, time, ""] for video, label, time, _ in truth.points]  # no end: no length
-        more = [
-            [*row, truth.subsets.get(str(row[0]), ""), truth.durations.get(str(row[0]), "")]
-            for row in [*rows, *instants]
-        ]
-        text = csv_text([[*heading, "subset", "duration_seconds"], *more])
-    write_atomically(path, text)
-    return [path]
+        return {path: csv_text([[*heading, "score"], *rows])}
+    instants = [[video, label, time, ""] for video, label, time, _ in truth.points]  # no end: no length
+    more = [
+        [*row, truth.subsets.get(str(row[0]), ""), truth.durations.get(str(row[0]), "")] for row in [*rows, *instants]
+    ]
+    return {path: csv_text([[*heading, "subset", "duration_seconds"], *more])}
 
 
 def _one_word(name: str, path: Path) -> str:
@@ -143,7 +141,7 @@ def _one_word(name: str, path: Path) -> str:
     return name
 
 
-def write_thumos(content: Content, path: Path) -> list[Path]:
+def write_thumos(content: Content, path: Path) -> Files:
     """THUMOS14's text: lines of detections; of ground truth a folder with a file a class and subset."""
     rows, truth = content.rows, content.truth
     if truth is None:
@@ -154,8 +152,7 @@ def write_thumos(content: Content, path: Path) -> list[Path]:
             f"{_one_word(video, path)} {start!r} {end!r} {numbers[label]} {s!r}\n"
             for video, label, start, end, s in rows
         ]
-        write_atomically(path, "".join(lines))
-        return [path]
+        return {path: "".join(lines)}
     files: dict[str, list[str]] = {}
     shorter = {"validation": "val"}
     for video, label, start, end in rows:
@@ -165,12 +162,10 @@ def write_thumos(content: Content, path: Path) -> list[Path]:
     for video, seconds in sorted(truth.durations.items()):
         name = file_name(f"durations_{truth.subsets.get(video, 'all')}", ".csv")
         files.setdefault(name, ["video,duration_seconds\n"]).append(f"{video},{seconds!r}\n")
-    for name, lines in files.items():
-        write_atomically(path / name, "".join(lines))
-    return [path / name for name in files]
+    return {path / name: "".join(lines) for name, lines in files.items()}
 
 
-def write_labels(content: Content, path: Path) -> list[Path]:
+def write_labels(content: Content, path: Path) -> Files:
     """The labels of whole videos, as a data set's labels.csv has them; those of other videos in it stay."""
     truth = content.truth
     if truth is None:
@@ -184,8 +179,7 @@ def write_labels(content: Content, path: Path) -> list[Path]:
     subsets = {row[0]: row[2] for row in there}
     there = [row for row in there if row[0] not in content.videos]
     rows = [(video, label, subset or subsets.get(video, "")) for video, label, subset in rows]
-    write_atomically(path, csv_text([("video", "label", "subset"), *there, *rows]))
-    return [path]
+    return {path: csv_text([("video", "label", "subset"), *there, *rows])}
 
 
 def _rows_there(path: Path, columns: tuple[str, str, str], videos: set[str]) -> list[tuple[str, ...]]:
@@ -200,7 +194,7 @@ def _rows_there(path: Path, columns: tuple[str, str, str], videos: set[str]) -> 
     return there
 
 
-def write_points(content: Content, path: Path) -> list[Path]:
+def write_points(content: Content, path: Path) -> Files:
     """Instants, as training with points reads them; those of other videos in the file stay."""
     if not len(content.points):
         raise UsageError(
@@ -211,11 +205,10 @@ def write_points(content: Content, path: Path) -> list[Path]:
     rows = [(video, label, time) for video, label, time, _ in content.points]
     heading = ("video", "label", "time_seconds")
     there = [row for row in _rows_there(path, heading, set(content.videos)) if row[0] not in content.videos]
-    write_atomically(path, csv_text([heading, *there, *rows]))
-    return [path]
+    return {path: csv_text([heading, *there, *rows])}
 
 
-def write_fiftyone(content: Content, path: Path) -> list[Path]:
+def write_fiftyone(content: Content, path: Path) -> Files:
     """FiftyOne's labels.json of a FiftyOneTemporalDetectionDataset."""
     labels: dict[str, list[object]] = {}
     for video, rows in content.videos.items():
@@ -225,4 +218,4 @@ def write_fiftyone(content: Content, path: Path) -> list[Path]:
         place = content.place_of(video)
         # Its key is the path in the folder data/ without the ending, or the whole of an absolute path.
         labels[place if place.startswith("/") else str(Path(place).with_suffix(""))] = own
-    return _json(path, {"labels": labels})
+    return {path: json_text({"labels": labels})}

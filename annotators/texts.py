@@ -6,21 +6,24 @@ import csv
 import io
 import re
 import zlib
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 from xml.etree import ElementTree
 
 from ..core.errors import DataError
 from ..core.json_files import parse_json, parse_xml
-from ..core.tables import not_text
+from ..core.spreadsheets import is_spreadsheet, plain_rows
+from ..core.tables import not_text, split_heading
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MOST_BYTES = 1 << 29
 _MOST_UNPACKED = 1 << 26
 GZIP = b"\x1f\x8b"
+
+Rows = list[tuple[int, list[str]]]
+"""The cells of each row of a table, with the number of its last line."""
 
 
 def bytes_of(path: Path) -> bytes:
@@ -52,16 +55,6 @@ def _unpacked(raw: bytes) -> bytes:
     return content
 
 
-@contextmanager
-def long_cells() -> Generator[None]:
-    """Let cells of tables hold 16 MB for a while: the limit is the whole program's, and other readers keep theirs."""
-    before = csv.field_size_limit(1 << 24)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
-
-
 def text_of(path: Path) -> str:
     r"""The content as text with line ends `\n`: UTF-8, or UTF-16 with its mark.
 
@@ -76,22 +69,16 @@ def text_of(path: Path) -> str:
         raise not_text(path, error) from None
 
 
-def csv_rows(text: str, name: str, *, separator: str = ",", spaces: bool = True) -> list[tuple[int, list[str]]]:
-    """The rows of a CSV text, each with the number of its last line.
-
-    Args:
-        text: It.
-        name: The file's, for the message.
-        separator: Between cells.
-        spaces: Those behind a separator belong to the cell.
+def csv_rows(text: str, name: str, *, separator: str = ",") -> Rows:
+    """The rows of a CSV text; `name` is what messages call it.
 
     Raises:
         DataError: A line is no row, as with a cell of 16 MB.
     """
-    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=not spaces)
+    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    before = csv.field_size_limit(1 << 24)  # the limit is the whole program's, and other readers keep theirs
     try:
-        with long_cells():
-            return [(reader.line_num, cells) for cells in reader]
+        return [(reader.line_num, cells) for cells in reader]
     except csv.Error as error:
         raise DataError(
             f"{name}, line {reader.line_num} is no row of a table",
@@ -99,6 +86,24 @@ def csv_rows(text: str, name: str, *, separator: str = ",", spaces: bool = True)
             next="correct the row",
             subject=name,
         ) from None
+    finally:
+        csv.field_size_limit(before)
+
+
+def sheet_rows(path: Path, is_heading: Callable[[list[str]], bool], *, most: int | None) -> Rows:
+    """The rows of a spreadsheet, or of a text whose cells are separated as its heading's are.
+
+    Args:
+        path: The file.
+        is_heading: Whether names, in small letters, are the heading.
+        most: Lines among which that is; None for all.
+    """
+    if is_spreadsheet(path):
+        return list(plain_rows(path))
+    text = text_of(path)
+    lines = (split_heading(line) for line in text.split("\n")[:most])
+    separator = next((separator for names, separator in lines if is_heading(names)), ",")
+    return csv_rows(text, str(path), separator=separator)
 
 
 def xml_of(path: Path) -> ElementTree.Element:

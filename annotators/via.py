@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 
 from ..core.errors import DataError, listing, plural
 from ..core.json_files import parse_json
 from ..core.tables import number
-from .events import Found, ReadingOptions
-from .texts import csv_rows, json_of, list_in, table_in, text_in, text_of
-
-LABEL = ("value",)
+from .events import Found
+from .texts import csv_rows, list_in, table_in, text_in
 
 _NO_TIMES = {
     "region": (
@@ -46,22 +43,20 @@ def _too_old(found: Found) -> DataError:
     return found.fail("it is of a version that knows no time", why="version 2 marks images", next="export from VIA 3")
 
 
-def read(path: Path, options: ReadingOptions) -> Found:
+def read(found: Found, text: str) -> None:
     """Read the segments in time; fields are `value` and the names of the attributes.
 
     Raises:
         DataError: It is no such project.
     """
-    found = Found(path, options, LABEL)
-    text = text_of(path)
+    path = found.path
     if text.lstrip()[:1] != "{":
-        _read_csv(found, text)
-        return found
-    content = json_of(path)
+        return _read_csv(found, text)
+    content = parse_json(text, str(path), next=found.again)
     if is_old_via(content):
         raise _too_old(found)
     if not is_via(content):
-        raise found.fail("it is no project of VIA 3", next="save the project in VIA 3")
+        raise found.fail("it is no project of VIA 3", why="it lacks views, files, attributes or metadata")
     project = table_in(content, str(path))
     attributes = _attributes(table_in(project["attribute"], f"{path}, attribute"))
     files = table_in(project["file"], f"{path}, file")
@@ -77,26 +72,24 @@ def read(path: Path, options: ReadingOptions) -> Found:
         view = views.get(text_in(row.get("vid"), place))
         members = list_in(table_in(view, place).get("fid_list", []), place) if view is not None else []
         if not members or text_in(members[0], place) not in files:
-            raise found.fail(
-                "it is of a file that the project does not hold", place=place, next="save the project anew"
-            )
+            raise found.fail("it is of a file that the project does not hold", place=place)
         shown = [_file(files[name], place) for name in (text_in(one, place) for one in members) if name in files]
         video = found.video(shown[0], place=place)
         beside.update(shown[1:])
         regions += _add(found, video, row.get("z", []), row.get("xy", []), row.get("av", {}), attributes, place)
-    _beside(found, beside)
-    _remark(found, attributes, regions)
-    return found
+    _remark(found, attributes, regions, beside)
 
 
-def _beside(found: Found, files: set[str]) -> None:
-    if files:
+_Attributes = Mapping[str, tuple[str, Mapping[str, str]]]
+"""For each id the attribute's name, and its options' texts by their ids."""
+
+
+def _remark(found: Found, attributes: _Attributes, regions: Mapping[str, int], beside: set[str]) -> None:
+    """What was not read: other files of views, places in pictures, words about whole files."""
+    if beside:
         found.notes.append(
-            f"{found.path.name}: of views of several files, segments are of the first, not of {listing(sorted(files))}"
+            f"{found.path.name}: of views of several files, segments are of the first, not of {listing(sorted(beside))}"
         )
-
-
-def _remark(found: Found, attributes: Mapping[str, tuple[str, Mapping[str, str]]], regions: Mapping[str, int]) -> None:
     for kind, count in regions.items():
         if count:
             found.notes.append(f"{found.path.name}: {plural(count, *_NO_TIMES[kind])}")
@@ -108,8 +101,7 @@ def _remark(found: Found, attributes: Mapping[str, tuple[str, Mapping[str, str]]
         )
 
 
-def _attributes(content: Mapping[str, object]) -> dict[str, tuple[str, Mapping[str, str]]]:
-    """For each id the attribute's name, and its options' texts by their ids."""
+def _attributes(content: Mapping[str, object]) -> _Attributes:
     found: dict[str, tuple[str, Mapping[str, str]]] = {}
     for key, entry in content.items():
         attribute = table_in(entry, f"attribute {key}")
@@ -130,16 +122,14 @@ def _add(
     times: object,
     shape: object,
     values: object,
-    attributes: Mapping[str, tuple[str, Mapping[str, str]]],
+    attributes: _Attributes,
     place: str,
 ) -> Counter[str]:
     """Add what one entry holds; how many regions and words it holds that have no place in time."""
     z = [number(time, place=place, name="time") for time in list_in(times, place)]
     placed = bool(list_in(shape, place))
     if len(z) > 2:
-        raise found.fail(
-            f"a segment has {len(z)} times", why="one has a start and an end", place=place, next="save it anew"
-        )
+        raise found.fail(f"a segment has {len(z)} times", why="one has a start and an end", place=place)
     if not z or (len(z) == 1 and placed):
         return Counter(region=int(placed), words=int(not placed))
     fields: dict[str, str] = {}
@@ -161,7 +151,7 @@ def _add(
 
 def _read_csv(found: Found, text: str) -> None:
     lines = text.splitlines()
-    attributes: dict[str, tuple[str, Mapping[str, str]]] = {}
+    attributes: _Attributes = {}
     names: list[str] = []
     for line in lines:
         if line.startswith("#"):
@@ -173,13 +163,13 @@ def _read_csv(found: Found, text: str) -> None:
     if is_old_csv(text):
         raise _too_old(found)
     if not {"file_list", "temporal_coordinates", "metadata"} <= set(names):
-        raise found.fail("it is no export of VIA 3", why="no line begins with # CSV_HEADER", next="export it anew")
+        raise found.fail("it is no export of VIA 3", why="no line begins with # CSV_HEADER")
     rows = csv_rows("\n".join(line for line in lines if line.strip() and not line.startswith("#")), str(found.path))
     regions, beside = Counter[str](), set[str]()
     for row_number, (_, cells) in enumerate(rows, 1):
         place = f"{found.path}, row {row_number}"
         if len(cells) != len(names):
-            raise found.fail(f"{len(cells)} cells instead of {len(names)}", place=place, next="export it anew")
+            raise found.fail(f"{len(cells)} cells instead of {len(names)}", place=place)
         row = dict(zip(names, cells, strict=True))
         files = list_in(parse_json(row["file_list"], place), place)
         video = found.video(text_in(files[0] if files else None, place), place=place)
@@ -187,5 +177,4 @@ def _read_csv(found: Found, text: str) -> None:
         times, values = parse_json(row["temporal_coordinates"], place), parse_json(row["metadata"] or "{}", place)
         shape = parse_json(row.get("spatial_coordinates") or "[]", place)
         regions += _add(found, video, times, shape, values, attributes, place)
-    _beside(found, beside)
-    _remark(found, attributes, regions)
+    _remark(found, attributes, regions, beside)

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 
 from ..core.file_names import file_name
-from ..core.files import write_atomically
 from ..core.segments import Segments
 
 Kind = Literal["webvtt", "srt"]
@@ -56,22 +55,20 @@ def cues(rows: Segments, *, apart: bool = True) -> list[tuple[float, float, list
     return result
 
 
-def write_subtitles(folder: Path, videos: Mapping[str, Segments], *, kind: Kind, apart: bool = True) -> list[Path]:
-    """Write a file a video, named after it.
+def subtitle_files(folder: Path, videos: Mapping[str, Segments], *, kind: Kind, apart: bool = True) -> dict[Path, str]:
+    """A file a video, named after it, with its text.
 
     Args:
-        folder: Made if absent.
+        folder: Where the files are to lie.
         videos: The rows of each.
         kind: `webvtt` (chapters too) or `srt`.
         apart: See `cues`.
     """
-    files: list[Path] = []
+    files: dict[Path, str] = {}
     for video, rows in videos.items():
         found = cues(rows, apart=apart)
         text = _webvtt(video, found) if kind == "webvtt" else _srt(found)
-        file = folder / file_name(video, _SUFFIX[kind])
-        write_atomically(file, text)
-        files.append(file)
+        files[folder / file_name(video, _SUFFIX[kind])] = text
     return files
 
 
