@@ -10,6 +10,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Sequence
+from itertools import dropwhile, groupby
 from pathlib import Path
 
 import cyclopts
@@ -26,7 +27,7 @@ def rearranged(app: cyclopts.App, tokens: Sequence[str]) -> list[str]:
         tokens: The command's name, and what was typed behind it.
     """
     chain, apps, rest = app.parse_commands(tokens)
-    if " ".join(chain) not in COMMANDS:
+    if " ".join(chain) not in COMMANDS or not _doubtful(rest):
         return list(tokens)
     arguments = [one for one in apps[-1].assemble_argument_collection() if one.parse and one.names != ("*",)]
     if not any(one.index is not None for one in arguments):
@@ -60,6 +61,12 @@ def rearranged(app: cyclopts.App, tokens: Sequence[str]) -> list[str]:
         options += values[:kept]
         own += values[kept:]
     return [*chain, *own, *options] if not any(map(_is_option, own)) else [*chain, *options, "--", *own]
+
+
+def _doubtful(rest: Sequence[str]) -> bool:
+    """Whether there is a second token behind some option: that one may be the command's."""
+    after = dropwhile(lambda token: not _is_option(token), rest)
+    return "--" in rest or any(len(list(run)) > 1 for option, run in groupby(after, _is_option) if not option)
 
 
 def _is_option(token: str) -> bool:

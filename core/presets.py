@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import TypeVar
@@ -75,9 +76,17 @@ class Layer:
 
 def preset_names(kind: Kind | None = None) -> list[str]:
     """The presets that come with thas, of methods and of data sets; those of one half if named."""
-    names = sorted(path.stem for path in PRESETS_FOLDER.glob("*.toml"))
-    kinds = {} if kind is None else {name: read_toml(PRESETS_FOLDER / f"{name}.toml").get("kind") for name in names}
-    return [name for name in names if kind is None or kinds[name] == kind]
+    return [name for name in _own_names() if kind is None or _own(name).kind == kind]
+
+
+@cache
+def _own_names() -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in PRESETS_FOLDER.glob("*.toml")))
+
+
+@cache  # a command asks for all of them several times, and parsing TOML was a quarter of a short training
+def _own(name: str) -> Preset:
+    return _read(PRESETS_FOLDER / f"{name}.toml", name, ours=True)
 
 
 def preset_remark(name: str) -> str:
@@ -101,8 +110,8 @@ def read_preset(name: str, *, kind: Kind | None = None, folder: Path | None = No
     Raises:
         UsageError: There is no such preset, it is of the other half, or not of a preset's form.
     """
-    if name in preset_names():
-        found = _read(PRESETS_FOLDER / f"{name}.toml", name, ours=True)
+    if name in _own_names():
+        found = _own(name)
     else:
         path = (folder or Path()) / name
         if not (path.suffix == ".toml" or is_file(path)):
@@ -173,7 +182,7 @@ def _extended(name: object, path: Path, above: tuple[Path, ...]) -> Preset:
     """The preset that the one in `path` extends."""
     if not isinstance(name, str):
         raise _refusal(path, f"extends must be the name of a preset or its file, not {name!r}")
-    ours = name in preset_names()
+    ours = name in _own_names()
     file = PRESETS_FOLDER / f"{name}.toml" if ours else path.parent / name
     if not is_file(file):
         raise _refusal(path, f"it extends {name!r}, which is no preset", suggestion(name, preset_names()))

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from .._version import __version__
@@ -218,14 +219,7 @@ def _check_kind(run: Path, kind: Kind) -> None:
 
 def environment() -> dict[str, object]:
     """Versions and the machine's make, so that a run can be repeated."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    packages: dict[str, str | None] = {}
-    for name in ("torch", "torchvision", "numpy", "scipy", "h5py", "av", "decord", "pillow", "lightning-fabric"):
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            packages[name] = None
+    used = ("torch", "torchvision", "numpy", "scipy", "h5py", "av", "decord", "pillow", "lightning-fabric")
     return {
         "thas": __version__,
         "python": platform.python_version(),
@@ -233,8 +227,18 @@ def environment() -> dict[str, object]:
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "packages": packages,
+        "packages": {name: _version(name) for name in used},
     }
+
+
+@cache
+def _version(package: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def check_map_members(count: int, map_members: Sequence[int]) -> None:

@@ -33,7 +33,7 @@ def here(tmp_path, monkeypatch):
         ("localize --map-members 0 1 match.mp4", ["match.mp4"], ["--map-members", "0", "1"]),
         ("localize --set localize.threshold=0.3 hide.size=5 match.mp4", ["match.mp4"], None),
         ("localize --device cpu match.mp4 other.mkv", ["match.mp4", "other.mkv"], ["--device", "cpu"]),
-        ("localize --pictures match.mp4", ["match.mp4"], ["--pictures"]),
+        ("localize --pictures match.mp4 other.mkv", ["match.mp4", "other.mkv"], ["--pictures"]),
         ("image localize --run A bird.jpg", ["bird.jpg"], ["--run", "A"]),
         ("image localize --classes tench photos", ["photos"], ["--classes", "tench"]),
         ("image train --preset images-128 has-of-mine photos", ["photos"], ["--preset", "images-128", "has-of-mine"]),
@@ -63,6 +63,8 @@ def test_what_an_option_cannot_have_is_what_the_command_is_of(app, typed, own, k
     [
         "train --preset has has2071 --dataset A",
         "localize --device cpu --json",
+        "localize --pictures match.mp4",
+        "eval found.json --iou 0.5 --json",
         "eval --iou 0.1 0.3 --json",
         "--version",
         "list heads",
@@ -73,6 +75,12 @@ def test_what_an_option_cannot_have_is_what_the_command_is_of(app, typed, own, k
 )
 def test_what_is_clear_stays_as_it_was_typed(app, typed):
     assert rearranged(app, typed.split()) == typed.split()
+
+
+def test_what_stands_behind_a_switch_is_what_the_command_is_of(app):
+    typed = rearranged(app, ["localize", "--pictures", "match.mp4"])
+    bound = app.parse_args(typed, exit_on_error=False, print_error=False)[1]
+    assert bound.arguments["inputs"] == ["match.mp4"]
 
 
 def test_names_that_begin_with_a_dash_stay_behind_the_dashes(app):
