@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, listing, plural
-from .console import note, print_json, progress, say, warn
+from .console import note, progress, say, warn
 from .options import (
     DATASET,
     DEVICE,
@@ -143,9 +143,7 @@ def train_backbone(
             on_event=trackers,
         )
     target = result.path
-    if printed.json:
-        print_json(result.to_json())
-    else:
+    if not printed.as_json(result.to_json()):
         say(
             f"{target}: C3D of {result.parameters:,} weights from {plural(result.videos, 'video')}, "
             f"right on {result.accuracy[-1]:.0%} of the last {result.clips // len(result.loss):,} clips learned from"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ..core.errors import PartialFailure, counted, listing, plural
-from .console import note, print_json, progress, say, warn
+from .console import note, progress, say, warn
 from .options import DATASET, DataRoot, Printed, also
 
 
@@ -44,9 +44,7 @@ def features_verify(
         expected = open_dataset(dataset, data_root=data.data_root).videos
     with progress("verifying", len(FeatureCache(cache)), "videos") as advance:
         found = verify_cache(cache, expected=expected, progress=advance)
-    if printed.json:
-        print_json(vars(found))
-    else:
+    if not printed.as_json(vars(found)):
         say(f"{plural(found.videos, 'video')}, {plural(found.rows, 'row')}, {len(found.faults)} faulty: {cache}")
         for video, why in found.faults.items():
             say(f"  {video}: {why}")
@@ -91,8 +89,7 @@ def features_diff(first: Path, second: Path, *, printed: Printed = Printed()) ->
 
     with progress("comparing", len(FeatureCache(first)), "videos") as advance:
         found = compare_caches(first, second, progress=advance)
-    if printed.json:
-        print_json({"same": found.same} | vars(found))
+    if printed.as_json({"same": found.same} | vars(found)):
         return 0 if found.same else 1
     differ = partial(plural, one="video differs", many="videos differ")
     for line in found.recipe:

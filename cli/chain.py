@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, ThasError, UsageError, counted, plural
-from .console import err, note, out, print_json, progress, say, warn
+from .console import err, note, out, progress, say, warn
 from .eval_output import say_told
 from .options import DATASET, SET, WEIGHTS, Printed, Set, also, parse_set
 from .training_bar import TrainingBar
@@ -99,9 +99,7 @@ def run(
     page = write_folder_page(
         result.written.with_suffix(".html"), result.all_detections, result.told, scored=result.assessment is not None
     )
-    if printed.json:
-        print_json({**result.to_json(), "page": str(page)})
-    else:
+    if not printed.as_json({**result.to_json(), "page": str(page)}):
         _show(result, planned, page)
     if result.failed:
         raise PartialFailure(

@@ -49,6 +49,16 @@ def say(text: str) -> None:
     out.print(text, markup=False)
 
 
+@contextmanager
+def hushed(quiet: bool) -> Iterator[None]:
+    """What is said on stdout in the block is not shown if `quiet`: something else is to stand there alone."""
+    before, out.quiet = out.quiet, out.quiet or quiet
+    try:
+        yield
+    finally:
+        out.quiet = before
+
+
 def print_json(value: object) -> None:
     """One JSON object on stdout. NaN, which JSON lacks, must have become null before."""
     if first_process():

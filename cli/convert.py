@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ..annotators.convert import Form
 from ..core.errors import UsageError, plural
-from .console import note, print_json, say
+from .console import note, say
 from .options import SEED, SUBSET, All, Printed, also, options
 from .reading_options import Said, with_split
 
@@ -123,7 +123,5 @@ def convert(
     for sentence in losses(table, form):
         note(sentence)
     files = write(table, target, form=form, fps=said.fps or LABEL_STUDIO_FPS, media=what.media, apart=not what.all_)
-    if printed.json:
-        print_json({"form": form, "files": [str(file) for file in files]})
-    else:
+    if not printed.as_json({"form": form, "files": [str(file) for file in files]}):
         say(f"{plural(len(files), 'file')} written: {target}")

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from ..core.data_options import DataOptions
 from ..core.errors import plural
-from .console import out, print_json, progress, say
+from .console import out, progress, say
 from .options import DATASET, Printed
 
 
@@ -35,8 +35,7 @@ def data_check(
     )
     with progress("looking at videos", total=len(opened.videos), unit="videos") as advance:
         report = check_dataset(opened, progress=advance)
-    if printed.json:
-        print_json(report.to_json())
+    if printed.as_json(report.to_json()):
         return 3 if report.problems else 0
     from rich.markup import escape
     from rich.table import Table
@@ -81,13 +80,10 @@ def doctor(*, printed: Printed = Printed()) -> int:
     from ..core.doctor import examine
 
     findings = examine()
-    if printed.json:
-        print_json([vars(finding) for finding in findings])
-    else:
-        for finding in findings:
-            mark = {"ok": "[green]ok[/]  ", "note": "[yellow]note[/]", "bad": "[red]bad[/] "}[finding.state]
-            out.print(f"{mark} {finding.name}: ", end="")
-            say(finding.text)
-            if finding.remedy:
-                say(f"     do: {finding.remedy}")
+    for finding in () if printed.as_json([vars(finding) for finding in findings]) else findings:
+        mark = {"ok": "[green]ok[/]  ", "note": "[yellow]note[/]", "bad": "[red]bad[/] "}[finding.state]
+        out.print(f"{mark} {finding.name}: ", end="")
+        say(finding.text)
+        if finding.remedy:
+            say(f"     do: {finding.remedy}")
     return 1 if any(finding.state == "bad" for finding in findings) else 0

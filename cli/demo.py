@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from .console import note, out, print_json, progress, say
+from .console import note, out, progress, say
 from .image_output import score_table
 from .options import SEED, DataRoot, ImageRuns, Printed, Runs, also
 
@@ -45,19 +45,10 @@ def demo(
 
     if not short and not printed.json:
         out.print("First a fifth of it, to show that everything works; then the whole.")
-        first = run_demo(data_root=data.data_root, runs=runs.runs, short=True, workers=workers, stage=progress)
-        _print(first, short=True, data_root=data.data_root, runs=runs.runs)
-    result = run_demo(
-        data_root=data.data_root,
-        runs=runs.runs,
-        short=short,
-        workers=workers,
-        stage=progress,
-    )
-    if printed.json:
-        print_json(result.to_json())
-    else:
-        _print(result, short=short, data_root=data.data_root, runs=runs.runs)
+    for part in (short,) if short or printed.json else (True, False):
+        result = run_demo(data_root=data.data_root, runs=runs.runs, short=part, workers=workers, stage=progress)
+        if not printed.as_json(result.to_json()):
+            _print(result, short=part, data_root=data.data_root, runs=runs.runs)
 
 
 def _print(result: DemoResult, *, short: bool, data_root: Path, runs: Path) -> None:
@@ -123,15 +114,8 @@ def image_demo(
     """
     from ..image_has.demo import run_demo
 
-    result = run_demo(
-        data_root=data.data_root,
-        runs=runs.runs,
-        seed=seed,
-        images=images,
-        stage=progress,
-    )
-    if printed.json:
-        print_json(result.to_json())
+    result = run_demo(data_root=data.data_root, runs=runs.runs, seed=seed, images=images, stage=progress)
+    if printed.as_json(result.to_json()):
         return
     out.print(score_table({arm: evaluation.scores for arm, evaluation in result.evaluations.items()}))
     say(f"pictures: {result.sheet}")

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from ..core.errors import UsageError
 from ..temporal_has.scored_source import Source, Truth, open_source
-from .console import print_as, print_json
+from .console import hushed, print_as
 from .eval_output import diagnosis, one_score, pair_score, score_tables, seeds_score
 from .options import Tables, options
 
@@ -87,32 +87,28 @@ def eval_(
         Run folders; the same as naming them without --run.
     """
     form = printed.form()
-    quiet = printed.json or form is not None
     files: list[Path | None] = [*(detections or []), *(run or [])] or [None]
     measure = replace(measure, diagnose=measure.diagnose or measure.pictures is not None)
     _check(len(files), measure)
     sources = [open_source(path, truth, class_ids=measure.class_ids) for path in files]
     groups = _assessments(sources, measure)
-    comparison = None
-    if len(files) == 1:
-        content = one_score(sources[0], groups[0], json=quiet)
-    elif measure.seeds:
-        content = seeds_score([group[0] for group in groups], json=quiet)
-    else:
-        from ..eval.assessment import compare_assessments
+    comparison, firsts = None, [group[0] for group in groups]
+    with hushed(printed.json or form is not None):
+        if len(files) == 1:
+            content = one_score(sources[0], groups[0])
+        elif measure.seeds:
+            content = seeds_score(firsts)
+        else:
+            from ..eval.assessment import compare_assessments
 
-        both = [group[0] for group in groups]
-        comparison = compare_assessments(*both, draws=_DRAWS, seed=measure.seed)
-        content = pair_score(sources, both, comparison, json=quiet)
-    if measure.diagnose:
-        content["diagnosis"] = [
-            diagnosis(source, group[0], measure.pictures, json=quiet)
-            for source, group in zip(sources, groups, strict=True)
-        ]
+            comparison = compare_assessments(*firsts, draws=_DRAWS, seed=measure.seed)
+            content = pair_score(sources, firsts, comparison)
+        if measure.diagnose:
+            pairs = zip(sources, firsts, strict=True)
+            content["diagnosis"] = [diagnosis(source, first, measure.pictures) for source, first in pairs]
     if form is not None:
         print_as(score_tables(groups, comparison=comparison, seeds=measure.seeds), form)
-    if printed.json:
-        print_json(content)
+    printed.as_json(content)
 
 
 def _check(count: int, measure: Measure) -> None:

@@ -1,4 +1,4 @@
-"""What `thas eval` prints: scores, comparisons and diagnoses as tables, and the same as one object for --json."""
+"""What `thas eval` prints: scores, comparisons and diagnoses as tables; each function gives the same for --json."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 _SERIOUS = ("dropped", "no length", "repeated", "no detections", "do not name")
 
 
-def _account(assessments: list[Assessment], *, json: bool) -> None:
-    """What was scored on stdout, unless that is for an object; what was dropped or is odd on stderr; each line once."""
+def _account(*assessments: Assessment) -> None:
+    """What was scored on stdout; what was dropped or is odd on stderr; each line once."""
     from ..eval.report import account
 
     said: set[str] = set()
     for assessment in assessments:
         facts, protocol, *oddities = account(assessment)
         for line in (facts, protocol):
-            if line not in said and not json:
+            if line not in said:
                 say(line)
         for line in oddities:
             if line not in said:
@@ -35,19 +35,17 @@ def _account(assessments: list[Assessment], *, json: bool) -> None:
         said.update((facts, protocol, *oddities))
 
 
-def one_score(source: Source, assessments: list[Assessment], *, json: bool) -> dict[str, object]:
+def one_score(source: Source, assessments: list[Assessment]) -> dict[str, object]:
     """One set of detections, under one protocol or several."""
     from ..eval.report import class_table, score_table
     from ..temporal_has.scored_source import scores_json
 
     content = scores_json(assessments)
-    if not json:
-        say(source.title)
-    _account(assessments, json=json)
-    if not json:
-        out.print(score_table(assessments))
-        if len(assessments) == 1 and len(assessments[0].scores.classes) <= 30:
-            out.print(class_table(assessments[0]))
+    say(source.title)
+    _account(*assessments)
+    out.print(score_table(assessments))
+    if len(assessments) == 1 and len(assessments[0].scores.classes) <= 30:
+        out.print(class_table(assessments[0]))
     if assessments[0].scores.details["known_labels"]:
         note("known labels: the classification of the videos was taken as solved, which flatters")
     say_told(source.told)
@@ -76,7 +74,7 @@ def score_tables(groups: list[list[Assessment]], *, comparison: Comparison | Non
     return [*tables, class_table(groups[0][0])] if len(groups[0]) == 1 else tables
 
 
-def seeds_score(assessments: list[Assessment], *, json: bool) -> dict[str, object]:
+def seeds_score(assessments: list[Assessment]) -> dict[str, object]:
     """Runs that differ by seed: mean and standard deviation."""
     from ..eval.certainty import over_seeds
     from ..eval.json_values import plain_table
@@ -84,9 +82,8 @@ def seeds_score(assessments: list[Assessment], *, json: bool) -> dict[str, objec
 
     scores = [assessment.scores for assessment in assessments]
     mean, deviation = over_seeds(scores)
-    _account(assessments, json=json)
-    if not json:
-        out.print(seeds_table(mean, deviation, scores[0].thresholds, runs=len(scores), protocol=scores[0].protocol))
+    _account(*assessments)
+    out.print(seeds_table(mean, deviation, scores[0].thresholds, runs=len(scores), protocol=scores[0].protocol))
     content = {
         "protocol": scores[0].protocol,
         "iou": scores[0].thresholds,
@@ -99,9 +96,7 @@ def seeds_score(assessments: list[Assessment], *, json: bool) -> dict[str, objec
     return plain_table(content)
 
 
-def pair_score(
-    sources: list[Source], assessments: list[Assessment], comparison: Comparison, *, json: bool
-) -> dict[str, object]:
+def pair_score(sources: list[Source], assessments: list[Assessment], comparison: Comparison) -> dict[str, object]:
     """Two sets of detections, and whether their difference is real."""
     from ..eval.json_values import plain_table
     from ..eval.report import comparison_table, score_table, verdict
@@ -109,36 +104,32 @@ def pair_score(
     names = ("A", "B")
     sentence = verdict(comparison, names=names)
     for name, source, assessment in zip(names, sources, assessments, strict=True):
-        if not json:
-            say(f"{name}: {source.title}")
-        _account([assessment], json=json)
-        if not json:
-            out.print(score_table([assessment]))
+        say(f"{name}: {source.title}")
+        _account(assessment)
+        out.print(score_table([assessment]))
         say_told(source.told)
-    if not json:
-        out.print(comparison_table(comparison, assessments[0].scores.thresholds, names=names))
-        say(sentence)
+    out.print(comparison_table(comparison, assessments[0].scores.thresholds, names=names))
+    say(sentence)
     found = vars(comparison) | {"real": comparison.real, "verdict": sentence}
     return plain_table({"a": assessments[0].to_json(), "b": assessments[1].to_json(), **found})
 
 
-def diagnosis(source: Source, assessment: Assessment, pictures: Path | None, *, json: bool) -> dict[str, object]:
+def diagnosis(source: Source, assessment: Assessment, pictures: Path | None) -> dict[str, object]:
     """Why the mAP is what it is, in tables, sentences and pictures."""
     from ..eval.explanation import action_table, error_table, explain, left_out, legend, recall_table, summary
 
     thresholds = assessment.scores.thresholds
     explanation = explain(assessment, source.truth, iou=0.5 if 0.5 in thresholds else float(thresholds[-1]))
-    if not json:
-        out.print(error_table(explanation))
-        for line in legend():
-            out.print(f"  {line}", style="dim", markup=False)
-        for table in (action_table, recall_table):
-            out.print(table(explanation))
-        for line in left_out(explanation):
-            note(line)
-        out.print("In short", style="bold")
-        for line in summary(explanation):
-            say(f"- {line}")
+    out.print(error_table(explanation))
+    for line in legend():
+        out.print(f"  {line}", style="dim", markup=False)
+    for table in (action_table, recall_table):
+        out.print(table(explanation))
+    for line in () if out.quiet else left_out(explanation):
+        note(line)
+    out.print("In short", style="bold")
+    for line in summary(explanation):
+        say(f"- {line}")
     folder = pictures or (source.run / "diagnosis" if source.run is not None else None)
     if folder is not None:
         from ..eval.pictures import draw

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from ..core.errors import UsageError
-from .console import note, out, print_json, progress
+from .console import note, out, progress
 from .options import OUT, Checkpoint, Printed, Run, Runs, Weights, also
 
 
@@ -72,9 +72,8 @@ def export(
                 weights=weights,
                 checkpoint=checkpoint,
             )
-    if printed.json:
-        files = [{**vars(one), "path": str(one.path), "bytes": one.path.stat().st_size} for one in written]
-        print_json({"folder": str(folder), "files": files})
+    files = [{**vars(one), "path": str(one.path), "bytes": one.path.stat().st_size} for one in written]
+    if printed.as_json({"folder": str(folder), "files": files}):
         return
     for one in written:
         size = one.path.stat().st_size / 1e6

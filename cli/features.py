@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, UsageError, listing, plural
-from ..features.extraction_settings import BackboneWeights, ClipSettings, ExtractionSettings, Machines
-from .console import err, note, print_json, progress, say, warn
+from ..features.extraction_settings import BackboneWeights, ClipSettings, ExtractionSettings, Machines, row_of
+from .console import err, note, progress, say, warn
 from .options import DATASET, OUT, DataRoot, Dataset, Printed, also, options
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def extract_features(
             announce=lambda estimate: err.print(estimate.sentence(), markup=False),
         )
     _say_short(result, folder)
-    report_features(result, folder, "extracted", json=printed.json)
+    report_features(result, folder, "extracted", printed)
 
 
 def _say_short(result: ExtractionResult, folder: Path) -> None:
@@ -229,28 +229,14 @@ def import_features(
             videos=known,
             progress=advance,
         )
-    report_features(
-        result, target, "imported", json=printed.json, next="mend or remove these, and run the same command again"
-    )
+    report_features(result, target, "imported", printed, next="mend or remove these, and run the same command again")
 
 
-def report_features(result: ExtractionResult, folder: Path, verb: str, *, json: bool, next: str = "") -> None:
+def report_features(result: ExtractionResult, folder: Path, verb: str, printed: Printed, *, next: str = "") -> None:
     """What became of each video, and exit code 3 if some gave nothing."""
-    if json:
-        from ..features.extraction_settings import row_of
-
-        print_json(
-            {
-                "folder": str(folder),
-                "done": list(result.done),
-                "skipped": list(result.skipped),
-                "failed": [row_of(failure) for failure in result.failed],
-                "partial": list(result.partial),
-                "guessed": list(result.guessed),
-                "clips": result.clips,
-            }
-        )
-    else:
+    told = {name: list(getattr(result, name)) for name in ("done", "skipped", "failed", "partial", "guessed")}
+    told["failed"] = [row_of(failure) for failure in result.failed]
+    if not printed.as_json({"folder": str(folder), **told, "clips": result.clips}):
         parts = [f"{plural(len(result.done), 'video')} {verb}"]
         if result.skipped:
             parts.append(f"{plural(len(result.skipped), 'was', 'were')} there already")

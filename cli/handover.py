@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..core.errors import PartialFailure, listing, plural
 from ..core.runs import find_run
-from .console import note, out, print_json, print_wide, progress, say
+from .console import note, out, print_wide, progress, say
 from .options import DATASET, OUT, All, DataRoot, Printed, Run, Runs, Source, also, options
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ def summary(
     total = sum(value for value in known if value is not None) if None not in known else None
     together = by_label(rows, seconds=total)
     written = write_time_table(out_, rows) if out_ is not None else None
-    if printed.json:
-        print_json({"videos": [vars(row) for row in rows], "labels": [vars(row) for row in together]})
-    elif not rows:
-        out.print("nothing was found")
-    else:
+    if printed.as_json({"videos": [vars(row) for row in rows], "labels": [vars(row) for row in together]}):
+        return
+    if rows:
         shown = [row for row in rows if row.count] if len(moments.videos) <= 20 else []
         _print_times([*shown, *together])
-    if written is not None and not printed.json:
+    else:
+        out.print("nothing was found")
+    if written is not None:
         note(f"written: {written}")
 
 
@@ -137,15 +137,8 @@ def clips(
             quality=cut.quality,
             progress=advance,
         )
-    if printed.json:
-        print_json(
-            {
-                "files": [str(path) for path in done.written],
-                "replaced": [str(path) for path in done.replaced],
-                "failed": dict(done.failed),
-            }
-        )
-    else:
+    files_told = {"files": [str(path) for path in done.written], "replaced": [str(path) for path in done.replaced]}
+    if not printed.as_json(files_told | {"failed": dict(done.failed)}):
         say(f"{plural(len(done.written), 'file')} written: {cut.out_}")
     if done.replaced:
         note(f"{plural(len(done.replaced), 'was', 'were')} there before, and replaced; --out names another place")

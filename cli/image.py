@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ..core.errors import UsageError, failure_lines, listing, reasons
 from ..core.runs import WEIGHTS
-from .console import note, out, print_json, progress, say, warn
+from .console import note, out, progress, say, warn
 from .image_output import account_for, against_centred, image_changes, score_table, untrained
 from .options import (
     DATASET,
@@ -109,9 +109,7 @@ def image_localize(
         found, failed = box_photographs(
             files, localizer, written.out, top=written.top, pictures=written.pictures, progress=advance
         )
-    if printed.json:
-        print_json({"images": [one.to_json() for one in found], "failed": reasons(failed)})
-    else:
+    if not printed.as_json({"images": [one.to_json() for one in found], "failed": reasons(failed)}):
         _print(found, localizer)
         if found:
             what = "boxes and pictures" if written.pictures else "boxes"
@@ -198,9 +196,7 @@ def image_eval(
         written += draw_predictions(result.predictions, result.localizer, scored.pictures)
     for line in failure_lines(result.problems):
         warn(line)
-    if printed.json:
-        print_json(result.to_json())
-    else:
+    if not printed.as_json(result.to_json()):
         say(result.of)
         if changes:
             say("with " + " ".join(f"{key}={value}" for key, value in changes.items()))

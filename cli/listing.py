@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from ..core.plugins import PartKind
-from .console import note, out, print_json, say
+from .console import note, out, say
 from .options import Printed
 
 
-def _list_parts(kind: PartKind, *, json: bool) -> None:
+def _list_parts(kind: PartKind, printed: Printed) -> None:
     from ..core.plugins import is_built_in, names, origin
 
     found = {name: "thas" if is_built_in(kind, name) else str(origin(kind, name)) for name in names(kind)}
-    if json:
-        print_json({kind: [{"name": name, "from": whose} for name, whose in found.items()]})
+    if printed.as_json({kind: [{"name": name, "from": whose} for name, whose in found.items()]}):
         return
     for name, whose in found.items():
         say(name if whose == "thas" else f"{name}: {whose}")
@@ -28,7 +27,7 @@ def list_heads(*, printed: Printed = Printed()) -> None:
     """
     from ..temporal_has import settings  # noqa: F401  (brings the names)
 
-    _list_parts("heads", json=printed.json)
+    _list_parts("heads", printed)
 
 
 def list_losses(*, printed: Printed = Printed()) -> None:
@@ -40,7 +39,7 @@ def list_losses(*, printed: Printed = Printed()) -> None:
     """
     from ..temporal_has import settings  # noqa: F401
 
-    _list_parts("losses", json=printed.json)
+    _list_parts("losses", printed)
 
 
 def list_networks(*, printed: Printed = Printed()) -> None:
@@ -52,7 +51,7 @@ def list_networks(*, printed: Printed = Printed()) -> None:
     """
     from ..image_has import settings  # noqa: F401
 
-    _list_parts("networks", json=printed.json)
+    _list_parts("networks", printed)
 
 
 def list_presets(*, printed: Printed = Printed()) -> None:
@@ -65,9 +64,8 @@ def list_presets(*, printed: Printed = Printed()) -> None:
     from ..core.presets import preset_names, preset_remark, read_preset
 
     found = [read_preset(name) for name in preset_names()]
-    if printed.json:
-        rows = [{"name": one.name, "kind": one.kind, "about": preset_remark(one.name)} for one in found]
-        print_json({"presets": rows})
+    rows = [{"name": one.name, "kind": one.kind, "about": preset_remark(one.name)} for one in found]
+    if printed.as_json({"presets": rows}):
         return
     for kind, title in (("temporal", "for videos"), ("image", "for images")):
         say(f"{title}:")
@@ -90,9 +88,7 @@ def list_datasets(*, printed: Printed = Printed()) -> None:
 
     presets = {name: dict(read_preset(name).tables["data"]) for name in dataset_presets()}
     brought = {name: str(origin("datasets", name)) for name in names("datasets")}
-    if printed.json:
-        presets |= {name: {"from": whose} for name, whose in brought.items()}
-        print_json(presets)
+    if printed.as_json(presets | {name: {"from": whose} for name, whose in brought.items()}):
         return
     for name, data in presets.items():
         say(f"{name}: learns from {data['train_subset']}, scored on {data['test_subset']}")
@@ -113,8 +109,8 @@ def list_experiments(*, printed: Printed = Printed()) -> None:
     from ..sweep.plan import experiment_names, find_experiment, read_experiment
 
     found = {name: read_experiment(find_experiment(name)) for name in experiment_names()}
-    if printed.json:
-        print_json({name: {"half": one.half, "title": one.title, "source": one.source} for name, one in found.items()})
+    rows = {name: {"half": one.half, "title": one.title, "source": one.source} for name, one in found.items()}
+    if printed.as_json(rows):
         return
     for name, one in found.items():
         say(f"{name}: {one.title} ({one.half} half)")
@@ -146,8 +142,7 @@ def list_backbones(*, printed: Printed = Printed()) -> None:
                 "weights": one.origin,
             }
         )
-    if printed.json:
-        print_json({"backbones": rows})
+    if printed.as_json({"backbones": rows}):
         return
     from rich.table import Table
 

@@ -154,16 +154,7 @@ def localize(
     if live.stream:
         from .stream import stream
 
-        stream(
-            live.stream,
-            localizer,
-            folders[0],
-            out=out,
-            patience_seconds=live.stream_patience,
-            again_seconds=live.stream_again,
-            horizon_seconds=live.stream_horizon,
-            fps=live.stream_fps,
-        )
+        stream(live.stream, localizer, folders[0], how=live, out=out)
         return
     from ..report.video_page import write_video_page
     from ..temporal_has.video_results import FileLocalizer

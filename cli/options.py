@@ -82,6 +82,14 @@ class Printed:
     json: bool = False
     """Print one JSON object."""
 
+    def as_json(self, value: object) -> bool:
+        """Print the result as one object if that was asked for; whether it was."""
+        if self.json:
+            from .console import print_json
+
+            print_json(value)
+        return self.json
+
 
 @options
 class Tables(Printed):

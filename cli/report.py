@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ..core.errors import UsageError
-from .console import note, print_json, progress, say
+from .console import note, progress, say
 from .options import DATASET, DEVICE, OUT, DataRoot, Printed, Run, Runs, also, options
 
 
@@ -84,8 +84,6 @@ def report(
         for line in dict.fromkeys(line for one in contents for line in one.notes):
             note(line)
         path = write_page(target, contents, title=page.title, stills=page.stills, stage=progress)
-    if printed.json:
-        print_json({"page": str(path), "bytes": path.stat().st_size})
-    else:
+    if not printed.as_json({"page": str(path), "bytes": path.stat().st_size}):
         say(str(path))
         note("open it in a browser; links to videos hold as long as both stay where they are")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,25 +16,23 @@ from ..temporal_has.results import write_detections, write_table
 from ..temporal_has.video_results import run_facts
 from .console import note, print_json_line
 
+if TYPE_CHECKING:
+    from .localize import Streaming
 
-def stream(
-    source: str,
-    localizer: Localizer,
-    run: Path,
-    *,
-    out: Path,
-    patience_seconds: float,
-    again_seconds: float,
-    horizon_seconds: float,
-    fps: float | None,
-) -> None:
+
+def stream(source: str, localizer: Localizer, run: Path, *, how: Streaming, out: Path) -> None:
     """Print what is found in a source until it ends or Ctrl-C; then write all that was found."""
     name = re.sub(r"[^\w.-]+", "-", Path(source).stem or "stream").strip("-.") or "stream"
-    live = Live(localizer, video=name, horizon_seconds=horizon_seconds, usual=usual_scores(run))
+    live = Live(localizer, video=name, horizon_seconds=how.stream_horizon, usual=usual_scores(run))
     note(f"told at the earliest {plural(live.lookahead + 1, 'snippet')} after all that an interval's score rests on")
     end: StreamEnd | None = None
     for found in stream_video(
-        localizer, source, live=live, patience_seconds=patience_seconds, again_seconds=again_seconds, fps=fps
+        localizer,
+        source,
+        live=live,
+        patience_seconds=how.stream_patience,
+        again_seconds=how.stream_again,
+        fps=how.stream_fps,
     ):
         if isinstance(found, StreamEnd):
             end = found
@@ -53,7 +52,7 @@ def stream(
     elif end.came_back:
         note(f"it came back {plural(end.came_back, 'time')}: there is no list of the whole, only what was told")
     else:
-        note(f"longer than the horizon of {horizon_seconds:g} s: there is no list of the whole, only what was told")
+        note(f"longer than the horizon of {how.stream_horizon:g} s: there is no list of the whole, only what was told")
     print_json_line(
         {
             "end": True,
@@ -66,7 +65,7 @@ def stream(
             "written": written,
         }
     )
-    if "://" in source and not again_seconds:
+    if "://" in source and not how.stream_again:
         note("the address gave nothing more; of a camera that may come back: --stream-again 600")
 
 

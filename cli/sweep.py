@@ -139,7 +139,7 @@ def _sweep(experiment: Experiment, options: SweepOptions, spread: Spread, data: 
     from ..sweep.trainings import make_plan
     from .sweep_output import print_over_sets, print_plans, print_sweep
 
-    form = options.form()
+    options.form()  # refuses what does not go together before anything is trained
     given = {"--seeds": options.seeds, "--workers": spread.workers, "--draws": options.draws}
     for option, value in given.items():
         if value is not None and value < 1:
@@ -163,16 +163,16 @@ def _sweep(experiment: Experiment, options: SweepOptions, spread: Spread, data: 
         one, many = "training video without features is left out", "training videos without features are left out"
         warn(counted(left_out, one, many))
     if options.dry_run:
-        print_plans(plans, json=options.json)
+        print_plans(plans, options)
         return 0
     how = {"spread": spread, "draws": options.draws}
     if len(plans) > 1 or options.datasets:
         over_sets = run_sweeps(plans, **how, stage=progress)
-        print_over_sets(over_sets, form, json=options.json)
+        print_over_sets(over_sets, options)
         sweeps = over_sets.sweeps
     else:
         sweeps = (run_sweep(plans[0], **how, stage=progress),)
-        print_sweep(sweeps[0], form, json=options.json)
+        print_sweep(sweeps[0], options)
     _account_for(sweeps)
     return 3 if left_out else 0
 

@@ -9,42 +9,35 @@ from ..core.errors import listing, plural
 from .console import note, print_as, print_json, print_wide, say
 
 if TYPE_CHECKING:
-    from ..core.table_text import Form
     from ..sweep.over_sets import SetScores
     from ..sweep.table import SweepScores
     from ..sweep.trainings import Plan, Training
-
-
-def _plan_rows(plan: Plan) -> list[dict[str, object]]:
-    """Each network, whether it is there already, and who wants it."""
-    return [{"folder": str(one.folder), "state": _state(one), "for": one.whose} for one in plan.trainings]
+    from .options import Tables
 
 
 def _state(one: Training) -> str:
     return "finished" if one.done else f"epoch {one.epochs_done}" if one.epochs_done else "to be trained"
 
 
-def print_plans(plans: Sequence[Plan], *, json: bool) -> None:
+def print_plans(plans: Sequence[Plan], printed: Tables) -> None:
     """What would be trained, and what is there already."""
     from ..sweep.plan import shown
 
-    if json:
-        found: dict[str, object] = {}
-        for plan in plans:
-            arms = [
-                {"label": a.label, "settings": {k: shown(v) for k, v in a.values.items()}, "ensemble": list(a.ensemble)}
-                for a in plan.arms
-            ]
-            content = {"reference": plan.reference, "arms": arms, "trainings": _plan_rows(plan)}
-            found[plan.half.name()] = content
-        print_json({"datasets": found} if len(found) > 1 else next(iter(found.values())))
+    found: dict[str, object] = {}
+    for plan in plans:
+        arms = [
+            {"label": a.label, "settings": {k: shown(v) for k, v in a.values.items()}, "ensemble": list(a.ensemble)}
+            for a in plan.arms
+        ]
+        trainings = [{"folder": str(one.folder), "state": _state(one), "for": one.whose} for one in plan.trainings]
+        found[plan.half.name()] = {"reference": plan.reference, "arms": arms, "trainings": trainings}
+    if printed.as_json({"datasets": found} if len(found) > 1 else next(iter(found.values()))):
         return
     for plan in plans:
-        rows = _plan_rows(plan)
         runs = len(plan.arms) * plan.experiment.seeds
         arms, seeds = plural(len(plan.arms), "arm"), plural(plan.experiment.seeds, "seed")
         of = f"{plan.half.name()}: " if len(plans) > 1 else ""
-        say(f"{of}{arms}, {seeds}: {plural(runs, 'run')} of {plural(len(rows), 'network')}")
+        say(f"{of}{arms}, {seeds}: {plural(runs, 'run')} of {plural(len(plan.trainings), 'network')}")
         for arm in plan.arms:
             made = f", the mean of {listing(arm.ensemble, 20)}" if arm.ensemble else ""
             mark = " (reference)" if arm.label == plan.reference else ""
@@ -53,28 +46,28 @@ def print_plans(plans: Sequence[Plan], *, json: bool) -> None:
             say(f"{one.folder}: {_state(one)}; {listing(one.whose, 3)}")
 
 
-def print_sweep(scores: SweepScores, form: Form | None, *, json: bool) -> None:
+def print_sweep(scores: SweepScores, printed: Tables) -> None:
     """What a sweep found."""
     from ..sweep.report import difference_table, score_table
 
-    if json:
+    if printed.json:
         print_json(scores.to_json())
-    elif form is not None:
+    elif form := printed.form():
         print_as([table for table in (score_table(scores), difference_table(scores)) if table is not None], form)
     else:
         _print_scores(scores)
 
 
-def print_over_sets(scores: SetScores, form: Form | None, *, json: bool) -> None:
+def print_over_sets(scores: SetScores, printed: Tables) -> None:
     """What a sweep on several data sets found: on each, over all, and by the choice with each left out."""
     from ..sweep.over_sets import interval_means
     from ..sweep.report import left_out_table, over_sets_table
 
-    if json:
+    if printed.json:
         print_json(scores.to_json())
         return
     both = (over_sets_table(scores), left_out_table(scores))
-    if form is not None:
+    if form := printed.form():
         print_as(both, form)
         return
     for sweep in scores.sweeps:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ..core.data_options import DataOptions, VideoOptions
 from ..core.errors import PartialFailure, UsageError, listing, plural
-from .console import note, print_json, say, warn
+from .console import note, say, warn
 from .eval_output import say_told
 from .image_output import account_for
 from .options import (
@@ -105,9 +105,7 @@ def train(
             begin=Begin(runs.runs, going.run or going.resume),
             on_event=bar,
         )
-    if printed.json:
-        print_json(result.to_json())
-    else:
+    if not printed.as_json(result.to_json()):
         say(result.summary())
     found = result.found or Tested()
     say_told(found.told)
@@ -208,9 +206,7 @@ def image_train(
             begin=Begin(runs.runs, going.run or going.resume),
             on_event=bar,
         )
-    if printed.json:
-        print_json(result.to_json())
-    else:
+    if not printed.as_json(result.to_json()):
         say(result.summary())
         note(f"next: thas image eval {result.run}")
     account_for(

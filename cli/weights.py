@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..core.errors import CheckpointError
-from .console import note, print_json, print_wide, progress, say
+from .console import note, print_wide, progress, say
 from .options import Printed
 
 
@@ -35,8 +35,7 @@ def weights_list(*, printed: Printed = Printed()) -> None:
         }
         for one in CATALOGUE.values()
     ]
-    if printed.json:
-        print_json({"folder": str(weights_folder()), "weights": rows})
+    if printed.as_json({"folder": str(weights_folder()), "weights": rows}):
         return
     from rich.table import Table
 
@@ -84,8 +83,7 @@ def weights_fetch(
             note(f"{one.name}: {one.licence}: not for commercial use")
         if one.pinned != "SHA-256":
             note(f"{one.name}: {one.pinned} beforehand; what came is kept under its own, {files[one.name].name}")
-    if printed.json:
-        print_json({"files": {name: str(path) for name, path in files.items()}})
+    if printed.as_json({"files": {name: str(path) for name, path in files.items()}}):
         return
     for name in models:
         say(f"{name}: {files[name]}")
@@ -114,9 +112,8 @@ def weights_check(*, printed: Printed = Printed()) -> None:
 
     results = check()
     changed = [path for path, state in results.items() if state == "changed"]
-    if printed.json:
-        print_json({"folder": str(weights_folder()), "files": {str(path): state for path, state in results.items()}})
-    else:
+    states = {str(path): state for path, state in results.items()}
+    if not printed.as_json({"folder": str(weights_folder()), "files": states}):
         for path, state in results.items():
             say(f"{state:8}{path}")
         if not results:
