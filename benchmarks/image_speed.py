@@ -23,7 +23,7 @@ import torch
 from scipy import ndimage
 from torch.nn import functional
 
-from thas.core.devices import choose_device
+from thas.core.runners import choose_device
 from thas.eval.components import components
 from thas.image_has.activation import activation_map, upsampled
 from thas.image_has.box_workers import boxes_of

@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .columns import Columns, number_column, text_column
-from .errors import DataError
+from .columns import Columns
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from .table_text import BoxRow
 
 _CORNERS = ("x0", "y0", "x1", "y1")
@@ -63,10 +60,7 @@ class Boxes(Columns):
         y1: Sequence[float] | np.ndarray,
         score: Sequence[float] | np.ndarray | None = None,
     ) -> None:
-        corners = dict(zip(_CORNERS, map(number_column, (x0, y0, x1, y1)), strict=True))
-        texts = {"image": text_column(image), "label": text_column(label)}
-        self._set({**texts, **corners, "score": None if score is None else number_column(score)})
-        self._check()
+        self._fill((image, label), (x0, y0, x1, y1), score)
 
     def _check(self) -> None:
         super()._check()
@@ -104,16 +98,3 @@ class Boxes(Columns):
     def by_image(self) -> dict[str, Boxes]:
         """The rows of each image, in the order of their first."""
         return {name: self[self.image == name] for name in dict.fromkeys(self.image)}
-
-    @classmethod
-    def from_pandas(cls, frame: pd.DataFrame) -> Boxes:
-        """The inverse of `to_pandas`; other columns are ignored.
-
-        Raises:
-            DataError: A column is missing.
-        """
-        missing = [name for name in cls.names if name not in frame.columns]
-        if missing:
-            raise DataError(f"the frame has no column {missing[0]!r}", next="name image, label, x0, y0, x1 and y1")
-        columns = [*cls.names, *(["score"] if "score" in frame.columns else [])]
-        return cls(**{name: frame[name].to_numpy() for name in columns})

@@ -184,8 +184,9 @@ def check_shapes(build: Callable[[], nn.Module], tensors: Mapping[str, Tensor]) 
         wanted = {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
     given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     for name in sorted({*wanted, *given}):
-        if wanted.get(name) != given.get(name):
-            raise ValueError(f"{name} is {given.get(name, 'absent')}, and {wanted.get(name, 'absent')} by its settings")
+        there, here = given.get(name, "absent"), wanted.get(name, "absent")
+        if there != here:
+            raise ValueError(f"{name} is {there} in the file and {here} in the network")
 
 
 def read_header(path: Path) -> dict[str, object]:

@@ -13,14 +13,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def text_column(values: Sequence[object] | np.ndarray) -> np.ndarray:
-    """(N,) object, each value as text."""
+def _texts(values: Sequence[object] | np.ndarray) -> np.ndarray:
     column = np.empty(len(values), dtype=object)
     column[:] = [str(value) for value in values]
     return column
 
 
-def number_column(values: Sequence[float] | np.ndarray) -> np.ndarray:
+def numbers(values: Sequence[float] | np.ndarray) -> np.ndarray:
     """(N,) float64."""
     return np.array(values, dtype=np.float64).reshape(-1)
 
@@ -36,6 +35,17 @@ class Columns:
     """The columns but for the score: two of texts (the video or image, and the label), then those of numbers."""
     unlike: ClassVar[tuple[str, str, str]]
     """What is said where tables with and without scores meet: what, why and what to do."""
+
+    def _fill(
+        self,
+        texts: Sequence[Sequence[object] | np.ndarray],
+        values: Sequence[Sequence[float] | np.ndarray],
+        score: Sequence[float] | np.ndarray | None,
+    ) -> None:
+        """Take the columns in the order of `names`, and the score; and check them."""
+        columns = dict(zip(self.names, [*map(_texts, texts), *map(numbers, values)], strict=True))
+        self._set({**columns, "score": None if score is None else numbers(score)})
+        self._check()
 
     def _set(self, columns: Mapping[str, np.ndarray | None]) -> None:
         for name, column in columns.items():
@@ -109,6 +119,23 @@ class Columns:
             return NotImplemented
         mine, theirs = self._columns(), other._columns()
         return mine.keys() == theirs.keys() and all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
+    @classmethod
+    def from_pandas(cls, frame: pd.DataFrame) -> Self:
+        """The inverse of `to_pandas`; other columns are ignored.
+
+        Raises:
+            DataError: A column is missing.
+        """
+        missing = [name for name in cls.names if name not in frame.columns]
+        if missing:
+            raise DataError(
+                f"{cls.table} lacks the column {missing[0]!r}",
+                why=f"its columns are {', '.join(map(str, frame.columns))}",
+                next=f"name the columns {', '.join(cls.names)} and, for detections, score",
+            )
+        names = [*cls.names, *(["score"] if "score" in frame.columns else [])]
+        return cls(**{name: frame[name].to_numpy() for name in names})
 
     def to_pandas(self) -> pd.DataFrame:
         """A data frame with the same columns."""

@@ -49,3 +49,23 @@ class ChosenVideos:
     subset: str | None = None
     features: Path | None = None
     data_root: Path = Path("data")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """Where the ground truth comes from.
+
+    Attributes:
+        annotations: Ground truth: ActivityNet JSON, CSV, a folder of THUMOS14 text files, or a data set's folder.
+        dataset: A data set's name (`thas list datasets`) or its folder. It is scored against instead of `annotations`;
+            without detections its newest run is scored.
+        data_root: The folder that holds data sets called by name.
+        subset: The subset of the data set. If left out, the one that the detections lie in.
+        videos: Score these alone: thumos14-213, -212, -211, -210, or a text file with a name on each line.
+    """
+
+    annotations: Path | None = None
+    dataset: str | None = None
+    data_root: Path = Path("data")
+    subset: str | None = None
+    videos: str | None = None

@@ -86,7 +86,7 @@ def _own_names() -> tuple[str, ...]:
 
 @cache  # a command asks for all of them several times, and parsing TOML was a quarter of a short training
 def _own(name: str) -> Preset:
-    return _read(PRESETS_FOLDER / f"{name}.toml", name, ours=True)
+    return _read(PRESETS_FOLDER / f"{name}.toml", name)
 
 
 def preset_remark(name: str) -> str:
@@ -110,22 +110,24 @@ def read_preset(name: str, *, kind: Kind | None = None, folder: Path | None = No
     Raises:
         UsageError: There is no such preset, it is of the other half, or not of a preset's form.
     """
-    if name in _own_names():
-        found = _own(name)
-    else:
-        path = (folder or Path()) / name
-        if not (path.suffix == ".toml" or is_file(path)):
-            known = preset_names(kind)
-            half = f"{kind} " if kind == "image" else ""
-            raise UsageError(
-                f"there is no {half}preset {name!r}",
-                why=suggestion(name, known),
-                next=f"use one of {listing(known, 20)}; or a file of your own, MINE.toml",
-                subject=name,
-            )
-        found = _read(path, name, ours=False)
+    path = _file_of(name, folder or Path())
+    if not (path.suffix == ".toml" or is_file(path)):
+        known = preset_names(kind)
+        half = f"{kind} " if kind == "image" else ""
+        raise UsageError(
+            f"there is no {half}preset {name!r}",
+            why=suggestion(name, known),
+            next=f"use one of {listing(known, 20)}; or a file of your own, MINE.toml",
+            subject=name,
+        )
+    found = _own(name) if name in _own_names() else _read(path, name)
     _check_kind(found, kind)
     return found
+
+
+def _file_of(name: str, folder: Path) -> Path:
+    """Of a preset that comes with thas, or of one's own: its path from a folder."""
+    return PRESETS_FOLDER / f"{name}.toml" if name in _own_names() else folder / name
 
 
 def _check_kind(found: Preset, kind: Kind | None) -> None:
@@ -141,7 +143,7 @@ def _check_kind(found: Preset, kind: Kind | None) -> None:
     )
 
 
-def _read(path: Path, name: str, *, ours: bool, above: tuple[Path, ...] = ()) -> Preset:
+def _read(path: Path, name: str, above: tuple[Path, ...] = ()) -> Preset:
     """A preset's file; `above` are the files that extend it."""
     content = read_toml(path)
     kind, base_name, sources = content.get("kind"), content.get("extends"), content.get("sources", {})
@@ -166,7 +168,8 @@ def _read(path: Path, name: str, *, ours: bool, above: tuple[Path, ...] = ()) ->
             raise _refusal(path, f"{key} must be a table")
         tables[key] = table
     settings = flatten(settings_of(content))
-    said = {key: whose.get(key, "ours") for key in settings} if ours else {k: whose[k] for k in settings if k in whose}
+    ours = path.parent == PRESETS_FOLDER
+    said = {key: whose.get(key, "ours") for key in settings if ours or key in whose}
     if base is not None:
         tables = {key: {**base.tables.get(key, {}), **tables.get(key, {})} for key in {**base.tables, **tables}}
         said = {key: source for key, source in base.sources.items() if key not in settings} | said
@@ -182,14 +185,13 @@ def _extended(name: object, path: Path, above: tuple[Path, ...]) -> Preset:
     """The preset that the one in `path` extends."""
     if not isinstance(name, str):
         raise _refusal(path, f"extends must be the name of a preset or its file, not {name!r}")
-    ours = name in _own_names()
-    file = PRESETS_FOLDER / f"{name}.toml" if ours else path.parent / name
+    file = _file_of(name, path.parent)
     if not is_file(file):
         raise _refusal(path, f"it extends {name!r}, which is no preset", suggestion(name, preset_names()))
     above = (*above, path.resolve())
     if file.resolve() in above:
         raise _refusal(path, "it extends itself", " -> ".join(one.name for one in (*above, file)))
-    return _read(file, name, ours=ours, above=above)
+    return _read(file, name, above)
 
 
 def settings_of(tables: Mapping[str, object]) -> dict[str, object]:
@@ -231,7 +233,7 @@ def config_layer(path: Path, kind: Kind) -> Layer:
     Raises:
         UsageError: It is missing, no TOML, or of the other half.
     """
-    found = _read(path, str(path), ours=False)
+    found = _read(path, str(path))
     _check_kind(found, kind)
     return Layer(str(path), found.settings, found.sources, typed=False)
 

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from .devices import choose_device
-from .errors import UsageError
+from .errors import UsageError, first_line
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric  # type: ignore[import-not-found]
@@ -130,6 +129,25 @@ def _fabric() -> type[Fabric]:
                 next="pip install lightning-fabric",
             ) from None
     return Fabric
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU.
+
+    Raises:
+        UsageError: The device is not there.
+    """
+    try:
+        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(
+            f"there is no device {name!r}",
+            why=first_line(error),
+            next="use cpu, cuda, cuda:1 or auto; thas doctor lists the devices",
+            subject=name,
+        ) from None
+    return device
 
 
 def choose_runner(device: str, precision: str) -> Runner:

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import numpy as np
 
-from .columns import Columns, number_column, text_column
+from .columns import Columns, numbers
 from .errors import DataError
 from .narrowing import as_list, to_float
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from .table_text import SegmentRow
 
 
@@ -72,10 +70,7 @@ class Segments(Columns):
         end_seconds: Sequence[float] | np.ndarray,
         score: Sequence[float] | np.ndarray | None = None,
     ) -> None:
-        texts = {"video": text_column(video), "label": text_column(label)}
-        times = {"start_seconds": number_column(start_seconds), "end_seconds": number_column(end_seconds)}
-        self._set({**texts, **times, "score": None if score is None else number_column(score)})
-        self._check()
+        self._fill((video, label), (start_seconds, end_seconds), score)
 
     def _check(self) -> None:
         super()._check()
@@ -93,8 +88,7 @@ class Segments(Columns):
             DataError: As when a table is made.
         """
         changed = object.__new__(Segments)
-        numbers = {name: number_column(column) for name, column in columns.items()}
-        changed._set({"score": None} | self._columns() | numbers)
+        changed._set({"score": None} | self._columns() | {name: numbers(column) for name, column in columns.items()})
         changed._check()
         return changed
 
@@ -142,20 +136,6 @@ class Segments(Columns):
             raise DataError("ground truth has no scores to sort by", next="sort detections instead")
         keys = (self.label.astype(str), self.end_seconds, self.start_seconds, self.video.astype(str), -self.score)
         return self[np.lexsort(keys)]
-
-    @classmethod
-    def from_pandas(cls, frame: pd.DataFrame) -> Segments:
-        """From a data frame with the columns video, label, start_seconds, end_seconds and, for detections, score."""
-        missing = [name for name in cls.names if name not in frame.columns]
-        if missing:
-            raise DataError(
-                f"a segment table lacks the column {missing[0]!r}",
-                why=f"its columns are {', '.join(map(str, frame.columns))}",
-                next=f"name the columns {', '.join(cls.names)} and, for detections, score",
-            )
-        score = frame["score"].to_numpy() if "score" in frame.columns else None
-        video, label, start_seconds, end_seconds = (frame[name].to_numpy() for name in cls.names)
-        return cls(video, label, start_seconds, end_seconds, score)
 
     def to_activitynet(self) -> dict[str, list[ActivityNetRow]]:
         """{video: [{"label", "segment": [start, end], "score"?}]}, the inner part of ActivityNet's JSON files."""

@@ -140,8 +140,16 @@ class SettingsTable:
         """
         return self.updated(values, origin="option")
 
+    def problems(self) -> Mapping[str, object]:
+        """What must be so, the setting's key first; and whether, or by what, it is not."""
+        return {}
+
     def check(self, origin: str) -> None:
         """Raise a UsageError where values contradict each other."""
+        for problem, there in self.problems().items():
+            if there:
+                key = problem.split()[0]
+                raise UsageError(f"{origin}: {problem}", next=f"--set {key}=VALUE", subject=key)
 
     def flat(self) -> dict[str, object]:
         """{"hide.probability": 0.5, ...}, in the order of the sections."""

@@ -16,7 +16,7 @@ from .interruptions import raising_on_sigterm
 from .log import Epoch
 from .runners import Runner
 from .task import Batch, Task
-from .training_state import Keeper, State
+from .training_state import State, keeping
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def fit(
     state.check_agreement()
     trained, optimiser = runner.set_up(task.trained, task.optimiser)
     kept_by = folder if runner.rank == 0 else None
-    with raising_on_sigterm(), Keeper(kept_by, state, every=schedule.checkpoint_epochs) as keeper:
+    with raising_on_sigterm(), keeping(kept_by, state, every=schedule.checkpoint_epochs) as keep:
         while not schedule.finished(state):
             started = time.perf_counter()
             trained.train()
@@ -117,7 +117,7 @@ def fit(
                 validation_map=verdict.map if verdict else None,
                 validation_loss=-verdict.minus_loss if verdict else None,
             )
-            keeper.keep(epoch, last=schedule.finished(state))
+            keep(epoch, schedule.finished(state))
             if on_epoch is not None:
                 on_epoch(epoch)
     runner.total(torch.zeros(1, device=runner.device))  # the others wait here until the first has written

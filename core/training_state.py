@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -166,47 +166,41 @@ def _plain(values: Mapping[str, object]) -> dict[str, object]:
     return json.loads(json.dumps(dict(values)))
 
 
-class Keeper:
-    """Keeps log and checkpoints in a folder; an interruption costs the running epoch only.
+Keep = Callable[[Epoch, bool], None]
+"""Keeps an epoch that was just done, and whether it is the last."""
+
+
+@contextmanager
+def keeping(folder: Path | None, state: State, *, every: int) -> Generator[Keep]:
+    """Keep log and checkpoints in a folder; an interruption costs the running epoch only.
 
     Args:
         folder: None keeps nothing.
         state: Of the training.
         every: A checkpoint is written every so many epochs, and at the end.
     """
+    if folder is None:
+        yield lambda epoch, last: None
+        return
+    unwritten: dict[str, bytes] = {}
 
-    def __init__(self, folder: Path | None, state: State, *, every: int) -> None:
-        self._folder, self._state, self._every = folder, state, every
-        self._unwritten: dict[str, bytes] = {}
-        self._scalars: Scalars | None = None
+    def write() -> None:  # the best first: a crash between the two leaves an older checkpoint, which finds it again
+        for name in (name for name in (BEST, CHECKPOINT) if name in unwritten):
+            write_atomically(folder / name, unwritten.pop(name))
 
-    def __enter__(self) -> Self:
-        if self._folder is not None:
-            cut_log(self._folder / LOG, self._state.epochs_done)  # what comes after the checkpoint is done anew
-            self._scalars = Scalars(self._folder, epochs_done=self._state.epochs_done)
-        return self
+    def keep(epoch: Epoch, last: bool) -> None:
+        if state.best is not None and state.best.epoch == epoch.number:
+            unwritten[BEST] = state.best_model()
+        unwritten[CHECKPOINT] = state.checkpoint()
+        append_log(folder / LOG, epoch)
+        scalars.add(epoch)
+        if last or epoch.number % every == 0:
+            write()
 
-    def keep(self, epoch: Epoch, *, last: bool) -> None:
-        """Keep an epoch that was just done."""
-        if self._folder is None or self._scalars is None:
-            return
-        if self._state.best is not None and self._state.best.epoch == epoch.number:
-            self._unwritten[BEST] = self._state.best_model()
-        self._unwritten[CHECKPOINT] = self._state.checkpoint()
-        append_log(self._folder / LOG, epoch)
-        self._scalars.add(epoch)
-        if last or epoch.number % self._every == 0:
-            self._write(self._folder)
-
-    def _write(self, folder: Path) -> None:
-        """The best first: a crash between the two leaves an older checkpoint, which finds the best again."""
-        for name in (BEST, CHECKPOINT):
-            if name in self._unwritten:
-                write_atomically(folder / name, self._unwritten[name])
-                del self._unwritten[name]
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        if self._folder is not None and kind is not None and issubclass(kind, KeyboardInterrupt):
-            self._write(self._folder)
-        if self._scalars is not None:
-            self._scalars.close()
+    cut_log(folder / LOG, state.epochs_done)  # what comes after the checkpoint is done anew
+    with closing(Scalars(folder, epochs_done=state.epochs_done)) as scalars:
+        try:
+            yield keep
+        except KeyboardInterrupt:
+            write()
+            raise

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..core.devices import choose_device
 from ..core.errors import FeatureError, first_line
+from ..core.runners import choose_device
 from .c3d import C3D
 from .i3d import Unit3D
 from .weights import LoadedBackbone

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ..core.boxes import Boxes
-from ..core.devices import choose_device
 from ..core.dropping import dropped
 from ..core.errors import UsageError
+from ..core.runners import choose_device
 from ..core.runs import ROOTS, check_map_members
 from .activation import FoundBox, Localization, LocalizedImage, activation_map, upsampled
 from .box_workers import boxes_of

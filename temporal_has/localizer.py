@@ -9,13 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..core.devices import choose_device
+from torch import nn
+
 from ..core.errors import CheckpointError, Failure, FeatureError, UsageError, VideoError
 from ..core.messages import Progress, silent
 from ..core.run_settings import read_settings
+from ..core.runners import choose_device
 from ..core.segments import Segments
-from ..features.cache import FeatureCache
+from ..features.cache import FeatureCache, Features
 from ..features.video_features import difference
+from .activation import ClassActivationSequence
 from .ensemble import check_members, mean_sequence
 from .localize import localize
 from .model import Model, checkpoint_path, load_model
@@ -24,11 +27,7 @@ from .shelf import SequenceShelf, give_back_memory
 from .suppress import suppress_segments, surest
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from ..features.cache import Features
     from ..features.extractor import Extractor
-    from .activation import ClassActivationSequence
 
 _AT_ONCE = 128
 """Videos whose overlapping detections are thinned out together: many are faster, all may not fit in memory."""

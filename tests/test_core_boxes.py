@@ -66,7 +66,7 @@ def test_to_pandas_and_back(rows):
     assert Boxes.from_pandas(boxes.to_pandas()) == boxes
     assert Boxes.concat(boxes.by_image().values()).area.sum() == pytest.approx(boxes.area.sum())
     frame = boxes.to_pandas().drop(columns="x1")
-    with pytest.raises(DataError, match="no column 'x1'"):
+    with pytest.raises(DataError, match="lacks the column 'x1'"):
         Boxes.from_pandas(frame)
 
 

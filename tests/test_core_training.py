@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from thas.cli import run as thas
+from thas.core import training
 from thas.core.checkpoints import CHECKPOINT, read_header
 from thas.core.log import LOG, read_log
-from thas.core.training_state import Keeper
+from thas.core.training_state import keeping
 from thas.features.cache import write_features
 
 from .conftest import planted_videos
@@ -82,14 +84,19 @@ class Killed(BaseException):
 
 def before_epoch(monkeypatch, number: int, happens) -> None:
     """Let something happen when an epoch is about to be kept."""
-    keep = Keeper.keep
 
-    def kept(self, epoch, *, last):
-        if epoch.number == number:
-            happens()
-        keep(self, epoch, last=last)
+    @contextmanager
+    def watched(*where, every):
+        with keeping(*where, every=every) as keep:
 
-    monkeypatch.setattr(Keeper, "keep", kept)
+            def kept(epoch, last):
+                if epoch.number == number:
+                    happens()
+                keep(epoch, last)
+
+            yield kept
+
+    monkeypatch.setattr(training, "keeping", watched)
 
 
 def kill() -> None:

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from thas.core.checkpoints import CHECKPOINT
-from thas.core.devices import choose_device
 from thas.core.errors import CheckpointError, DataError, FeatureError, UsageError
 from thas.core.log import Epoch, append_log, read_log
+from thas.core.runners import choose_device
 from thas.core.training_state import State
 from thas.temporal_has.data import TrainingFeatures
 from thas.temporal_has.hide import hide_mask
