@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ..core.errors import PartialFailure, ThasError, UsageError, counted, plural
+from ..core.errors import Failure, PartialFailure, ThasError, UsageError, counted, plural
 from .console import err, note, out, progress, say, warn
 from .eval_output import say_told
 from .options import DATASET, SET, WEIGHTS, Printed, Set, also, parse_set
 from .training_bar import TrainingBar
 
 if TYPE_CHECKING:
-    from ..core.errors import Failure
     from ..features.extract import Estimate
     from ..temporal_has.chain import ChainResult
     from ..temporal_has.chain_plan import Plan

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from ..core.data_options import Truth
 from ..core.errors import UsageError
-from ..temporal_has.scored_source import Source, Truth, open_source
 from .console import hushed, print_as
 from .eval_output import diagnosis, one_score, pair_score, score_tables, seeds_score
 from .options import Tables, options
 
 if TYPE_CHECKING:
     from ..eval.assessment import Assessment
+    from ..temporal_has.scored_source import Source
 
 _DRAWS = 1000
 
@@ -86,6 +87,8 @@ def eval_(
     run
         Run folders; the same as naming them without --run.
     """
+    from ..temporal_has.scored_source import open_source
+
     form = printed.form()
     files: list[Path | None] = [*(detections or []), *(run or [])] or [None]
     measure = replace(measure, diagnose=measure.diagnose or measure.pictures is not None)

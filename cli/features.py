@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from ..core.errors import PartialFailure, UsageError, listing, plural
+from ..core.errors import Failure, PartialFailure, UsageError, listing, plural
 from ..features.extraction_settings import BackboneWeights, ClipSettings, ExtractionSettings, Machines, row_of
 from .console import err, note, progress, say, warn
 from .options import DATASET, OUT, DataRoot, Dataset, Printed, also, options
 
 if TYPE_CHECKING:
-    from ..core.errors import Failure
     from ..features.extract import ExtractionResult
 
 

@@ -12,7 +12,21 @@ from ..core.errors import PartialFailure, ThasError, UsageError, listing, plural
 from ..core.spread import Spread
 from .console import note, print_json, print_json_line, progress, say, warn
 from .eval_output import say_told
-from .options import DEVICE, OUT, SET, Checkpoint, Members, Printed, Runs, Set, Weights, also, options, parse_localizing
+from .options import (
+    DEVICE,
+    OUT,
+    SET,
+    Checkpoint,
+    Members,
+    Printed,
+    Runs,
+    Set,
+    Streaming,
+    Weights,
+    also,
+    options,
+    parse_localizing,
+)
 
 if TYPE_CHECKING:
     from ..temporal_has.settings import LocalizeSettings
@@ -47,23 +61,6 @@ class Localizing:
     device: Annotated[str, Parameter(help=DEVICE)] = "auto"
     pictures: Annotated[bool | None, Parameter(negative="--no-pictures")] = None
     """Draw a picture of each result: by default of files, not of a data set's videos."""
-
-
-@options
-class Streaming:
-    """A video that is still arriving."""
-
-    stream: str | None = None
-    """A file that grows (.ts, .mkv, fragmented .mp4), a camera (/dev/video0) or an address (rtsp://...): each interval
-    is printed as a line of JSON as soon as it is sure, with how long that took."""
-    stream_patience: float = 10.0
-    """A stream that gives nothing for so many seconds has ended."""
-    stream_again: float = 0.0
-    """An address or camera that ended is opened again for so many seconds."""
-    stream_horizon: float = 300.0
-    """Levels and labels follow from so many of the last seconds of a stream."""
-    stream_fps: float | None = None
-    """Frames a second, of a stream that does not say so."""
 
 
 def localize(

@@ -189,6 +189,23 @@ class Members:
 
 
 @options
+class Streaming:
+    """A video that is still arriving."""
+
+    stream: str | None = None
+    """A file that grows (.ts, .mkv, fragmented .mp4), a camera (/dev/video0) or an address (rtsp://...): each interval
+    is printed as a line of JSON as soon as it is sure, with how long that took."""
+    stream_patience: float = 10.0
+    """A stream that gives nothing for so many seconds has ended."""
+    stream_again: float = 0.0
+    """An address or camera that ended is opened again for so many seconds."""
+    stream_horizon: float = 300.0
+    """Levels and labels follow from so many of the last seconds of a stream."""
+    stream_fps: float | None = None
+    """Frames a second, of a stream that does not say so."""
+
+
+@options
 class Library:
     """A library's network instead of a run."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +14,7 @@ from ..temporal_has.localizer import Localizer
 from ..temporal_has.results import write_detections, write_table
 from ..temporal_has.video_results import run_facts
 from .console import note, print_json_line
-
-if TYPE_CHECKING:
-    from .localize import Streaming
+from .options import Streaming
 
 
 def stream(source: str, localizer: Localizer, run: Path, *, how: Streaming, out: Path) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self
 
-from ..core.errors import UsageError
 from ..core.plugins import bring
 from ..core.presets import resolve_settings
 from ..core.settings_table import Kind, SettingsTable, setting
@@ -200,40 +199,32 @@ class ImageSettings(SettingsTable):
         """
         return resolve_settings(cls, presets=[name])[0]
 
-    def check(self, origin: str) -> None:
-        """Raise a UsageError where values contradict each other."""
-        train, stages = self.train, len(self.train.stages) + 1
-        problems = {
-            "train.learning_rate needs one value a stage": len(train.learning_rate) not in (1, stages),
-            "train.weight_decay needs one value a stage": len(train.weight_decay) not in (1, stages),
-            "train.trunk_rate needs one value a stage": len(train.trunk_rate) not in (1, stages),
+    def problems(self) -> Mapping[str, object]:
+        """As `SettingsTable.problems`."""
+        train, seen, localize, cells = self.train, self.input, self.localize, self.hide.size
+        stages = len(train.stages) + 1
+        each = f"needs one value a stage, of which there are {stages}"
+        return {
+            f"train.learning_rate {each}": len(train.learning_rate) not in (1, stages),
+            f"train.weight_decay {each}": len(train.weight_decay) not in (1, stages),
+            f"train.trunk_rate {each}": len(train.trunk_rate) not in (1, stages),
             "train.stages must rise": list(train.stages) != sorted(set(train.stages)),
             "input.mean and input.std need three values, or none both to be measured": (
-                len(self.input.mean) != len(self.input.std) or len(self.input.mean) not in (0, 3)
+                len(seen.mean) != len(seen.std) or len(seen.mean) not in (0, 3)
             ),
-            "input.resize must not be below input.size": self.input.resize < self.input.size,
-            "hide.size needs at least one size": not self.hide.size,
+            "input.resize must not be below input.size": seen.resize < seen.size,
+            "hide.size needs at least one size": not cells,
             "hide.size must not be above input.size, where one cell is the whole image": (
-                self.hide.size != PAPER_SIZES and max(self.hide.size, default=0) > self.input.size
+                cells != PAPER_SIZES and max(cells, default=0) > seen.size
             ),
             "localize.threshold must be below 1, unless localize.scale is otsu": (
-                self.localize.scale != "otsu" and any(t >= 1 for t in self.localize.threshold)
+                localize.scale != "otsu" and max(localize.threshold, default=0) >= 1
             ),
-            "localize.ten_crop needs an input.resize above input.size": (
-                self.localize.ten_crop and self.input.resize == self.input.size
-            ),
-            "localize.ten_crop and localize.zoom exclude each other": bool(
-                self.localize.ten_crop and self.localize.zoom
-            ),
-            "localize.ten_crop and localize.sizes exclude each other": bool(
-                self.localize.ten_crop and self.localize.sizes
-            ),
-            "localize.threshold needs at least one value": not self.localize.threshold,
+            "localize.ten_crop needs an input.resize above input.size": localize.ten_crop and seen.resize == seen.size,
+            "localize.ten_crop and localize.zoom exclude each other": localize.ten_crop and localize.zoom,
+            "localize.ten_crop and localize.sizes exclude each other": localize.ten_crop and localize.sizes,
+            "localize.threshold needs at least one value": not localize.threshold,
         }
-        for problem, there in problems.items():
-            if there:
-                why = f"there are {stages} stages" if "stage" in problem else ""
-                raise UsageError(f"{origin}: {problem}", why=why, next=f"--set {problem.split()[0]}=...")
 
     def at_epoch(self, epoch: int) -> tuple[float, float, float]:
         """Learning rate, weight decay and the trunk's part of the rate in an epoch, counted from 0.

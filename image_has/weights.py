@@ -33,6 +33,7 @@ from .network import CamNetwork, OwnNetwork, build_network
 from .settings import ImageSettings, NetworkSettings
 
 CLASSIFIER = ("classifier.weight", "classifier.bias")
+_OTHER = "holds a network of another shape than yours"
 OWN = "own"
 """What a file says where others name their network: that the weights are of an `OwnNetwork`."""
 
@@ -58,9 +59,10 @@ class TrainedNetwork:
         """What a file says of it, plain values."""
         settings = self.settings
         own = isinstance(self.network, OwnNetwork) and not isinstance(self.network, LibraryNetwork)
+        kernel5 = kernel5_of(self.network.state_dict())
         return {
             "backbone": OWN if own else settings.network.name,
-            "architecture": {} if own else asdict(settings.network) | {"kernel5": kernel5_of(self.network)},
+            "architecture": {} if own else asdict(settings.network) | {"kernel5": kernel5},
             "preprocessing": asdict(settings.input),
             "hide": asdict(settings.hide),
             "localize": asdict(settings.localize),
@@ -130,16 +132,17 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
         tables["hide"] = facts.get("hide", {})  # older files say nothing of it
         settings = ImageSettings().updated(flatten(tables), origin=str(path))
         classes, titles = class_names(facts["classes"]), _titles(facts.get("titles", {}))
-        if network is not None:
-            _check_fit(path, network)
         weights = _network_in(path)
 
-        def fresh() -> CamNetwork | LibraryNetwork:
-            return fresh_network(settings.network, classes=len(classes), seed=0, kernel5=kernel5)
+        def built() -> CamNetwork | OwnNetwork:
+            return network or fresh_network(settings.network, classes=len(classes), seed=0, kernel5=kernel5)
 
-        if network is None and not is_library_name(settings.network.name):  # a library's sizes go by its name
-            check_shapes(fresh, weights)
-        loaded = network or fresh()
+        if network is not None:  # before anything is loaded, or half of the weights would be new
+            with reading(path, _OTHER, next="build the network as it was built for training", kind=CheckpointError):
+                check_shapes(built, weights)
+        elif not is_library_name(settings.network.name):  # a library's sizes go by its name
+            check_shapes(built, weights)
+        loaded = built()
         check_finite(weights, path)
         loaded.load_state_dict(weights)
     return TrainedNetwork(loaded.eval(), classes, settings, titles)
@@ -160,20 +163,6 @@ def fresh_network(
     return build_network(settings, classes=classes, seed=seed, kernel5=kernel5)
 
 
-def _check_fit(path: Path, network: OwnNetwork) -> None:
-    """Before anything is loaded, or half of the weights would be new."""
-    theirs = {name: tuple(tensor.shape) for name, tensor in _network_in(path).items()}
-    ours = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    if other := sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name)):
-        name = other[0]
-        raise CheckpointError(
-            f"{path} holds a network of another shape than yours",
-            why=f"{name} is {theirs.get(name, 'absent')} there and {ours.get(name, 'absent')} in yours",
-            next="build the network as it was built for training",
-            subject=str(path),
-        )
-
-
 def _network_in(path: Path) -> dict[str, Tensor]:
     """The network's tensors, of a file of weights or of a checkpoint, which holds others, too."""
     tensors, metadata = raw_tensors(path)
@@ -182,9 +171,9 @@ def _network_in(path: Path) -> dict[str, Tensor]:
     return part(tensors, "network") if "kind" in ours else tensors
 
 
-def kernel5_of(network: nn.Module) -> int:
+def kernel5_of(tensors: Mapping[str, Tensor]) -> int:
     """Side of the third branch's kernel in a GoogLeNet; 5 for other networks."""
-    weight = network.state_dict().get("features.inception3a.branch3.1.conv.weight")
+    weight = tensors.get("features.inception3a.branch3.1.conv.weight")
     return 5 if weight is None else int(weight.shape[-1])
 
 
@@ -216,9 +205,7 @@ def start_from(
             nn.init.zeros_(one)
         return library
     theirs = _renamed(tensors, settings.name)
-    branch = theirs.get("features.inception3a.branch3.1.conv.weight")
-    kernel5 = int(branch.shape[-1]) if branch is not None else 5
-    network = build_network(settings, classes=len(classes), seed=seed, kernel5=kernel5)
+    network = build_network(settings, classes=len(classes), seed=seed, kernel5=kernel5_of(theirs))
     ours = network.state_dict()
     if path.suffix == ".safetensors" and read_header(path).get("classes") != list(classes):
         theirs = {name: tensor for name, tensor in theirs.items() if name not in CLASSIFIER}
@@ -256,23 +243,13 @@ def _renamed(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
         return tensors
     if name != "vgg16":
         return {f"features.{key}": tensor for key, tensor in tensors.items()}
+    stages = enumerate((2, 2, 3, 3, 3), start=1)
+    blocks = iter(["conv1", *[f"conv{stage}_{i}" for stage, count in stages for i in range(1, count + 1)][1:]])
     renamed: dict[str, Tensor] = {}
-    blocks = [
-        "conv1" if (stage, i) == (1, 1) else f"conv{stage}_{i}"
-        for stage, count in enumerate((2, 2, 3, 3, 3), start=1)
-        for i in range(1, count + 1)
-    ]
-    block = -1
-    for key, tensor in tensors.items():  # in the order of the layers: each convolution, then its batch norm
-        if not key.startswith("features."):
-            continue
+    block = layer = ""
+    for key, tensor in part(tensors, "features").items():  # each convolution, then its batch norm; weights come first
         field = key.rsplit(".", 1)[1]
-        if tensor.ndim == 4:
-            block += 1
-            layer = "conv"
-        elif field != "bias" or f"{key[: -len('bias')]}running_mean" in tensors:
-            layer = "bn"
-        else:
-            layer = "conv"
-        renamed[f"features.{blocks[block]}.{layer}.{field}"] = tensor
+        if field == "weight":
+            block, layer = (next(blocks), "conv") if tensor.ndim == 4 else (block, "bn")
+        renamed[f"features.{block}.{layer}.{field}"] = tensor
     return renamed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,10 +11,8 @@ from torch import Tensor
 
 from ..core.errors import FeatureError, listing, plural
 from ..core.near_names import near_sentence
-
-if TYPE_CHECKING:
-    from ..datasets.dataset import Dataset
-    from ..features.cache import FeatureCache, Features
+from ..datasets.dataset import Dataset
+from ..features.cache import FeatureCache, Features
 
 STRETCHES, STRETCH = 16, 128  # videos, snippets of each
 

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from ..core.narrowing import is_table
 from ..core.plugins import require
 from ..core.reading import refuse_pipe, said
 from ..core.settings_table import flatten
+from ..features.cache import Features
 from .activation import ClassActivationSequence
 from .data import sample_positions
 from .heads import as_head, build_head
@@ -39,9 +40,6 @@ from .losses import get_loss
 from .network import Head
 from .settings import Settings
 from .validation import Calibration
-
-if TYPE_CHECKING:
-    from ..features.cache import Features
 
 
 @dataclass(eq=False)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,9 +21,7 @@ from torch.nn import functional
 
 from ..core.errors import DataError, listing
 from ..core.segments import Segments
-
-if TYPE_CHECKING:
-    from .network import NetworkOutput
+from .network import NetworkOutput
 
 
 class PointLabels(dict[str, tuple[str, ...]]):

@@ -2,54 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from ..annotators.annotation_files import read_annotations
+from ..core.data_options import ChosenVideos, Truth
 from ..core.errors import UsageError, counted, plural
+from ..core.files import write_atomically
+from ..core.log import LOG, read_log, stopped_early
 from ..core.messages import logger
 from ..core.narrowing import is_texts
-
-if TYPE_CHECKING:
-    from ..core.segments import Segments
-    from ..eval.annotations import Annotations
-    from ..eval.assessment import Assessment
-    from ..eval.labels_told import LabelsTold
-    from .settings import EvalSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class Truth:
-    """Where the ground truth comes from.
-
-    Attributes:
-        annotations: Ground truth: ActivityNet JSON, CSV, a folder of THUMOS14 text files, or a data set's folder.
-        dataset: A data set's name (`thas list datasets`) or its folder. It is scored against instead of `annotations`;
-            without detections its newest run is scored.
-        data_root: The folder that holds data sets called by name.
-        subset: The subset of the data set. If left out, the one that the detections lie in.
-        videos: Score these alone: thumos14-213, -212, -211, -210, or a text file with a name on each line.
-    """
-
-    annotations: Path | None = None
-    dataset: str | None = None
-    data_root: Path = Path("data")
-    subset: str | None = None
-    videos: str | None = None
-
-    def read(self) -> Annotations | None:
-        """The annotations named, of all subsets unless a data set was named; None if nothing was."""
-        from ..annotators.annotation_files import read_annotations
-
-        if self.annotations is not None:
-            return read_annotations(self.annotations)
-        if self.dataset is None:
-            return None
-        from ..datasets.opening import open_dataset
-
-        found = open_dataset(self.dataset, data_root=self.data_root)
-        return found.annotations(None if self.subset is not None else found.test_subset)
+from ..core.run_settings import read_settings
+from ..core.runs import find_run, resume_command
+from ..core.segments import Segments
+from ..datasets.opening import open_dataset
+from ..eval import detections as detection_files
+from ..eval.annotations import Annotations
+from ..eval.assessment import Assessment, choose_subset, read_video_list
+from ..eval.labels_told import LabelsTold, labels_told, surest_labels
+from ..eval.preparation import mismatches
+from .results import DETECTIONS, read_detections, write_result
+from .runs import localize_dataset, open_data
+from .settings import EvalSettings, Settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +56,6 @@ class Source:
     def keep_scores(self, assessments: Sequence[Assessment]) -> None:
         """A run keeps its newest scores beside its detections."""
         if self.run is not None:
-            import json
-
-            from ..core.files import write_atomically
-
             text = json.dumps(scores_json(assessments), indent=2, allow_nan=False)
             write_atomically(self.run / "scores.json", text + "\n")
 
@@ -108,15 +81,8 @@ def open_source(
         UsageError: The ground truth is not known, or a run is asked for another subset than its own.
         DataError: A file cannot be read.
     """
-    from ..eval.assessment import read_video_list
-    from ..eval.labels_told import labels_told, surest_labels
-    from ..eval.preparation import mismatches
-
-    given = truth.read() if path is not None or truth.annotations is not None else None
+    given = _annotations(truth) if path is not None or truth.annotations is not None else None
     if path is None or path.is_dir():
-        from ..core.runs import find_run
-        from ..datasets.opening import open_dataset
-
         of = None if truth.dataset is None else open_dataset(truth.dataset, data_root=truth.data_root).name
         run = find_run(path, dataset=of)
         if truth.subset is not None and given is None:
@@ -129,10 +95,7 @@ def open_source(
     elif given is None:
         raise UsageError(f"the ground truth of {path} is not known", next=f"thas eval {path} --annotations FILE|FOLDER")
     else:
-        from ..eval.detections import read_detections
-        from .settings import EvalSettings
-
-        detections = read_detections(path, class_ids=class_ids)
+        detections = detection_files.read_detections(path, class_ids=class_ids)
         title = f"{path} against {truth.annotations or truth.dataset}"
         found = Source(title, detections, given, None, None, EvalSettings())
     own, told = _fitting(given, found.truth, found.detections, truth.subset), found.told
@@ -145,6 +108,16 @@ def open_source(
     return replace(found, truth=own, videos=videos, told=told)
 
 
+def _annotations(truth: Truth) -> Annotations | None:
+    """Those named, of all subsets unless a data set was named; None if nothing was."""
+    if truth.annotations is not None:
+        return read_annotations(truth.annotations)
+    if truth.dataset is None:
+        return None
+    found = open_dataset(truth.dataset, data_root=truth.data_root)
+    return found.annotations(None if truth.subset is not None else found.test_subset)
+
+
 def source_of_run(run: Path, *, moved_to: str | None = None, data_root: Path = Path("data")) -> Source:
     """A run's detections in its test videos; one that was not localized yet, or elsewhere, is localized first.
 
@@ -153,15 +126,6 @@ def source_of_run(run: Path, *, moved_to: str | None = None, data_root: Path = P
         moved_to: Where the run's data set is now.
         data_root: Where data sets called by name lie.
     """
-    from ..core.data_options import ChosenVideos
-    from ..core.log import LOG, read_log, stopped_early
-    from ..core.run_settings import read_settings
-    from ..core.runs import resume_command
-    from ..eval.labels_told import LabelsTold
-    from .results import DETECTIONS, read_detections, write_result
-    from .runs import localize_dataset, open_data
-    from .settings import Settings
-
     settings, data = read_settings(run, Settings)
     if moved_to is not None:
         data = replace(data, dataset=moved_to, data_root=str(data_root))
@@ -195,9 +159,6 @@ def source_of_run(run: Path, *, moved_to: str | None = None, data_root: Path = P
 
 def _fitting(given: Annotations | None, own: Annotations, detections: Segments, subset: str | None) -> Annotations:
     """The annotations to score against: those given, of the subset that the detections lie in, or the run's own."""
-    from ..eval.assessment import choose_subset
-    from ..eval.preparation import mismatches
-
     for sentence in (given or own).notes:
         logger.info(sentence)
     if given is None:

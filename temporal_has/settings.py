@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from ..core.errors import UsageError
 from ..core.plugins import bring
 from ..core.settings_table import Kind, SettingsTable, setting
 
@@ -202,26 +201,24 @@ class Settings(SettingsTable):
     localize: LocalizeSettings = field(default_factory=LocalizeSettings)
     eval: EvalSettings = field(default_factory=EvalSettings)
 
-    def check(self, origin: str) -> None:
-        """Raise a UsageError where a value makes no sense."""
-        problems = {
-            "network.kernel_size must be odd, so that a snippet is at its centre": _even(self.network.kernel_size),
-            "network.smoothing must be odd, so that a snippet is at its centre": _even(self.network.smoothing),
-            "network.background needs network.attention, which suppresses it": self.network.background
-            and not self.network.attention,
-            "hide.probability must be from 0 to 1, or -1": -1 < self.hide.probability < 0,
-            "hide.layer and input.dropout exclude each other": self.hide.layer > 0 and self.input.dropout != "none",
-            "train.validation must be above 0 for train.patience": self.train.patience > 0
-            and not self.train.validation,
-            "localize.threshold needs at least one value": not self.localize.threshold,
+    def problems(self) -> Mapping[str, object]:
+        """As `SettingsTable.problems`."""
+        hide, network, train, localize = self.hide, self.network, self.train, self.localize
+        outside = [one for one in localize.threshold if not 0 <= one <= 1]
+        return {
+            "network.kernel_size must be odd, so that a snippet is at its centre": _even(network.kernel_size),
+            "network.smoothing must be odd, so that a snippet is at its centre": _even(network.smoothing),
+            "network.background needs network.attention, which suppresses it": (
+                network.background and not network.attention
+            ),
+            "hide.probability must be from 0 to 1, or -1": -1 < hide.probability < 0,
+            "hide.layer and input.dropout exclude each other": hide.layer and self.input.dropout != "none",
+            "train.validation must be above 0 for train.patience": train.patience and not train.validation,
+            "localize.threshold needs at least one value": not localize.threshold,
             "localize.threshold must be from 0 to 1 unless localize.threshold_rule is fixed": (
-                self.localize.threshold_rule != "fixed" and any(not 0 <= t <= 1 for t in self.localize.threshold)
+                localize.threshold_rule != "fixed" and outside
             ),
         }
-        for problem, there in problems.items():
-            if there:
-                key = problem.split()[0]
-                raise UsageError(f"{origin}: {problem}", next=f"--set {key}=VALUE", subject=key)
 
 
 def _even(snippets: int) -> bool:

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -17,6 +16,7 @@ from ..core.log import Epoch
 from ..core.runners import choose_runner
 from ..core.segments import Segments
 from ..core.training import Schedule, fit
+from ..features.cache import Features
 from .data import TrainingFeatures
 from .heads import as_head, build_head
 from .model import Model
@@ -26,9 +26,6 @@ from .settings import Settings
 from .task import HeadTask, LabelledVideos
 from .trial import whether_to_hide
 from .validation import held_out
-
-if TYPE_CHECKING:
-    from ..features.cache import Features
 
 
 def train(

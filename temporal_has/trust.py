@@ -8,22 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.errors import plural
 from ..core.segments import Segments
+from ..datasets.dataset import Dataset
+from ..eval.annotations import Annotations
 from ..eval.assessment import assess
 from ..eval.baselines import baselines
 from ..eval.labels_told import Reliability, reliability
 from .activation import ClassActivationSequence
 from .settings import EvalSettings
 from .validation import Calibration
-
-if TYPE_CHECKING:
-    from ..datasets.dataset import Dataset
-    from ..eval.annotations import Annotations
 
 FLAT = 0.1
 """A sequence whose range is below this share of the spread of the training videos' activations does not move."""

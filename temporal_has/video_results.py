@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from .._version import __version__
 from ..core.errors import DataError, FeatureError, VideoError
@@ -23,12 +23,10 @@ from ..core.processes import only_one
 from ..core.segments import Segments
 from ..core.weight_store import sha256
 from .activation import ClassActivationSequence
+from .localizer import Localizer
 from .model import checkpoint_path
 from .results import detection_lines, read_detections, told_threshold, write_detections, write_table
-
-if TYPE_CHECKING:
-    from .localizer import Localizer
-    from .settings import LocalizeSettings
+from .settings import LocalizeSettings
 
 WritePage = Callable[[Path, ClassActivationSequence, Segments, Mapping[str, object]], object]
 """Writes a result to an HTML file: its path, the sequence, the detections and the facts."""

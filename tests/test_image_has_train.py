@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from thas.core.checkpoints import CHECKPOINT, OLD_CHECKPOINT
-from thas.core.devices import choose_device
 from thas.core.dropping import dropped
 from thas.core.errors import CheckpointError, DataError, ThasError, UsageError
 from thas.core.log import LOG, Epoch
+from thas.core.runners import choose_device
 from thas.core.runs import WEIGHTS
 from thas.image_has.folder import read_folder
 from thas.image_has.images import ImageTable
@@ -161,7 +161,7 @@ def test_weights_of_ones_own_network_want_that_network(colours: ImageTable, tmp_
     before = [tensor.clone() for tensor in weights(other)]
     with pytest.raises(CheckpointError, match="of another shape than yours") as caught:
         load_weights(tmp_path / "own" / WEIGHTS, other)
-    assert "head.bias is (2,) there and (3,) in yours" in caught.value.why
+    assert "head.bias is (2,) in the file and (3,) in the network" in caught.value.why
     assert all(torch.equal(a, b) for a, b in zip(weights(other), before, strict=True)), "nothing was loaded"
     train(colours, settings=settings, folder=tmp_path / "small")
     with pytest.raises(CheckpointError, match="holds those of small"):

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from thas.core.errors import UsageError
-from thas.temporal_has.heads import build_head
-from thas.temporal_has.members import Members
+from thas.temporal_has.heads import Members, build_head
 from thas.temporal_has.model import load_model
 from thas.temporal_has.settings import NetworkSettings, Settings
 from thas.temporal_has.train import train
