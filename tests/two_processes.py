@@ -1,44 +1,41 @@
-"""Two processes that share a training as under torchrun.
-
-torchrun itself starts `test_the_command_makes_one_run_and_speaks_with_one_voice`.
-"""
+"""Two processes that share a training as under torchrun, whose own agent starts them: forked, with all imported."""
 
 from __future__ import annotations
 
 import os
 import runpy
-import socket
 import sys
 from pathlib import Path
 
-from .warm import run_warm
+from .warm import Done, run_warm
 
 
-def run_by_two(script: Path, *arguments: str) -> None:
-    """Run a script in two processes; what they print is shown if one fails.
+def run_by_two(target: str | Path, *arguments: str) -> Done:
+    """Run a script, or a module by its name, in two processes; what they print is shown if one fails.
 
     Args:
-        script: Its file.
+        target: Its file, or the name.
         arguments: That it is given.
     """
-    done = run_warm(_both, str(script), *arguments, imports=("lightning_fabric", "torch._dynamo"))
+    imports = ("lightning_fabric", "torch._dynamo", "torch.distributed.launcher.api")
+    done = run_warm(_both, str(target), *arguments, imports=imports)
     assert done.returncode == 0, done.stderr[-3000:]
+    return done
 
 
 def _both() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    known = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "GROUP_RANK": 0, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    known |= {"TORCHELASTIC_RUN_ID": "two", "TORCHELASTIC_USE_AGENT_STORE": "False", "OMP_NUM_THREADS": 1}
-    os.environ.update({name: str(value) for name, value in known.items()})
-    del sys.argv[0]
-    children = []
-    for rank in "01":
-        child = os.fork()
-        if not child:
-            os.environ.update(RANK=rank, LOCAL_RANK=rank)
-            runpy.run_path(sys.argv[0], run_name="__main__")
-            sys.exit()
-        children.append(child)
-    sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0 for child in children))
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    os.environ["OMP_NUM_THREADS"] = "1"
+    standalone = {"rdzv_backend": "c10d", "rdzv_endpoint": "localhost:0", "min_nodes": 1, "max_nodes": 1}
+    agent = LaunchConfig(**standalone, nproc_per_node=2, start_method="fork", monitor_interval=0.02)
+    elastic_launch(agent, _one)(*sys.argv[1:])
+
+
+def _one(target: str, *arguments: str) -> None:
+    sys.argv = [target, *arguments]
+    sys.path.insert(0, os.getcwd())
+    if target.endswith(".py"):
+        runpy.run_path(target, run_name="__main__")
+    else:
+        runpy.run_module(target, run_name="__main__", alter_sys=True)
