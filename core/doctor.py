@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from .._version import __version__
+from .processes import cores
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def examine() -> list[Finding]:
         *([_of_devices(*answers["cuda"])] if "torch" in works else []),
         *([_of_encoder(*answers["H.264 encoder"])] if "PyAV" in works else []),
         _examine_disk(),
-        Finding("cores", "ok", str(len(os.sched_getaffinity(0)))),
+        Finding("cores", "ok", str(cores())),
     ]
 
 

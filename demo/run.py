@@ -6,7 +6,6 @@ The two arms differ in `hide.probability` and in nothing else.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +19,7 @@ from ..core.file_names import file_name
 from ..core.files import write_atomically
 from ..core.messages import Stage, logger
 from ..core.presets import made_of_preset, resolve_settings
+from ..core.processes import cores
 from ..datasets.dataset import Dataset
 from ..datasets.opening import open_dataset
 from ..temporal_has.settings import Settings
@@ -140,7 +140,7 @@ def run_demo(
 
     if short:
         data_root = data_root / "short"  # never to be taken for the whole
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or cores()
     dataset = prepare_videos(data_root, stage=stage, short=short)
     lap("videos")
     weights = prepare_backbone(dataset, stage=stage)

@@ -12,7 +12,6 @@ are equal to the bit; the encoder may differ in a few of them by a shade.
 from __future__ import annotations
 
 import json
-import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -23,6 +22,7 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.files import write_atomically, writing
 from ..core.messages import Progress, silent
+from ..core.processes import cores
 from ..core.tables import csv_text
 from ..core.temporary_names import replacing
 from .frames import APPROACH, CLASSES, RETREAT, SIZE, STRANGE, TELLING, Event, render
@@ -187,7 +187,7 @@ def generate(
         else:
             todo.append(script)
     if todo:
-        workers = min(workers or len(os.sched_getaffinity(0)), len(todo))
+        workers = min(workers or cores(), len(todo))
         # Spawned: a fork of a process that has threads, as torch has, may hang.
         pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
         try:

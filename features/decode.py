@@ -74,7 +74,7 @@ def decode_frames(
     watch = watch or (lambda: "")
     used = {} if used is None else used
     if table.container == FOLDER:
-        used.update(decoder="pillow", decoder_version=_version("pillow"))
+        used.update(decoder="pillow", decoder_version=_version("PIL"))
         yield from folder_frames(path, wanted)
         return
     given = 0
@@ -111,9 +111,9 @@ def require_decoder(decoder: str) -> None:
 
 
 def _version(package: str) -> str:
-    from importlib.metadata import version
+    from importlib import import_module
 
-    return version(package)
+    return str(import_module(package).__version__)  # quicker than what the installation says, and each has it
 
 
 def _decord_reader(path: Path, table: FrameTable, watch: Watch, *, insist: bool) -> tuple[VideoReader | None, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._version import __version__
+from ..core import processes
 from ..core.errors import plural
 from .clips import ClipPlan, plan_clips
 from .containers import TOLERATED_SECONDS
@@ -81,7 +81,7 @@ class Job:
 
     def decoders(self, cores: int | None = None) -> int:
         """How many decoding processes go with so many cores; None for this machine's."""
-        return self.machines.workers or min(cores or os.cpu_count() or 1, 16)
+        return self.machines.workers or min(cores or processes.cores(), 16)
 
 
 def recipe_of(settings: ExtractionSettings, loaded: LoadedBackbone) -> dict[str, object]:

@@ -6,7 +6,6 @@ clips are drawn, chosen and learned.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +21,7 @@ from ..core.errors import DataError, Failure, UsageError, listing, plural
 from ..core.files import write_atomically, writing
 from ..core.log import LOG, Epoch, OnEvent, Started, read_log
 from ..core.messages import Progress, silent
+from ..core.processes import cores
 from ..core.runners import choose_runner
 from ..core.training import Schedule, fit
 from .backbone_settings import BackboneSettings
@@ -165,7 +165,7 @@ def _read_clips(
         settings.clip_frames,
         frame_step=settings.frame_step,
         memory_bytes=int(settings.memory_gigabytes * 1e9),
-        workers=workers or min(len(os.sched_getaffinity(0)), 16),
+        workers=workers or min(cores(), 16),
     )
     read = count(1)
     clips.read(lambda *_: progress(0, f"reading video {next(read)} of {len(videos)}"))

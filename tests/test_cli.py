@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,13 +25,11 @@ FAST = ["--set", "network.channels=64", "train.batch_size=4", "train.learning_ra
 FAST += ["hide.probability=0"]
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A data set with features, labels and true segments, in a working folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NO_COLOR", "1")
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory):
+    """A data set with features, labels and true segments."""
     features, labels, places = planted_videos(videos=18)
-    data = tmp_path / "mine"
+    data = tmp_path_factory.mktemp("data") / "mine"
     data.mkdir()
     database = {}
     with open(data / "labels.csv", "w", newline="") as file:
@@ -50,6 +49,15 @@ def folder(tmp_path, monkeypatch):
     (data / "annotations.json").write_text(json.dumps({"database": database}))
     for one in features.values():
         write_features(data / "features", one, recipe={"backbone": "planted"})
+    return data
+
+
+@pytest.fixture
+def folder(mine, tmp_path, monkeypatch):
+    """A working folder of its own with that data set."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    shutil.copytree(mine, "mine")
     return tmp_path
 
 

@@ -253,8 +253,9 @@ def test_a_data_set_by_name(capsys, run_folder, tmp_path):
 
 def test_no_detections_at_all(capsys, files, tmp_path):
     (tmp_path / "none.json").write_text('{"results": {}}')
-    options = ["--ties", "--baselines", "--bootstrap", "--diagnose", "--pictures", tmp_path / "why"]
-    code, out, _ = typed(capsys, tmp_path / "none.json", *files[1:], "--subset", "test", *options)
+    options = ["--ties", "--baselines", "--bootstrap", "--diagnose"]
+    drawn = ["--pictures", tmp_path / "why"]
+    code, out, _ = typed(capsys, tmp_path / "none.json", *files[1:], "--subset", "test", *options, *drawn)
     assert code == 0
     assert "0 detections" in out
     code, out, _ = typed(capsys, tmp_path / "none.json", *files[1:], "--subset", "test", *options, "--json")
