@@ -96,15 +96,9 @@ def train(
     from ..temporal_has.session import Tested, train_run
     from .training_bar import TrainingBar
 
+    begin = Begin(runs.runs, going.run or going.resume)
     with TrainingBar(f"training on {dataset}", trackers=training.tracker or ()) as bar:
-        result = train_run(
-            dataset,
-            settings=settings,
-            origins=origins,
-            options=data,
-            begin=Begin(runs.runs, going.run or going.resume),
-            on_event=bar,
-        )
+        result = train_run(dataset, settings=settings, origins=origins, options=data, begin=begin, on_event=bar)
     if not printed.as_json(result.to_json()):
         say(result.summary())
     found = result.found or Tested()
@@ -178,10 +172,7 @@ def image_train(
         ImageSettings,
         training,
         data_preset=dataset if dataset in NAMES else None,
-        options={
-            "network.name": training.network,
-            "hide.size": training.hide_size,
-        },
+        options={"network.name": training.network, "hide.size": training.hide_size},
     )
     if training.print_config:
         print(settings.to_toml(origins), end="")
@@ -197,15 +188,9 @@ def image_train(
     if training.preset in (None, ["ilsvrc"]) and new and not sized and Path(dataset).name not in NAMES:
         note("these are ILSVRC's settings, large images and 55 epochs; for small images there is --preset images-128")
 
+    begin = Begin(runs.runs, going.run or going.resume)
     with TrainingBar(f"training on {dataset}", trackers=training.tracker or ()) as bar:
-        result = train_run(
-            dataset,
-            settings=settings,
-            origins=origins,
-            options=data,
-            begin=Begin(runs.runs, going.run or going.resume),
-            on_event=bar,
-        )
+        result = train_run(dataset, settings=settings, origins=origins, options=data, begin=begin, on_event=bar)
     if not printed.as_json(result.to_json()):
         say(result.summary())
         note(f"next: thas image eval {result.run}")

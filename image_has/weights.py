@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from .._version import __version__
 from ..core.checkpoints import (
     FORMATS,
-    check_finite,
     check_shapes,
     check_unchanged,
     class_names,
@@ -21,6 +20,7 @@ from ..core.checkpoints import (
     raw_tensors,
     read_header,
     torch_tensors,
+    unpacked,
 )
 from ..core.errors import CheckpointError, listing
 from ..core.files import write_atomically
@@ -74,13 +74,7 @@ class TrainedNetwork:
     def to_bytes(
         self, extra: Mapping[str, Tensor], facts: Mapping[str, object], *, weights: Mapping[str, Tensor]
     ) -> bytes:
-        """The content of a checkpoint.
-
-        Args:
-            extra: More tensors, such as the optimiser's.
-            facts: More plain values, such as the epoch.
-            weights: Of the network, by its own names.
-        """
+        """The content of a checkpoint: the network's weights by its own names, more tensors, and more plain values."""
         tensors = {f"network.{name}": value for name, value in weights.items()} | dict(extra)
         about = {"kind": "image", "format": FORMATS[-1], "thas": __version__, "settings": self.settings.flat()}
         return packed(tensors, {**about, **self.facts, **facts})
@@ -109,7 +103,7 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
     Raises:
         CheckpointError: The file is missing, damaged, or holds another kind of network.
     """
-    facts = read_header(path)
+    tensors, facts = unpacked(path)
     if (facts.get("backbone") == OWN) != (network is not None):
         own = network is None
         raise CheckpointError(
@@ -132,7 +126,7 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
         tables["hide"] = facts.get("hide", {})  # older files say nothing of it
         settings = ImageSettings().updated(flatten(tables), origin=str(path))
         classes, titles = class_names(facts["classes"]), _titles(facts.get("titles", {}))
-        weights = _network_in(path)
+        weights = part(tensors, "network") if "kind" in facts else tensors
 
         def built() -> CamNetwork | OwnNetwork:
             return network or fresh_network(settings.network, classes=len(classes), seed=0, kernel5=kernel5)
@@ -143,7 +137,6 @@ def load_weights(path: Path, network: OwnNetwork | None = None) -> TrainedNetwor
         elif not is_library_name(settings.network.name):  # a library's sizes go by its name
             check_shapes(built, weights)
         loaded = built()
-        check_finite(weights, path)
         loaded.load_state_dict(weights)
     return TrainedNetwork(loaded.eval(), classes, settings, titles)
 

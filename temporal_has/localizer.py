@@ -18,12 +18,11 @@ from ..core.runners import choose_device
 from ..core.segments import Segments
 from ..features.cache import FeatureCache, Features
 from ..features.video_features import difference
-from .activation import ClassActivationSequence
+from .activation import ClassActivationSequence, SequenceShelf, give_back_memory
 from .ensemble import check_members, mean_sequence
 from .localize import localize
 from .model import Model, checkpoint_path, load_model
 from .settings import LocalizeSettings, Settings
-from .shelf import SequenceShelf, give_back_memory
 from .suppress import suppress_segments, surest
 
 if TYPE_CHECKING:
@@ -182,13 +181,7 @@ def localize_videos(
 ) -> tuple[Segments, SequenceShelf, list[Failure]]:
     """Detections and sequences of several videos; one that cannot be localized does not stop the others.
 
-    Args:
-        localizer: The network and its rules.
-        features: By video.
-        videos: Which, in this order.
-        labels: Known labels by video; a video without any takes those predicted.
-        near: A folder where many sequences may lie meanwhile; see `SequenceShelf`.
-        progress: Called after each.
+    A video without known labels takes those predicted. Many sequences may lie in a folder `near` meanwhile.
 
     Returns:
         Detections, sequences, and the videos that could not be localized, each with the reason.

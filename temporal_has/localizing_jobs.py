@@ -14,10 +14,9 @@ from ..core.messages import Progress, silent
 from ..core.segments import Segments
 from ..core.spread import Spread
 from ..features.cache import FeatureCache
-from .activation import ClassActivationSequence
+from .activation import ClassActivationSequence, SequenceShelf
 from .localizer import Localizer, localize_videos
 from .settings import LocalizeSettings
-from .shelf import SequenceShelf
 
 # So many videos a job: loading the network costs as much as a few.
 _VIDEOS = 32
@@ -72,15 +71,7 @@ def localize_parts(
     labels: Mapping[str, Sequence[str]] | None = None,
     progress: Progress = silent,
 ) -> tuple[Segments, SequenceShelf, list[Failure]]:
-    """As `localize_videos`, to the same bytes as in one process with one thread.
-
-    Args:
-        parts: What localizes.
-        videos: Which, in this order.
-        spread: Over what.
-        labels: Known labels by video.
-        progress: Called after each.
-    """
+    """As `localize_videos`, to the same bytes as in one process with one thread."""
     groups = [tuple(videos[i : i + _VIDEOS]) for i in range(0, len(videos), _VIDEOS)]
     jobs = [
         _Job(parts, group, None if labels is None else {one: labels[one] for one in group if one in labels})

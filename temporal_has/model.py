@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,19 +17,18 @@ from ..core.checkpoints import (
     BEST,
     CHECKPOINT,
     FORMATS,
-    check_finite,
     check_shapes,
-    check_unchanged,
     class_names,
     packed,
     part,
-    raw_tensors,
+    unpacked,
 )
 from ..core.dropping import dropped
 from ..core.errors import CheckpointError, FeatureError, listing
-from ..core.narrowing import is_table
+from ..core.narrowing import as_table
 from ..core.plugins import require
-from ..core.reading import refuse_pipe, said
+from ..core.reading import reading
+from ..core.runs import WEIGHTS
 from ..core.settings_table import flatten
 from ..features.cache import Features
 from .activation import ClassActivationSequence
@@ -170,9 +168,19 @@ class Model:
 
 
 def checkpoint_path(run: Path, choice: Literal["best", "last"] = "best") -> Path:
-    """The file of a run's network: the best epoch's where one was chosen, else the last one's."""
-    best = run / BEST
-    return best if choice == "best" and best.exists() else run / CHECKPOINT
+    """The file of a run's network: the best epoch's where one was chosen, else the last one's.
+
+    Raises:
+        CheckpointError: The run is one of images, from before its half had such files.
+    """
+    path = run / (BEST if choice == "best" and (run / BEST).exists() else CHECKPOINT)
+    if not path.exists() and (run / WEIGHTS).exists():
+        raise CheckpointError(
+            f"{run} is a run of the image half",
+            next="thas.image_has.Localizer.from_run opens it, and thas image localize",
+            subject=str(run),
+        )
+    return path
 
 
 def load_model(
@@ -191,12 +199,15 @@ def load_model(
     Raises:
         CheckpointError: The file is missing, damaged, or of another kind or version.
     """
-    try:
-        refuse_pipe(path)
-        tensors, metadata = raw_tensors(path)
-        description = dict(json.loads(metadata["thas"]))
+    next_, refused = "name a folder below runs/, or thas train to make one", CheckpointError
+    with reading(path, "is not a checkpoint of thas", next=next_, kind=refused, but=refused):
+        tensors, description = unpacked(path)
         if description.get("kind", "temporal") != "temporal":
-            raise ValueError(f"it holds a network of kind {description['kind']}")
+            raise CheckpointError(
+                f"{path} holds a network of kind {description['kind']}",
+                next="thas.image_has.Localizer.from_run opens one of images, and thas image localize",
+                subject=str(path),
+            )
         if description["format"] not in FORMATS:
             raise CheckpointError(
                 f"{path} is of format {description['format']}; thas {__version__} reads {listing(map(str, FORMATS))}",
@@ -204,7 +215,7 @@ def load_model(
                 subject=str(path),
             )
         require(description.get("plugins", {}), path=str(path))
-        settings = Settings.kept(flatten(description["settings"]), origin=str(path))
+        settings = Settings.kept(flatten(as_table(description["settings"])), origin=str(path))
         own = bool(description.get("own"))
         if own != (network is not None):
             raise CheckpointError(
@@ -220,35 +231,17 @@ def load_model(
         else:
             head = as_head(network, classes=len(classes), settings=settings.network)
         head.load_state_dict(weights)
-        calibration = Calibration.of(description["calibration"]) if "calibration" in description else None
-        check_finite(tensors, path)
-        check_unchanged(tensors, description, path)
         model = Model(
             network=head.to(device),
             mean=tensors["mean"],
             deviation=tensors["deviation"],
             classes=classes,
             settings=settings,
-            recipe=_recipe(description["recipe"]),
+            recipe=dict(as_table(description["recipe"])),
             spread=_spread(description.get("spread", 0.0)),
-            calibration=calibration,
+            calibration=Calibration.of(description["calibration"]) if "calibration" in description else None,
             own=own,
         )
-    except CheckpointError:
-        raise
-    except Exception as error:  # a damaged file makes its readers raise almost anything
-        if (path.parent / "weights.safetensors").exists():
-            raise CheckpointError(
-                f"{path.parent} is a run of the image half",
-                next="thas.image_has.Localizer.from_run opens it, and thas image localize",
-                subject=str(path),
-            ) from None
-        raise CheckpointError(
-            f"{path} is not a run's checkpoint",
-            why=said(error),
-            next="name a folder below runs/, or thas train to make one",
-            subject=str(path),
-        ) from None
     extra = {k: v for k, v in tensors.items() if not k.startswith("network.") and k not in {"mean", "deviation"}}
     return model, extra, description
 
@@ -263,12 +256,6 @@ def _width(tensors: Mapping[str, Tensor]) -> int:
     ):
         raise ValueError("what features are normalised by is no row of numbers")
     return len(mean)
-
-
-def _recipe(value: object) -> dict[str, object]:
-    if not is_table(value):
-        raise ValueError("its recipe of features is no table")
-    return dict(value)
 
 
 def _spread(value: object) -> float:

@@ -95,7 +95,7 @@ def test_a_half_written_run_is_named(folder, capsys):
     kept = checkpoint().read_bytes()
     checkpoint().write_bytes(kept[: len(kept) // 2])
     assert thas("localize") == 1
-    assert "is not a run's checkpoint" in capsys.readouterr().err
+    assert "is not a checkpoint of thas" in capsys.readouterr().err
     checkpoint().unlink()
     assert thas("localize") == 2
     error = capsys.readouterr().err
@@ -132,7 +132,7 @@ class Bomb:
 def test_a_pickle_in_the_checkpoints_place_is_never_executed(folder, capsys):
     checkpoint().write_bytes(pickle.dumps({"network": Bomb()}))
     assert thas("localize") == 1
-    assert "is not a run's checkpoint" in capsys.readouterr().err
+    assert "is not a checkpoint of thas" in capsys.readouterr().err
     assert not Path("executed").exists()
 
 
@@ -144,12 +144,12 @@ def test_a_checkpoint_of_another_version_is_named(folder):
     for changes, says in (
         ({"format": 99, "thas": "9.9"}, "is of format 99"),
         ({"settings": {"network": {"depth": 3}}}, "no setting"),
-        ({"classes": ["a", "b"]}, "is not a run's checkpoint"),
+        ({"classes": ["a", "b"]}, "is not a checkpoint of thas"),
     ):
         save_file(tensors, "other.safetensors", metadata={"thas": json.dumps(about | changes)})
         with pytest.raises(Exception, match=says) as caught:
             load_model(Path("other.safetensors"))
         assert getattr(caught.value, "exit_code", None), caught.value
     save_file(tensors, "bare.safetensors")
-    with pytest.raises(CheckpointError, match="is not a run's checkpoint"):
+    with pytest.raises(CheckpointError, match="is not a checkpoint of thas"):
         load_model(Path("bare.safetensors"))

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from thas.temporal_has.activation import ClassActivationSequence
-from thas.temporal_has.shelf import SequenceShelf
+from thas.temporal_has.activation import ClassActivationSequence, SequenceShelf
 
 
 def sequence(number: int) -> ClassActivationSequence:
@@ -68,7 +67,7 @@ def test_a_full_disk_is_said_before_anything_is_written(tmp_path, monkeypatch):
         asked.append((folder, count))
         raise OSError(28, "No space left on device", str(folder))
 
-    monkeypatch.setattr("thas.temporal_has.shelf.need_room", full)
+    monkeypatch.setattr("thas.temporal_has.activation.need_room", full)
     shelf = SequenceShelf([sequence(3)], near=tmp_path, memory_bytes=40)  # 4 x 2 x 4 bytes fit
     with pytest.raises(OSError, match="No space left"):
         shelf.extend([sequence(3)])
