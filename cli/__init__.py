@@ -92,12 +92,7 @@ def _trusting(tokens: Sequence[str]) -> list[str]:
 
 
 def run(tokens: Sequence[str], *, debug: bool = False) -> int:
-    """Run one command; returns its exit code.
-
-    Args:
-        tokens: What was typed after `thas`.
-        debug: Let errors through with their traceback.
-    """
+    """Run one command; returns its exit code. With `debug`, errors come through with their traceback."""
     if list(tokens) in ([], ["--help"], ["-h"]):
         print(help_page())
         return 0

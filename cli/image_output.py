@@ -89,14 +89,7 @@ def image_changes(set_: list[str] | None, how: Boxing, *, also: tuple[str, ...] 
 
 
 def untrained(library: Library, *, changes: Changes, device: str, other: Sequence[Path] = ()) -> Localizer | None:
-    """The localizer that `--network` or `--weights` ask for; None where neither is given.
-
-    Args:
-        library: As typed.
-        changes: Settings that differ, by dotted key.
-        device: Where it runs.
-        other: Runs, boxes or maps that were named as well.
-    """
+    """The localizer that `--network` or `--weights` ask for; None where neither is given."""
     network, weights, classes = library.network, library.weights, library.classes
     if network is None and weights is None:
         if classes:

@@ -46,13 +46,7 @@ def options(group: type[Group]) -> type[Group]:
 
 
 def also(first: str, more: str, *, name: str | None = None) -> Parameter:
-    """Help that begins as it does in other commands, and goes on with what is so in this one alone.
-
-    Args:
-        first: The first sentence, one of the above.
-        more: The rest.
-        name: Of the option, where it is none that a variable can have.
-    """
+    """Help that begins as it does in other commands, and goes on with what is so in this one alone."""
     help = f"{first} {more}"
     return Parameter(help=help) if name is None else Parameter(name=name, help=help)
 

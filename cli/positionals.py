@@ -20,12 +20,7 @@ from .overview import COMMANDS
 
 
 def rearranged(app: cyclopts.App, tokens: Sequence[str]) -> list[str]:
-    """The tokens of a command with what it is of in front of the options.
-
-    Args:
-        app: All commands.
-        tokens: The command's name, and what was typed behind it.
-    """
+    """The tokens of a command with what it is of in front of the options."""
     chain, apps, rest = app.parse_commands(tokens)
     if " ".join(chain) not in COMMANDS or not _doubtful(rest):
         return list(tokens)

@@ -14,12 +14,7 @@ from .console import err, note, progress
 
 
 class TrainingBar:
-    """Moves with every batch on a terminal, since an epoch of ILSVRC takes long; elsewhere with every epoch.
-
-    Args:
-        title: What is done, in a few words.
-        trackers: MODULE:ATTRIBUTE of functions that are told each event after it is shown.
-    """
+    """Moves with every batch on a terminal, since an epoch of ILSVRC takes long; elsewhere with every epoch."""
 
     def __init__(self, title: str, *, trackers: Sequence[str] = ()) -> None:
         self.title, self._also = title, Trackers(trackers)

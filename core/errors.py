@@ -205,10 +205,6 @@ def first_line(error: BaseException) -> str:
 def out_of_memory(error: BaseException, tokens: Sequence[str] = ()) -> ThasError | None:
     """The error to show for one that says that memory ran out, of the processor or a GPU; None for others.
 
-    Args:
-        error: As numpy, torch, HDF5 or Python raised it.
-        tokens: The command that was typed.
-
     >>> told = out_of_memory(MemoryError("Unable to allocate 3.2 GiB for an array"), ["train"])
     >>> told.why
     'Unable to allocate 3.2 GiB for an array'

@@ -89,11 +89,7 @@ def _write_named(temporary: Path, content: bytes | bytearray) -> Literal[False]:
 
 
 def put_in_place(temporary: Path, path: Path) -> None:
-    """Give a finished file its name, which it keeps through a loss of power: file and folder are flushed to the disk.
-
-    Args:
-        temporary: The file, closed, in the same folder.
-        path: Its name; a file there is replaced.
+    """Give a closed file of the same folder its name, also another file's, through a loss of power: both are flushed.
 
     Raises:
         OSError: The system refuses.

@@ -138,11 +138,6 @@ def members(group: h5py.Group) -> list[str]:
 def dataset(group: object, name: str, *, dimensions: int | None = None) -> h5py.Dataset:
     """A data set of numbers that can be read: in the file itself, of a plain type, no larger than the file can hold.
 
-    Args:
-        group: Where it lies.
-        name: Its name.
-        dimensions: How many it must have.
-
     Raises:
         KeyError: There is none of this name.
         ValueError: It is something else, or lies or claims to lie elsewhere.

@@ -21,9 +21,7 @@ _NO_FREE_PLACE = 1
 def check_structure(path: Path, *, heaps_alone: bool = False) -> None:
     """Refuse a file whose structure leads back into itself. Costs 2 ms a megabyte, once for each state of a file.
 
-    Args:
-        path: The file.
-        heaps_alone: Only what concerns texts of variable length.
+    With `heaps_alone` only what concerns texts of variable length is looked at.
 
     Raises:
         ValueError: It is such a file, or one with addresses of other than 8 bytes, which nobody writes.

@@ -111,11 +111,6 @@ _DECLARATIONS = tuple("<!ENTITY".encode(code) for code in ("utf-8", "utf-16-le",
 def parse_xml(raw: bytes, name: str, *, next: str = "export the annotations anew") -> ElementTree.Element:
     """The root of XML that is a file, or a part of one.
 
-    Args:
-        raw: Its bytes.
-        name: What it is, for the message.
-        next: What to do if it cannot be read.
-
     Raises:
         DataError: It is not well-formed, cut short, or declares entities.
     """

@@ -16,9 +16,6 @@ def lazy_names(package: str) -> tuple[Callable[[str], object], Callable[[], list
     type checkers see them; they are read from its source, so that each stands there once. A name must not be its
     module's own: once imported, the module would take the name's place.
 
-    Args:
-        package: Its `__name__`.
-
     Raises:
         ImportError: It was installed without its source.
     """

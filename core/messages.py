@@ -17,12 +17,7 @@ logger = logging.getLogger("thas")
 
 
 class Forwarded(logging.Handler):
-    """Hands level and text of each message on: from a process that works for another one to that one.
-
-    Args:
-        say: Takes both, from whichever thread.
-        level: The least level that the other process shows.
-    """
+    """Hands level and text of each message on: from a process that works for another one to that one."""
 
     def __init__(self, say: Callable[[int, str], object], *, level: int = logging.WARNING) -> None:
         super().__init__(level)

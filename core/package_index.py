@@ -53,10 +53,6 @@ def index_addresses() -> list[str]:
 def archive_address(package: str, archive: str) -> str:
     """Where an archive of a package lies.
 
-    Args:
-        package: The package's name.
-        archive: The archive's file name.
-
     Raises:
         LookupError: No index has it; says which were asked and what each answered, without passwords.
     """

@@ -124,12 +124,6 @@ def is_built_in(kind: PartKind, name: str) -> bool:
 def check_name(kind: PartKind, name: str, *, what: str = "", subject: str | None = None) -> None:
     """Refuse a name that is neither known nor of the form MODULE:ATTRIBUTE; nothing is imported.
 
-    Args:
-        kind: What sort of part.
-        name: As it was called.
-        what: Where the name was given, for the message.
-        subject: Of the error; the name if None.
-
     Raises:
         UsageError: There is no such part.
     """

@@ -102,11 +102,6 @@ def preset_remark(name: str) -> str:
 def read_preset(name: str, *, kind: Kind | None = None, folder: Path | None = None) -> Preset:
     """A preset by its name or its file's path.
 
-    Args:
-        name: One that comes with thas, or a TOML file.
-        kind: The half it must be of, if that matters.
-        folder: Where a path begins, if not in the working folder.
-
     Raises:
         UsageError: There is no such preset, it is of the other half, or not of a preset's form.
     """

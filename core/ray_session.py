@@ -84,10 +84,6 @@ def is_here(address: str) -> bool:
 class Head:
     """The head of a cluster. Where it is lost Ray ends this process after a minute, without a word of ours: so it is
     looked after, and asked for nothing while nobody answers there.
-
-    Args:
-        place: Its HOST:PORT.
-        address: What was typed, for the message.
     """
 
     def __init__(self, place: str, address: str | None) -> None:

@@ -149,12 +149,6 @@ def resumed_settings(run: Path, given: Table, data: RunData, origins: Mapping[st
     What a preset says does not count as asked for: the run was begun with presets, too, and without them on the command
     line it is the same run. Options and `--config` do.
 
-    Args:
-        run: Its folder.
-        given: What is asked for now.
-        data: On which data.
-        origins: Where each changed setting of `given` came from.
-
     Raises:
         UsageError: Something else was asked for than the run was begun with, and may not change.
     """

@@ -68,10 +68,6 @@ def write_settings(run: Path, settings: SettingsTable, data: RunData, origins: M
 def read_settings(run: Path, table: type[Table]) -> tuple[Table, RunData]:
     """The settings and the data of a run.
 
-    Args:
-        run: Its folder.
-        table: Which settings: of which half.
-
     Raises:
         CheckpointError: settings.toml does not say what data the run is of, or names a plug-in that is not there.
         UsageError: It is missing, or of another version: it sets what there is not.

@@ -71,12 +71,7 @@ class Runner:
 
 
 class SeveralDevices(Runner):
-    """Lightning Fabric with distributed data parallelism, started by torchrun on each node.
-
-    Args:
-        accelerator: "cuda" or "cpu".
-        precision: As for one device.
-    """
+    """Lightning Fabric with distributed data parallelism, started by torchrun on each node."""
 
     def __init__(self, accelerator: str, precision: str) -> None:
         local = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
@@ -152,10 +147,6 @@ def choose_device(name: str) -> torch.device:
 
 def choose_runner(device: str, precision: str) -> Runner:
     """One device, or all that torchrun started processes for.
-
-    Args:
-        device: cpu, cuda, cuda:1 or auto.
-        precision: "32", "bf16" or "16".
 
     Raises:
         UsageError: There is no such device, or Fabric is needed and missing.

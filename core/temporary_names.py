@@ -67,11 +67,8 @@ def replacing(path: Path) -> Generator[Path]:
 def remove_unfinished(folder: Path | str, *, own: bool = True) -> int:
     """Remove what killed runs left in a folder; returns how many files.
 
-    What a living process of this machine writes stays, and what another machine wrote to within the last day.
-
-    Args:
-        folder: Of the files.
-        own: Also what this process was writing.
+    What a living process of this machine writes stays, this one's own only if not `own`, and what another machine wrote
+    to within the last day.
     """
     removed = 0
     for path in Path(folder).glob(f"{_PREFIX}*"):

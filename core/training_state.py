@@ -37,12 +37,7 @@ class Best:
 
 
 class State:
-    """How far a training has come.
-
-    Args:
-        task: Which training.
-        runner: On which devices.
-    """
+    """How far a training has come."""
 
     def __init__(self, task: Learner, runner: Runner) -> None:
         self.task, self.runner = task, runner

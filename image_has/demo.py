@@ -40,12 +40,6 @@ _FINE = 3  # drawn larger and shrunk, so that edges are smooth
 def make_demo_images(folder: Path, *, training: int = 300, testing: int = 60, seed: int = 0) -> Path:
     """Write the data set: `train/<class>/*.png`, `val/<class>/*.png` and `boxes.csv`.
 
-    Args:
-        folder: Made if it is not there.
-        training: Images a class to train on.
-        testing: Images a class with boxes.
-        seed: Of everything drawn.
-
     Returns:
         The folder.
     """
@@ -71,12 +65,7 @@ def make_demo_images(folder: Path, *, training: int = 300, testing: int = 60, se
 
 
 def draw_creature(label: int, *, random: np.random.Generator) -> tuple[PIL.Image.Image, tuple[float, ...]]:
-    """One image of 64 x 64 pixels and the box round its creature, x0, y0, x1, y1.
-
-    Args:
-        label: Which of `CLASSES`.
-        random: The only source of randomness.
-    """
+    """One image of 64 x 64 pixels and the box round its creature, x0, y0, x1, y1."""
     side = _SIDE * _FINE
     canvas = _background(random, side)
     length, angle = random.uniform(11, 16) * _FINE, random.uniform(-0.6, 0.6)
@@ -171,15 +160,7 @@ class DemoResult:
 def run_demo(
     *, data_root: Path, runs: Path = ROOTS["image"], stage: Stage, seed: int = 0, images: int = 300
 ) -> DemoResult:
-    """Make the images, train twice with everything but the hiding equal, score and draw.
-
-    Args:
-        data_root: The images go to `<data_root>/image-demo`.
-        runs: Where runs lie.
-        stage: Shows progress.
-        seed: Of the images and both networks.
-        images: To train on, a class.
-    """
+    """Make `images` a class in `<data_root>/image-demo`, train twice, all but the hiding equal, score and draw."""
     start = time.perf_counter()
     folder = data_root / "image-demo"
     with stage("drawing creatures", 1, "set") as advance:

@@ -26,10 +26,6 @@ def read_folder(root: Path, *, boxes: bool = True) -> dict[str, ImageTable]:
     path below `root`, the class, and pixels of the image as it is shown; x1 and y1 are the far edges. An image may have
     several rows.
 
-    Args:
-        root: The folder.
-        boxes: Read boxes.csv, if it is there.
-
     Raises:
         DataError: There are no images, or `boxes.csv` is malformed or speaks of unknown images or classes.
     """
@@ -116,10 +112,6 @@ def read_boxes(
     path: Path, labels: Mapping[str, str]
 ) -> tuple[dict[str, list[tuple[float, float, float, float]]], list[Failure]]:
     """The rows of a boxes.csv by image, and the rows left out.
-
-    Args:
-        path: The file.
-        labels: The class of each known image.
 
     Raises:
         DataError: A column is missing, or no row is right: the first one's number is none, or it names an unknown image

@@ -80,9 +80,6 @@ def build_library_network(name: str, *, classes: int, seed: int | None = None) -
 def input_facts(name: str) -> InputFacts:
     """What a library's network was trained on; nothing is built.
 
-    Args:
-        name: With the library's prefix.
-
     Raises:
         UsageError: The library is not installed, or does not know the name.
 
@@ -152,13 +149,7 @@ def load_library_weights(
     """Put a library's weights into its network.
 
     Other ports' files have other names for the same layers: where every tensor has the same shape and kind, in the same
-    order, they are read by order.
-
-    Args:
-        network: The network.
-        tensors: By name, in the file's order.
-        path: The file, for errors.
-        classifier: Take the classifier too; without it, its fresh weights stay.
+    order, they are read by order. Without its own, the classifier keeps its fresh weights.
 
     Raises:
         CheckpointError: They are of another network.

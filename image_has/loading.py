@@ -131,14 +131,8 @@ def _collated(items: list[_Item | Failure]) -> Batch:
 class TrainingLoader:
     """Batches of random crops, epoch after epoch.
 
-    Small data sets are decoded once and kept in memory; of others, worker processes decode each image every time.
-
-    Args:
-        table: The training images.
-        settings: Of the network's input.
-        train: Seed, batch size, workers and memory.
-        rank: Which of several processes this is; each gets its share of every batch.
-        world: How many there are.
+    Small data sets are decoded once and kept in memory; of others, worker processes decode each image every time. Of
+    `world` processes each, by its `rank`, gets its share of every batch.
     """
 
     def __init__(
@@ -236,14 +230,7 @@ def squashed(image: PIL.Image.Image, *, side: int) -> Tensor:
 
 
 def whole_batches(table: ImageTable, *, side: int, batch_size: int, workers: int = 0) -> Iterator[Batch]:
-    """Every image once, whole, in order.
-
-    Args:
-        table: The images.
-        side: Of the square they are squashed to, in pixels.
-        batch_size: Images.
-        workers: Processes that decode.
-    """
+    """Every image once, whole, in order."""
     yield from DataLoader(
         _TestFiles(table, side),
         batch_size=batch_size,

@@ -203,16 +203,7 @@ def box_photographs(
     pictures: bool = True,
     progress: Progress = silent,
 ) -> tuple[list[Photograph], list[Failure]]:
-    """Box photographs, and write boxes.json and, if asked for, pictures; of what is interrupted the finished part.
-
-    Args:
-        files: The photographs.
-        localizer: The networks.
-        out: The folder. What its boxes.json says of other photographs stays.
-        top: So many of the likeliest classes are boxed.
-        pictures: Draw maps and boxes.
-        progress: Called after each photograph.
-    """
+    """Box photographs, and write boxes.json and, if asked for, pictures; of what is interrupted the finished part."""
     others = other_photographs(out / "boxes.json", files)
     taken = {Path(str(one["overlay"])).name for one in others if one.get("overlay")}
     kept: list[Photograph] = []

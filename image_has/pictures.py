@@ -119,11 +119,6 @@ def side_by_side(
 ) -> PIL.Image.Image:
     """A sheet of pictures: a row an image, a column a network.
 
-    Args:
-        rows: Pictures, as many in each row as there are headings.
-        headings: Above each column.
-        side: Of a picture's square, in pixels.
-
     Returns:
         A new RGB image.
     """

@@ -24,22 +24,14 @@ from .zoom import zoom_sides
 
 
 def own_colours(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and std that a library's network was trained with, in values from 0 to 1.
-
-    Args:
-        name: With the library's prefix.
-    """
+    """Mean and std that a library's network, by its whole name, was trained with, in values from 0 to 1."""
     facts = input_facts(name)
     known = next((CATALOGUE[weights] for weights, network in NETWORKS_OF_PICTURES.items() if network == name), None)
     return (known and known.mean) or facts.mean, (known and known.std) or facts.std
 
 
 def library_settings(name: str) -> ImageSettings:
-    """What a library's network is shown, and how its maps become boxes.
-
-    Args:
-        name: With the library's prefix.
-    """
+    """What a library's network is shown, and how its maps become boxes."""
     facts = input_facts(name)
     # Larger than in training: finer maps, measured in benchmarks/image.md.
     side = facts.side if facts.fixed else round(facts.side * 1.25)
@@ -217,11 +209,7 @@ def plain(name: str) -> str:
 
 
 def class_index(names: Sequence[str]) -> dict[str, int]:
-    """Where each class is, by its plain name; of the thousand also by its WordNet id.
-
-    Args:
-        names: C names.
-    """
+    """Where each class is, by its plain name; of the thousand also by its WordNet id."""
     index = {plain(name): i for i, name in enumerate(names)}
     if tuple(names) == imagenet_classes():
         index |= {name: i for i, name in enumerate(wordnet_ids())}

@@ -25,11 +25,6 @@ def read_wsol_lists(folder: Path, *, images: Path, classes: tuple[str, ...] | No
     `image,x0,y0,x1,y1` (several lines for several boxes) and `image_sizes.txt` has `image,width,height`; the last two
     may be absent. Those programs shrink images and boxes together, so the boxes count in pixels of the file.
 
-    Args:
-        folder: Holds the lists.
-        images: The folder that the listed names are relative to.
-        classes: C names; the numbers themselves if None.
-
     Raises:
         DataError: A list is missing or malformed; the line is given.
     """

@@ -43,12 +43,6 @@ class Measurement:
 def run_sweep(plan: Plan, *, spread: Spread | None = None, draws: int = 1000, stage: Stage) -> SweepScores:
     """Train what is not trained yet, localize, score and compare; writes sweep.json, sweep.csv and sweep.png.
 
-    Args:
-        plan: From `make_plan`.
-        spread: Over what processes or machines; this one's GPUs or cores if None.
-        draws: Of the bootstrap.
-        stage: Shows progress.
-
     Returns:
         All that was found; what failed is named in it.
     """

@@ -104,15 +104,6 @@ def make_plan(
 ) -> Plan:
     """What is to be trained and compared; nothing is written.
 
-    Args:
-        half: With its data set.
-        experiment: What to compare.
-        presets: Settings by name.
-        config: A file of settings.
-        typed: Values by dotted key; of several the grid is made.
-        seeds: Instead of the experiment's.
-        reference: Instead of the experiment's.
-
     Raises:
         UsageError: A setting is wrong, two arms are called alike, or there is no such reference.
     """

@@ -79,11 +79,6 @@ class ChainResult:
 def own_backbone(plan: Plan, settings: BackboneSettings, *, progress: Progress = silent) -> Path:
     """Train a backbone from the folder's labels, or go on with one that was interrupted; its file of weights.
 
-    Args:
-        plan: Which videos there are.
-        settings: How.
-        progress: Called as it goes.
-
     Raises:
         DataError: There is nothing to learn from.
     """

@@ -28,10 +28,6 @@ Sequences = Mapping[str, ClassActivationSequence]
 def check_members(members: Sequence[tuple[str, Model]], *, map_members: Sequence[int] = ()) -> None:
     """Refuse networks that cannot be averaged.
 
-    Args:
-        members: Each with the name that a message gives it.
-        map_members: See `mean_sequence`.
-
     Raises:
         UsageError: Two differ in their classes, the recipe of their features or input.snippets, which are shown; or a
             map member is none of them.
@@ -96,12 +92,7 @@ def mean_sequence(
 
 
 def averaged(members: Sequence[Sequences], *, map_members: Sequence[int] = ()) -> Sequences:
-    """The mean sequences of the videos that all networks have.
-
-    Args:
-        members: For each network its sequences by video.
-        map_members: See `mean_sequence`.
-    """
+    """The mean sequences of the videos that all networks have; see `mean_sequence`."""
     if len(members) == 1:
         return members[0]
     common = [video for video in members[0] if all(video in other for other in members)]

@@ -121,17 +121,11 @@ def _mean(values: Sequence[Tensor]) -> Tensor:
 
 
 def build_head(features: int, classes: int, settings: NetworkSettings, *, seed: int = 0) -> Head:
-    """The head that the settings name, with fresh weights drawn by `seed`; torch's random state is left as it was.
+    """The head for features of D numbers and C classes, weights drawn by `seed`; torch's random state stays as it was.
 
     With `network.members` it is several of them, each with weights of its own: see `Members`.
 
     It is called as `head(features, classes, ...)`, with those of the settings `network.*` that it has parameters for.
-
-    Args:
-        features: D.
-        classes: C.
-        settings: Its name, and its shape.
-        seed: Of the weights.
 
     Raises:
         UsageError: There is none of that name, or it cannot be built.

@@ -86,10 +86,6 @@ def share_of_several(labels: Mapping[str, Sequence[str]]) -> float:
 def decide(settings: Settings, known: Known) -> list[Decision]:
     """What the settings at `auto`, and sizes in snippets at 0, become; those given by hand are not touched.
 
-    Args:
-        settings: As asked for.
-        known: Of the training videos.
-
     Raises:
         UsageError: A number of snippets is to be found from seconds, but the features' times do not move on.
 
@@ -174,10 +170,9 @@ def most_labels(labels: Mapping[str, Sequence[str]]) -> int:
 
 
 def classes_of(labels: Mapping[str, Sequence[str]]) -> int:
-    """How many labels may be predicted of a video: a network that learned little finds hundreds of classes likely.
+    """How many labels may be predicted of a video, by those of the training videos.
 
-    Args:
-        labels: Of the training videos.
+    A network that learned little finds hundreds of classes likely.
 
     >>> classes_of({"a": ["Run", "Jump"], "b": ["Run"]})
     5

@@ -132,13 +132,7 @@ def localize_dataset(
 
 
 def result_folder(runs: Sequence[Path], result: LocalizeResult, *, map_members: Sequence[int] = ()) -> Path:
-    """Where a result of runs goes, unless it is said: other videos' or a mean must not take the place of the run's own.
-
-    Args:
-        runs: That localized, one or several.
-        result: What they found.
-        map_members: Which of them gave sequences.
-    """
+    """Where a result goes, unless it is said: other videos' or a mean must not take the place of the run's own."""
     run, *others = runs
     folder = run
     if others:  # the names alone may repeat, and are long

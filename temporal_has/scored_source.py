@@ -119,13 +119,7 @@ def _annotations(truth: Truth) -> Annotations | None:
 
 
 def source_of_run(run: Path, *, moved_to: str | None = None, data_root: Path = Path("data")) -> Source:
-    """A run's detections in its test videos; one that was not localized yet, or elsewhere, is localized first.
-
-    Args:
-        run: Its folder.
-        moved_to: Where the run's data set is now.
-        data_root: Where data sets called by name lie.
-    """
+    """A run's detections in its test videos; one that was not localized yet, or elsewhere, is localized first."""
     settings, data = read_settings(run, Settings)
     if moved_to is not None:
         data = replace(data, dataset=moved_to, data_root=str(data_root))

@@ -24,13 +24,10 @@ class Chance(NamedTuple):
 
 
 class Dropout(nn.Module):
-    """Drops single values of maps while training, and scales up the rest; passes through in `eval()`.
+    """Drops values of maps with probability `p` while training, and scales up the rest; passes through in `eval()`.
 
     What is dropped of a video follows from its seed, its length and the number of maps: not from the rest of its batch,
     the padding, or torch's global generator. It is drawn on the maps' device; another kind of device draws otherwise.
-
-    Args:
-        p: Probability of dropping a value.
 
     >>> dropout, maps = Dropout(0.5), torch.ones(2, 3, 4)
     >>> dropped = dropout(maps, Chance(seeds=[5, 5]))

@@ -133,14 +133,7 @@ def draw_profile(
     *,
     threshold: float = 0.5,
 ) -> None:
-    """Draw `mean_profile` of several runs: how much of an action each network responds to.
-
-    Args:
-        path: A PNG, PDF or SVG file; its folder is made.
-        sequences: By run and video.
-        truth: Ground truth.
-        threshold: Drawn as a dashed line.
-    """
+    """Draw `mean_profile` of several runs: how much of an action each network responds to."""
     with _figure(path, (7, 4)) as figure:
         axis = figure.subplots()
         axis.axvspan(0, 1, color=_TRUTH, alpha=0.12, linewidth=0)

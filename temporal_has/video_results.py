@@ -188,14 +188,6 @@ def _count(pictures: bool, page: WritePage | None) -> int:
 class FileLocalizer:
     """Localizes video files, one by one, and writes what it finds; nothing is done twice.
 
-    Args:
-        localizer: The networks and their rules. The backbone is loaded at once.
-        runs: The runs that they are of.
-        out: The folder of the results.
-        pictures: Whether to draw timelines.
-        checkpoint: Which of each run's networks it is.
-        page: Writes each result as a page for the browser, where timelines are drawn.
-
     Raises:
         ThasError: The run's features were not extracted by thas, or its backbone's weights are not at hand.
     """
