@@ -18,6 +18,7 @@ import zipfile
 from base64 import b64encode
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cache
 from html.parser import HTMLParser
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -31,9 +32,7 @@ _TIMEOUT_SECONDS = 60
 
 def index_addresses() -> list[str]:
     """The indexes that pip is set up for, by its environment and configuration; pip's own default if by none."""
-    pip = [sys.executable, "-m", "pip", "config", "list"]
-    done = subprocess.run(pip, capture_output=True, text=True, check=False, timeout=60)
-    configured: dict[str, str] = dict(re.findall(r"^(\S+?)='(.*)'$", done.stdout, re.MULTILINE))
+    configured = _configured()
 
     def setting(name: str) -> str:
         environment = os.environ.get("PIP_" + name.upper().replace("-", "_"))
@@ -48,6 +47,14 @@ def index_addresses() -> list[str]:
         except ImportError:
             pass
     return [address for address in (first, *setting("extra-index-url").split()) if address]
+
+
+@cache
+def _configured() -> dict[str, str]:
+    """What pip's configuration files say; asking it takes half a second."""
+    pip = [sys.executable, "-m", "pip", "config", "list"]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False, timeout=60)
+    return dict(re.findall(r"^(\S+?)='(.*)'$", done.stdout, re.MULTILINE))
 
 
 def archive_address(package: str, archive: str) -> str:

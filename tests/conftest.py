@@ -23,9 +23,24 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # Nothing here outlives a power cut. That files are flushed is tested by what is called; a disk's 4 ms each time were a
 # fifth of the time of tests that train.
 os.fsync = os.fstat
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 # Tests run side by side already: what takes a process a core by itself, as reading videos does, takes one here.
-if hasattr(os, "sched_getaffinity"):
-    os.sched_getaffinity = lambda process: {0}
+os.sched_getaffinity = lambda process: {0}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """One more than there are cores: somebody always waits for Ray, or for a process that was killed."""
+    return CORES + 1
+
+
+# What waits or takes longest begins first, so that nobody waits for it at the end.
+FIRST = ("test_features_ray.py", "test_core_ray_jobs.py", "test_docs_commands.py", "test_deploy_export.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Stable, so that a file's tests stay together and share what they make."""
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
 
 
 _SIGNALS = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}

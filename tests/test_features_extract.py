@@ -129,7 +129,8 @@ def test_the_recipe_says_it_all(tmp_path, weights, videos):
 def test_batches_across_videos_change_nothing(tmp_path, weights, videos):
     for batch in (1, 7, 64):
         settings = ExtractionSettings(stride_frames=4, batch=batch)
-        extract_dataset(videos, tmp_path / str(batch), settings=settings, weights=weights, machines=TWO)
+        machines = TWO if batch == 7 else ONE
+        extract_dataset(videos, tmp_path / str(batch), settings=settings, weights=weights, machines=machines)
     one, *others = (FeatureCache(tmp_path / str(batch)) for batch in (1, 7, 64))
     for other in others:
         for name in videos:

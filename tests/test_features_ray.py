@@ -268,7 +268,11 @@ def test_a_machine_is_lost_half_way_and_every_video_is_there_once(tmp_path, vide
 
 def test_an_address_where_nobody_answers(tmp_path, videos):
     pytest.importorskip("ray")
+    register(Backbone("small", 6, 8, 1, square(16), licence="", origin="", build=lambda layer: _small_c3d()))
+    small = ExtractionSettings(backbone="small")
     with pytest.raises(FeatureError, match=r"no Ray cluster at 127\.0\.0\.1:9") as caught:
-        extract_dataset(videos, tmp_path, weights=DRAWN, machines=Machines(engine="ray", address="127.0.0.1:9"))
+        extract_dataset(
+            videos, tmp_path, settings=small, weights=DRAWN, machines=Machines(engine="ray", address="127.0.0.1:9")
+        )
     assert "ray start --head" in caught.value.next
     assert list(tmp_path.iterdir()) == []

@@ -137,40 +137,40 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(trained, f
     files, labels = _inputs(folder)
     torch.manual_seed(99)  # global state plays no part
 
-    def again(seed: int, **changes) -> bytes:
+    def again(seed: int, workers: int = 1) -> bytes:
         out = tmp_path / "again.safetensors"
-        settings = replace(TINY, epochs=2, dropout=0.1, seed=seed, **changes)
-        train_backbone(files, labels, ("blue", "red"), out, settings=settings, workers=2)
+        settings = replace(TINY, epochs=2, dropout=0.1, seed=seed)
+        train_backbone(files, labels, ("blue", "red"), out, settings=settings, workers=workers)
         return out.read_bytes()
 
     before = torch.random.get_rng_state()
     first = again(3)
     assert torch.equal(torch.random.get_rng_state(), before)
-    assert again(3) == first
+    assert again(3, workers=2) == first
     assert again(4) != first
 
 
 def test_frames_that_do_not_fit_into_memory_are_decoded_again_and_give_the_same_clips(tmp_path, monkeypatch):
     files = {f"v{i}": write_video(tmp_path / f"v{i}.mp4", 30 + i) for i in range(4)}
 
-    def passes(memory: int, workers: int = 1):
+    def passes(memory: int, workers: int = 1, count: int = 1):
         clips = TrainingClips(files, square(96), 4, frame_step=2, memory_bytes=memory, workers=workers)
         clips.read()
         draw = np.random.default_rng(1)
-        return clips, [batch for _ in range(2) for batch in clips.one_pass(3, 3, draw)]
+        return clips, [batch for _ in range(count) for batch in clips.one_pass(3, 3, draw)]
 
-    kept, whole = passes(1 << 30)
-    some, part = passes(70 * 96 * 96 * 3)
+    kept, whole = passes(1 << 30, count=2)
+    some, part = passes(70 * 96 * 96 * 3, count=2)
     none, streamed = passes(0, workers=2)
     assert (len(kept.streamed), len(none.streamed)) == (0, 4)
     assert 0 < len(some.streamed) < 4
-    for other in (part, streamed):
-        assert [names for names, _ in other] == [names for names, _ in whole]
-        assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(whole, other, strict=True))
+    for other, passed in ((part, whole), (streamed, whole[:2])):
+        assert [names for names, _ in other] == [names for names, _ in passed]
+        assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(passed, other, strict=True))
     assert [found.shape[:3] for _, found in whole] == [(3, 3, 4), (1, 3, 4)] * 2
     monkeypatch.setattr(training_clips, "_SHARD_BYTES", 1)  # a batch of videos at a time
     _, sharded = passes(0)
-    assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(whole, sharded, strict=True))
+    assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(whole[:2], sharded, strict=True))
 
 
 def test_clips_are_runs_of_consecutive_frames_at_random_places(tmp_path):

@@ -191,10 +191,10 @@ def test_published_weights_are_not_downloaded_unasked(tmp_path, monkeypatch, nam
 
 def test_fetched_weights_are_found_by_the_backbones_name(tmp_path, monkeypatch):
     monkeypatch.setenv("THAS_WEIGHTS", str(tmp_path))
-    torch.save(networks.torchvision_network("r3d_18").state_dict(), tmp_path / "written")
-    kept = (tmp_path / "written").rename(tmp_path / f"r3d_18-{sha256(tmp_path / 'written')[:16]}.pth")
-    for weights in (None, "r3d_18"):
-        loaded = load_backbone("r3d_18", weights=weights)
+    torch.save(networks.pytorchvideo_network("x3d_m").state_dict(), tmp_path / "written")
+    kept = (tmp_path / "written").rename(tmp_path / f"x3d_m-{sha256(tmp_path / 'written')[:16]}.pyth")
+    for weights in (None, "x3d_m"):
+        loaded = load_backbone("x3d_m", weights=weights)
         assert loaded.recipe["weights_source"] == str(kept)
 
 
@@ -209,7 +209,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path, tiny, value):
 
 
 def test_random_weights_are_always_the_same():
-    one, two = (load_backbone("r3d_18", random_weights=True).network.state_dict() for _ in range(2))
+    one, two = (load_backbone("x3d_m", random_weights=True).network.state_dict() for _ in range(2))
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
