@@ -6,7 +6,9 @@ costs its video; the lane starts another and goes on.
 
 from __future__ import annotations
 
+import atexit
 import io
+import os
 import queue
 import select
 import subprocess
@@ -131,8 +133,11 @@ class Decoding:
                 with self._next:
                     video, path = next(self._videos, (None, None))
                 if video is None or path is None:
+                    if worker is not None:
+                        _leave(worker)
+                        worker = None
                     break
-                worker = worker or _Worker(self._settings[3], self._stop)
+                worker = worker or _taken(self._settings[3], self._stop)
                 try:
                     self._decode(worker, video, path)
                     self._put(Closed(video, worker.details))
@@ -155,6 +160,7 @@ class Decoding:
 
     def _decode(self, worker: _Worker, video: str, path: Path) -> None:
         worker.details = {}
+        path = path.absolute()  # the worker may have been started in another folder
         worker.ask(Scan(str(path), self._fps))
         table = worker.answer()
         assert isinstance(table, FrameTable)
@@ -231,11 +237,20 @@ class _Worker:
         self._process = subprocess.Popen(
             command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
+        self._made = (os.getpid(), command())
         self._requests = io.BufferedWriter(cast("io.FileIO", self._process.stdin))
         self._answers = cast("io.FileIO", self._process.stdout)
-        self._patience, self._stop = patience_seconds, stop
         self._stage, self._frames = "open", 0
         self.details: dict[str, str] = {}
+        self.lead(patience_seconds, stop)
+
+    def lead(self, patience_seconds: float, stop: threading.Event) -> None:
+        """Begin with videos of one Decoding."""
+        self._patience, self._stop = patience_seconds, stop
+
+    def serves(self) -> bool:
+        """Whether it is this process's, is as one that was started now, and lives."""
+        return self._made == (os.getpid(), command()) and self._process.poll() is None
 
     def ask(self, request: Scan | Decode) -> None:
         self._stage, self._frames = ("scan" if isinstance(request, Scan) else "decode"), 0
@@ -281,3 +296,30 @@ class _Worker:
                 pipe.close()
         self._process.kill()
         self._process.wait()
+
+
+# One worker waits for the next video: to start one takes a third of a second, as long as to decode a short video.
+_waiting: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+
+
+def _leave(worker: _Worker) -> None:
+    if _waiting.empty():
+        _waiting.put(worker)
+    else:
+        worker.end()
+
+
+def _taken(patience_seconds: float, stop: threading.Event) -> _Worker:
+    with suppress(queue.Empty):
+        worker = _waiting.get_nowait()
+        if worker.serves():
+            worker.lead(patience_seconds, stop)
+            return worker
+        worker.end()
+    return _Worker(patience_seconds, stop)
+
+
+@atexit.register
+def _end_waiting() -> None:
+    with suppress(queue.Empty):
+        _waiting.get_nowait().end()

@@ -40,7 +40,18 @@ FIRST = ("test_features_ray.py", "test_core_ray_jobs.py", "test_docs_commands.py
 
 def pytest_collection_modifyitems(items):
     """Stable, so that a file's tests stay together and share what they make."""
-    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
+    items.sort(key=lambda item: (*(item.path.name != name for name in FIRST), item.path))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """Of several workers each begins with other files, so that it finds the rest rewritten by the others."""
+    report = yield
+    if isinstance(collector, pytest.Dir):
+        worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+        first = worker * len(report.result) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        report.result = report.result[first:] + report.result[:first]
+    return report
 
 
 _SIGNALS = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,16 @@ def run_of(model: Model, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "checkpoint.safetensors").write_bytes(model.to_bytes())
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_table_of_operators():
+    """What torch makes anew for each ONNX file, and takes longer for than for all else; it is always the same."""
+    from torch.onnx._internal.exporter import _registration
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_registration.ONNXRegistry, "from_torchlib", cache(_registration.ONNXRegistry.from_torchlib))
+        yield
 
 
 def test_a_run_is_exported_with_its_backbone_and_works_without_thas(trained, tmp_path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -172,6 +173,45 @@ def test_a_worker_that_dies_or_hangs_costs_its_video(tmp_path, monkeypatch):
     assert "died of signal 11" in closed["crash"].why
     assert "ended with code 7" in closed["exit"].why
     assert "silent for" in closed["hang"].why
+
+
+def test_a_worker_waits_for_the_next_videos_wherever_they_are(tmp_path, monkeypatch):
+    from thas.features.clips import plan_clips
+
+    started, start = [], pool._Worker.__init__
+
+    def counted(worker, *arguments):
+        start(worker, *arguments)
+        started.append(worker._process)
+
+    monkeypatch.setattr(pool._Worker, "__init__", counted)
+    monkeypatch.setattr(pool, "_waiting", queue.SimpleQueue())
+    write_video(tmp_path / "a.mp4", 20)
+
+    def number_of_events(folder: Path) -> int:
+        folder.mkdir()
+        (tmp_path / "a.mp4").rename(folder / "a.mp4")
+        monkeypatch.chdir(folder)
+        decoding = Decoding(
+            [("a", Path("a.mp4"))],
+            plan=lambda _, table: plan_clips(table.start_seconds, table.end_seconds, length_frames=8, stride_frames=4),
+            preparation=HOW,
+        )
+        with decoding:
+            events = list(decoding)
+        assert all(event.error is None for event in events if isinstance(event, Closed)), events
+        (folder / "a.mp4").rename(tmp_path / "a.mp4")
+        return len(events)
+
+    first = number_of_events(tmp_path / "one")
+    assert number_of_events(tmp_path / "two") == first
+    assert len(started) == 1
+    started[0].kill()
+    started[0].wait()
+    assert number_of_events(tmp_path / "three") == first
+    assert len(started) == 2
+    pool._end_waiting()
+    assert started[1].poll() is not None
 
 
 def test_leaving_early_ends_the_workers(tmp_path):
