@@ -48,7 +48,8 @@ def _one_table_of_operators():
     from torch.onnx._internal.exporter import _registration
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_registration.ONNXRegistry, "from_torchlib", cache(_registration.ONNXRegistry.from_torchlib))
+        made = staticmethod(cache(_registration.ONNXRegistry.from_torchlib))
+        patch.setattr(_registration.ONNXRegistry, "from_torchlib", made)
         yield
 
 
