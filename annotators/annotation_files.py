@@ -43,11 +43,8 @@ def _read_csv(path: Path, classes: Sequence[str] | None, ignore_label: str) -> A
     for line, row in table_rows(path, HEADINGS, needed=("video", "label", start, end)):
         place = f"{path}, line {line}"
         if "score" in row:
-            raise DataError(
-                f"{path} has a column of scores, so it holds detections",
-                next="give the annotation file after --annotations",
-                subject=str(path),
-            )
+            what = f"{path} has a column of scores, so it holds detections"
+            raise table.fail(what, next="give the annotation file after --annotations")
         video = row["video"]
         if row.get("subset"):
             table.put_in(video, row["subset"], place=place)
@@ -106,20 +103,15 @@ def read_thumos_folder(path: Path, *, classes: Sequence[str] | None, ignore_labe
         for i, line in text_lines(file):
             place, fields = f"{file}, line {i}", line.split()
             if len(fields) != 3:
-                raise DataError(
-                    f"{place}: {len(fields)} fields instead of video, start, end",
-                    why=line.strip()[:80],
-                    next="correct the line",
-                    subject=str(file),
-                )
+                what = f"{place}: {len(fields)} fields instead of video, start, end"
+                raise DataError(what, why=line.strip()[:80], next="correct the line", subject=str(file))
             table.put_in(fields[0], subset, place=place)
             table.add(fields[0], label, *interval(fields[1], fields[2], place=place), place=place)
     if not used:
-        raise DataError(
+        raise table.fail(
             f"{path} holds no annotations in THUMOS14's form",
             why=f"it holds {listing(sorted(item.name for item in path.iterdir())) or 'nothing'}",
             next="give a folder with files named <Class>_<subset>.txt, or a JSON or CSV file",
-            subject=str(path),
         )
     for file in sorted([*path.glob("durations_*.csv"), *path.parent.glob("durations_*.csv")]):
         subset = file.stem.removeprefix("durations_")
@@ -165,11 +157,8 @@ def read_annotations(
             return read_thumos_folder(path, classes=classes, ignore_label=ignore_label)
         return _read_folder(path, classes, ignore_label, options)
     if not path.exists():
-        raise DataError(
-            f"the annotations {path} do not exist",
-            next="give a JSON file, a CSV file or a folder in THUMOS14's form",
-            subject=str(path),
-        )
+        next = "give a JSON file, a CSV file or a folder in THUMOS14's form"
+        raise DataError(f"the annotations {path} do not exist", next=next, subject=str(path))
     own = is_table(path) and (options.columns or options.where or options.label)
     form = options.form or form_of(path) or ("table" if own else None)
     if form is not None or path.suffix.lower() in TOOL_SUFFIXES:  # of no form that is known, it says so

@@ -93,7 +93,7 @@ def weights_fetch(
 
 def _fetch_model(name: str) -> Path:
     from ..core.weight_catalogue import is_non_commercial
-    from ..features.model_folder import fetch_model, licence_of
+    from ..features.library_backbone import fetch_model, licence_of
 
     folder = fetch_model(name)
     licence = licence_of(folder)

@@ -98,6 +98,13 @@ def stream_video(
     began: float | None = None
     came_back, whole = -1, None
     sources = connections(source, patience_seconds=patience_seconds, again_seconds=again_seconds, clock=clock)
+
+    def seen_in(clips: Iterator[Clip], runner: Runner, offset: float) -> Iterator[tuple[SureInterval, float]]:
+        for frames, start, end in clips:
+            feature = runner(frames[None])[0].astype(settings.stored).astype(np.float32)  # as the cache rounds
+            for sure in live.add(feature, offset + start, offset + end):
+                yield sure, behind
+
     try:
         with Runner(loaded, device=localizer.extractor.device, precision=settings.precision, batch=1) as runner:
             for connection in sources:
@@ -114,12 +121,8 @@ def stream_video(
                     # What lay in a file before it was opened is ahead of the clock; a live source runs beside it.
                     behind = max(0.0, clock() - began - seen)
                     most = max(most, behind)
-                    for frames, start, end in clips.add(shown):
-                        for sure in live.add(_feature(runner, frames, settings.stored), offset + start, offset + end):
-                            yield sure, behind
-                for frames, start, end in clips.finish():
-                    for sure in live.add(_feature(runner, frames, settings.stored), offset + start, offset + end):
-                        yield sure, behind
+                    yield from seen_in(clips.add(shown), runner, offset)
+                yield from seen_in(clips.finish(), runner, offset)
                 if again_seconds:
                     whole = live.whole(seen)
                     for sure in live.interrupt(seen):
@@ -132,11 +135,6 @@ def stream_video(
     for sure in live.finish(seen):
         yield sure, behind
     yield StreamEnd(seen, live.snippets, live.told, live.whole(seen) if whole is None else whole, most, came_back)
-
-
-def _feature(runner: Runner, frames: np.ndarray, stored: str) -> np.ndarray:
-    """(D,) float32, rounded as the cache rounds."""
-    return runner(frames[None])[0].astype(stored).astype(np.float32)
 
 
 Clip = tuple[np.ndarray, float, float]

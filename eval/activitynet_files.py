@@ -14,7 +14,7 @@ from ..core.json_files import load_json
 from ..core.segments import Segments
 from ..core.tables import seconds
 from .annotations import Annotations
-from .parsing import interval, label_name, two_times
+from .parsing import interval, label_name, two_times, wrong_row
 
 
 class AnnotationTable:
@@ -34,43 +34,34 @@ class AnnotationTable:
         self.durations: dict[str, float] = {}
         self.subsets: dict[str, str] = {}
 
+    def fail(self, what: str, *, why: str = "", next: str = "correct the row") -> DataError:
+        """An error about this file."""
+        return DataError(what, why=why, next=next, subject=str(self.path))
+
     def add(self, video: str, label: str, start: float, end: float, *, place: str, instant: bool = False) -> None:
         """One more row, or instant."""
         if not (video and label):
-            raise DataError(
-                f"{place}: the {'label' if video else 'video'} is empty", next="correct the row", subject=str(self.path)
-            )
+            raise self.fail(f"{place}: the {'label' if video else 'video'} is empty")
         if label == self.ignore_label:
             self.ignored.append((video, label, start, end))
             return
         if self.given is not None and label not in self.given:
-            raise DataError(
-                f"{place}: the label {label!r} is not one of the classes",
-                why=suggestion(label, self.given),
-                next="correct the row, or the list of classes",
-                subject=str(self.path),
-            )
+            what, next = f"{place}: the label {label!r} is not one of the classes", "correct it, or the list of classes"
+            raise self.fail(what, why=suggestion(label, self.given), next=next)
         (self.points if instant else self.rows).append((video, label, start, end))
 
     def put_in(self, video: str, subset: str, *, place: str) -> None:
         """The subset of a video; it has one."""
         if self.subsets.setdefault(video, subset) != subset:
-            raise DataError(
-                f"{place}: the video {video} is in two subsets, {self.subsets[video]!r} and {subset!r}",
-                next="keep it in one",
-                subject=str(self.path),
-            )
+            what = f"{place}: the video {video} is in two subsets, {self.subsets[video]!r} and {subset!r}"
+            raise self.fail(what, next="keep it in one")
 
     def lasts(self, video: str, duration: object, *, place: str) -> None:
         """The length of a video."""
         lasting = seconds(duration, place=place, name="duration")
         if lasting <= 0:
-            raise DataError(
-                f"{place}: a duration of {lasting:g} s",
-                why="a video lasts longer than 0 s",
-                next="correct it, or leave it out",
-                subject=str(self.path),
-            )
+            what, why = f"{place}: a duration of {lasting:g} s", "a video lasts longer than 0 s"
+            raise self.fail(what, why=why, next="correct it, or leave it out")
         self.durations[video] = lasting
 
     def annotations(self, notes: Sequence[str] = (), *, may_be_empty: bool = False) -> Annotations:
@@ -80,7 +71,7 @@ class AnnotationTable:
             DataError: Nothing was, and that may not be.
         """
         if not (may_be_empty or self.rows or self.points or self.durations or self.subsets):
-            raise DataError(f"{self.path} holds no annotations", next="give another file", subject=str(self.path))
+            raise self.fail(f"{self.path} holds no annotations", next="give another file")
         rows, aside, instants = (
             Segments(*(list(zip(*table, strict=True)) or [(), (), (), ()]))
             for table in (self.rows, self.ignored, self.points)
@@ -102,24 +93,20 @@ def read_activitynet(path: Path, *, classes: Sequence[str] | None, ignore_label:
     content = cast("dict[str, object]", loaded) if isinstance(loaded, dict) else {}
     if content and all(isinstance(one, dict) and "annotations" in one for one in content.values()):
         content = {"database": content}  # without its wrapper
+    table = AnnotationTable(path, classes, ignore_label)
     database = content.get("database")
     if not isinstance(database, dict):
         looks = "detections" if "results" in content else "another JSON file"
-        raise DataError(
+        raise table.fail(
             f"{path} is not ground truth in ActivityNet's form",
             why=f'it has no table "database"; it looks like {looks}',
             next="give the annotation file after --annotations",
-            subject=str(path),
         )
-    table = AnnotationTable(path, classes, ignore_label)
     for video, entry in cast("dict[str, object]", database).items():
         place = f"{path}, video {video}"
         if not isinstance(entry, dict) or not isinstance(entry.get("annotations", []), list):  # pyright: ignore[reportUnknownMemberType]
-            raise DataError(
-                f"{place}: not a table with a list of annotations",
-                next='give {"subset": NAME, "annotations": [{"label": NAME, "segment": [START, END]}]}',
-                subject=str(path),
-            )
+            next_ = 'give {"subset": NAME, "annotations": [{"label": NAME, "segment": [START, END]}]}'
+            raise table.fail(f"{place}: not a table with a list of annotations", next=next_)
         _add_video(table, video, cast("dict[str, object]", entry), place)
     return table.annotations()
 
@@ -136,26 +123,19 @@ def _add_video(table: AnnotationTable, video: str, entry: dict[str, object], pla
         try:
             label, (start, end) = label_name(row["label"]), two_times(row["segment"])
         except (KeyError, TypeError, ValueError) as error:
-            raise _no_row(where, error, row, '{"label": NAME, "segment": [START, END]}', "segment", table) from None
+            why, form = wrong_row(error, row), 'a row is {"label": NAME, "segment": [START, END]}'
+            raise table.fail(f"{where} is not a segment", why=why, next=form) from None
         table.add(video, label, *interval(start, end, place=where), place=where)
     for i, row in enumerate(_rows(entry, "points")):
         where = f"{place}, point {i}"
         try:
             label, time = label_name(row["label"]), row["time"]
         except (KeyError, TypeError) as error:
-            raise _no_row(where, error, row, '{"label": NAME, "time": SECONDS}', "point", table) from None
+            why, form = wrong_row(error, row), 'a row is {"label": NAME, "time": SECONDS}'
+            raise table.fail(f"{where} is not a point", why=why, next=form) from None
         table.add(video, label, *interval(time, time, place=where), place=where, instant=True)
 
 
 def _rows(entry: dict[str, object], name: str) -> list[dict[str, object]]:
     found = entry.get(name)
     return cast("list[dict[str, object]]", found) if isinstance(found, list) else []
-
-
-def _no_row(where: str, error: Exception, row: object, form: str, what: str, table: AnnotationTable) -> DataError:
-    return DataError(
-        f"{where} is not a {what}",
-        why=f"{type(error).__name__}: {error} in {str(row)[:80]}",
-        next=f"a row is {form}",
-        subject=str(table.path),
-    )

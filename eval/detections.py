@@ -15,7 +15,7 @@ from ..core.errors import DataError, listing
 from ..core.json_files import DECODER, scan_object, skip_space
 from ..core.segments import Segments
 from ..core.tables import is_number, is_table, number, opened, seconds, table_rows
-from .parsing import HEADINGS, label_name, text_lines, two_times
+from .parsing import HEADINGS, label_name, text_lines, two_times, wrong_row
 from .thumos14 import CLASS_IDS
 
 ClassIds = Literal["official", "positions"]
@@ -34,6 +34,9 @@ class _Table:
         self.start, self.end, self.score = array("d"), array("d"), array("d")
         self.names: dict[str, str] = {}
 
+    def fail(self, what: str, *, why: str, next: str = "correct the program that wrote the file") -> DataError:
+        return DataError(what, why=why, next=next, subject=str(self.path))
+
     def add(self, video: str, label: str, start: object, end: object, score: object) -> None:
         if not (video and label):
             raise ValueError(f"the {'label' if video else 'video'} is empty")
@@ -50,21 +53,13 @@ class _Table:
         for name, column in (("start", start), ("end", end), ("score", score)):
             bad = np.flatnonzero(~np.isfinite(column))
             if len(bad):
-                raise DataError(
-                    f"{place(int(bad[0]))}: the {name} is {column[bad[0]]}, not a finite number",
-                    why=f"such rows: {len(bad)} of {len(column)}",
-                    next="correct the program that wrote the file",
-                    subject=str(self.path),
-                )
+                what = f"{place(int(bad[0]))}: the {name} is {column[bad[0]]}, not a finite number"
+                raise self.fail(what, why=f"such rows: {len(bad)} of {len(column)}")
         bad = np.flatnonzero(end < start)
         if len(bad):
             row = int(bad[0])
-            raise DataError(
-                f"{place(row)}: the segment ends before it starts, at {start[row]:g} s and {end[row]:g} s",
-                why=f"such rows: {len(bad)} of {len(start)}; are the columns mixed up?",
-                next="correct the program that wrote the file",
-                subject=str(self.path),
-            )
+            what = f"{place(row)}: the segment ends before it starts, at {start[row]:g} s and {end[row]:g} s"
+            raise self.fail(what, why=f"such rows: {len(bad)} of {len(start)}; are the columns mixed up?")
         return Segments(self.video, self.label, start, end, score)
 
 
@@ -113,12 +108,8 @@ def _read_csv(path: Path) -> Segments:
         try:
             table.add(row["video"], row["label"], *_plain_numbers(row, f"{path}, line {line}"))
         except ValueError as error:
-            raise DataError(
-                f"{path}, line {line}: not a detection",
-                why=f"{error}; are the columns mixed up?",
-                next="correct the row, or the names of the columns",
-                subject=str(path),
-            ) from None
+            what, why = f"{path}, line {line}: not a detection", f"{error}; are the columns mixed up?"
+            raise table.fail(what, why=why, next="correct the row, or the names of the columns") from None
         lines.append(line)
     return table.segments(lambda row: f"{path}, line {lines[row]}")
 
@@ -140,27 +131,26 @@ def _read_thumos(path: Path, classes: Sequence[str] | None, class_ids: ClassIds 
             video, start, end, label, score = fields
             table.add(_VIDEO_SUFFIX.sub("", video), label, start, end, score)
         except ValueError:
-            raise DataError(
+            raise table.fail(
                 f"{path}, line {line}: not a line of detections",
                 why=f"expected: video start end class score; found: {text.strip()[:80]}",
                 next="correct the line, or give a JSON or CSV file",
-                subject=str(path),
             ) from None
         lines.append(line)
     if not lines:
         raise DataError(f"{path} is empty", next="give a file of detections", subject=str(path))
     if any(is_number(label) for label in set(table.label)):
         known = classes or tuple(CLASS_IDS.values())
-        names = _class_names(table.label, lines, path, classes=known, class_ids=class_ids)
+        names = _class_names(table, lines, known, class_ids)
         table.label = [names[label] for label in table.label]
     return table.segments(lambda row: f"{path}, line {lines[row]}")
 
 
 def _class_names(
-    labels: Sequence[str], lines: Sequence[int], path: Path, *, classes: Sequence[str], class_ids: ClassIds | None
+    table: _Table, lines: Sequence[int], classes: Sequence[str], class_ids: ClassIds | None
 ) -> dict[str, str]:
     """The name behind each class number in a THUMOS14 text file: a number of the challenge, or a position from 1."""
-    found = set(labels)
+    path, labels, found = table.path, table.label, set(table.label)
     meanings = {
         "official": {str(number): name for number, name in CLASS_IDS.items()},
         "positions": {str(i): name for i, name in enumerate(classes, 1)},
@@ -168,20 +158,18 @@ def _class_names(
     fits = [kind for kind, names in meanings.items() if found <= set(names) and class_ids in (None, kind)]
     if len(fits) == 2 and any(meanings["official"][name] != meanings["positions"][name] for name in found):
         first, second = (names[min(found)] for names in meanings.values())
-        raise DataError(
+        raise table.fail(
             f"{path}: the class numbers {listing(sorted(found))} can mean two things",
             why=f"{min(found)} is {first} in the challenge, and {second} by position",
             next="give --class-ids official, or --class-ids positions",
-            subject=str(path),
         )
     if not fits:
         known = set[str]().union(*(names for kind, names in meanings.items() if class_ids in (None, kind)))
         strange = next((i for i, label in enumerate(labels) if label not in known), 0)
-        raise DataError(
+        raise table.fail(
             f"{path}, line {lines[strange]}: the class is {labels[strange]!r}",
             why=f"the classes must be names, numbers of THUMOS14, or positions from 1 to {len(classes)}, all alike",
             next="a line is: video start end class score; are the columns mixed up?",
-            subject=str(path),
         )
     return meanings[fits[0]]
 
@@ -221,12 +209,8 @@ def _read_json(path: Path) -> Segments:
         if skip_space(text, scan_object(text, start, top)) != len(text):
             raise _other_shape(path, "something follows its end")
     except json.JSONDecodeError as error:
-        raise DataError(
-            f"{path} is not valid JSON",
-            why=f"{error.msg}, line {error.lineno}, column {error.colno}",
-            next="write the file again",
-            subject=str(path),
-        ) from None
+        why = f"{error.msg}, line {error.lineno}, column {error.colno}"
+        raise table.fail(f"{path} is not valid JSON", why=why, next="write the file again") from None
     except RecursionError:
         raise _other_shape(path, "its lists lie too deep in each other") from None
     except ValueError as error:  # a whole number of more digits than Python reads
@@ -256,12 +240,8 @@ def _add_video(table: _Table, video: str, rows: object) -> None:
                 raise TypeError(f"the score is {score}")
             table.add(video, label_name(row["label"]), start, end, score)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise DataError(
-                f"{table.path}, video {video}, row {i}: not a detection",
-                why=f"{type(error).__name__}: {error} in {str(row)[:80]}",
-                next=_ROW_FORM,
-                subject=str(table.path),
-            ) from None
+            what = f"{table.path}, video {video}, row {i}: not a detection"
+            raise table.fail(what, why=wrong_row(error, row), next=_ROW_FORM) from None
 
 
 def _other_shape(path: Path, why: str) -> DataError:

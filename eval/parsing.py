@@ -41,6 +41,11 @@ def label_name(label: object) -> str:
     raise TypeError(f"the label is {label!r}, not a name")
 
 
+def wrong_row(error: Exception, row: object) -> str:
+    """Why a row of JSON is none."""
+    return f"{type(error).__name__}: {error} in {str(row)[:80]}"
+
+
 def interval(start: object, end: object, *, place: str) -> tuple[float, float]:
     """A checked start and end in seconds, or a DataError that names the place."""
     first, last = seconds(start, place=place, name="start"), seconds(end, place=place, name="end")

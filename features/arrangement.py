@@ -83,11 +83,7 @@ def crop_axis(shape: Sequence[int]) -> int | None:
     """
     if len(shape) != 3:
         return None
-    for count in _CROPS:
-        axes = [axis for axis in (1, 0, 2) if shape[axis] == count]
-        if axes:
-            return axes[0]
-    return None
+    return next((axis for count in _CROPS for axis in (1, 0, 2) if shape[axis] == count), None)
 
 
 def width_of(shape: Sequence[int], *, transposed: bool = False, crops: Crops | None = None) -> int:

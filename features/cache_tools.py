@@ -15,7 +15,7 @@ import numpy as np
 from ..core import hdf5
 from ..core.errors import FeatureError, ThasError, UsageError
 from ..core.files import need_room
-from ..core.messages import Progress
+from ..core.messages import Progress, silent
 from ..core.reading import is_refused
 from ..core.temporary_names import replacing
 from .cache import Details, FeatureCache, may_link
@@ -24,6 +24,7 @@ from .video_features import difference, times_fault
 
 # Rows read at a time, so that a long video needs no more memory than a short one.
 _ROWS = 1024
+_Shape = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Verification:
     refused: tuple[str, ...] = ()
 
 
-def verify_cache(path: Path | str, *, expected: Sequence[str] = (), progress: Progress | None = None) -> Verification:
+def verify_cache(path: Path | str, *, expected: Sequence[str] = (), progress: Progress = silent) -> Verification:
     """Read a cache whole: every number as it was written and finite, times in order, one recipe and one width.
 
     Args:
@@ -88,8 +89,7 @@ def verify_cache(path: Path | str, *, expected: Sequence[str] = (), progress: Pr
         except FeatureError as error:
             faults[video] = error.why or error.what
             refused += [video] * is_refused(error.__cause__)
-        if progress is not None:
-            progress(1.0)
+        progress(1.0)
     missing = tuple(video for video in expected if video not in cache)
     return Verification(len(cache), rows, faults, tuple(partial), missing, unchecked, tuple(refused))
 
@@ -144,9 +144,7 @@ class Difference:
     versions: list[str]
     only_first: list[str]
     only_second: list[str]
-    shapes: dict[str, tuple[tuple[int, int], tuple[int, int]]] = field(
-        default_factory=dict[str, tuple[tuple[int, int], tuple[int, int]]]
-    )
+    shapes: dict[str, tuple[_Shape, _Shape]] = field(default_factory=dict[str, tuple[_Shape, _Shape]])
     times: dict[str, float] = field(default_factory=dict[str, float])
     values: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
     equal: list[str] = field(default_factory=list[str])
@@ -158,7 +156,7 @@ class Difference:
         return not (self.only_first or self.only_second or self.shapes or self.times or self.values or self.failed)
 
 
-def compare_caches(first: Path | str, second: Path | str, *, progress: Progress | None = None) -> Difference:
+def compare_caches(first: Path | str, second: Path | str, *, progress: Progress = silent) -> Difference:
     """Say why two caches differ: what their recipes say, and what their numbers do.
 
     Raises:
@@ -179,8 +177,7 @@ def compare_caches(first: Path | str, second: Path | str, *, progress: Progress 
                 _compare(result, one, two, video)
             except FeatureError as error:
                 result.failed[video] = error.why or error.what
-        if progress is not None:
-            progress(1.0)
+        progress(1.0)
     return result
 
 
@@ -213,7 +210,7 @@ def pack_cache(
     target: Path | str,
     *,
     how: Literal["links", "copy"] = "copy",
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> int:
     """Make one file of a cache; `FeatureCache(target)` reads it like the folder.
 
@@ -255,8 +252,7 @@ def pack_cache(
             if how == "links":
                 relative = os.path.relpath(cache.path.resolve() / name, target.parent.resolve())
                 packed[name] = h5py.ExternalLink(relative, "/")
-            if progress is not None:
-                progress(1.0)
+            progress(1.0)
     return len(cache)
 
 

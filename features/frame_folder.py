@@ -6,6 +6,7 @@ import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,33 +51,23 @@ def _pictures(folder: Path) -> list[tuple[int, Path]]:
 def scan_folder(folder: Path, *, fps: float | None = None) -> FrameTable:
     """The frame table of a folder of numbered pictures. A number that is left out is a frame that was lost.
 
-    Args:
-        folder: It.
-        fps: Pictures a second; 25 is assumed, and said, without it.
+    Without `fps`, pictures a second, 25 is assumed, and said.
 
     Raises:
         UnreadableVideo: It holds no numbered pictures, or a number twice, or the first cannot be read.
     """
-    pictures = _pictures(folder)
+    pictures, failed = _pictures(folder), partial(UnreadableVideo, folder.name)
     if not pictures:
-        raise UnreadableVideo(
-            folder.name,
-            stage="open",
-            why="the folder holds no pictures that are numbered alike, such as img_00001.jpg",
-            next="name its pictures by their number, or name a video file",
-        )
+        why = "the folder holds no pictures that are numbered alike, such as img_00001.jpg"
+        raise failed(stage="open", why=why, next="name its pictures by their number, or name a video file")
     numbers = np.array([number for number, _ in pictures])
     twice = np.flatnonzero(np.diff(numbers) == 0)
     if len(twice):
         pair = " and ".join(pictures[int(twice[0]) + i][1].name for i in (0, 1))
-        raise UnreadableVideo(folder.name, stage="scan", why=f"{pair} have one number", next="remove one of them")
+        raise failed(stage="scan", why=f"{pair} have one number", next="remove one of them")
     if int(numbers[-1]) - int(numbers[0]) >= _MOST_FRAMES:
-        raise UnreadableVideo(
-            folder.name,
-            stage="scan",
-            why=f"{pictures[0][1].name} and {pictures[-1][1].name} are more than {_MOST_FRAMES:,} frames apart",
-            next="number its pictures by their frame",
-        )
+        why = f"{pictures[0][1].name} and {pictures[-1][1].name} are more than {_MOST_FRAMES:,} frames apart"
+        raise failed(stage="scan", why=why, next="number its pictures by their frame")
     with _told(folder, pictures[0][1]), _checked(pictures[0][1]) as picture:
         width, height, codec = *picture.size, str(picture.format or "").lower()
     rate = Fraction(fps or _USUAL_FPS).limit_denominator(1_000_000)

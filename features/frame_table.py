@@ -34,12 +34,11 @@ class UnreadableVideo(VideoError):
             next=next or REPLACE,
             subject=video,
         )
-        self.stage = stage
-        self.frames = frames
+        self.stage, self.frames = stage, frames
+        self._said: dict[str, object] = {"stage": stage, "why": why, "frames": frames, "next": next}
 
     def __reduce__(self) -> tuple[object, ...]:  # errors cross from the workers
-        said = {"stage": self.stage, "why": self.why, "frames": self.frames, "next": self.next}
-        return partial(UnreadableVideo, self.subject or "", **said), ()
+        return partial(type(self), self.subject or "", **self._said), ()
 
 
 class OtherFrames(UnreadableVideo):
@@ -55,9 +54,7 @@ class OtherFrames(UnreadableVideo):
     def __init__(self, video: str, *, table: FrameTable, why: str, frames: int = 0) -> None:
         super().__init__(video, stage="decode", why=why, frames=frames, next=KEEP)
         self.table = table
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return partial(OtherFrames, self.subject or "", table=self.table, why=self.why, frames=self.frames), ()
+        self._said: dict[str, object] = {"table": table, "why": why, "frames": frames}
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,15 +129,7 @@ class FrameTable:
         return first
 
     def lost_seconds(self, start_seconds: np.ndarray, end_seconds: np.ndarray) -> np.ndarray:
-        """How much of each span of time was lost.
-
-        Args:
-            start_seconds: (T,).
-            end_seconds: (T,).
-
-        Returns:
-            (T,) float64.
-        """
+        """(T,) float64: how much of each span of time was lost, of spans from `start_seconds` (T,) to `end_seconds`."""
         edges, covered = self._lost_until()
         return np.interp(end_seconds, edges, covered) - np.interp(start_seconds, edges, covered)
 

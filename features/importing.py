@@ -13,7 +13,7 @@ from .._version import __version__
 from ..core.errors import Failure, FeatureError, ThasError, UsageError, counted, listing
 from ..core.files import cannot_write
 from ..core.json_files import load_json
-from ..core.messages import Progress, logger
+from ..core.messages import Progress, logger, silent
 from ..core.narrowing import is_table
 from ..core.near_names import near_names, near_sentence
 from ..core.tables import number, table_rows
@@ -38,7 +38,7 @@ def import_features(
     crops: Crops | None = None,
     stored: Literal["float32", "float16"] = "float32",
     videos: Iterable[str] = (),
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> ExtractionResult:
     """Turn features made elsewhere into a feature cache.
 
@@ -79,13 +79,9 @@ def import_features(
     shapes, broken = _survey(sources)
     if len(broken) == len(sources):
         raise next(iter(broken.values()))  # with the advice that mends it
-    expected = {one.video: times.expected_rows(one, names[one.video]) for one in sources}
-    for sentence in check_arrangement(
-        shapes,
-        transposed=transposed,
-        crops=crops,
-        expected_rows={video: count for video, count in expected.items() if count is not None},
-    ):
+    counts = ((one.video, times.expected_rows(one, names[one.video])) for one in sources)
+    expected = {video: count for video, count in counts if count is not None}
+    for sentence in check_arrangement(shapes, transposed=transposed, crops=crops, expected_rows=expected):
         logger.warning(sentence)
     recipe = times.recipe() | {
         "stored": stored,
@@ -94,7 +90,7 @@ def import_features(
     }
     if crops is not None:
         recipe["crops"] = crops
-    width = _usual_width(sources, transposed, crops) if len(sources) > len(broken) else 0
+    width = _usual_width(sources, transposed, crops)
     done: list[str] = []
     failed: list[Failure] = []
     cut: list[str] = []
@@ -122,8 +118,7 @@ def import_features(
             raise cannot_write(out, error) from error
         else:
             done.append(video)
-        if progress is not None:
-            progress(1.0)
+        progress(1.0)
     if cut:
         what = "streams that differ by a row; the longer one lost its last"
         logger.warning(counted(cut, f"video has {what}", f"videos have {what}"))

@@ -150,8 +150,8 @@ def _split(stem: str, bases: set[str], suffixed: bool) -> tuple[str, str]:
 def _put(found: dict[str, _Parts], video: str, stream: str, read: _Read, path: Path) -> None:
     other = found.setdefault(video, _Parts()).streams.setdefault(stream, (read, path))
     if other[0] is not read:
-        folders = [one for one, two in zip(other[1].parts, path.parts, strict=False) if one != two][:1]
-        folders += [two for one, two in zip(other[1].parts, path.parts, strict=False) if one != two][:1]
+        pairs = zip(other[1].parts, path.parts, strict=False)
+        folders = next((pair for pair in pairs if pair[0] != pair[1]), ())
         join = f", or join them side by side with --key {' '.join(folders)}" if other[1].name == path.name else ""
         why = f"{other[1]} and {path}"
         raise UsageError(f"video {video} has two files", why=why, next=f"keep one{join}", subject=video)

@@ -62,11 +62,9 @@ class RowTimes:
             return
         bare = [one for one in sources if one.timestamps_ms is None]
         lacking = [one.video for one in bare if self.fps is None and one.fps is None]
-        options = [] if not lacking else ["--fps"]
-        if bare and self.length_frames is None:
-            options.append("--length-frames")
-        if bare and self.stride_frames is None:
-            options.append("--stride-frames")
+        options = ["--fps"] * bool(lacking)
+        options += ["--length-frames"] * bool(bare and self.length_frames is None)
+        options += ["--stride-frames"] * bool(bare and self.stride_frames is None)
         if options:
             raise UsageError(
                 f"it is not known when rows begin and end: {' and '.join(options)} missing",

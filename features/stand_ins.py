@@ -6,6 +6,7 @@ import math
 import pickle
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 
 import numpy as np
 
@@ -22,9 +23,8 @@ TORCH_TYPES = {
 }  # fmt: skip
 
 
-def refused(why: str) -> pickle.UnpicklingError:
-    """What a reader says of a pickle that it does not follow."""
-    return pickle.UnpicklingError(why)
+#: What a reader says of a pickle that it does not follow.
+refused = pickle.UnpicklingError
 
 
 def _sizes(claimed: object) -> tuple[int, ...] | None:
@@ -176,23 +176,18 @@ def _tuple(items: object = ()) -> tuple[object, ...]:
 _NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric", "numpy")
 STAND_INS: dict[tuple[str, str], Callable[..., object]] = {
     ("_codecs", "encode"): _latin1,
-    ("builtins", "bytes"): _bytes,
-    ("builtins", "bytearray"): _bytes,
-    ("__builtin__", "bytes"): _bytes,
-    ("__builtin__", "bytearray"): _bytes,
+    **dict.fromkeys(product(("builtins", "__builtin__"), ("bytes", "bytearray")), _bytes),
     ("collections", "OrderedDict"): _ordered,
     ("torch", "Size"): _tuple,
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
     ("torch._utils", "_rebuild_parameter_with_state"): _parameter,
+    **dict.fromkeys(product(_NUMPY, ("_reconstruct", "ndarray")), ArrayParts),
+    **dict.fromkeys(product(_NUMPY, ("dtype",)), TypeParts),
+    **dict.fromkeys(product(_NUMPY, ("scalar",)), _scalar),
+    **dict.fromkeys(product(_NUMPY, ("_frombuffer",)), _from_buffer),
 }
-for _module in _NUMPY:
-    for _name, _made in (
-        ("_reconstruct", ArrayParts), ("scalar", _scalar), ("_frombuffer", _from_buffer), ("ndarray", ArrayParts),
-        ("dtype", TypeParts),
-    ):  # fmt: skip
-        STAND_INS[_module, _name] = _made
 
 
 class StorageType:

@@ -18,9 +18,17 @@ from ..core.weight_catalogue import CATALOGUE
 from ..core.weight_store import find_weights, stored
 from .backbones import Backbone
 from .checkpoints import load_state, read_checkpoint
-from .library_backbone import LibraryBackbone, probe
-from .model_folder import cached_folder, licence_of, missing_model, needs_library, revision_of, weight_files
-from .model_folder import weights_digest as digest_of
+from .library_backbone import (
+    LibraryBackbone,
+    cached_folder,
+    licence_of,
+    missing_model,
+    needs_library,
+    probe,
+    revision_of,
+    weight_files,
+    weights_digest,
+)
 from .preprocessing import Preprocessing, Values
 
 # Four frames, spread over 0.64 s of 25 frames a second: an image network sees no motion, more add little.
@@ -87,7 +95,7 @@ def load_timm(name: str, weights: str | Path | None, *, random_weights: bool = F
         else:
             licence = licence_of(file.parent) if licence == "not stated" else licence
         about |= {
-            "weights_sha256": digest_of([file]),
+            "weights_sha256": weights_digest([file]),
             "weights_source": str(file.resolve()),
             "revision": revision_of(file.parent),
         }

@@ -19,12 +19,14 @@ from torch import nn
 
 from ..core.errors import CheckpointError, listing
 from .backbones import Backbone
-from .library_backbone import LibraryBackbone, clip_step, probe
-from .model_folder import (
+from .library_backbone import (
+    LibraryBackbone,
     cached_folder,
+    clip_step,
     licence_of,
     missing_model,
     needs_library,
+    probe,
     revision_of,
     weight_files,
     weights_digest,

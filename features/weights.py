@@ -16,8 +16,7 @@ from ..core.reading import reading
 from ..core.weight_catalogue import CATALOGUE
 from ..core.weight_store import find_weights, not_fetched, sha256, stored, stored_by_hash
 from .backbones import Backbone, build_c3d, get_backbone
-from .c3d_weights import load_c3d, load_own
-from .checkpoints import load_state, read_checkpoint
+from .checkpoints import load_c3d, load_own, load_state, read_checkpoint
 from .library_backbone import LIBRARIES, LibraryBackbone
 from .pickled_arrays import load_array
 

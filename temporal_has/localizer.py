@@ -26,7 +26,7 @@ from .settings import LocalizeSettings, Settings
 from .suppress import suppress_segments, surest
 
 if TYPE_CHECKING:
-    from ..features.extractor import Extractor
+    from ..features.extract import Extractor
 
 _AT_ONCE = 128
 """Videos whose overlapping detections are thinned out together: many are faster, all may not fit in memory."""
@@ -112,7 +112,7 @@ class Localizer:
         Raises:
             ThasError: The run's features were not extracted by thas, or its backbone's weights are not at hand.
         """
-        from ..features.extractor import Extractor
+        from ..features.extract import Extractor
 
         return Extractor(self.model.recipe, weights=self._weights, near=self._near, device=self._device)
 

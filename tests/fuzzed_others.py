@@ -314,7 +314,7 @@ def _page(path: Path) -> Any:
 
 
 def _card(path: Path) -> Any:
-    from thas.features.model_folder import licence_of
+    from thas.features.library_backbone import licence_of
 
     return len(licence_of(path.parent))
 

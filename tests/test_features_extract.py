@@ -12,9 +12,8 @@ from thas.core.errors import CheckpointError, FeatureError, PartialFailure, Usag
 from thas.features.c3d import C3D
 from thas.features.cache import FeatureCache
 from thas.features.decode import decode_frames
-from thas.features.extract import ExtractionSettings, Machines, extract_dataset
+from thas.features.extract import ExtractionSettings, Machines, extract_dataset, settings_of_recipe
 from thas.features.extraction_job import recipe_of
-from thas.features.extractor import settings_of_recipe
 from thas.features.preprocessing import square
 from thas.features.video import scan_video
 from thas.features.weights import load_backbone

@@ -15,7 +15,7 @@ from thas.core.errors import CheckpointError, UsageError
 from thas.features import i3d
 from thas.features.backbones import get_backbone
 from thas.features.cache import FeatureCache
-from thas.features.extractor import Extractor
+from thas.features.extract import Extractor
 from thas.features.flow import FlowPreprocessing
 from thas.features.i3d import I3D
 from thas.features.preprocessing import Preprocessing

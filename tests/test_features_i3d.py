@@ -18,7 +18,7 @@ from thas.features import i3d
 from thas.features.backbones import get_backbone
 from thas.features.cache import FeatureCache
 from thas.features.checkpoints import read_checkpoint
-from thas.features.extractor import Extractor
+from thas.features.extract import Extractor
 from thas.features.i3d import I3D, InceptionBlock, Unit3D, i3d_state, same_padding
 from thas.features.runner import Runner
 from thas.features.weights import load_backbone

@@ -19,9 +19,8 @@ from thas.core.weight_catalogue import CATALOGUE, Published
 from thas.core.weight_store import sha256
 from thas.features.backbones import backbone_for
 from thas.features.cache import FeatureCache
-from thas.features.extractor import Extractor
-from thas.features.library_backbone import probe
-from thas.features.model_folder import licence_of, revision_of
+from thas.features.extract import Extractor
+from thas.features.library_backbone import licence_of, probe, revision_of
 from thas.features.runner import Runner
 from thas.features.transformers_pictures import preprocessings
 from thas.features.weights import load_backbone
@@ -263,7 +262,7 @@ def test_the_librarys_cache_and_its_revision(tmp_path, monkeypatch):
     save(place, "videomae")
     (place.parents[1] / "refs").mkdir()
     (place.parents[1] / "refs" / "main").write_text(commit)
-    monkeypatch.setattr("thas.features.model_folder.cached_folder", lambda repository: None)
+    monkeypatch.setattr("thas.features.library_backbone.cached_folder", lambda repository: None)
     import huggingface_hub
 
     found = huggingface_hub.try_to_load_from_cache("ORG/NAME", "config.json", cache_dir=tmp_path)

@@ -15,9 +15,8 @@ from thas.core.weight_store import sha256
 from thas.features import networks
 from thas.features.backbones import Backbone, backbone_names, get_backbone, register
 from thas.features.c3d import C3D
-from thas.features.c3d_weights import FAMILIES, c3d_family
 from thas.features.cache import FeatureCache
-from thas.features.checkpoints import read_checkpoint
+from thas.features.checkpoints import FAMILIES, c3d_family, read_checkpoint
 from thas.features.preprocessing import square
 from thas.features.runner import Runner
 from thas.features.weights import load_backbone
