@@ -219,11 +219,6 @@ def annotations_of(
 ) -> Annotations:
     """Events as ground truth: those chosen, each with its label; instants go to `points`.
 
-    Args:
-        found: What a reader gave.
-        classes: All labels there can be; by default those found.
-        ignore_label: The label of segments that are neither right nor wrong.
-
     Raises:
         UsageError: A field that was asked for does not occur.
         DataError: A label is not one of the classes.

@@ -93,10 +93,7 @@ def csv_rows(text: str, name: str, *, separator: str = ",") -> Rows:
 def sheet_rows(path: Path, is_heading: Callable[[list[str]], bool], *, most: int | None) -> Rows:
     """The rows of a spreadsheet, or of a text whose cells are separated as its heading's are.
 
-    Args:
-        path: The file.
-        is_heading: Whether names, in small letters, are the heading.
-        most: Lines among which that is; None for all.
+    That is the first of `most` lines whose names, in small letters, `is_heading` takes for one.
     """
     if is_spreadsheet(path):
         return list(plain_rows(path))

@@ -98,12 +98,7 @@ class _Findings:
 
 
 def check_dataset(dataset: Dataset, *, progress: Progress = silent) -> DataReport:
-    """Look through a data set.
-
-    Args:
-        dataset: The data set.
-        progress: Called after each video.
-    """
+    """Look through a data set."""
     found = _Findings()
     found.remarks += [dataset.labels_remark] if dataset.labels_remark else []
     durations = _check_files(dataset, found, progress)

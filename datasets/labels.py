@@ -157,9 +157,8 @@ def read_classes(folder: Path) -> tuple[str, ...]:
 def with_splits(subsets: Mapping[str, str], splits: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """The subset of each video by the lists, and what does not fit, a sentence each.
 
-    Args:
-        subsets: Of each video, by tables or annotations; these give way to the lists.
-        splits: By `read_splits`. Names that differ in writing alone are taken for the same video.
+    `subsets` by tables or annotations give way to the lists, `splits`. Names that differ in writing alone are taken for
+    the same video.
     """
     if not splits:
         return dict(subsets), []

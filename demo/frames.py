@@ -187,13 +187,7 @@ class _Thing:
 
 
 def render(events: tuple[Event, ...], frames: int, fps: float, draw: np.random.Generator) -> Iterator[np.ndarray]:
-    """The frames of a video.
-
-    Args:
-        events: What is seen, the later over the earlier.
-        frames: How many frames.
-        fps: Frames a second.
-        draw: Draws the camera's way and each event's place and pace.
+    """The frames of a video: later events over earlier ones; the camera's way, places and paces are drawn.
 
     Yields:
         (SIZE, SIZE, 3) uint8, RGB.

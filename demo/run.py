@@ -73,14 +73,7 @@ def prepare_videos(data_root: Path, *, stage: Stage, short: bool = False) -> Dat
 
 
 def open_with_videos(name: str, data_root: Path, *, stage: Stage, backbone: bool = False) -> Dataset:
-    """Open a data set; the demo's videos, and on request its backbone, are made where they are not there yet.
-
-    Args:
-        name: Of the data set, or its folder.
-        data_root: The folder that holds data sets called by name.
-        stage: Shows the progress of what is made.
-        backbone: Whether the demo's backbone is wanted.
-    """
+    """Open a data set; the demo's videos, and if asked its `backbone`, are made where they are not there yet."""
     if name != NAME:
         return open_dataset(name, data_root=data_root)
     dataset = prepare_videos(data_root, stage=stage)
@@ -121,14 +114,10 @@ def run_demo(
 ) -> DemoResult:
     """Make the videos, train the backbone, extract, train both arms with each seed, localize, score, draw.
 
-    What an earlier call finished (videos, backbone, features) is taken as it is; training is done anew.
+    A `short` one has a fifth of the videos and one seed: to see that everything works, not which arm is better. The
+    data set is made in `<data_root>/demo`.
 
-    Args:
-        data_root: The data set is made in `<data_root>/demo`.
-        runs: Where runs go.
-        short: A fifth of the videos and one seed: to see that everything works, not which arm is better.
-        workers: Processes; one a core by default.
-        stage: Shows the progress of each stage.
+    What an earlier call finished (videos, backbone, features) is taken as it is; training is done anew.
     """
     seconds: dict[str, float] = {}
     clock = time.perf_counter()

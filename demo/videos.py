@@ -161,13 +161,7 @@ def generate(
 ) -> list[Script]:
     """Write the data set; what is there already stays, so an interrupted call is finished by the next.
 
-    Args:
-        folder: Gets `videos/`, `annotations/` and, at last, `labels.csv`.
-        train_videos: Videos in the subset `validation`, which THUMOS14 trains on.
-        test_videos: Videos in the subset `test`.
-        seed: Of everything.
-        workers: Processes; None for one a core.
-        progress: Called after each video.
+    The folder gets `videos/`, `annotations/` and, at last, `labels.csv`.
 
     Raises:
         DataError: The folder cannot be written, or holds videos of another seed or version.

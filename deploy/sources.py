@@ -47,14 +47,7 @@ class Shown:
 
 
 class GrowingFile:
-    """A file as a stream that ends when nothing was added for a while.
-
-    Args:
-        path: The file; it may not be there yet.
-        patience_seconds: So long nothing new makes it the end.
-        clock: In seconds, never going back.
-        sleep: Waits for so many seconds.
-    """
+    """A file, which need not be there yet, as a stream that ends when nothing was added for `patience_seconds`."""
 
     def __init__(
         self,
@@ -95,9 +88,7 @@ class GrowingFile:
 def open_stream(source: str, *, patience_seconds: float = 10.0) -> Generator[InputContainer]:
     """Open a file that may still grow, a camera (/dev/video0) or an address (rtsp://, http://, udp:// ...); use `with`.
 
-    Args:
-        source: One of these.
-        patience_seconds: A file or address that gives nothing for so long has ended.
+    A file or address that gives nothing for `patience_seconds` has ended.
 
     Raises:
         VideoError: It cannot be opened.

@@ -18,13 +18,7 @@ from .parsing import interval, label_name, two_times, wrong_row
 
 
 class AnnotationTable:
-    """Rows as they are read; ambiguous ones go aside.
-
-    Args:
-        path: The file, for messages.
-        classes: All labels there can be; None takes those found.
-        ignore_label: Of segments that are neither right nor wrong.
-    """
+    """Rows of a file as they are read; ambiguous ones go aside. Without `classes` there are those found."""
 
     def __init__(self, path: Path, classes: Sequence[str] | None, ignore_label: str) -> None:
         self.path, self.given, self.ignore_label = path, classes, ignore_label

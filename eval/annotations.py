@@ -106,12 +106,7 @@ class Annotations:
 
 
 def joined(parts: Sequence[Annotations], name: str, notes: Sequence[str] = ()) -> Annotations:
-    """Annotations of several files as one.
-
-    Args:
-        parts: One or more.
-        name: What messages call them together.
-        notes: More of them.
+    """Annotations of several files as one; messages call them together by `name`.
 
     Raises:
         DataError: A video is in two subsets, or lasts two different times.

@@ -149,11 +149,6 @@ def compare_assessments(a: Assessment, b: Assessment, *, draws: int = 1000, seed
 def choose_subset(annotations: Annotations, detections: Segments, subset: str | None) -> tuple[Annotations, str]:
     """The subset to score: the one named, or the only one that has detections.
 
-    Args:
-        annotations: Of any subsets.
-        detections: Whose videos tell the subset if none is named.
-        subset: A name, or None.
-
     Returns:
         The annotations, and a sentence that says what was chosen and why, empty if there was no choice.
 

@@ -88,13 +88,7 @@ class Diagnosis:
 
 
 def diagnose(ranking: Ranking, prepared: Prepared, *, k: int) -> Diagnosis:
-    """Sort every detection into a kind and price the kinds.
-
-    Args:
-        ranking: Matched under `activitynet`.
-        prepared: The rows it was made from.
-        k: Which of the ranking's thresholds.
-    """
+    """Sort every detection, matched under `activitynet`, into a kind, and price the kinds, at the k-th threshold."""
     threshold = float(ranking.thresholds[k])
     rows, truth = ranking.row, prepared.truth
     seconds, truth_seconds = prepared.detections.seconds[rows], truth.seconds

@@ -56,13 +56,7 @@ class Explanation:
 
 
 def explain(assessment: Assessment, annotations: Annotations, *, iou: float = 0.5) -> Explanation:
-    """Diagnose detections by the rules of `activitynet`, whatever protocol they were scored under.
-
-    Args:
-        assessment: Its rows are taken.
-        annotations: For the lengths of the videos.
-        iou: The threshold; 0.5 unless the caller has another one at heart.
-    """
+    """Diagnose detections by the rules of `activitynet`, whatever protocol they were scored under."""
     prepared = assessment.prepared
     ranking = rank(prepared, thresholds=[iou], protocol=PROTOCOLS["activitynet"])
     found = average_recall(ranking, prepared), average_recall(ranking, prepared, thresholds=np.array([iou]))

@@ -92,10 +92,8 @@ def labels_told(
 ) -> LabelsTold | None:
     """Compare the likeliest label of each video with those it has.
 
-    Args:
-        predicted: The likeliest label by video.
-        truth: The labels of videos; those without any, and videos that nothing was predicted for, do not count.
-        learned: Videos that the network was trained on.
+    Videos without a label, and those that nothing was predicted for, do not count. `learned` are those that the network
+    was trained on.
 
     Returns:
         The count; None where no video counts.

@@ -158,16 +158,11 @@ def _windows(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where in the sorted ground truths those lie that a detection can overlap.
 
+    `apart` takes a group's ground truths that lie apart from the detection, too.
+
     Groups are laid one after the other on one axis of time, so that one search finds the group and the place in it.
     That loses the last digits of a time: the windows are wider by more than that, never narrower, and of enormous
     times they may reach into other groups.
-
-    Args:
-        detection_group: See `candidate_pairs`.
-        detection_seconds: See `candidate_pairs`.
-        truth_group: See `candidate_pairs`.
-        truth_seconds: See `candidate_pairs`.
-        apart: Take a group's ground truths that lie apart from the detection, too.
 
     Returns:
         (M,) int, rows of the ground truths by group and start; (N,) int each, the window's first and the one after

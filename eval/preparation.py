@@ -166,12 +166,7 @@ REPEATED = "repeated ground truths"
 
 
 def oddities(prepared: Prepared, annotations: Annotations) -> dict[str, int]:
-    """How many rows take part though something is odd about them, by kind.
-
-    Args:
-        prepared: The rows.
-        annotations: For the known videos and their lengths.
-    """
+    """How many rows take part though something is odd about them, by kind."""
     detections, truth = prepared.detections, prepared.truth
     annotated = np.zeros(len(prepared.names), dtype=bool)
     annotated[prepared.truth_video] = True

@@ -144,13 +144,7 @@ class Overlaps:
 
 
 def overlaps(prepared: Prepared, *, minimum_iou: float, protocol: Protocol) -> Overlaps:
-    """Find what the detections meet.
-
-    Args:
-        prepared: The rows that take part.
-        minimum_iou: Pairs below are left out; at most the lowest threshold.
-        protocol: How the union is taken, and what becomes of ambiguous segments.
-    """
+    """Find what the detections meet, of pairs above `minimum_iou`, which is at most the lowest threshold."""
     label, video, videos = prepared.label, prepared.video, len(prepared.names)
     seconds = prepared.detections.seconds
     pairs = candidate_pairs(

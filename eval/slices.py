@@ -46,13 +46,10 @@ def slices(
 ) -> list[Slice]:
     """Score each group of ground truths on its own.
 
-    A detection matched to an action of another group is left out; one without a match is a false positive everywhere.
+    Matches are those under `activitynet` at the k-th threshold. Coverage and position are left out for videos without
+    `durations`.
 
-    Args:
-        ranking: Matched under `activitynet`.
-        prepared: The rows it was made from.
-        k: Which of the ranking's thresholds.
-        durations: Seconds of each video; coverage and position are left out for videos without.
+    A detection matched to an action of another group is left out; one without a match is a false positive everywhere.
     """
     truth, durations = prepared.truth, durations or {}
     length = truth.duration_seconds

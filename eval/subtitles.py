@@ -56,14 +56,7 @@ def cues(rows: Segments, *, apart: bool = True) -> list[tuple[float, float, list
 
 
 def subtitle_files(folder: Path, videos: Mapping[str, Segments], *, kind: Kind, apart: bool = True) -> dict[Path, str]:
-    """A file a video, named after it, with its text.
-
-    Args:
-        folder: Where the files are to lie.
-        videos: The rows of each.
-        kind: `webvtt` (chapters too) or `srt`.
-        apart: See `cues`.
-    """
+    """A file a video, named after it, with its text."""
     files: dict[Path, str] = {}
     for video, rows in videos.items():
         found = cues(rows, apart=apart)

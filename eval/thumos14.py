@@ -49,11 +49,7 @@ VIDEO_LISTS: dict[str, tuple[str, frozenset[str]]] = {
 
 
 def thumos14_videos(name: str, annotations: Annotations) -> tuple[str, ...]:
-    """The names of the videos of a list, taken from THUMOS14's own test annotations.
-
-    Args:
-        name: `thumos14-213`, `-212`, `-211` or `-210`, see `VIDEO_LISTS`.
-        annotations: THUMOS14's; other subsets may be there too.
+    """The names of the videos of a list in `VIDEO_LISTS`, taken from THUMOS14's own test annotations.
 
     Raises:
         DataError: The annotations are others, or not complete.

@@ -53,11 +53,6 @@ class Verification:
 def verify_cache(path: Path | str, *, expected: Sequence[str] = (), progress: Progress = silent) -> Verification:
     """Read a cache whole: every number as it was written and finite, times in order, one recipe and one width.
 
-    Args:
-        path: A folder, or a file made by `pack_cache`.
-        expected: Videos that it should hold.
-        progress: Called with 1.0 after each video.
-
     Raises:
         FeatureError: There is no cache.
     """

@@ -75,12 +75,7 @@ _HEADS = re.compile(r"^(fc8|fc|classifier|head|logits|cls_head.*|blocks\.\d+\.pr
 
 
 def load_state(path: Path, network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Put weights into a network.
-
-    Args:
-        path: Where they came from, for the messages.
-        network: May have been built without memory of its own (`torch.device("meta")`).
-        state: The weights by name.
+    """Put weights, by name, into a network, which may have no memory of its own yet (`torch.device("meta")`).
 
     Raises:
         CheckpointError: Something is missing, unexpected or of another shape, or a weight is not a number.

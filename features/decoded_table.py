@@ -34,9 +34,7 @@ _LATE = 32
 def table_by_decoding(path: Path, fps: float | None) -> FrameTable:
     """The table of what the decoder gives.
 
-    Args:
-        path: The video.
-        fps: The rate of frames that carry no times, where their stream does not say it.
+    `fps` is that of frames that carry no times, where their stream does not say it.
 
     Raises:
         UnreadableVideo: It cannot be opened, has no video stream, or shows no frame.

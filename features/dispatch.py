@@ -61,10 +61,7 @@ class News(Account):
 
 
 class Desk:
-    """Hands out videos, each to one extractor.
-
-    Args:
-        videos: Names and files, in the order in which they are handed out.
+    """Hands out videos, names and files, in their order, each to one extractor.
 
     >>> desk = Desk([("a", Path("a.mp4")), ("b", Path("b.mp4")), ("c", Path("c.mp4"))])
     >>> [video for video, _ in desk.take(1, most=2)], [video for video, _ in desk.take(2, most=2)]

@@ -42,14 +42,7 @@ class UnreadableVideo(VideoError):
 
 
 class OtherFrames(UnreadableVideo):
-    """Decoding showed that a video holds other frames than its packets said.
-
-    Args:
-        video: The video's name.
-        table: The frames that it does hold, learned by decoding all of it.
-        why: What was noticed first.
-        frames: Frames decoded before that.
-    """
+    """Decoding all of a video showed that it holds other frames than its packets said; `table` has them."""
 
     def __init__(self, video: str, *, table: FrameTable, why: str, frames: int = 0) -> None:
         super().__init__(video, stage="decode", why=why, frames=frames, next=KEEP)

@@ -82,13 +82,10 @@ _loudness = _Loudness()
 
 @contextmanager
 def listening(heard: Heard | None = None) -> Generator[Heard]:
-    """Hear what FFmpeg says to this thread within a `with` block.
+    """Hear what FFmpeg says to this thread within a `with` block, and go on with what was `heard` before.
 
     Never across a `yield`: what another video's decoder says until the next frame is asked for would be heard here,
     and a generator that nobody finishes would stop listening for another one.
-
-    Args:
-        heard: What was heard before, to go on with.
     """
     from av.logging import Capture
 

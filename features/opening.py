@@ -55,9 +55,7 @@ def open_container(path: Path) -> InputContainer:
 def opened(path: Path | str, *, strict: bool = False) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video with PyAV: the container and its best video stream, for decoding in one thread.
 
-    Args:
-        path: The file.
-        strict: Let the decoder stop at damage that it would otherwise paint over.
+    A `strict` decoder stops at damage that it would otherwise paint over.
 
     Raises:
         UnreadableVideo: It cannot be opened or holds no video.

@@ -48,11 +48,6 @@ def load_decord() -> type[VideoReader]:
 def open_decord(path: Path, table: FrameTable, *, insist: bool = False) -> tuple[VideoReader | None, str]:
     """A decord reader, or None and why it is not to be trusted with this file.
 
-    Args:
-        path: The video.
-        table: Its frames.
-        insist: Raise if decord is not installed.
-
     Raises:
         UsageError: It is insisted on and not installed.
     """
@@ -121,12 +116,7 @@ def torchcodec_frames(
 ) -> Iterator[np.ndarray]:
     """Frames by their numbers, each compared with the table by its time.
 
-    Args:
-        path: The video.
-        table: Its frames.
-        wanted: Numbers of frames in the table, rising.
-        watch: Returns what the libraries printed since the last call; anything is taken as damage.
-        device: "cpu" or "cuda", whose decoder rounds colours in its own way.
+    What `watch` returns is taken as damage. The decoder of the device "cuda" rounds colours in its own way.
 
     Yields:
         (H, W, 3) uint8, upright.

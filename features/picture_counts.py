@@ -86,9 +86,7 @@ class PictureCounts(ABC):
 def picture_counts(codec: str, extradata: bytes | None) -> PictureCounts | None:
     """What follows the pictures of a codec; None if it does not number them, or its decoder tells by itself.
 
-    Args:
-        codec: FFmpeg's name of it.
-        extradata: What the container holds of the stream before its first packet.
+    `extradata` is what the container holds of the stream before its first packet.
     """
     if codec == "h264":
         return H264Counts(extradata or b"")
@@ -237,11 +235,7 @@ def libvpx(stream: VideoStream) -> VideoCodecContext | None:
 
 
 class Vp9Check:
-    """Decodes a stream's packets beside the decoder whose pictures are used.
-
-    Args:
-        decoder: By `libvpx`.
-    """
+    """Decodes a stream's packets by `libvpx`, beside the decoder whose pictures are used."""
 
     def __init__(self, decoder: VideoCodecContext) -> None:
         self._decoder = decoder

@@ -150,13 +150,10 @@ def every_frame(
 ) -> Iterator[tuple[int, VideoFrame]]:
     """Decode a stream to its end, going on after errors: each frame with the number of its packet.
 
-    The same file gives the same frames each time, so that the n-th one here is the n-th one there.
+    An `account` is filled on the way, but for its frames; `followers` are given each packet of the stream. The
+    container is not opened `strict`.
 
-    Args:
-        container: Opened by `video.opened`, not strict.
-        stream: Its video stream.
-        account: Filled on the way; its frames are left to the caller.
-        followers: Given each packet of the stream.
+    The same file gives the same frames each time, so that the n-th one here is the n-th one there.
     """
     from av.error import FFmpegError
 

@@ -1,4 +1,4 @@
-"""Networks of the library timm as backbones: `timm:NAME`, or `timm:FOLDER`.
+"""Networks of the library timm as backbones: `timm:NAME`, or `timm:FOLDER` as `timm.models.save_for_hf` writes it.
 
 They take each frame; the vectors are averaged. Size, crop, mean, std and dimension are the model's own
 (`pretrained_cfg`).
@@ -63,11 +63,6 @@ class FrameFeatures(nn.Module):
 
 def load_timm(name: str, weights: str | Path | None, *, random_weights: bool = False) -> LibraryBackbone:
     """A model of timm, its weights from a file, a folder, a name of `thas weights list`, or the library's cache.
-
-    Args:
-        name: `timm:NAME`, or `timm:FOLDER` as `timm.models.save_for_hf` writes it.
-        weights: A file or folder with weights, or a name of the catalogue.
-        random_weights: Draw the weights instead of reading them.
 
     Raises:
         CheckpointError: The weights are not on this machine, or do not fit.
@@ -136,11 +131,7 @@ def _built(name: str, model: str) -> tuple[nn.Module, TimmSettings]:
 
 
 def timm_preprocessing(settings: TimmSettings, name: str) -> Preprocessing:
-    """How pictures are prepared for a network of timm.
-
-    Args:
-        settings: The model's `pretrained_cfg`.
-        name: Of the model, for messages.
+    """How pictures are prepared for a network of timm, by its `pretrained_cfg`; messages call it by `name`.
 
     Raises:
         CheckpointError: They do not say.

@@ -56,11 +56,7 @@ class TrainingClips:
     _sample: dict[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
 
     def read(self, progress: Progress = silent) -> None:
-        """Decode every video once. One that cannot be read joins `failed`; the others stay.
-
-        Args:
-            progress: Called after each.
-        """
+        """Decode every video once. One that cannot be read joins `failed`; the others stay."""
         tables: dict[str, int] = {}
         parts: dict[str, list[np.ndarray]] = {}
         size = self.preparation.crop_height * self.preparation.crop_width * 3

@@ -88,12 +88,7 @@ class TransformersFeatures(nn.Module):
 
 
 def load_transformers(name: str, weights: str | Path | None, *, random_weights: bool = False) -> LibraryBackbone:
-    """A model of transformers, from a folder or the library's cache.
-
-    Args:
-        name: `hf:ORG/NAME` or `hf:FOLDER`.
-        weights: A folder with the model's files, instead.
-        random_weights: Draw the weights instead of reading them.
+    """A model of transformers, from a folder (its name's, or `weights`) or the library's cache.
 
     Raises:
         CheckpointError: It is not on this machine, its files are incomplete or damaged, or it cannot be given clips.

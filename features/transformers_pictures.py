@@ -52,11 +52,6 @@ def setting_of(config: object, *names: str) -> int | None:
 def preprocessings(name: str, place: Path, config: object) -> list[Preprocessing]:
     """What to try, the likeliest first: as the processor says, and at the size that the configuration names.
 
-    Args:
-        name: Of the model, for messages.
-        place: Its folder.
-        config: Its configuration.
-
     Raises:
         CheckpointError: Nothing says how its pictures are prepared.
     """

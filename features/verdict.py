@@ -75,9 +75,6 @@ def judge(account: Account) -> Verdict:
 
     Frames before the first that can be decoded belong to a recording that begins between key frames: they are there for
     nobody, and no damage.
-
-    Args:
-        account: Of the whole video.
     """
     return _Judge(account).verdict()
 

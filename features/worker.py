@@ -93,11 +93,7 @@ def send(pipe: BinaryIO, message: object) -> None:
 
 
 def receive(pipe: FileIO | BufferedReader, wait: Callable[[], None] = lambda: None) -> object:
-    """Read one message.
-
-    Args:
-        pipe: Where from.
-        wait: Called before each read, to return when something has arrived.
+    """Read one message; `wait` is called before each read, to return when something has arrived.
 
     Raises:
         EOFError: The other side is gone.

@@ -39,12 +39,6 @@ def plan_clips(
 ) -> tuple[list[Clip], list[str]]:
     """The clips of one video in the order of time, under names that sort like that, and what had to be said.
 
-    Args:
-        video: Its name.
-        moments: In it.
-        duration_seconds: Its length; clips end there.
-        pad_seconds: Shown before and after each moment.
-
     Returns:
         Clips, and a sentence about each moment that lies beyond the end, wholly or in part.
 
@@ -141,12 +135,6 @@ def join_clips(
 ) -> Path:
     """One film of all clips, one after the other, in the size of the first; others are fitted into it.
 
-    Args:
-        sources: Videos and the clips of each.
-        target: The file.
-        quality: As for `cut_clips`.
-        progress: Called after each clip.
-
     Raises:
         UsageError: There is no clip.
     """
@@ -212,14 +200,8 @@ def cut_moments(
 ) -> Cutting:
     """Cut moments out of their videos, to the frame.
 
-    Args:
-        moments: By video.
-        files: Of the videos.
-        out: The folder; of a film the file.
-        film: One film of all moments instead of a file each.
-        pad_seconds: Shown before and after each.
-        quality: x264's constant rate factor, 0 to 51; lower is better and larger.
-        progress: Called after each moment.
+    `out` is a folder, or the file of one `film` of all moments. `quality` is x264's constant rate factor, 0 to 51;
+    lower is better and larger.
 
     Raises:
         UsageError: The padding, the quality or the film's name makes no sense.

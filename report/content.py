@@ -211,11 +211,8 @@ def read_moments(
 ) -> Moments:
     """Read a run's folder, or a file that `thas eval` reads.
 
-    Args:
-        source: Either.
-        dataset: Where videos lie, if the source does not know.
-        data_root: The folder that holds data sets called by name.
-        everything: All candidates instead of the few that are sure and apart.
+    With `everything` all candidates instead of the few that are sure and apart. `dataset` says where videos lie, if the
+    source does not.
 
     Raises:
         ThasError: It cannot be read.

@@ -17,15 +17,7 @@ _CLOCK = Fraction(1, 90000)  # the unit of time of films: fine enough for any fr
 
 
 class Film:
-    """A file being written.
-
-    Args:
-        path: Its name, once it is whole.
-        size: Height and width of its pictures; odd ones grow by a pixel.
-        fps: About as many frames a second.
-        quality: x264's constant rate factor.
-        sound: Whether it has a track of sound.
-    """
+    """A file being written, of pictures of a height and a width; odd ones grow by a pixel."""
 
     def __init__(self, path: Path, size: tuple[int, int], *, fps: float, quality: int, sound: bool) -> None:
         import av

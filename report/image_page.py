@@ -66,14 +66,7 @@ def read_image_run(
     device: str = "auto",
     stage: Stage = unseen,
 ) -> ImageRun:
-    """Look at a run's test images through its network.
-
-    Args:
-        folder: The run's.
-        dataset: Other images than the run's.
-        data_root: Where data sets called by name lie.
-        device: Where the network runs.
-        stage: Shows how far the network is.
+    """Look at a run's test images, or at those of another data set, through its network.
 
     Raises:
         ThasError: The run or its images cannot be read.
@@ -120,11 +113,7 @@ def _hidden(hide: HideSettings) -> str:
 def write_image_page(path: Path, runs: Sequence[ImageRun], *, title: str = "", most: int = 24) -> Path:
     """Write the page of one image run or two.
 
-    Args:
-        path: An HTML file.
-        runs: One or two of the same images; which images are worst is the first one's.
-        title: Of the page; the first run's images if empty.
-        most: How many of the worst images are shown, and how many of the best.
+    Of two runs of the same images the first one says which are worst; `most` of these are shown, and of the best.
 
     Raises:
         UsageError: The runs are of different images, or not one or two.

@@ -61,12 +61,7 @@ def make_stills(
 ) -> Stills:
     """Take the frame at the middle of each video's surest detections.
 
-    Args:
-        found: The detections that the page lists; a picture says which row of its video's it is of.
-        files: Videos that are at hand.
-        most: Pictures of a video.
-        budget_bytes: Of all pictures; where it is too small, the surest detections of all videos come first.
-        progress: Called after each video.
+    `most` of each video; where all take more than `budget_bytes`, the surest of all videos come first.
 
     Raises:
         UsageError: A negative number of pictures.

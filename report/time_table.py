@@ -149,11 +149,7 @@ def time_budget(
 ) -> list[TimeSpent]:
     """A row for each video and label, zeros included, so that tables of several videos have the same rows.
 
-    Args:
-        actions: Apart from each other, as `sure_segments` gives them, or ground truth.
-        videos: Those to tell of, in this order; those that occur if empty.
-        labels: Those to tell of; those that occur if empty.
-        seconds: Lengths of videos, as far as known.
+    Videos and labels are those that occur, unless they are given; `seconds` are lengths of videos, as far as known.
 
     >>> found = Segments(["v", "v"], ["Run", "Run"], [2.0, 6.0], [4.0, 7.0])
     >>> time_budget(found, labels=["Run", "Dive"], seconds={"v": 10.0})[0]  # doctest: +NORMALIZE_WHITESPACE
@@ -173,12 +169,7 @@ def time_budget(
 
 
 def by_label(rows: Sequence[TimeSpent], *, seconds: float | None = None) -> list[TimeSpent]:
-    """The rows of all videos together, one a label.
-
-    Args:
-        rows: From `time_budget`.
-        seconds: Length of all videos, if known.
-    """
+    """The rows of all videos together, one a label."""
     result = list[TimeSpent]()
     for label in dict.fromkeys(row.label for row in rows):
         mine = [row for row in rows if row.label == label]

@@ -23,14 +23,7 @@ def write_video_page(
 ) -> Path:
     """Write what was found in one video as a page.
 
-    Args:
-        path: The HTML file.
-        sequence: The video's.
-        detections: In it.
-        facts: What the result says of its making: `source`, the file; `run` or `runs`; `settings`.
-
-    Returns:
-        The file.
+    `facts` say how that was found: `source`, the file; `run` or `runs`; `settings`.
     """
     runs = [Path(str(run)).name for run in as_list(facts.get("runs", [facts.get("run", "")]))]
     threshold, rule = told_threshold(facts.get("settings"))
@@ -56,16 +49,10 @@ def plot_video(
     dataset: str | None = None,
     data_root: Path = Path("data"),
 ) -> tuple[str, ...]:
-    """Draw truth, class activation and detections of a video.
+    """Draw truth, class activation and detections of a video, as .svg, .png or .pdf.
 
-    Args:
-        path: The picture, .svg, .png or .pdf.
-        runs: Runs' folders.
-        video: Its name.
-        labels: These actions; the true ones if empty, else those found.
-        everything: All candidates instead of the few that are sure and apart.
-        dataset: Where the runs' data set is now, if it was moved: a folder, or a name.
-        data_root: The folder that holds data sets called by name.
+    Labels are the true ones if none are given, else those found. With `everything` all candidates instead of the few
+    that are sure and apart. `dataset` is where the runs' data set is now, if it was moved.
 
     Returns:
         What is missing, a sentence each.
@@ -103,14 +90,8 @@ def plot_video(
 def write_folder_page(path: Path, work: Path, told: LabelsTold | None, *, scored: bool) -> Path:
     """Write what the whole way found in a folder of videos as a page.
 
-    Args:
-        path: The HTML file.
-        work: The folder of all candidates, sequences and the network (`ChainResult.all_detections`).
-        told: How many labels of videos were told right that the network has not learned from.
-        scored: Whether there are true segments: then the videos that are scored are shown, else all.
-
-    Returns:
-        The file.
+    `work` holds all candidates, sequences and the network (`ChainResult.all_detections`). Where there are true segments
+    (`scored`), the videos that are scored are shown, else all.
     """
     content = read_run(work / "run", found=None if scored else work / "all")
     return write_page(path, [replace(content, told=told)], title=path.resolve().parent.name)
