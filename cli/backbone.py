@@ -8,22 +8,9 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ..core.errors import PartialFailure, listing, plural
+from ..core.runs import ROOTS
 from .console import note, progress, say, warn
-from .options import (
-    DATASET,
-    DEVICE,
-    EPOCHS,
-    FRAME_STEP,
-    OUT,
-    SEED,
-    BackboneRuns,
-    DataRoot,
-    Going,
-    Printed,
-    Tracker,
-    also,
-    options,
-)
+from .options import DataRoot, Going, Help, Printed, Runs, Tracker, also, options
 
 
 @options
@@ -38,11 +25,11 @@ class BackboneTraining:
     """Blocks of convolutions, 1 to 5. 4 by default."""
     clip_frames: int | None = None
     """Frames of a clip. 16 by default."""
-    frame_step: Annotated[int | None, also(FRAME_STEP, "1 by default.")] = None
+    frame_step: Annotated[int | None, also(Help.FRAME_STEP, "1 by default.")] = None
     fc_width: int | None = None
     """Length of a feature vector. 256 by default."""
     epochs: Annotated[
-        int | None, also(EPOCHS, "Each decodes again what did not fit into --memory-gigabytes. 30 by default.")
+        int | None, also(Help.EPOCHS, "Each decodes again what did not fit into --memory-gigabytes. 30 by default.")
     ] = None
     clips_per_video: int | None = None
     """Clips of each video that are learned from in a pass. 2 by default."""
@@ -67,17 +54,17 @@ class BackboneTraining:
     """Keep decoded frames in memory up to here; decode the rest again in every pass. 2 by default."""
     precision: Literal["32", "bf16", "16"] | None = None
     """Of the arithmetic: mixed for bf16 and 16. 32 by default."""
-    seed: Annotated[int | None, Parameter(help=SEED)] = None
-    device: Annotated[str | None, Parameter(help=DEVICE)] = None
+    seed: Annotated[int | None, Parameter(help=Help.SEED)] = None
+    device: Annotated[str | None, Parameter(help=Help.DEVICE)] = None
 
 
 def train_backbone(
     *,
-    dataset: Annotated[str, Parameter(help=DATASET)],
+    dataset: Annotated[str, Parameter(help=Help.DATASET)],
     out_: Annotated[
         Path | None,
         also(
-            OUT,
+            Help.OUT,
             "The weights file, safetensors; by default `backbone.safetensors` in the data set's folder, where "
             "extract-features finds it by itself.",
             name="--out",
@@ -85,11 +72,11 @@ def train_backbone(
     ] = None,
     training: BackboneTraining = BackboneTraining(),
     going: Going = Going(),
-    runs: BackboneRuns = BackboneRuns(),
+    runs: Runs = ROOTS["backbone"],
     train_subset: str | None = None,
     workers: int | None = None,
     tracker: Tracker = None,
-    data: DataRoot = DataRoot(),
+    data_root: DataRoot = Path("data"),
     printed: Printed = Printed(),
 ) -> None:
     """Train a small C3D on a data set's video labels, as a backbone for its features.
@@ -117,7 +104,7 @@ def train_backbone(
     from ..datasets.data_preset import dataset_presets
     from ..demo.run import open_with_videos
 
-    opened = open_with_videos(dataset, data.data_root, stage=progress)
+    opened = open_with_videos(dataset, data_root, stage=progress)
     from ..core.resume import Begin
     from ..core.trackers import Trackers
     from ..features.backbone_settings import BackboneRunSettings
@@ -133,7 +120,7 @@ def train_backbone(
     with progress("training the backbone", settings.backbone.epochs, "epochs") as advance:
         result = train_backbone_run(
             opened,
-            begin=Begin(runs.runs, going.run or going.resume),
+            begin=Begin(runs, going.run or going.resume),
             settings=settings,
             out=out_,
             origins=origins,

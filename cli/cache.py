@@ -9,15 +9,15 @@ from typing import Annotated
 
 from ..core.errors import PartialFailure, counted, listing, plural
 from .console import note, progress, say, warn
-from .options import DATASET, DataRoot, Printed, also
+from .options import DataRoot, Help, Printed, also
 
 
 def features_verify(
     cache: Path,
     *,
-    dataset: Annotated[str | None, also(DATASET, "Whether it holds all its videos is checked, too.")] = None,
+    dataset: Annotated[str | None, also(Help.DATASET, "Whether it holds all its videos is checked, too.")] = None,
     remove: bool = False,
-    data: DataRoot = DataRoot(),
+    data_root: DataRoot = Path("data"),
     printed: Printed = Printed(),
 ) -> None:
     """Check every file of a feature cache: whole, finite, times in order, one recipe.
@@ -41,7 +41,7 @@ def features_verify(
     if dataset:
         from ..datasets.opening import open_dataset
 
-        expected = open_dataset(dataset, data_root=data.data_root).videos
+        expected = open_dataset(dataset, data_root=data_root).videos
     with progress("verifying", len(FeatureCache(cache)), "videos") as advance:
         found = verify_cache(cache, expected=expected, progress=advance)
     if not printed.as_json(vars(found)):

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from ..core.errors import Failure, PartialFailure, ThasError, UsageError, counted, plural
 from .console import err, note, out, progress, say, warn
 from .eval_output import say_told
-from .options import DATASET, SET, WEIGHTS, Printed, Set, also, parse_set
+from .options import Help, Printed, Set, also, parse_set
 from .training_bar import TrainingBar
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ class _Stop(Exception):
 
 
 def run(
-    folder: Annotated[str, Parameter(help=DATASET)],
+    folder: Annotated[str, Parameter(help=Help.DATASET)],
     table: Path | None = None,
     /,
     *,
-    weights: Annotated[str | None, also(WEIGHTS, "The backbone's; the best at hand by default.")] = None,
+    weights: Annotated[str | None, also(Help.WEIGHTS, "The backbone's; the best at hand by default.")] = None,
     train_backbone: bool = False,
-    set_: Annotated[Set, also(SET, "Of training and localizing.")] = None,
+    set_: Annotated[Set, also(Help.SET, "Of training and localizing.")] = None,
     plan: bool = False,
     printed: Printed = Printed(),
 ) -> None:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from ..annotators.convert import Form
 from ..core.errors import UsageError, plural
 from .console import note, say
-from .options import SEED, SUBSET, All, Printed, also, options
+from .options import All, Help, Printed, also, options
 from .reading_options import Said, with_split
 
 
@@ -23,8 +23,8 @@ class What:
     split_by: str | None = None
     """What must stay in one subset: an expression that finds the person in a video's name, such as P[0-9]+, or a
     table with the columns video,subject."""
-    seed: Annotated[int, Parameter(help=SEED)] = 0
-    subset: Annotated[str | None, also(SUBSET, "Only its annotations are written.")] = None
+    seed: Annotated[int, Parameter(help=Help.SEED)] = 0
+    subset: Annotated[str | None, also(Help.SUBSET, "Only its annotations are written.")] = None
     min_score: float | None = None
     """Only detections with this score or more."""
     top: int | None = None

@@ -9,11 +9,11 @@ from cyclopts import Parameter
 from ..core.data_options import DataOptions
 from ..core.errors import plural
 from .console import out, progress, say
-from .options import DATASET, Printed
+from .options import Help, Printed
 
 
 def data_check(
-    dataset: Annotated[str, Parameter(help=DATASET)],
+    dataset: Annotated[str, Parameter(help=Help.DATASET)],
     /,
     *,
     data: Annotated[DataOptions, Parameter(name="*")] = DataOptions(),

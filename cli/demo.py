@@ -6,9 +6,10 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from ..core.runs import ROOTS
 from .console import note, out, progress, say
 from .image_output import score_table
-from .options import SEED, DataRoot, ImageRuns, Printed, Runs, also
+from .options import DataRoot, Help, Printed, Runs, also
 
 if TYPE_CHECKING:
     from ..demo.run import DemoResult
@@ -18,8 +19,8 @@ def demo(
     *,
     short: bool = False,
     workers: int | None = None,
-    data: DataRoot = DataRoot(),
-    runs: Runs = Runs(),
+    data_root: DataRoot = Path("data"),
+    runs: Runs = ROOTS["temporal"],
     printed: Printed = Printed(),
 ) -> None:
     """See Hide-and-Seek work on generated videos, from video files to mAP, in minutes.
@@ -46,9 +47,9 @@ def demo(
     if not short and not printed.json:
         out.print("First a fifth of it, to show that everything works; then the whole.")
     for part in (short,) if short or printed.json else (True, False):
-        result = run_demo(data_root=data.data_root, runs=runs.runs, short=part, workers=workers, stage=progress)
+        result = run_demo(data_root=data_root, runs=runs, short=part, workers=workers, stage=progress)
         if not printed.as_json(result.to_json()):
-            _print(result, short=part, data_root=data.data_root, runs=runs.runs)
+            _print(result, short=part, data_root=data_root, runs=runs)
 
 
 def _print(result: DemoResult, *, short: bool, data_root: Path, runs: Path) -> None:
@@ -92,10 +93,10 @@ def _print(result: DemoResult, *, short: bool, data_root: Path, runs: Path) -> N
 
 def image_demo(
     *,
-    seed: Annotated[int, also(SEED, "Of the images and both networks.")] = 0,
+    seed: Annotated[int, also(Help.SEED, "Of the images and both networks.")] = 0,
     images: int = 300,
-    data: DataRoot = DataRoot(),
-    runs: ImageRuns = ImageRuns(),
+    data_root: DataRoot = Path("data"),
+    runs: Runs = ROOTS["image"],
     printed: Printed = Printed(),
 ) -> None:
     """See it work on generated images, in less than three minutes.
@@ -114,10 +115,10 @@ def image_demo(
     """
     from ..image_has.demo import run_demo
 
-    result = run_demo(data_root=data.data_root, runs=runs.runs, seed=seed, images=images, stage=progress)
+    result = run_demo(data_root=data_root, runs=runs, seed=seed, images=images, stage=progress)
     if printed.as_json(result.to_json()):
         return
     out.print(score_table({arm: evaluation.scores for arm, evaluation in result.evaluations.items()}))
     say(f"pictures: {result.sheet}")
     found = result.sheet.parent
-    note(f"{result.seconds:.0f} s; next: thas image localize {data.data_root}/image-demo/val --run {found}")
+    note(f"{result.seconds:.0f} s; next: thas image localize {data_root}/image-demo/val --run {found}")

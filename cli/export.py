@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from ..core.errors import UsageError
+from ..core.runs import ROOTS
 from .console import note, out, progress
-from .options import OUT, Checkpoint, Printed, Run, Runs, Weights, also
+from .options import Checkpoint, Help, Printed, Run, Runs, Weights, also
 
 
 def export(
@@ -15,13 +16,13 @@ def export(
     /,
     *,
     out_: Annotated[
-        Path | None, also(OUT, "The folder for the files; `export` in the run's folder by default.", name="--out")
+        Path | None, also(Help.OUT, "The folder for the files; `export` in the run's folder by default.", name="--out")
     ] = None,
     format: tuple[Literal["onnx", "torch"], ...] = ("onnx", "torch"),
     backbone: bool = False,
     weights: Weights = None,
     checkpoint: Checkpoint = "best",
-    runs: Runs = Runs(),
+    runs: Runs = ROOTS["temporal"],
     printed: Printed = Printed(),
 ) -> None:
     """Write a run's network as ONNX and as torch.export files, each checked against thas's own output.
@@ -65,7 +66,7 @@ def export(
 
         with progress("exporting"):
             folder, written = export_run(
-                find_run(run, root=runs.runs),
+                find_run(run, root=runs),
                 out_,
                 formats=format,
                 backbone=backbone,

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from ..core.errors import Failure, PartialFailure, UsageError, listing, plural
 from ..features.extraction_settings import BackboneWeights, ClipSettings, ExtractionSettings, Machines, row_of
 from .console import err, note, progress, say, warn
-from .options import DATASET, OUT, DataRoot, Dataset, Printed, also, options
+from .options import DataRoot, Dataset, Help, Printed, also, options
 
 if TYPE_CHECKING:
     from ..features.extract import ExtractionResult
@@ -21,12 +21,14 @@ def extract_features(
     videos: Annotated[list[Path] | None, Parameter(name="VIDEO")] = None,
     *,
     dataset: Dataset = None,
-    out: Annotated[Path | None, also(OUT, "The cache; `<data set>/features` by default, `features` for files.")] = None,
+    out: Annotated[
+        Path | None, also(Help.OUT, "The cache; `<data set>/features` by default, `features` for files.")
+    ] = None,
     backbone: str | None = None,
     network: Annotated[BackboneWeights, Parameter(name="*")] = BackboneWeights(),
     clips: Annotated[ClipSettings, Parameter(name="*")] = ClipSettings(),
     machines: Annotated[Machines, Parameter(name="*")] = Machines(),
-    data: DataRoot = DataRoot(),
+    data_root: DataRoot = Path("data"),
     printed: Printed = Printed(),
 ) -> None:
     """Turn videos into features, one HDF5 file a video: features (T, D), start_seconds and end_seconds (T,).
@@ -77,7 +79,7 @@ def extract_features(
         from ..demo.run import open_with_videos
 
         bare = weights is None and not network.random_weights
-        opened = open_with_videos(dataset, data.data_root, stage=progress, backbone=bare)
+        opened = open_with_videos(dataset, data_root, stage=progress, backbone=bare)
         files, missing = present_videos(opened, opened.videos)
         folder = out or opened.features_folder
         if bare and backbone in (None, "c3d") and opened.default_weights:
@@ -160,10 +162,10 @@ def import_features(
     folder: Path,
     *,
     rows: Rows = Rows(),
-    out: Annotated[Path | None, also(OUT, "The cache; `features` by default.")] = None,
-    dataset: Annotated[str | None, also(DATASET, "Its features are written, instead.")] = None,
+    out: Annotated[Path | None, also(Help.OUT, "The cache; `features` by default.")] = None,
+    dataset: Annotated[str | None, also(Help.DATASET, "Its features are written, instead.")] = None,
     arrays: Arrays = Arrays(),
-    data: DataRoot = DataRoot(),
+    data_root: DataRoot = Path("data"),
     printed: Printed = Printed(),
 ) -> None:
     """Turn features made elsewhere into a feature cache: .npy, .npz, .pt, .pkl, .h5, .mat or .csv, (T, D) a video.
@@ -197,7 +199,7 @@ def import_features(
     if dataset:
         from ..datasets.opening import open_dataset
 
-        opened = open_dataset(dataset, data_root=data.data_root)
+        opened = open_dataset(dataset, data_root=data_root)
         out, known, lasts = opened.features_folder, opened.videos, opened.durations()
     target = out or Path("features")
     if folder.resolve() == target.resolve():

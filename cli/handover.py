@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ..core.errors import PartialFailure, listing, plural
-from ..core.runs import find_run
+from ..core.runs import ROOTS, find_run
 from .console import note, out, print_wide, progress, say
-from .options import DATASET, OUT, All, DataRoot, Printed, Run, Runs, Source, also, options
+from .options import All, DataRoot, Help, Printed, Run, Runs, Source, also, options
 
 if TYPE_CHECKING:
     from ..report.time_table import TimeSpent
@@ -21,10 +21,10 @@ def summary(
     *,
     out_: Annotated[
         Path | None,
-        also(OUT, "A .csv or .xlsx file (thas[excel]) with a row for each video and action.", name="--out"),
+        also(Help.OUT, "A .csv or .xlsx file (thas[excel]) with a row for each video and action.", name="--out"),
     ] = None,
     all_: All = False,
-    runs: Runs = Runs(),
+    runs: Runs = ROOTS["temporal"],
     printed: Printed = Printed(),
 ) -> None:
     """Sum up how often and how long each action happens in each video.
@@ -41,7 +41,7 @@ def summary(
     from ..report.content import read_moments
     from ..report.time_table import by_label, time_budget, write_time_table
 
-    moments = read_moments(source or find_run(None, root=runs.runs), everything=all_)
+    moments = read_moments(source or find_run(None, root=runs), everything=all_)
     rows = time_budget(moments.actions, videos=moments.videos, seconds=moments.seconds)
     known = [moments.seconds.get(video) for video in moments.videos]
     total = sum(value for value in known if value is not None) if None not in known else None
@@ -83,14 +83,16 @@ def _print_times(rows: Sequence[TimeSpent]) -> None:
 class Cut:
     """What is cut, and how."""
 
-    out_: Annotated[Path, also(OUT, "The folder; with --film the file.", name="--out")] = Path("clips")
+    out_: Annotated[Path, also(Help.OUT, "The folder; with --film the file.", name="--out")] = Path("clips")
     label: list[str] | None = None
     """Only these actions."""
     video: list[str] | None = None
     """Only these videos."""
     videos: Path | None = None
     """The folder that the video files lie in; a run knows its own."""
-    dataset: Annotated[str | None, also(DATASET, "The videos are its, where the source does not know them.")] = None
+    dataset: Annotated[str | None, also(Help.DATASET, "The videos are its, where the source does not know them.")] = (
+        None
+    )
     pad: float = 0.0
     """Seconds shown before and after each moment."""
     film: bool = False
@@ -105,8 +107,8 @@ def clips(
     /,
     *,
     cut: Cut = Cut(),
-    runs: Runs = Runs(),
-    data: DataRoot = DataRoot(),
+    runs: Runs = ROOTS["temporal"],
+    data_root: DataRoot = Path("data"),
     printed: Printed = Printed(),
 ) -> None:
     """Cut the moments found out of their videos, to the frame, one file each or one film of all.
@@ -123,8 +125,8 @@ def clips(
     from ..report.clips import cut_moments
     from ..report.content import files_named, read_moments
 
-    found = source or find_run(None, root=runs.runs)
-    moments = read_moments(found, dataset=cut.dataset, data_root=data.data_root, everything=cut.all_)
+    found = source or find_run(None, root=runs)
+    moments = read_moments(found, dataset=cut.dataset, data_root=data_root, everything=cut.all_)
     by_video = moments.chosen(cut.label or (), cut.video or ())
     files = files_named(cut.videos, moments.videos) if cut.videos is not None else moments.files
     with progress("cutting", sum(map(len, by_video.values())), "clips") as advance:
@@ -158,12 +160,12 @@ def plot(
     /,
     *,
     video: str,
-    out_: Annotated[Path | None, also(OUT, "The picture; VIDEO.svg by default.", name="--out")] = None,
+    out_: Annotated[Path | None, also(Help.OUT, "The picture; VIDEO.svg by default.", name="--out")] = None,
     label: list[str] | None = None,
-    dataset: Annotated[str | None, also(DATASET, "Where it is now, if it was moved.")] = None,
+    dataset: Annotated[str | None, also(Help.DATASET, "Where it is now, if it was moved.")] = None,
     all_: All = False,
-    runs: Runs = Runs(),
-    data: DataRoot = DataRoot(),
+    runs: Runs = ROOTS["temporal"],
+    data_root: DataRoot = Path("data"),
 ) -> None:
     """Draw one video's timeline as SVG, PNG or PDF: truth, class activation, detections.
 
@@ -183,10 +185,8 @@ def plot(
     from ..report.video_page import plot_video
 
     path = out_ or Path(f"{video.replace('/', '_')}.svg")
-    folders = [find_run(run, root=runs.runs), *([find_run(run_b, root=runs.runs)] if run_b is not None else [])]
-    notes = plot_video(
-        path, folders, video, labels=label or (), everything=all_, dataset=dataset, data_root=data.data_root
-    )
+    folders = [find_run(run, root=runs), *([find_run(run_b, root=runs)] if run_b is not None else [])]
+    notes = plot_video(path, folders, video, labels=label or (), everything=all_, dataset=dataset, data_root=data_root)
     say(str(path))
     for line in notes:
         note(line)

@@ -8,25 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ..core.errors import UsageError, failure_lines, listing, reasons
-from ..core.runs import WEIGHTS
+from ..core.runs import ROOTS, WEIGHTS
 from .console import note, out, progress, say, warn
 from .image_output import account_for, against_centred, image_changes, score_table, untrained
-from .options import (
-    DATASET,
-    OUT,
-    SET,
-    SUBSET,
-    Boxing,
-    DataRoot,
-    Device,
-    ImageRuns,
-    Library,
-    Members,
-    Printed,
-    Set,
-    also,
-    options,
-)
+from .options import Boxing, DataRoot, Device, Help, Library, Members, Printed, Runs, Set, also, options
 
 if TYPE_CHECKING:
     from ..image_has.localizer import Localizer
@@ -38,14 +23,15 @@ class Photographs:
     """What is written of photographs."""
 
     out: Annotated[
-        Path, Parameter(name=("--out", "--output")), also(OUT, "The folder for boxes.json and the pictures.")
+        Path, Parameter(name=("--out", "--output")), also(Help.OUT, "The folder for boxes.json and the pictures.")
     ] = Path("localized")
     top: int = 1
     """So many of the likeliest classes are boxed."""
     pictures: Annotated[bool, Parameter(negative="--no-pictures")] = True
     """Draw a picture of each result: by default of files, not of a data set's videos."""
     set_: Annotated[
-        Set, also(SET, "Of localizing, where it differs from the run's, as localize.NAME=VALUE or input.size=VALUE.")
+        Set,
+        also(Help.SET, "Of localizing, where it differs from the run's, as localize.NAME=VALUE or input.size=VALUE."),
     ] = None
 
 
@@ -56,8 +42,8 @@ def image_localize(
     library: Library = Library(),
     how: Boxing = Boxing(),
     written: Photographs = Photographs(),
-    device: Device = Device(),
-    runs: ImageRuns = ImageRuns(),
+    device: Device = "auto",
+    runs: Runs = ROOTS["image"],
     printed: Printed = Printed(),
 ) -> None:
     """Find objects in photographs: boxes as JSON, and pictures with map, box, label and score.
@@ -93,14 +79,14 @@ def image_localize(
         )
     files = find_photographs(photos, but_below=written.out)
     changes = image_changes(written.set_, how)
-    localizer = untrained(library, changes=changes, device=device.device, other=networks.run or ())
+    localizer = untrained(library, changes=changes, device=device, other=networks.run or ())
     if localizer is not None:
         by = localizer.settings.network.name
     else:
         localizer = Localizer.from_run(
             *(networks.run or []),
-            root=runs.runs,
-            device=device.device,
+            root=runs,
+            device=device,
             changes=changes,
             map_members=networks.map_members,
         )
@@ -135,11 +121,12 @@ class Scored:
     maps: Path | None = None
     """A folder of maps of the true class instead, one .npy an image, named as the image: val/cat/1.npy."""
     dataset: Annotated[
-        str | None, also(DATASET, "Those of the run by default, for boxes and maps those of the newest run.")
+        str | None, also(Help.DATASET, "Those of the run by default, for boxes and maps those of the newest run.")
     ] = None
-    subset: Annotated[str | None, also(SUBSET, "val by default.")] = None
+    subset: Annotated[str | None, also(Help.SUBSET, "val by default.")] = None
     set_: Annotated[
-        Set, also(SET, "Where it differs from the run's: localize.NAME=VALUE, input.size=VALUE or eval.NAME=VALUE.")
+        Set,
+        also(Help.SET, "Where it differs from the run's: localize.NAME=VALUE, input.size=VALUE or eval.NAME=VALUE."),
     ] = None
     pictures: Path | None = None
     """A folder for overlays of some images."""
@@ -152,9 +139,9 @@ def image_eval(
     library: Library = Library(),
     scored: Scored = Scored(),
     how: Boxing = Boxing(),
-    device: Device = Device(),
-    data: DataRoot = DataRoot(),
-    runs: ImageRuns = ImageRuns(),
+    device: Device = "auto",
+    data_root: DataRoot = Path("data"),
+    runs: Runs = ROOTS["image"],
     printed: Printed = Printed(),
 ) -> None:
     """Score boxes: GT-known Loc, Top-1 Loc, Top-1 Clas, the best threshold's, and the boxes that see no image.
@@ -182,11 +169,11 @@ def image_eval(
     others = [*sources, *(path for path in (scored.boxes, scored.maps) if path)]
     result = evaluate(
         sources,
-        localizer=untrained(library, changes=changes, device=device.device, other=others),
+        localizer=untrained(library, changes=changes, device=device, other=others),
         boxes=scored.boxes,
         maps=scored.maps,
-        images=ScoredImages(dataset=scored.dataset, subset=scored.subset, data_root=data.data_root, runs=runs.runs),
-        device=device.device,
+        images=ScoredImages(dataset=scored.dataset, subset=scored.subset, data_root=data_root, runs=runs),
+        device=device,
         changes=changes,
         map_members=networks.map_members,
         stage=progress,

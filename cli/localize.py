@@ -9,24 +9,11 @@ from cyclopts import Parameter
 
 from ..core.data_options import ChosenVideos
 from ..core.errors import PartialFailure, ThasError, UsageError, listing, plural, reasons
+from ..core.runs import ROOTS
 from ..core.spread import Spread
 from .console import note, print_json, print_json_line, progress, say, warn
 from .eval_output import say_told
-from .options import (
-    DEVICE,
-    OUT,
-    SET,
-    Checkpoint,
-    Members,
-    Printed,
-    Runs,
-    Set,
-    Streaming,
-    Weights,
-    also,
-    options,
-    parse_localizing,
-)
+from .options import Checkpoint, Help, Members, Printed, Runs, Set, Streaming, Weights, also, options, parse_localizing
 
 if TYPE_CHECKING:
     from ..temporal_has.settings import LocalizeSettings
@@ -47,7 +34,7 @@ class Localizing:
     out_: Annotated[
         Path | None,
         also(
-            OUT,
+            Help.OUT,
             "By default `detections` for video files, the run's folder for a data set, and `with-...` in the first "
             "run's folder if there are several.",
             name="--out",
@@ -55,10 +42,10 @@ class Localizing:
     ] = None
     labels: Literal["known", "predicted"] | None = None
     """Whether a video's true labels are given (known, as in the paper) or predicted."""
-    set_: Annotated[Set, also(SET, "Of localizing, as localize.threshold=0.3,0.5.")] = None
+    set_: Annotated[Set, also(Help.SET, "Of localizing, as localize.threshold=0.3,0.5.")] = None
     weights: Weights = None
     checkpoint: Checkpoint = "best"
-    device: Annotated[str, Parameter(help=DEVICE)] = "auto"
+    device: Annotated[str, Parameter(help=Help.DEVICE)] = "auto"
     pictures: Annotated[bool | None, Parameter(negative="--no-pictures")] = None
     """Draw a picture of each result: by default of files, not of a data set's videos."""
 
@@ -72,7 +59,7 @@ def localize(
     of: Annotated[ChosenVideos, Parameter(name="*")] = ChosenVideos(),
     spread: Annotated[Spread, Parameter(name="*")] = Spread(),
     live: Streaming = Streaming(),
-    runs: Runs = Runs(),
+    runs: Runs = ROOTS["temporal"],
     printed: Printed = Printed(),
 ) -> None:
     """Find when actions happen: a run (or several, averaged) and videos (or a data set) in, intervals out.
@@ -116,7 +103,7 @@ def localize(
         raise UsageError("a stream is localized by itself", next="thas localize --stream SOURCE")
     if how.once and not watch:
         raise UsageError("--once goes with --watch", next="thas localize --watch FOLDER --once")
-    folders = [find_run(one, root=runs.runs) for one in networks.run or [None]]
+    folders = [find_run(one, root=runs) for one in networks.run or [None]]
     trained = read_settings(folders[0], Settings)[0]
     changes = parse_localizing(how.set_, trained) | ({"localize.labels": how.labels} if how.labels else {})
     settings = trained.updated(changes, origin="option").localize

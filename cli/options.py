@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, dataclass_transfo
 from cyclopts import Parameter
 
 from ..core.errors import UsageError
-from ..core.runs import ROOTS
 
 if TYPE_CHECKING:
     from ..core.presets import Table
@@ -22,21 +21,24 @@ if TYPE_CHECKING:
 
 Group = TypeVar("Group")
 
-# The first sentences of options that mean more in some commands.
-DATASET = "A data set's name (`thas list datasets`) or its folder."
-DEVICE = "cpu, cuda, cuda:1 or auto."
-FRAME_STEP = "Frames of the video from one of these to the next."
-EPOCHS = "Passes over what is learned from."
-NEWEST = "The run's folder; the newest by default."
-OUT = "Where the result is written."
-PRESET = "Settings by name (`thas list presets`) or file, the last on top."
-SEED = "Of all random draws."
-SET = "Any setting, as section.name=value; several after one --set."
-TRACKER = (
-    "MODULE:ATTRIBUTE of functions of your own that are told each event, for Weights & Biases, MLflow and the like."
-)
-SUBSET = "The subset of the data set."
-WEIGHTS = "A network's weights: a file, or a name of `thas weights list`."
+
+class Help:
+    """The first sentences of options that mean more in some commands."""
+
+    DATASET = "A data set's name (`thas list datasets`) or its folder."
+    DEVICE = "cpu, cuda, cuda:1 or auto."
+    FRAME_STEP = "Frames of the video from one of these to the next."
+    EPOCHS = "Passes over what is learned from."
+    NEWEST = "The run's folder; the newest by default."
+    OUT = "Where the result is written."
+    PRESET = "Settings by name (`thas list presets`) or file, the last on top."
+    SEED = "Of all random draws."
+    SET = "Any setting, as section.name=value; several after one --set."
+    TRACKER = (
+        "MODULE:ATTRIBUTE of functions of your own that are told each event, for Weights & Biases, MLflow and the like."
+    )
+    SUBSET = "The subset of the data set."
+    WEIGHTS = "A network's weights: a file, or a name of `thas weights list`."
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -51,9 +53,9 @@ def also(first: str, more: str, *, name: str | None = None) -> Parameter:
     return Parameter(help=help) if name is None else Parameter(name=name, help=help)
 
 
-Dataset = Annotated[str | None, Parameter(help=DATASET)]
-Set = Annotated[list[str] | None, Parameter(name="--set", help=SET)]
-Run = Annotated[Path | None, Parameter(help=NEWEST)]
+Dataset = Annotated[str | None, Parameter(help=Help.DATASET)]
+Set = Annotated[list[str] | None, Parameter(name="--set", help=Help.SET)]
+Run = Annotated[Path | None, Parameter(help=Help.NEWEST)]
 Source = Annotated[
     Path | None, Parameter(help="A run's folder, or a file of detections or annotations; the newest run by default.")
 ]
@@ -61,12 +63,15 @@ All = Annotated[
     bool,
     Parameter(name="--all", help="All candidates, overlapping or not, instead of the few that are sure and apart."),
 ]
-Weights = Annotated[str | None, also(WEIGHTS, "The backbone's, if they no longer lie where the run found them.")]
+Weights = Annotated[str | None, also(Help.WEIGHTS, "The backbone's, if they no longer lie where the run found them.")]
 Checkpoint = Annotated[
     Literal["best", "last"],
     Parameter(help="The best epoch's network, if the run held out videos to choose it by, or the last one's."),
 ]
-Tracker = Annotated[list[str] | None, Parameter(help=TRACKER)]
+Device = Annotated[str, Parameter(help=Help.DEVICE)]
+DataRoot = Annotated[Path, Parameter(help="The folder that holds data sets called by name.")]
+Runs = Annotated[Path, Parameter(help="The folder that holds runs.")]
+Tracker = Annotated[list[str] | None, Parameter(help=Help.TRACKER)]
 
 
 @options
@@ -106,45 +111,6 @@ class Tables(Printed):
 
 
 @options
-class DataRoot:
-    """Where data sets lie."""
-
-    data_root: Path = Path("data")
-    """The folder that holds data sets called by name."""
-
-
-@options
-class Runs:
-    """Where runs lie."""
-
-    runs: Path = ROOTS["temporal"]
-    """The folder that holds runs."""
-
-
-@options
-class ImageRuns:
-    """Where runs of images lie."""
-
-    runs: Path = ROOTS["image"]
-    """The folder that holds runs."""
-
-
-@options
-class BackboneRuns:
-    """Where runs of backbones lie, with log and checkpoint."""
-
-    runs: Path = ROOTS["backbone"]
-    """The folder that holds runs."""
-
-
-@options
-class Device:
-    """What computes."""
-
-    device: Annotated[str, Parameter(help=DEVICE)] = "auto"
-
-
-@options
 class Going:
     """Which run is gone on with."""
 
@@ -158,15 +124,15 @@ class Going:
 class TrainingSettings:
     """How the trainings of both halves are told what they are to do."""
 
-    preset: Annotated[list[str] | None, Parameter(help=PRESET)] = None
+    preset: Annotated[list[str] | None, Parameter(help=Help.PRESET)] = None
     config: Path | None = None
     """A TOML file of settings, such as a run's settings.toml."""
     set_: Set = None
     hide_probability: float | None = None
     """Probability of hiding a segment, of images a cell; 0 hides nothing. Left out, rules decide for videos."""
-    epochs: Annotated[int | None, Parameter(help=EPOCHS)] = None
-    seed: Annotated[int | None, Parameter(help=SEED)] = None
-    device: Annotated[str | None, Parameter(help=DEVICE)] = None
+    epochs: Annotated[int | None, Parameter(help=Help.EPOCHS)] = None
+    seed: Annotated[int | None, Parameter(help=Help.SEED)] = None
+    device: Annotated[str | None, Parameter(help=Help.DEVICE)] = None
     tracker: Tracker = None
     print_config: bool = False
     """Print all settings and where each comes from, then stop."""
@@ -205,7 +171,7 @@ class Library:
 
     network: str | None = None
     """A network of ImageNet's classes instead of a run: timm:NAME or torchvision:NAME; nothing needs training."""
-    weights: Annotated[str | None, also(WEIGHTS, "A name says the network, too.")] = None
+    weights: Annotated[str | None, also(Help.WEIGHTS, "A name says the network, too.")] = None
     classes: list[str] | None = None
     """Only these of its classes, by name or number; all thousand by default."""
 
@@ -255,14 +221,7 @@ def parse_localizing(
 def chosen_settings(
     table: "type[Table]", training: TrainingSettings, *, data_preset: str | None, options: Mapping[str, object]
 ) -> "tuple[Table, dict[str, str]]":
-    """The settings that were asked for, and where each came from.
-
-    Args:
-        table: Of which half.
-        training: What was typed, as in either half.
-        data_preset: The preset of the data set, if it has one.
-        options: What was typed of this half's own options, by dotted key; None for what was not.
-    """
+    """The settings that were asked for, and where each came from."""
     from ..core.presets import resolve_settings
 
     options = {

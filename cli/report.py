@@ -6,26 +6,31 @@ from pathlib import Path
 from typing import Annotated
 
 from ..core.errors import UsageError
+from ..core.runs import ROOTS
 from .console import note, progress, say
-from .options import DATASET, DEVICE, OUT, DataRoot, Printed, Run, Runs, also, options
+from .options import DataRoot, Help, Printed, Run, Runs, also, options
 
 
 @options
 class Page:
     """What the page shows."""
 
-    out_: Annotated[Path | None, also(OUT, "By default report.html in the first run's folder.", name="--out")] = None
+    out_: Annotated[Path | None, also(Help.OUT, "By default report.html in the first run's folder.", name="--out")] = (
+        None
+    )
     title: str = ""
     """The page's title; the data set's name by default."""
     dataset: Annotated[
         str | None,
-        also(DATASET, "Of video runs: where it is now, if it was moved; of image runs: other images than the run's."),
+        also(
+            Help.DATASET, "Of video runs: where it is now, if it was moved; of image runs: other images than the run's."
+        ),
     ] = None
     most: int = 24
     """Of image runs: how many of the worst images are shown, and how many of the best."""
     stills: int = 0
     """Of video runs: small pictures of so many of each video's surest detections, for whom the videos do not play."""
-    device: Annotated[str, also(DEVICE, "Of image runs.")] = "auto"
+    device: Annotated[str, also(Help.DEVICE, "Of image runs.")] = "auto"
 
 
 def report(
@@ -34,8 +39,8 @@ def report(
     /,
     *,
     page: Page = Page(),
-    runs: Runs = Runs(),
-    data: DataRoot = DataRoot(),
+    runs: Runs = ROOTS["temporal"],
+    data_root: DataRoot = Path("data"),
     printed: Printed = Printed(),
 ) -> None:
     """Write a run as one HTML page: what was found, how far to trust it, scores, errors, a timeline of each video.
@@ -67,7 +72,7 @@ def report(
             read_image_run(
                 find_run(one, kind="image"),
                 dataset=page.dataset,
-                data_root=data.data_root,
+                data_root=data_root,
                 device=page.device,
                 stage=progress,
             )
@@ -78,8 +83,8 @@ def report(
         from ..report.content import read_run
         from ..report.page import write_page
 
-        folders = [find_run(one, root=runs.runs) for one in typed or [None]]
-        contents = [read_run(folder, dataset=page.dataset, data_root=data.data_root) for folder in folders]
+        folders = [find_run(one, root=runs) for one in typed or [None]]
+        contents = [read_run(folder, dataset=page.dataset, data_root=data_root) for folder in folders]
         target = page.out_ or folders[0] / "report.html"
         for line in dict.fromkeys(line for one in contents for line in one.notes):
             note(line)

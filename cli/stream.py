@@ -16,6 +16,8 @@ from ..temporal_has.video_results import run_facts
 from .console import note, print_json_line
 from .options import Streaming
 
+_TOLD = ("start_seconds", "end_seconds", "score", "delay_seconds")
+
 
 def stream(source: str, localizer: Localizer, run: Path, *, how: Streaming, out: Path) -> None:
     """Print what is found in a source until it ends or Ctrl-C; then write all that was found."""
@@ -35,7 +37,8 @@ def stream(source: str, localizer: Localizer, run: Path, *, how: Streaming, out:
             end = found
             continue
         sure, behind = found
-        print_json_line({"label": sure.label, **_rounded(sure), "behind_seconds": round(behind, 3)})
+        told = {name: round(float(getattr(sure, name)), 3) for name in _TOLD}
+        print_json_line({"label": sure.label, **told, "behind_seconds": round(behind, 3)})
     assert end is not None
     delays = [one.delay_seconds for one in end.intervals] or [0.0]
     summary = {"mean": round(float(np.mean(delays)), 3), "largest": round(float(max(delays)), 3)}
@@ -64,8 +67,3 @@ def stream(source: str, localizer: Localizer, run: Path, *, how: Streaming, out:
     )
     if "://" in source and not how.stream_again:
         note("the address gave nothing more; of a camera that may come back: --stream-again 600")
-
-
-def _rounded(sure: object) -> dict[str, float]:
-    names = ("start_seconds", "end_seconds", "score", "delay_seconds")
-    return {name: round(float(getattr(sure, name)), 3) for name in names}

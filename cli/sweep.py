@@ -12,7 +12,7 @@ from ..core.data_options import DataOptions, VideoOptions
 from ..core.errors import PartialFailure, ThasError, UsageError, counted, listing, plural
 from ..core.spread import Spread
 from .console import progress, warn
-from .options import DATASET, PRESET, SET, Set, Tables, also, options
+from .options import Help, Set, Tables, also, options
 
 if TYPE_CHECKING:
     from ..sweep.half import AnyHalf
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 class SweepOptions(Tables):
     """What the sweeps of both halves are told."""
 
-    dataset: Annotated[str | None, also(DATASET, "Of images, `ilsvrc` lies in `<data-root>/ilsvrc`.")] = None
+    dataset: Annotated[str | None, also(Help.DATASET, "Of images, `ilsvrc` lies in `<data-root>/ilsvrc`.")] = None
     datasets: list[str] | None = None
     """Several instead: compared on each and over all, and the best arm chosen with each of them left out."""
     set_: Annotated[
         Set,
         also(
-            SET,
+            Help.SET,
             "Of several values, value,value, every combination is an arm; one of a single value is the same for all. "
             "A value that is itself a list stands in brackets.",
         ),
@@ -39,7 +39,7 @@ class SweepOptions(Tables):
     """Runs of each arm; 3 unless the experiment says otherwise."""
     reference: str | None = None
     """The arm that the others are compared with; the first by default."""
-    preset: Annotated[list[str] | None, also(PRESET, "As in the training command.")] = None
+    preset: Annotated[list[str] | None, also(Help.PRESET, "As in the training command.")] = None
     config: Path | None = None
     """A TOML file of settings, such as a run's settings.toml."""
     draws: int = 1000

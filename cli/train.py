@@ -9,22 +9,11 @@ from cyclopts import Parameter
 
 from ..core.data_options import DataOptions, VideoOptions
 from ..core.errors import PartialFailure, UsageError, listing, plural
+from ..core.runs import ROOTS
 from .console import note, say, warn
 from .eval_output import say_told
 from .image_output import account_for
-from .options import (
-    DATASET,
-    PRESET,
-    Dataset,
-    Going,
-    ImageRuns,
-    Printed,
-    Runs,
-    TrainingSettings,
-    also,
-    chosen_settings,
-    options,
-)
+from .options import Dataset, Going, Help, Printed, Runs, TrainingSettings, also, chosen_settings, options
 
 
 @options
@@ -34,7 +23,7 @@ class TemporalTraining(TrainingSettings):
     preset: Annotated[
         list[str] | None,
         also(
-            PRESET,
+            Help.PRESET,
             "auto (the defaults), attention and has (as measured on gestures), has2017 (the paper, known labels), "
             "video-full (that without hiding).",
         ),
@@ -54,7 +43,7 @@ def train(
     dataset: Dataset = None,
     training: TemporalTraining = TemporalTraining(),
     data: Annotated[VideoOptions, Parameter(name="*")] = VideoOptions(),
-    runs: Runs = Runs(),
+    runs: Runs = ROOTS["temporal"],
     going: Going = Going(),
     printed: Printed = Printed(),
 ) -> None:
@@ -96,7 +85,7 @@ def train(
     from ..temporal_has.session import Tested, train_run
     from .training_bar import TrainingBar
 
-    begin = Begin(runs.runs, going.run or going.resume)
+    begin = Begin(runs, going.run or going.resume)
     with TrainingBar(f"training on {dataset}", trackers=training.tracker or ()) as bar:
         result = train_run(dataset, settings=settings, origins=origins, options=data, begin=begin, on_event=bar)
     if not printed.as_json(result.to_json()):
@@ -108,7 +97,7 @@ def train(
     if found.standing is not None:
         (note if found.standing.above else warn)(found.standing.line())
     if not printed.json:
-        where = "" if runs == Runs() else f"{result.run} "
+        where = "" if runs == ROOTS["temporal"] else f"{result.run} "
         scored = f"thas eval {where}--iou 0.1 0.3 0.5   (scores {result.run})"
         note("next: " + (scored if found.standing else f"thas report {where}  (there are no true segments to score)"))
     if lost := (*result.failed, *found.untested):
@@ -125,7 +114,7 @@ class ImageTraining(TrainingSettings):
     """What is learned from, and how."""
 
     preset: Annotated[
-        list[str] | None, also(PRESET, "ilsvrc (the defaults), googlenet, images-128, image-demo, finetune.")
+        list[str] | None, also(Help.PRESET, "ilsvrc (the defaults), googlenet, images-128, image-demo, finetune.")
     ] = None
     network: str | None = None
     """alexnet, googlenet, vgg16, resnet50, resnet18 or small; timm:NAME or torchvision:NAME; or one of your own
@@ -138,14 +127,14 @@ def image_train(
     dataset: Annotated[
         str | None,
         also(
-            DATASET,
+            Help.DATASET,
             "`ilsvrc`, which lies in `<data-root>/ilsvrc`, or a folder with train/CLASS/IMAGE and val/CLASS/IMAGE.",
         ),
     ] = None,
     *,
     training: ImageTraining = ImageTraining(),
     data: Annotated[DataOptions, Parameter(name="*")] = DataOptions(),
-    runs: ImageRuns = ImageRuns(),
+    runs: Runs = ROOTS["image"],
     going: Going = Going(),
     printed: Printed = Printed(),
 ) -> None:
@@ -188,7 +177,7 @@ def image_train(
     if training.preset in (None, ["ilsvrc"]) and new and not sized and Path(dataset).name not in NAMES:
         note("these are ILSVRC's settings, large images and 55 epochs; for small images there is --preset images-128")
 
-    begin = Begin(runs.runs, going.run or going.resume)
+    begin = Begin(runs, going.run or going.resume)
     with TrainingBar(f"training on {dataset}", trackers=training.tracker or ()) as bar:
         result = train_run(dataset, settings=settings, origins=origins, options=data, begin=begin, on_event=bar)
     if not printed.as_json(result.to_json()):
