@@ -28,6 +28,8 @@ _FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
 MARGIN_BYTES = 4 << 20
 _MOST_MEMBERS = 1_000_000
 _MOST_ATTRIBUTE = 60_000  # bytes; with its name, HDF5 takes 64 KB
+# What h5py and those who read by it raise for damaged files.
+_OF_DAMAGE = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, OverflowError, MemoryError)
 CHECKSUMS = "crc32"
 
 
@@ -64,16 +66,7 @@ def opened(
             check_structure(path)
         with h5py.File(path, "r") as file:
             yield file
-    except (
-        OSError,
-        KeyError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OverflowError,
-        MemoryError,
-    ) as error:
+    except _OF_DAMAGE as error:
         told = error.args[0] if isinstance(error, KeyError) and error.args else error  # a KeyError quotes what it says
         raise kind(
             f"cannot read {what} from {path}",

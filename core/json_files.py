@@ -69,7 +69,7 @@ def skip_space(text: str, at: int) -> int:
 
 
 def scan_object(text: str, at: int, consume: Callable[[str, int], int]) -> int:
-    """Go through the JSON object at `at` piece by piece, for what is too large to be held as a whole.
+    """Go through the JSON object at `at` piece by piece, as too large to be held whole; gives the place behind it.
 
     Args:
         text: The whole.
@@ -78,9 +78,6 @@ def scan_object(text: str, at: int, consume: Callable[[str, int], int]) -> int:
 
     Raises:
         json.JSONDecodeError: It is none.
-
-    Returns:
-        The place behind the object.
     """
 
     def expect(place: int, signs: str) -> int:

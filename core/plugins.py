@@ -155,17 +155,13 @@ def load(kind: PartKind, name: str) -> object:
         point = _entry_points()[kind][name]
         return attribute_of(point.value, name, package=_package(point))
     if name not in trusted():
-        raise _untrusted(kind, name)
+        raise UsageError(
+            f"the {_ONE[kind]} {name} does not come with thas",
+            why="a file names it, and files do not get modules imported that nobody named here",
+            next=f"if you trust it: the same command with --plugin {name}; from Python, thas.trust({name!r})",
+            subject=name,
+        )
     return attribute_of(name, name)
-
-
-def _untrusted(kind: PartKind, name: str) -> UsageError:
-    return UsageError(
-        f"the {_ONE[kind]} {name} does not come with thas",
-        why="a file names it, and files do not get modules imported that nobody named here",
-        next=f"if you trust it: the same command with --plugin {name}; from Python, thas.trust({name!r})",
-        subject=name,
-    )
 
 
 def _package(point: metadata.EntryPoint) -> str:

@@ -262,14 +262,6 @@ def resolve_settings(
 ) -> tuple[Table, dict[str, str]]:
     """Settings by precedence, and for each changed key where its value came from; of a preset's, also whose it is.
 
-    Args:
-        table: Which settings: of which half.
-        data_preset: The preset of the data set, if it has one.
-        experiment: Of a sweep, what all its arms have.
-        presets: By name or file, the last on top.
-        config: A file of settings, such as a run's settings.toml.
-        options: What was typed, by dotted key.
-
     Raises:
         UsageError: There is no such preset or file, it is of the other half, or a setting or value makes no sense.
     """

@@ -136,12 +136,6 @@ def find_run(
 
     A younger run without a network is told of in a warning, with the command that goes on with it.
 
-    Args:
-        folder: A run's folder; None for the newest.
-        kind: The half it must be of.
-        root: Where runs lie; the half's usual place if None.
-        dataset: Only runs of this data set.
-
     Raises:
         UsageError: There is none, or the folder is of the other half's.
     """

@@ -89,15 +89,8 @@ def run_jobs_on_ray(
 ) -> Generator[tuple[int, Result | Failure], None, None]:
     """Do jobs in any order, one a core of the cluster, or one a GPU, as `processes.run_jobs` does on this machine.
 
-    Args:
-        work: A function of a module of the package: it is named to the machines, not sent.
-        jobs: Each is pickled. Paths are those of the folder in which this process runs.
-        address: Of the cluster, HOST:PORT or "auto"; None starts Ray on this machine alone.
-        gpus: Whether a job takes a GPU, where machines have any.
-        on_step: Called with a job's number whenever it reports a step.
-
-    Yields:
-        A job's number and what it returned, or a `Failure`, as they come.
+    Work is named to the machines, not sent, and is of the package; paths are those of the folder in which this process
+    runs. Without an address, HOST:PORT or "auto", Ray starts on this machine alone.
 
     Raises:
         FeatureError: There is no cluster, or it was lost.

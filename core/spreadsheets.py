@@ -147,15 +147,11 @@ def _opened(path: Path, *, formulas: bool = False) -> Any:
         why, next = said(error), advice(error, next)
     except Exception as error:  # a zip file of XML: its reader raises whatever damaged bytes provoke
         why = f"{error}; is it protected by a password, or cut short?"
-        if _is_text(path):
+        with path.open("rb") as file:
+            begin = file.read(200)
+        if begin and not re.search(rb"[\x00-\x08\x0e-\x1f]", begin):  # signs that no text holds
             why, next = "it is text, and no spreadsheet", f"name it {path.with_suffix('.csv').name}"
     raise DataError(f"{path} cannot be read", why=why, next=next, subject=str(path))
-
-
-def _is_text(path: Path) -> bool:
-    """Whether a file begins as text does, without a sign that no text holds."""
-    with path.open("rb") as file:
-        return bool(begin := file.read(200)) and not re.search(rb"[\x00-\x08\x0e-\x1f]", begin)
 
 
 def _rows(path: Path, sheet: Any, heading: int, last: int, known: set[int]) -> Iterator[tuple[int, list[str]]]:
@@ -258,9 +254,6 @@ def plain_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     for sheet in _opened(path).worksheets:
         if sheet.sheet_state == "visible" and sheet.max_row > 1:
             for row in sheet.iter_rows():
-                yield row[0].row, ["" if cell.value is None else _as_held(cell.value) for cell in row]
+                held = ("" if cell.value is None else cell.value for cell in row)
+                yield row[0].row, [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in held]
             return
-
-
-def _as_held(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

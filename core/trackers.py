@@ -24,9 +24,6 @@ class Trackers:
     A service that is down would otherwise cost a timeout with every batch; the run's log has all numbers anyhow. Of
     several processes only the first imports and calls them.
 
-    Args:
-        names: MODULE:ATTRIBUTE of each, as somebody typed it here and now.
-
     Raises:
         UsageError: One cannot be imported, or cannot be called with an event.
     """

@@ -104,15 +104,12 @@ def not_fetched(name: str) -> CheckpointError:
 
 
 def fetch(name: str, *, source: Path | None = None, progress: Progress | None = None) -> Path:
-    """Bring published weights into the folder, unless they are there.
+    """Bring published weights into the folder, unless they are there; their file.
 
     Args:
         name: Of the catalogue.
         source: Take this file instead of the network's: the weights themselves, or the package's archive.
         progress: Called with the per cent of the bytes that just came.
-
-    Returns:
-        The file.
 
     Raises:
         UsageError: The catalogue has no such name.

@@ -50,9 +50,6 @@ def read_image(path: Path, *, upright: bool = True, short_side: int | None = Non
         short_side: Shrink so that the short side is at least this many pixels: a JPEG is then decoded at a half, a
             quarter or an eighth of its size. What comes back may be larger, and smaller only if the file is.
 
-    Returns:
-        An image of mode RGB.
-
     Raises:
         DataError: The file is missing, is no image, is damaged, or has more than `core.reading.MOST_PIXELS`.
     """

@@ -38,11 +38,7 @@ _FINE = 3  # drawn larger and shrunk, so that edges are smooth
 
 
 def make_demo_images(folder: Path, *, training: int = 300, testing: int = 60, seed: int = 0) -> Path:
-    """Write the data set: `train/<class>/*.png`, `val/<class>/*.png` and `boxes.csv`.
-
-    Returns:
-        The folder.
-    """
+    """Write the data set: `train/<class>/*.png`, `val/<class>/*.png` and `boxes.csv`."""
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(["image", "label", "x0", "y0", "x1", "y1"])
@@ -133,14 +129,7 @@ ARMS = {"no hiding": 0.0, "Hide-and-Seek": 0.5}
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found.
-
-    Attributes:
-        evaluations: For each arm.
-        runs: For each arm.
-        sheet: The pictures side by side.
-        seconds: Wall time of the whole demo.
-    """
+    """What the demo found."""
 
     evaluations: dict[str, Evaluation]
     runs: dict[str, Path]

@@ -115,32 +115,23 @@ def evaluate(
         runs = [file.parent for file in used.files if (file.parent / SETTINGS).exists()]
         table, of = _images_of(runs, images, "which images are to be scored?")
         localizer = respelt(used, table.classes) if library else used
-        found = _localized(localizer, table, stage)
+        with stage("localizing", len(table), "images") as progress:
+            found = predict(
+                localizer,
+                table,
+                sweep=settings.eval.thresholds,
+                batch_size=settings.train.batch_size,
+                workers=settings.train.workers if len(table) > MANY else 0,
+                progress=progress,
+            )
     scores = score(found, iou=settings.eval.iou, classes=maps is None)
     alone = localizer is not None and len(localizer.files) == len(runs) == 1
-    # A run keeps the scores that are its own.
-    written = _kept(runs[0], found, scores) if alone and not (images.dataset or images.subset or changes) else ()
+    written: tuple[Path, ...] = ()
+    if alone and not (images.dataset or images.subset or changes):  # a run keeps the scores that are its own
+        written = (runs[0] / "boxes.json", runs[0] / "scores.json")
+        write_boxes(written[0], found)
+        write_atomically(written[1], json.dumps(scores.to_json(), indent=2) + "\n")
     return Evaluation(scores, found, f"{of}; {named}", localizer, written, found.table.problems)
-
-
-def _localized(localizer: Localizer, table: ImageTable, stage: Stage) -> Predictions:
-    settings = localizer.settings
-    with stage("localizing", len(table), "images") as progress:
-        return predict(
-            localizer,
-            table,
-            sweep=settings.eval.thresholds,
-            batch_size=settings.train.batch_size,
-            workers=settings.train.workers if len(table) > MANY else 0,
-            progress=progress,
-        )
-
-
-def _kept(run: Path, found: Predictions, scores: ImageScores) -> tuple[Path, ...]:
-    """Boxes and scores, written into the run they are of."""
-    write_boxes(run / "boxes.json", found)
-    write_atomically(run / "scores.json", json.dumps(scores.to_json(), indent=2) + "\n")
-    return run / "boxes.json", run / "scores.json"
 
 
 def _run_of_boxes(sources: Sequence[Path], runs: Path) -> list[Path]:

@@ -157,13 +157,8 @@ class TrainingLoader:
             multiprocessing_context=forked_clean(__name__) if workers else None,
         )
 
-    @property
-    def batches_an_epoch(self) -> int:
-        """How many batches each process sees in an epoch; the few images left over change from epoch to epoch."""
-        return len(self._batches)
-
     def of_epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch, which are the same whenever they are asked for."""
+        """The batches of one epoch, the same whenever they are asked for; those left over change each time."""
         self._batches.epoch = epoch
         yield from self._loader
 

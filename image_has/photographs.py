@@ -123,8 +123,10 @@ def localize_photographs(
                     small = (one.thumbnail.height, one.thumbnail.width)
                     corners = scaled_boxes(np.array([box.box for box in boxes]), map_size=one.size, image_size=small)
                     labels = [f"{localizer.title(box.label)} {box.score:.2f}" for box in boxes]
-                    picture = pictures / _free_name(one.path, used)
-                    save_picture(_drawn(one.thumbnail, activation, corners.tolist(), labels), picture)
+                    # At the top where there is one box; else each in its box.
+                    title, labels = (labels[0], []) if len(labels) == 1 else ("", labels)
+                    drawn = overlay(one.thumbnail, activation, boxes=corners.tolist(), title=title, labels=labels)
+                    picture = save_picture(drawn, pictures / _free_name(one.path, used))
                 found.append(Photograph(one.path, one.size[1], one.size[0], boxes, picture))
                 on_photo(found[-1])
     return found, failed
@@ -138,15 +140,6 @@ def _free_name(path: Path, used: set[str]) -> str:
         name = f"{path.stem}-{i}.png"
     used.add(name)
     return name
-
-
-def _drawn(
-    image: PIL.Image.Image, activation: np.ndarray, boxes: Sequence[Sequence[float]], labels: Sequence[str]
-) -> PIL.Image.Image:
-    """A label at the top where there is one box; else each in its box."""
-    if len(boxes) == 1:
-        return overlay(image, activation, boxes=boxes, title=labels[0])
-    return overlay(image, activation, boxes=boxes, labels=labels)
 
 
 def other_photographs(path: Path, photographs: Sequence[Path]) -> list[dict[str, object]]:

@@ -117,11 +117,7 @@ def _write(
 def side_by_side(
     rows: Sequence[Sequence[PIL.Image.Image]], *, headings: Sequence[str], side: int = 192
 ) -> PIL.Image.Image:
-    """A sheet of pictures: a row an image, a column a network.
-
-    Returns:
-        A new RGB image.
-    """
+    """A sheet of pictures: a row an image, a column a network."""
     gap, top = 6, 24
     sheet = PIL.Image.new(
         "RGB", (len(headings) * (side + gap) + gap, len(rows) * (side + gap) + gap + top), (255, 255, 255)

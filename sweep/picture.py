@@ -20,11 +20,7 @@ _GREY = "#777777"
 
 
 def draw_sweep(scores: SweepScores, path: Path) -> Path:
-    """Draw the main measure of all arms, and its difference from the reference.
-
-    Returns:
-        The file.
-    """
+    """Draw the main measure of all arms, and its difference from the reference."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     with drawing():

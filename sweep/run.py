@@ -41,11 +41,7 @@ class Measurement:
 
 
 def run_sweep(plan: Plan, *, spread: Spread | None = None, draws: int = 1000, stage: Stage) -> SweepScores:
-    """Train what is not trained yet, localize, score and compare; writes sweep.json, sweep.csv and sweep.png.
-
-    Returns:
-        All that was found; what failed is named in it.
-    """
+    """Train what is not trained yet, localize, score and compare; writes sweep.json, sweep.csv and sweep.png."""
     half, started = plan.half, time.perf_counter()
     truth = half.truth()  # asked for first: without it, hours of training could not be scored
     left_out = half.left_out()

@@ -46,12 +46,6 @@ def training_labels(
 ) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
     """What is learned from: the training videos that have features, with their labels.
 
-    Args:
-        opened: The data set.
-        cache: Its features.
-        dataset: What the data set was called by, for the message.
-        skip_missing: Leave labelled videos without features out instead of refusing.
-
     Returns:
         Labels by video, and the labelled videos that are left out.
 

@@ -13,16 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .._version import __version__
-from ..core.checkpoints import (
-    BEST,
-    CHECKPOINT,
-    FORMATS,
-    check_shapes,
-    class_names,
-    packed,
-    part,
-    unpacked,
-)
+from ..core.checkpoints import BEST, CHECKPOINT, FORMATS, check_shapes, class_names, packed, part, unpacked
 from ..core.dropping import dropped
 from ..core.errors import CheckpointError, FeatureError, listing
 from ..core.narrowing import as_table
@@ -175,12 +166,13 @@ def checkpoint_path(run: Path, choice: Literal["best", "last"] = "best") -> Path
     """
     path = run / (BEST if choice == "best" and (run / BEST).exists() else CHECKPOINT)
     if not path.exists() and (run / WEIGHTS).exists():
-        raise CheckpointError(
-            f"{run} is a run of the image half",
-            next="thas.image_has.Localizer.from_run opens it, and thas image localize",
-            subject=str(run),
-        )
+        raise _of_images(run)
     return path
+
+
+def _of_images(run: Path) -> CheckpointError:
+    opener = "thas.image_has.Localizer.from_run opens it, and thas image localize"
+    return CheckpointError(f"{run} is a run of the image half", next=opener, subject=str(run))
 
 
 def load_model(
@@ -202,12 +194,8 @@ def load_model(
     next_, refused = "name a folder below runs/, or thas train to make one", CheckpointError
     with reading(path, "is not a checkpoint of thas", next=next_, kind=refused, but=refused):
         tensors, description = unpacked(path)
-        if description.get("kind", "temporal") != "temporal":
-            raise CheckpointError(
-                f"{path} holds a network of kind {description['kind']}",
-                next="thas.image_has.Localizer.from_run opens one of images, and thas image localize",
-                subject=str(path),
-            )
+        if (kind := description.get("kind", "temporal")) != "temporal":
+            raise _of_images(path.parent) if kind == "image" else ValueError(f"it holds a network of kind {kind}")
         if description["format"] not in FORMATS:
             raise CheckpointError(
                 f"{path} is of format {description['format']}; thas {__version__} reads {listing(map(str, FORMATS))}",

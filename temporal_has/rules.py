@@ -101,15 +101,11 @@ def decide(settings: Settings, known: Known) -> list[Decision]:
     """
     found: list[Decision] = []
     if settings.train.loss == "auto":
-        found.append(_loss(known))
+        alike = "it localized as well as softmax where each video has one label"
+        found.append(Decision("train.loss", "sigmoid", _several(known) if known.several else alike))
     if settings.input.normalise == "auto":
-        found.append(
-            Decision("input.normalise", "none", _PROBABILITIES)
-            if known.probabilities
-            else Decision(
-                "input.normalise", "standard", "the features are no probabilities, so their scale says nothing"
-            )
-        )
+        scaled = ("standard", "the features are no probabilities, so their scale says nothing")
+        found.append(Decision("input.normalise", *(("none", _PROBABILITIES) if known.probabilities else scaled)))
     as_is = settings.input.normalise == "auto" and known.probabilities
     found += _snippets(settings.network, known, as_is=as_is)
     if not settings.network.top and settings.network.head != "has2017":
@@ -139,12 +135,6 @@ def hiding(loss: float | None, why: str = "") -> Decision:
         told = f"labels of a held-out fifth are told worse than by chance, at {loss:.2f} of its loss"
         return Decision("hide.probability", 0.5, told)
     return Decision("hide.probability", 0.0, f"labels of a held-out fifth are told, at {loss:.2f} of chance's loss")
-
-
-def _loss(known: Known) -> Decision:
-    if known.several:
-        return Decision("train.loss", "sigmoid", _several(known))
-    return Decision("train.loss", "sigmoid", "it localized as well as softmax where each video has one label")
 
 
 def _top(known: Known) -> Decision:
@@ -207,15 +197,12 @@ def _snippets(network: NetworkSettings, known: Known, *, as_is: bool) -> list[De
     if wanted[0] and as_is:
         found.append(Decision("network.kernel_size", 1, _PROBABILITIES))
     elif wanted[0]:
-        size = odd(
-            1 + (network.kernel_seconds - known.length_seconds) / stride,
-            min(known.most, network.kernel_most or known.most),
-        )
+        seen = 1 + (network.kernel_seconds - known.length_seconds) / stride
+        size = odd(seen, min(known.most, network.kernel_most or known.most))
         why = f"snippets of {known.length_seconds:.2f} s every {stride:.2f} s, for {network.kernel_seconds:g} s"
         found.append(Decision("network.kernel_size", size, why))
     if wanted[1]:
         size = odd(network.smoothing_seconds / stride, known.most)
-        found.append(
-            Decision("network.smoothing", size, f"of {stride:.2f} s each, for {network.smoothing_seconds:g} s")
-        )
+        why = f"of {stride:.2f} s each, for {network.smoothing_seconds:g} s"
+        found.append(Decision("network.smoothing", size, why))
     return found

@@ -136,14 +136,6 @@ def write_video_result(
 ) -> tuple[Path, ...]:
     """Write the detections in one video as ActivityNet's JSON and as CSV, and draw its timeline.
 
-    Args:
-        folder: Made if absent.
-        sequence: The video's.
-        detections: In the video.
-        facts: Of the run and the file, written beside the detections; see `run_facts` and `video_facts`.
-        pictures: Whether to draw.
-        page: Writes the result as a page for the browser, beside the picture.
-
     Returns:
         The files written. They appear together, the JSON last: where it is, the others are, and what a killed
         process did not come to give their names, the next one does.
