@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -18,6 +19,7 @@ EXPERIMENTS_FOLDER = Path(__file__).parents[1] / "experiments"
 _KEYS = ("title", "source", "half", "preset", "seeds", "reference", "settings", "grid", "arms")
 _ARM_KEYS = ("ensemble", "map_members")
 _NOT_SETTINGS = (*_ARM_KEYS, "preset")
+_VALUES = re.compile(r"\s*\[[^\[\]]*\]\s*|[^,\[\]]+")  # a list in brackets, or what stands between commas
 
 
 @dataclass(frozen=True)
@@ -143,27 +145,16 @@ def split_values(text: str) -> list[str | list[str]]:
     >>> split_values("[5,10],[0,5,10],5")
     [['5', '10'], ['0', '5', '10'], '5']
     """
-    parts, depth = [""], 0
-    for character in text:
-        depth += (character == "[") - (character == "]")
-        if character == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-        if depth not in (0, 1):
-            break
-    values: list[str | list[str]] = []
-    for part in (part.strip() for part in parts):
-        inner = part[1:-1]
-        if depth != 0 or not part or part.startswith("[") != part.endswith("]") or {"[", "]"} & set(inner):
-            raise UsageError(
-                f"{text!r} is not a list of values",
-                why="values are divided by commas; one that is itself a list stands in brackets",
-                next="for example hide.probability=0,0.25,0.5 or 'hide.size=[5,10],[0,5,10],5'",
-                subject=text,
-            )
-        values.append([one.strip() for one in inner.split(",") if one.strip()] if part.startswith("[") else part)
-    return values
+    parts = [part.strip() for part in _VALUES.findall(text)]
+    if not all(parts) or "".join(",".join(parts).split()) != "".join(text.split()) or not parts:
+        raise UsageError(
+            f"{text!r} is not a list of values",
+            why="values are divided by commas; one that is itself a list stands in brackets",
+            next="for example hide.probability=0,0.25,0.5 or 'hide.size=[5,10],[0,5,10],5'",
+            subject=text,
+        )
+    lists = ([one.strip() for one in part[1:-1].split(",") if one.strip()] for part in parts)
+    return [several if part.startswith("[") else part for part, several in zip(parts, lists, strict=True)]
 
 
 def parse_options(pairs: Sequence[str]) -> dict[str, list[str | list[str]]]:
