@@ -102,10 +102,7 @@ def check_dataset(dataset: Dataset, *, progress: Progress = silent) -> DataRepor
     found = _Findings()
     found.remarks += [dataset.labels_remark] if dataset.labels_remark else []
     durations = _check_files(dataset, found, progress)
-    counts = {label: Counter[str]() for label in dataset.classes}
-    for video, labels in dataset.labels.items():
-        for label in labels:
-            counts[label][dataset.subsets[video]] += 1
+    counts = dataset.class_videos()
     _check_subsets(dataset, found)
     _check_labels(dataset, counts, found)
     segments: Counter[str] = Counter()

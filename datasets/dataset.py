@@ -16,9 +16,10 @@ Training sees `labels` and nothing else; segments are read by evaluation alone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,13 +76,17 @@ class Dataset:
         from ..core.table_text import table_html
 
         subsets = sorted(set(self.subsets.values()))
-        counts = {label: dict.fromkeys(subsets, 0) for label in self.classes}
+        rows = [[label, *(str(own[name]) for name in subsets)] for label, own in self.class_videos().items()]
+        note = f"{self.name}: {plural(len(self.videos), 'video')}, {plural(len(self.classes), 'class', 'classes')}"
+        return table_html(["videos of", *(name or "all" for name in subsets)], rows, note=note)
+
+    def class_videos(self) -> dict[str, Counter[str]]:
+        """For each class how many videos it has in each subset."""
+        counts = {label: Counter[str]() for label in self.classes}
         for video, labels in self.labels.items():
             for label in labels:
                 counts[label][self.subsets[video]] += 1
-        rows = [[label, *(str(own[name]) for name in subsets)] for label, own in counts.items()]
-        note = f"{self.name}: {plural(len(self.videos), 'video')}, {plural(len(self.classes), 'class', 'classes')}"
-        return table_html(["videos of", *(name or "all" for name in subsets)], rows, note=note)
+        return counts
 
     @property
     def videos(self) -> tuple[str, ...]:
@@ -185,15 +190,14 @@ class Dataset:
         inside = found.only(set(self.labels)).segments
         strange = sorted(set(inside.label) - set(self.classes))
         if strange:
-            what = "of the annotations is not in the table, so that its segments cannot be found"
-            several = "of the annotations are not in the table, so that their segments cannot be found"
-            count = counted(strange, f"label {what}", f"labels {several}")
-            sentences.append(count + label_sentence(strange, self.classes))
+            one = "label of the annotations is not in the table, so that its segments cannot be found"
+            many = "labels of the annotations are not in the table, so that their segments cannot be found"
+            sentences.append(counted(strange, one, many) + label_sentence(strange, self.classes))
         near = near_names([video for video in found.videos if video not in self.labels], self.labels)
         if near:
-            what = "of the annotations is no video of the table"
-            several = "of the annotations are no videos of the table"
-            sentences.append(counted(near, f"video {what}", f"videos {several}") + told(near))
+            one = "video of the annotations is no video of the table"
+            many = "videos of the annotations are no videos of the table"
+            sentences.append(counted(near, one, many) + told(near))
         return sentences
 
     @property
@@ -214,28 +218,19 @@ class Dataset:
         path = self.points_path
         if path is None:
             raise DataError(f"data set {self.name} has no points", next=f"write {self.folder}/points.csv")
-        found = read_annotations(path).points
+        found, failed = read_annotations(path).points, partial(DataError, subject=str(path))
         if not len(found):
-            raise DataError(
-                f"{path} holds no points",
-                why="a point has a time and no length",
-                next="video,label,time_seconds",
-                subject=str(path),
-            )
+            why, next = "a point has a time and no length", "video,label,time_seconds"
+            raise failed(f"{path} holds no points", why=why, next=next)
         strange = sorted(set(found.label) - set(self.classes))
         if strange:
-            raise DataError(
-                counted(strange, f"label of {path} is not in the table", f"labels of {path} are not in the table"),
-                why=label_sentence(strange, self.classes).removeprefix("; "),
-                next="correct the points, or labels.csv",
-                subject=str(path),
-            )
+            what = counted(strange, f"label of {path} is not in the table", f"labels of {path} are not in the table")
+            why = label_sentence(strange, self.classes).removeprefix("; ")
+            raise failed(what, why=why, next="correct the points, or labels.csv")
         if not set(found.video) & set(self.labels):
-            raise DataError(
-                f"{path} holds no point of a video of the table",
-                why=told(near_names(found.by_video(), self.labels)).removeprefix("; "),
-                next="call videos as the table does",
-                subject=str(path),
+            why = told(near_names(found.by_video(), self.labels)).removeprefix("; ")
+            raise failed(
+                f"{path} holds no point of a video of the table", why=why, next="call videos as the table does"
             )
         return found
 

@@ -17,8 +17,7 @@ from .diagnosis import KINDS, LOCALIZATION, Diagnosis, diagnose
 from .json_values import plain_table
 from .protocols import PROTOCOLS
 from .ranking import rank
-from .recall import PROPOSALS, RECALL_IOU, average_recall, video_level_ap
-from .slices import Slice, slices
+from .slices import PROPOSALS, RECALL_IOU, Slice, average_recall, slices, video_level_ap
 
 if TYPE_CHECKING:
     from rich.table import Table

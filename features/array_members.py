@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from ..core.errors import FeatureError, listing
@@ -94,20 +95,15 @@ def pick(path: Path, tree: Tree, keys: Sequence[str]) -> list[Stored]:
     missing = [key for key in keys if not last[key]] if chosen and len(chosen) < len(keys) and len(rows) > 1 else []
     if missing or not chosen:
         absent = missing or [key for key in keys if not last[key]]
+        failed = partial(FeatureError, subject=str(path))
         if any("[" in name for name in rows):
-            raise FeatureError(
-                f"{path} holds a list of arrays",
-                why="which video each one is of is not said",
-                next="save a file a video, or one table of video: array",
-                subject=str(path),
-            )
+            why, next = "which video each one is of is not said", "save a file a video, or one table of video: array"
+            raise failed(f"{path} holds a list of arrays", why=why, next=next)
         rows.sort(key=lambda name: (name.rsplit("/", 1)[-1].lower() != STREAMS[0], name))
-        raise FeatureError(
-            f"{path} has no array {absent[0]!r}"
-            if absent
-            else f"{path} holds {'several arrays' if rows else 'no features'}",
+        what = f"has no array {absent[0]!r}" if absent else "holds several arrays" if rows else "holds no features"
+        raise failed(
+            f"{path} {what}",
             why=f"it holds {listing(arrays, 8) or 'no array of numbers'}",
             next=f"name it with --key, such as --key {' '.join(rows[:2])}" if rows else "give another file",
-            subject=str(path),
         )
     return [arrays[name] for name in chosen]

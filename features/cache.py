@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal, cast
 
@@ -145,16 +145,13 @@ class FeatureCache(Mapping[str, Features]):
             KeyError: The video is not in the cache.
             FeatureError: Its file is damaged, of another recipe or width than the first one's, or holds NaN.
         """
+        other = partial(FeatureError, next=f"thas features verify {self.path}", subject=video)
         with self.reading(video) as group:
             details = Details.of(group)
             lines = difference(self.recipe, details.recipe)
             if lines:
-                raise FeatureError(
-                    f"the features of {video!r} were made differently from the others in {self.path}",
-                    why="; ".join(lines),
-                    next=f"thas features verify {self.path}",
-                    subject=video,
-                )
+                what = f"the features of {video!r} were made differently from the others in {self.path}"
+                raise other(what, why="; ".join(lines))
             data, start, end = (
                 hdf5.dataset(group, name, dimensions=count)[()]
                 for name, count in (("features", 2), ("start_seconds", 1), ("end_seconds", 1))
@@ -169,12 +166,8 @@ class FeatureCache(Mapping[str, Features]):
             if lost is not None:
                 hdf5.check("lost_seconds", lost, details.sums)
         if features.dimension != self.dimension:
-            raise FeatureError(
-                f"the features of {video!r} have {features.dimension} numbers a row, the others {self.dimension}",
-                why=f"{self.path} mixes features of different backbones or layers",
-                next=f"thas features verify {self.path}",
-                subject=video,
-            )
+            what = f"the features of {video!r} have {features.dimension} numbers a row, the others {self.dimension}"
+            raise other(what, why=f"{self.path} mixes features of different backbones or layers")
         return features
 
     def _file(self, path: Path, subject: str) -> AbstractContextManager[h5py.File]:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -98,21 +99,20 @@ def load_state(path: Path, network: nn.Module, state: Mapping[str, Tensor]) -> N
         if key in state and state[key].shape != expected[key].shape
     ]
     faults = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
+    failed = partial(CheckpointError, subject=str(path))
     if any(faults.values()):
-        raise CheckpointError(
+        raise failed(
             f"the weights in {path} do not fit the network",
             why="; ".join(f"{what}: {listing(names, 4)}" for what, names in faults.items() if names),
             next="name the --backbone that they were trained for: thas list backbones",
-            subject=str(path),
         )
     broken = [key for key, value in state.items() if value.is_floating_point() and not torch.isfinite(value).all()]
     if broken:
-        raise CheckpointError(
-            f"the weights in {path} are broken",
-            why=f"NaN or infinity in {listing(broken, 4)}",
-            next="take another file: a training that went astray left these",
-            subject=str(path),
+        why, next = (
+            f"NaN or infinity in {listing(broken, 4)}",
+            "take another file: a training that went astray left these",
         )
+        raise failed(f"the weights in {path} are broken", why=why, next=next)
     full = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     # Taken over instead of copied: C3D is 312 MB, and its network was built without memory of its own.
     network.load_state_dict(full, assign=True)

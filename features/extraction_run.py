@@ -115,9 +115,8 @@ class ExtractionRun(Account):
                 dtype=self._job.settings.stored,
                 compress=self._job.settings.compress,
             )
-            self._open[event.video] = _Open(event.video, writer, event.table, event.plan)
-            if before is not None:
-                self._open[event.video].shares = before.shares
+            shares = before.shares if before is not None else 0.0
+            self._open[event.video] = _Open(event.video, writer, event.table, event.plan, shares=shares)
         elif isinstance(event, Clips):
             video = self._open[event.video]
             self._waiting.append((video, event.row, event.clips))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -59,22 +60,18 @@ def preprocessings(name: str, place: Path, config: object) -> list[Preprocessing
         inside: object = getattr(config, "pretrained_cfg", None) or {}
         return [timm_preprocessing(cast("TimmSettings", inside), name)]
     processor, errors = _processor(place, config)
+    failed, add = partial(CheckpointError, subject=name), f"put the model's preprocessor_config.json into {place}"
     if hasattr(processor, "max_num_patches"):
-        raise CheckpointError(
+        raise failed(
             f"{name} cannot be given pictures",
             why="it wants patches of pictures in their own proportions, with each patch's place (NaFlex)",
             next="take the model's variant for pictures of one size, such as google/siglip2-base-patch16-224",
-            subject=name,
         )
     if processor is None:
-        raise CheckpointError(
-            f"{name} does not say how its pictures are prepared",
-            why=f"{place} has no preprocessor_config.json, and transformers knows none for its family"
-            if not (place / "preprocessor_config.json").exists()
-            else f"its preprocessor_config.json is not usable ({listing(dict.fromkeys(errors), 2)})",
-            next=f"put the model's preprocessor_config.json into {place}",
-            subject=name,
-        )
+        why = f"{place} has no preprocessor_config.json, and transformers knows none for its family"
+        if (place / "preprocessor_config.json").exists():
+            why = f"its preprocessor_config.json is not usable ({listing(dict.fromkeys(errors), 2)})"
+        raise failed(f"{name} does not say how its pictures are prepared", why=why, next=add)
     size = setting_of(config, "image_size", "crop_size")
     said = _read(processor)
     found = [_preprocessing(said, size)]
@@ -84,12 +81,8 @@ def preprocessings(name: str, place: Path, config: object) -> list[Preprocessing
             found.reverse()
     found = [how for how in dict.fromkeys(found) if how is not None]
     if not found:
-        raise CheckpointError(
-            f"{name} does not say how large its pictures are",
-            why=f"neither config.json nor the preprocessor's in {place} has a size",
-            next=f"put the model's preprocessor_config.json into {place}",
-            subject=name,
-        )
+        why = f"neither config.json nor the preprocessor's in {place} has a size"
+        raise failed(f"{name} does not say how large its pictures are", why=why, next=add)
     return found
 
 

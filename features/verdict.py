@@ -210,8 +210,8 @@ class _Judge:
 
     @cached_property
     def _keys(self) -> list[int]:
-        """The packets at which decoding may begin anew."""
-        return [frame.packet for frame in self.frames if frame.key and frame.intra and not frame.corrupt]
+        """The packets at which decoding may begin anew, rising."""
+        return sorted(frame.packet for frame in self.frames if frame.key and frame.intra and not frame.corrupt)
 
     def _first_field(self, packet: int) -> int:
         """The packet of the frame that a packet completes, where frames consist of two fields."""
@@ -221,22 +221,18 @@ class _Judge:
     def _spoilt_by(self, fault: _Fault) -> set[int]:
         """The packets whose pictures a fault spoils."""
         key = self._key_of(fault.packet)
-        place = int(np.searchsorted(self._sorted_keys, fault.packet, side="right"))
-        anew = self._sorted_keys[place] if place < len(self._sorted_keys) else len(self.packets)
+        place = int(np.searchsorted(self._keys, fault.packet, side="right"))
+        anew = self._keys[place] if place < len(self._keys) else len(self.packets)
         if not fault.itself or (not fault.more and key is not None and self._leads_to(fault.packet, key)):
             return {number for number in range(fault.packet, anew) if key is not None and self._leads_to(number, key)}
-        after = self._sorted_keys[place + 1] if place + 1 < len(self._sorted_keys) else len(self.packets)
+        after = self._keys[place + 1] if place + 1 < len(self._keys) else len(self.packets)
         leading = {number for number in range(anew + 1, after) if self._leads_to(number, anew)}
         return set(range(fault.packet, anew)) | leading
 
     def _key_of(self, packet: int) -> int | None:
         """The last packet up to this one at which decoding may begin."""
-        place = int(np.searchsorted(self._sorted_keys, packet, side="right"))
-        return self._sorted_keys[place - 1] if place else None
-
-    @cached_property
-    def _sorted_keys(self) -> list[int]:
-        return sorted(self._keys)
+        place = int(np.searchsorted(self._keys, packet, side="right"))
+        return self._keys[place - 1] if place else None
 
     def _leads_to(self, packet: int, key: int) -> bool:
         """Whether a picture that is decoded after a key frame is shown before it."""

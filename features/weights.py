@@ -193,13 +193,9 @@ def weights_file(backbone: Backbone, weights: str | Path | None, digest: str | N
     Raises:
         CheckpointError: They are not here, or are others than the hash says.
     """
-    if weights is None:
-        found = stored(backbone.name)
-        if found is None:
-            raise _no_weights(backbone)
-        path = found
-    else:
-        path = find_weights(weights, digest)
+    path = stored(backbone.name) if weights is None else find_weights(weights, digest)
+    if path is None:
+        raise _no_weights(backbone)
     if path.is_dir():
         raise CheckpointError(
             f"there is no weights file {path}", why="it is a folder", next="--weights FILE", subject=str(path)

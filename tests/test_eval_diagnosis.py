@@ -13,8 +13,7 @@ from thas.eval.explanation import action_table, error_table, explain, recall_tab
 from thas.eval.pictures import draw
 from thas.eval.preparation import prepare
 from thas.eval.ranking import rank
-from thas.eval.recall import RECALL_IOU, average_recall, video_level_ap
-from thas.eval.slices import slices
+from thas.eval.slices import RECALL_IOU, average_recall, slices, video_level_ap
 
 
 def ranked(detections, annotations, iou=0.5):
