@@ -75,14 +75,7 @@ STRANGE = tuple(
 
 @dataclass(frozen=True)
 class Event:
-    """Something that is seen for a while.
-
-    Attributes:
-        look: What.
-        start_seconds: From when.
-        end_seconds: To when.
-        close: Close, bright and fast; else far off, hazy and slow.
-    """
+    """Something that is seen for a while: close, bright and fast, or else far off, hazy and slow."""
 
     look: Look
     start_seconds: float

@@ -46,15 +46,7 @@ _STRANGERS_A_SECOND = 1 / 15
 
 @dataclass(frozen=True)
 class Instance:
-    """An action in a video: approach to `telling_seconds`, telling phase to `retreat_seconds`, retreat to the end.
-
-    Attributes:
-        label: Its class.
-        start_seconds: When the approach begins.
-        telling_seconds: When the telling phase begins.
-        retreat_seconds: When the retreat begins.
-        end_seconds: When it is over.
-    """
+    """An action in a video: approach to `telling_seconds`, telling phase to `retreat_seconds`, retreat to the end."""
 
     label: str
     start_seconds: float
@@ -67,13 +59,7 @@ class Instance:
 class Script:
     """What happens in a video.
 
-    Attributes:
-        video: Its name.
-        subset: "validation", to learn from, or "test".
-        frames: Its length.
-        instances: The annotated actions, in order.
-        events: All that is seen, in the order in which it is painted.
-        seed: Draws camera, places and paces.
+    Its subset is "validation", to learn from, or "test"; events are in the order in which they are painted.
     """
 
     video: str

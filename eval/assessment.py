@@ -21,16 +21,7 @@ from .ranking import Ranking, rank
 
 @dataclass(frozen=True, eq=False)
 class Assessment:
-    """A score under one protocol, and what was asked for beside it.
-
-    Attributes:
-        scores: Average precision.
-        prepared: The rows that took part.
-        ranking: The matched detections.
-        ties: How far equal scores can move it, if asked.
-        interval: How far other videos could move it, if asked.
-        baselines: What guessing scores, if asked.
-    """
+    """A score under one protocol and, if asked, how far ties or other videos move it and what guessing scores."""
 
     scores: Scores
     prepared: Prepared

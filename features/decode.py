@@ -241,8 +241,7 @@ def _counted_frames(path: Path, table: FrameTable, wanted: np.ndarray) -> Iterat
 class Converter:
     """Turns decoded frames into pictures. One for all frames: making it costs as much as using it.
 
-    Attributes:
-        matrix: How frames that do not say so themselves are turned.
+    `matrix` turns frames that do not say so themselves.
     """
 
     def __init__(self) -> None:

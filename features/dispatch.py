@@ -49,12 +49,7 @@ class Account:
 
 @dataclass(eq=False)
 class News(Account):
-    """What an extractor did since it last told.
-
-    Attributes:
-        shares: Sum of the shares of videos that were finished.
-        warnings: What a person should know.
-    """
+    """What an extractor did since it last told; `shares` is the sum of the shares of videos that were finished."""
 
     shares: float = 0.0
     warnings: list[str] = field(default_factory=list[str])

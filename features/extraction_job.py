@@ -39,14 +39,7 @@ def refuse_damaged(name: str, table: FrameTable) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """How videos are extracted and where to; the same on every machine.
-
-    Attributes:
-        out: The cache.
-        settings: How features are made.
-        loaded: The network and its weights.
-        machines: What computes.
-    """
+    """How videos are extracted and into which cache, by which network and what computes; the same on every machine."""
 
     out: Path
     settings: ExtractionSettings

@@ -29,13 +29,7 @@ _HEADING = 1 << 16
 
 @dataclass(frozen=True)
 class Stored:
-    """An array in a file, not yet read.
-
-    Attributes:
-        shape: Its sizes.
-        numeric: Whether it holds numbers.
-        read: Gives it.
-    """
+    """An array in a file, not yet read: its sizes, whether it holds numbers, and what gives it."""
 
     shape: tuple[int, ...]
     numeric: bool

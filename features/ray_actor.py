@@ -35,10 +35,8 @@ _PATIENCE_SECONDS = 10.0
 class Terms:
     """What must hold on a machine that is to help.
 
-    Attributes:
-        version: The thas that it must have.
-        proof: A file in the cache, to see whether the folder is the same as on the machine that started the work.
-        witness: One of the videos, which it must see.
+    `proof` is a file in the cache, to see whether the folder is the one of the machine that started the work; `witness`
+    is one of the videos, which it must see.
     """
 
     version: str

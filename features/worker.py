@@ -38,12 +38,7 @@ _LENGTH = struct.Struct("<Q")
 
 @dataclass(frozen=True)
 class Scan:
-    """Asks for a video's frame table.
-
-    Attributes:
-        path: The video.
-        fps: The rate of frames that carry no times.
-    """
+    """Asks for a video's frame table; `fps` is the rate of frames that carry no times."""
 
     path: str
     fps: float | None = None
@@ -51,15 +46,7 @@ class Scan:
 
 @dataclass(frozen=True, eq=False)
 class Decode:
-    """Asks for frames of a video.
-
-    Attributes:
-        path: The video.
-        table: Its frame table.
-        wanted: (M,) int64, numbers of frames in it, rising.
-        decoder: As for `decode.decode_frames`.
-        preparation: What is done to each.
-    """
+    """Asks for frames of a video, prepared: those of its table whose numbers, (M,) int64 and rising, are `wanted`."""
 
     path: str
     table: FrameTable
@@ -70,12 +57,7 @@ class Decode:
 
 @dataclass(frozen=True)
 class Finished:
-    """No more frames come.
-
-    Attributes:
-        used: Which decoder gave them, and why.
-        error: What ended it, if anything did.
-    """
+    """No more frames come: which decoder gave them, and why, and what ended it, if anything did."""
 
     used: dict[str, str]
     error: Exception | None = None

@@ -19,14 +19,7 @@ from .film import Film
 
 @dataclass(frozen=True)
 class Clip:
-    """One moment to cut.
-
-    Attributes:
-        label: The action.
-        start_seconds: From the video's first frame, padding included.
-        end_seconds: Of the last moment shown.
-        name: The file's, without folder.
-    """
+    """One moment to cut into a file of this name: its times count from the video's first frame, padding included."""
 
     label: str
     start_seconds: float

@@ -62,13 +62,7 @@ class Timelines(TypedDict):
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A run's person's list, and how it compares with the truth where there is any.
-
-    Attributes:
-        run: The run.
-        sure: The list, by video and time.
-        verdicts: Of its rows; None without truth.
-    """
+    """A run's person's list, `sure`, by video and time, and how it compares with the truth where there is any."""
 
     run: RunContent
     sure: Segments
