@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from thas.features.cache import write_features
+from thas.sweep import picture
 
 from .conftest import planted_videos
 
@@ -15,6 +18,11 @@ SMALL = {
     "train.learning_rate": ["0.01"],
     "train.checkpoint_epochs": ["1"],
 }
+
+
+def undrawn(patch: pytest.MonkeyPatch) -> None:
+    """Leave out the pictures of sweeps, which take as long as small trainings; where they are tested they are drawn."""
+    patch.setattr(picture, "draw_sweep", lambda scores, path: path)
 
 
 def planted_dataset(folder: Path, *, videos: int = 18) -> Path:

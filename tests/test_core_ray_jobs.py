@@ -13,7 +13,7 @@ from thas.cli import run
 from thas.core.errors import UsageError
 from thas.core.spread import Spread
 
-from .sweep_data import SMALL, planted_dataset
+from .sweep_data import SMALL, planted_dataset, undrawn
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,7 @@ def _work_of(folder: Path):
 
 def test_a_sweep_gives_the_same_bytes_as_on_this_machine(ray, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    undrawn(monkeypatch)
     planted_dataset(Path("planted"), videos=9)
     pairs = [f"{key}={values[0]}" for key, values in SMALL.items()]
     command = ["sweep", "--dataset", "planted", "--seeds", "1", "--draws", "20", "--json", "--set", *pairs]

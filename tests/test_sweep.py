@@ -22,7 +22,7 @@ from thas.sweep.run import run_sweep
 from thas.sweep.trainings import DONE, make_plan
 from thas.temporal_has.sweep import TemporalHalf
 
-from .sweep_data import SMALL, planted_dataset
+from .sweep_data import SMALL, planted_dataset, undrawn
 
 TYPED = [f"{key}={values[0]}" for key, values in SMALL.items()]
 
@@ -39,7 +39,9 @@ def silent(title, total, unit):
 
 def swept(half, experiment, *, typed=SMALL, stage=silent, **options):
     plan = make_plan(half, experiment, typed=typed, **options)
-    return run_sweep(plan, spread=Spread(workers=1), draws=50, stage=stage)
+    with pytest.MonkeyPatch.context() as patch:
+        undrawn(patch)
+        return run_sweep(plan, spread=Spread(workers=1), draws=50, stage=stage)
 
 
 def epochs_logged(folder) -> dict[str, int]:

@@ -13,7 +13,7 @@ from thas.core.errors import UsageError
 from thas.sweep.over_sets import SetScores, check_alike
 from thas.sweep.report import left_out_table, over_sets_table
 
-from .sweep_data import SMALL, planted_dataset
+from .sweep_data import SMALL, planted_dataset, undrawn
 from .test_sweep_table import arm, lines, scores
 
 
@@ -93,7 +93,8 @@ def test_sets_that_cannot_be_compared(names, measures, message):
         check_alike(names, measures)
 
 
-def test_a_sweep_on_two_sets_by_its_command(tmp_path, capsys):
+def test_a_sweep_on_two_sets_by_its_command(tmp_path, capsys, monkeypatch):
+    undrawn(monkeypatch)
     folders = [planted_dataset(tmp_path / name, videos=9) for name in ("one", "two")]
     pairs = [f"{key}={values[0]}" for key, values in SMALL.items()]
     shared = ["--runs", str(tmp_path / "runs"), "--seeds", "1", "--draws", "20", "--workers", "1"]
