@@ -181,7 +181,8 @@ def keeping(folder: Path | None, state: State, *, every: int) -> Generator[Keep]
 
     def write() -> None:  # the best first: a crash between the two leaves an older checkpoint, which finds it again
         for name in (name for name in (BEST, CHECKPOINT) if name in unwritten):
-            write_atomically(folder / name, unwritten.pop(name))
+            write_atomically(folder / name, unwritten[name])
+            del unwritten[name]  # no sooner: an interruption meanwhile has it written again
 
     def keep(epoch: Epoch, last: bool) -> None:
         if state.best is not None and state.best.epoch == epoch.number:

@@ -8,6 +8,7 @@ import shutil
 import signal
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import PIL.Image
@@ -15,9 +16,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from thas.cli import run as thas
-from thas.core import training
-from thas.core.checkpoints import CHECKPOINT, read_header
-from thas.core.log import LOG, read_log
+from thas.core import training, training_state
+from thas.core.checkpoints import BEST, CHECKPOINT, read_header
+from thas.core.log import LOG, Epoch, read_log
 from thas.core.training_state import keeping
 from thas.features.cache import write_features
 
@@ -138,6 +139,25 @@ def test_a_scheduler_that_ends_it_loses_the_running_epoch_only(half, monkeypatch
     assert resume(half) == 0
     (whole,) = (path.parent for path in Path("others").glob("mine/*/settings.toml"))
     assert same_tensors(whole, run)
+
+
+@pytest.mark.parametrize("name", [BEST, CHECKPOINT])
+def test_what_is_being_written_when_ctrl_c_is_pressed_is_not_lost(tmp_path, monkeypatch, name):
+    state = SimpleNamespace(
+        epochs_done=0, best=SimpleNamespace(epoch=1), best_model=lambda: b"best", checkpoint=lambda: b"last"
+    )
+    pressed, write = [], training_state.write_atomically
+
+    def interrupted(path: Path, content: bytes) -> None:
+        if path.name == name and not pressed:
+            pressed.append(name)
+            raise KeyboardInterrupt
+        write(path, content)
+
+    monkeypatch.setattr(training_state, "write_atomically", interrupted)
+    with pytest.raises(KeyboardInterrupt), keeping(tmp_path, state, every=1) as keep:
+        keep(Epoch(1, loss=0.5, accuracy=1.0, seconds=1.0), True)
+    assert ((tmp_path / BEST).read_bytes(), (tmp_path / CHECKPOINT).read_bytes()) == (b"best", b"last")
 
 
 def test_what_may_change_on_resume_and_what_may_not(half, capsys):
