@@ -137,28 +137,36 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--process-per-site",
+    "--renderer-process-limit=1",
 ]
 
 
 @pytest.fixture(scope="session")
-def browser():
+def browser(tmp_path_factory):
+    """One window for all pages, which keep nothing in it; while one is open, the others share its process."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
     if CHROMIUM is None:
         pytest.skip("needs a browser: apt-get install chromium")
     with playwright.sync_playwright() as engine:
         chromium = engine.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
+        window = chromium.new_context()
+        empty = tmp_path_factory.mktemp("browser") / "empty.html"
+        empty.touch()
+        window.new_page().goto(empty.as_uri())
+        yield window
         chromium.close()
 
 
 @pytest.fixture
 def opened(browser):
     """Opens a page; whatever it logs as an error, or fetches from elsewhere, fails the test."""
-    contexts = []
+    pages = []
 
     def open_page(path, *, width=1200, height=900, scheme="light"):
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-        page = context.new_page()
+        page = browser.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
         page.faults = []
         page.on("pageerror", lambda error: page.faults.append(str(error)))
         page.on("dialog", lambda dialog: page.faults.append(dialog.message) or dialog.accept())
@@ -166,10 +174,10 @@ def opened(browser):
             "request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else page.faults.append(r.url)
         )
         page.goto(path.resolve().as_uri())
-        contexts.append((context, page))
+        pages.append(page)
         return page
 
     yield open_page
-    for context, page in contexts:
+    for page in pages:
         assert page.faults == []
-        context.close()
+        page.close()
