@@ -299,17 +299,19 @@ class _Worker:
 
 
 # One worker waits for the next video: to start one takes a third of a second, as long as to decode a short video.
-_waiting: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+_waiting: queue.Queue[_Worker] = queue.Queue(maxsize=1)
 
 
 def _leave(worker: _Worker) -> None:
-    if _waiting.empty():
-        _waiting.put(worker)
-    else:
+    """Let a worker wait; it ends if another one waits already."""
+    try:
+        _waiting.put_nowait(worker)
+    except queue.Full:
         worker.end()
 
 
 def _taken(patience_seconds: float, stop: threading.Event) -> _Worker:
+    """The worker that waits, or a new one."""
     with suppress(queue.Empty):
         worker = _waiting.get_nowait()
         if worker.serves():

@@ -185,7 +185,7 @@ def test_a_worker_waits_for_the_next_videos_wherever_they_are(tmp_path, monkeypa
         started.append(worker._process)
 
     monkeypatch.setattr(pool._Worker, "__init__", counted)
-    monkeypatch.setattr(pool, "_waiting", queue.SimpleQueue())
+    monkeypatch.setattr(pool, "_waiting", queue.Queue(maxsize=1))
     write_video(tmp_path / "a.mp4", 20)
 
     def number_of_events(folder: Path) -> int:
@@ -210,6 +210,8 @@ def test_a_worker_waits_for_the_next_videos_wherever_they_are(tmp_path, monkeypa
     started[0].wait()
     assert number_of_events(tmp_path / "three") == first
     assert len(started) == 2
+    pool._leave(pool._Worker(1.0, threading.Event()))
+    assert started[2].poll() is not None, "one waits already"
     pool._end_waiting()
     assert started[1].poll() is not None
 
