@@ -241,8 +241,8 @@ def _renamed(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     renamed: dict[str, Tensor] = {}
     block = layer = ""
     for key, tensor in part(tensors, "features").items():  # each convolution, then its batch norm; weights come first
-        field = key.rsplit(".", 1)[1]
+        field = key.rpartition(".")[2]
         if field == "weight":
-            block, layer = (next(blocks), "conv") if tensor.ndim == 4 else (block, "bn")
+            block, layer = (next(blocks, ""), "conv") if tensor.ndim == 4 else (block, "bn")
         renamed[f"features.{block}.{layer}.{field}"] = tensor
     return renamed

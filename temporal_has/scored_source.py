@@ -25,7 +25,6 @@ from ..eval.assessment import Assessment, choose_subset, read_video_list
 from ..eval.labels_told import LabelsTold, labels_told, surest_labels
 from ..eval.preparation import mismatches
 from .results import DETECTIONS, read_detections, write_result
-from .runs import localize_dataset, open_data
 from .settings import EvalSettings, Settings
 
 
@@ -120,6 +119,8 @@ def _annotations(truth: Truth) -> Annotations | None:
 
 def source_of_run(run: Path, *, moved_to: str | None = None, data_root: Path = Path("data")) -> Source:
     """A run's detections in its test videos; one that was not localized yet, or elsewhere, is localized first."""
+    from .runs import localize_dataset, open_data  # and with it torch, which a file of detections does not wait for
+
     settings, data = read_settings(run, Settings)
     if moved_to is not None:
         data = replace(data, dataset=moved_to, data_root=str(data_root))

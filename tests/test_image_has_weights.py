@@ -95,6 +95,20 @@ def test_another_architecture_is_named(tmp_path: Path):
         start_from(tmp_path / "theirs.pth", NetworkSettings(name="resnet50"), classes=("a",), seed=0)
 
 
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {f"features.{i}.weight": torch.zeros(2, 2, 3, 3) for i in range(16)},
+        {"features.weight": torch.zeros(3), "features.strange": torch.zeros(3), "features.0.bias": torch.zeros(3)},
+    ],
+    ids=["more convolutions, as VGG-19 has", "no layers"],
+)
+def test_what_is_no_vgg16_is_said_to_be_none(tmp_path: Path, tensors: dict[str, torch.Tensor]):
+    torch.save(tensors, tmp_path / "theirs.pth")
+    with pytest.raises(CheckpointError, match="not a vgg16"):
+        start_from(tmp_path / "theirs.pth", NetworkSettings(name="vgg16", batch_norm=False), classes=("a",), seed=0)
+
+
 @pytest.mark.parametrize("content", [b"", b"garbage" * 99])
 def test_damaged_files_are_named(tmp_path: Path, content: bytes):
     for name in ("w.safetensors", "w.pth"):
