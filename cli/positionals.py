@@ -10,7 +10,8 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Sequence
-from itertools import dropwhile, groupby
+from inspect import signature
+from itertools import groupby
 from pathlib import Path
 
 import cyclopts
@@ -22,11 +23,9 @@ from .overview import COMMANDS
 def rearranged(app: cyclopts.App, tokens: Sequence[str]) -> list[str]:
     """The tokens of a command with what it is of in front of the options."""
     chain, apps, rest = app.parse_commands(tokens)
-    if " ".join(chain) not in COMMANDS or not _doubtful(rest):
+    if " ".join(chain) not in COMMANDS or not _doubtful(rest) or not _is_of_something(apps[-1]):
         return list(tokens)
     arguments = [one for one in apps[-1].assemble_argument_collection() if one.parse and one.names != ("*",)]
-    if not any(one.index is not None for one in arguments):
-        return list(tokens)
     known = {name: one for one in arguments for name in one.names if name.startswith("-")}
     own: list[str] = []
     options: list[str] = []
@@ -59,9 +58,18 @@ def rearranged(app: cyclopts.App, tokens: Sequence[str]) -> list[str]:
 
 
 def _doubtful(rest: Sequence[str]) -> bool:
-    """Whether there is a second token behind some option: that one may be the command's."""
-    after = dropwhile(lambda token: not _is_option(token), rest)
-    return "--" in rest or any(len(list(run)) > 1 for option, run in groupby(after, _is_option) if not option)
+    """Whether a token behind some option may be the command's: a second one behind it, or one where others are apart.
+
+    What the command is of must stand together; whether an option takes the one token behind it is not known here.
+    """
+    together = [len(list(run)) for option, run in groupby(rest, _is_option) if not option]
+    return "--" in rest or len(together) > 1 or (together not in ([], [1]) and _is_option(rest[0]))
+
+
+def _is_of_something(command: cyclopts.App) -> bool:
+    """Whether a command takes anything but options. Its options themselves take long to be looked through."""
+    function = command.default_command
+    return function is None or any(one.kind is not one.KEYWORD_ONLY for one in signature(function).parameters.values())
 
 
 def _is_option(token: str) -> bool:

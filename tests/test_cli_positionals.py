@@ -77,10 +77,18 @@ def test_what_is_clear_stays_as_it_was_typed(app, typed):
     assert rearranged(app, typed.split()) == typed.split()
 
 
-def test_what_stands_behind_a_switch_is_what_the_command_is_of(app):
-    typed = rearranged(app, ["localize", "--pictures", "match.mp4"])
-    bound = app.parse_args(typed, exit_on_error=False, print_error=False)[1]
-    assert bound.arguments["inputs"] == ["match.mp4"]
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "--pictures match.mp4",
+        "match.mp4 --pictures other.mkv",
+        "--pictures match.mp4 --json other.mkv",
+        "match.mp4 --device cpu --json other.mkv",
+    ],
+)
+def test_what_stands_behind_a_switch_is_what_the_command_is_of(app, typed):
+    bound = app.parse_args(rearranged(app, ["localize", *typed.split()]), exit_on_error=False, print_error=False)[1]
+    assert bound.arguments["inputs"] == [one for one in typed.split() if one.endswith((".mp4", ".mkv"))]
 
 
 def test_names_that_begin_with_a_dash_stay_behind_the_dashes(app):
