@@ -50,7 +50,10 @@ class Form(Generic[_Content]):
         found = Found(path, options, self.label, self.again)
         content = self.opens(path)
         if self.fits is not None and not self.fits(content):
-            why, next = "it holds something else", "leave --from out: what a file holds tells its form"
+            other = FORMS.get(form_of(path) or "")
+            why, next = "nothing in it tells of what form it is", self.again
+            if other is not None and other is not self:
+                why, next = f"it looks like {other.what}", "leave --from out: what a file holds tells its form"
             raise found.fail(f"it is not of the form {self.what}", why=why, next=next)
         self.adds(found, content)
         return found

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from thas.annotators import forms
 from thas.annotators.events import ReadingOptions
 from thas.core.errors import DataError
 from thas.eval import read_annotations
@@ -162,3 +163,20 @@ def test_deepethogram_has_a_row_a_frame(tmp_path):
     for wrong, said in ((text, "frame rate"), (text.replace("2,0,1,1\n", ""), "and not 2"), (text[:-4], "cells where")):
         with pytest.raises(DataError, match=said):
             reading(tmp_path / "mouse_labels.csv", wrong, **({} if wrong is text else {"fps": 2}))
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "why", "next"),
+    [
+        ("<annotation><body/></annotation>", "elan", "looks like Anvil", "leave --from out"),
+        ("<annotation/>", "cvat", "nothing in it tells", "export as CVAT for video 1.1"),
+        ('{"a": {"actions": []}}', "soccernet", "looks like MultiTHUMOS", "leave --from out"),
+        ('{"a": 1}', "label-studio", "nothing in it tells", "export the annotations anew"),
+    ],
+)
+def test_a_file_of_another_form_than_was_said(tmp_path, text, form, why, next):
+    (tmp_path / "file").write_text(text)
+    with pytest.raises(DataError, match="it is not of the form") as caught:
+        forms.read(tmp_path / "file", form=form)
+    assert why in caught.value.why
+    assert next in caught.value.next
