@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -45,11 +46,12 @@ def run_of(model: Model, folder: Path) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def _one_table_of_operators():
     """What torch makes anew for each ONNX file, and takes longer for than for all else; it is always the same."""
-    from torch.onnx._internal.exporter import _registration
-
     with pytest.MonkeyPatch.context() as patch:
-        made = staticmethod(cache(_registration.ONNXRegistry.from_torchlib))
-        patch.setattr(_registration.ONNXRegistry, "from_torchlib", made)
+        with suppress(ImportError, AttributeError):  # another torch may have it elsewhere: then it takes longer
+            from torch.onnx._internal.exporter import _registration
+
+            made = staticmethod(cache(_registration.ONNXRegistry.from_torchlib))
+            patch.setattr(_registration.ONNXRegistry, "from_torchlib", made)
         yield
 
 
