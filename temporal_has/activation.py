@@ -6,12 +6,10 @@ of many, the memory holds a few and a file the rest. What is done with them goes
 
 from __future__ import annotations
 
-import ctypes
 import os
 import tempfile
 import weakref
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -127,12 +125,6 @@ class ClassActivationSequence:
 
 MEMORY_BYTES = 128_000_000
 """Activations are kept in memory up to here."""
-
-
-def give_back_memory() -> None:
-    """Let the system have what was freed; the C library of Linux keeps it, in pieces between small things that last."""
-    with suppress(AttributeError, OSError, TypeError):  # other systems have no such call
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 class SequenceShelf(Sequence[ClassActivationSequence]):

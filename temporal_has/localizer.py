@@ -13,12 +13,13 @@ from torch import nn
 
 from ..core.errors import CheckpointError, Failure, FeatureError, UsageError, VideoError
 from ..core.messages import Progress, silent
+from ..core.processes import give_back_memory
 from ..core.run_settings import read_settings
 from ..core.runners import choose_device
 from ..core.segments import Segments
 from ..features.cache import FeatureCache, Features
 from ..features.video_features import difference
-from .activation import ClassActivationSequence, SequenceShelf, give_back_memory
+from .activation import ClassActivationSequence, SequenceShelf
 from .ensemble import check_members, mean_sequence
 from .localize import localize
 from .model import Model, checkpoint_path, load_model

@@ -216,6 +216,27 @@ def test_a_worker_waits_for_the_next_videos_wherever_they_are(tmp_path, monkeypa
     assert started[1].poll() is not None
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is asked of Linux")
+def test_a_worker_that_waits_holds_no_pictures(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 12, size=(1440, 2560), options={"preset": "ultrafast"})
+    worker = pool._Worker(100.0, threading.Event())
+
+    def megabytes_after(*numbers: int) -> float:
+        worker.ask(Decode(str(path), table, np.array(numbers), "pyav", HOW))
+        while isinstance(worker.answer(), np.ndarray):
+            pass
+        worker.ask(Scan(str(path)))  # answered when all else is done
+        worker.answer()
+        held = Path(f"/proc/{worker._process.pid}/status").read_text().partition("VmRSS:")[2]
+        return int(held.split()[0]) / 1000
+
+    worker.ask(Scan(str(path)))
+    table = worker.answer()
+    few, many = megabytes_after(0), megabytes_after(*range(12))
+    worker.end()
+    assert many < few + 25
+
+
 def test_leaving_early_ends_the_workers(tmp_path):
     path = write_video(tmp_path / "a.mp4", 60)
     from thas.features.clips import plan_clips
