@@ -28,6 +28,9 @@ class BackboneTraining:
     frame_step: Annotated[int | None, also(Help.FRAME_STEP, "1 by default.")] = None
     fc_width: int | None = None
     """Length of a feature vector. 256 by default."""
+    motion: bool | None = None
+    """See each clip without its mean picture, so that places are not learned by heart; the default. --no-motion where
+    actions differ by what is seen, not by how it moves."""
     epochs: Annotated[
         int | None, also(Help.EPOCHS, "Each decodes again what did not fit into --memory-gigabytes. 30 by default.")
     ] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -23,6 +24,9 @@ class BackboneSettings:
     clip_frames: int = setting(16, "frames of a clip; 16 in the paper's", low=1)
     frame_step: int = setting(1, "frames of the video from one of these to the next")
     fc_width: int = setting(256, "units of fc6 and fc7, the features' dimension; 4096 in the paper's", low=1)
+    motion: bool = setting(
+        True, "each clip is seen without its mean picture: of few videos a network else learns the places by heart"
+    )
     epochs: int = setting(30, "passes over the videos")
     clips_per_video: int = setting(2, "clips learned from, of each video in a pass")
     candidates: int = setting(
@@ -72,20 +76,22 @@ class BackboneSettings:
             UsageError: These settings leave nothing of the input.
         """
         try:
-            return C3D(
+            network = C3D(
                 width=self.width,
                 input_size=self.input_size,
                 clip_frames=self.clip_frames,
                 depth=self.depth,
                 fc_width=self.fc_width,
                 classes=classes,
-                dropout=self.dropout,
+                motion=self.motion,
                 generator=generator,
             )
         except ValueError as error:
             raise UsageError(
                 "such a network cannot be built", why=str(error), next="change width, input_size, depth or clip_frames"
             ) from None
+        network.dropout.p = self.dropout
+        return network
 
 
 @dataclass(frozen=True)
@@ -93,5 +99,6 @@ class BackboneRunSettings(SettingsTable):
     """What the settings.toml of a backbone's training holds."""
 
     kind: ClassVar[Kind] = "backbone"
+    earlier: ClassVar[Mapping[str, object]] = {"backbone.motion": False}
 
     backbone: BackboneSettings = field(default_factory=BackboneSettings)

@@ -23,7 +23,7 @@ from ..core.checkpoints import FORMATS, packed
 from ..core.narrowing import as_int, as_table
 from ..core.runners import Runner
 from ..core.task import Step, Verdict
-from .backbone_settings import BackboneSettings
+from .backbone_settings import BackboneRunSettings, BackboneSettings
 from .c3d import C3D
 from .training_clips import TrainingClips
 
@@ -63,7 +63,7 @@ class BackboneTask:
         self.constants: Mapping[str, Tensor] = {"mean": mean, "deviation": deviation}
         self._centre, self._scale = mean.to(runner.device), deviation.to(runner.device)
         self.settings: Mapping[str, object] = _flat(settings)
-        self.usual: Mapping[str, object] = _flat(BackboneSettings())
+        self.usual: Mapping[str, object] = {**_flat(BackboneSettings()), **BackboneRunSettings.earlier}
         rows = sorted((video, target.tolist()) for video, target in targets.items())
         self.identity: Mapping[str, object] = {"labels": hashlib.sha256(json.dumps(rows).encode()).hexdigest()}
         self._draw = np.random.default_rng(settings.seed)

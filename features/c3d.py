@@ -27,6 +27,7 @@ class Architecture(TypedDict):
     fc_width: int
     classes: int
     pool5: Pool5
+    motion: bool
 
 
 # Convolutions of each block and their width as a multiple of the first one's (paper, figure 3).
@@ -52,7 +53,7 @@ class C3D(nn.Module):
         pool5: "caffe" rounds the last pooling up, as the original does: its windows start at rows 0, 2, 4, 6 of 7.
             "port" pads by one row and column instead, as the well-known PyTorch ports do: same size, windows that
             start at -1, 1, 3, 5. Take the one that the checkpoint was trained or converted with.
-        dropout: Probability for fc6 and fc7 in training. 0.5 in the paper.
+        motion: Whether each clip is seen without its mean picture, so that what does not move in it is not seen.
         layer: What the network gives where there is no fc8.
         generator: Draws the initial weights; None takes torch's global generator.
 
@@ -73,7 +74,7 @@ class C3D(nn.Module):
         fc_width: int = 4096,
         classes: int = 487,
         pool5: Pool5 = "caffe",
-        dropout: float = 0.5,
+        motion: bool = False,
         layer: str = "fc7",
         generator: torch.Generator | None = None,
     ) -> None:
@@ -97,6 +98,7 @@ class C3D(nn.Module):
             fc_width=fc_width,
             classes=classes,
             pool5=pool5,
+            motion=motion,
         )
         frames, size, channels = clip_frames, input_size, 3
         layers: OrderedDict[str, nn.Module] = OrderedDict()
@@ -127,7 +129,7 @@ class C3D(nn.Module):
         self.fc6 = nn.Linear(channels * frames * size * size, fc_width)
         self.fc7 = nn.Linear(fc_width, fc_width)
         self.fc8 = nn.Linear(fc_width, classes) if classes else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(0.5)  # as in the paper, of fc6 and fc7; `dropout.p` is another's to set
         self.layer: Layer = cast("Layer", layer)
         # He et al. 2015: keeps the scale of activations through the depth, so that random weights give usable numbers.
         for module in self.modules():
@@ -156,6 +158,8 @@ class C3D(nn.Module):
         expected = (3, self.architecture["clip_frames"], *[self.architecture["input_size"]] * 2)
         if tuple(clips.shape[1:]) != expected:
             raise ValueError(f"clips must be (B, {', '.join(map(str, expected))}), but are {tuple(clips.shape)}")
+        if self.architecture["motion"]:
+            clips = clips - clips.mean(dim=2, keepdim=True)
         # flatten() of a channels-last tensor still orders by channel, time, row, column, as fc6's weights do.
         x = self.dropout(torch.relu(self.fc6(self.features(clips).flatten(1))))
         return x if layer == "fc6" else self.dropout(torch.relu(self.fc7(x)))

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.special import entr
 
 from .._version import __version__
 from ..core.checkpoints import CHECKPOINT, packed
 from ..core.errors import DataError, Failure, UsageError, listing, plural
 from ..core.files import write_atomically, writing
 from ..core.log import LOG, Epoch, OnEvent, Started, read_log
-from ..core.messages import Progress, silent
+from ..core.messages import Progress, logger, silent
 from ..core.processes import cores
 from ..core.runners import choose_runner
 from ..core.training import Schedule, fit
@@ -28,6 +29,12 @@ from .backbone_settings import BackboneSettings
 from .backbone_task import BackboneTask
 from .preprocessing import square
 from .training_clips import TrainingClips
+
+NOTHING_LEARNED = 0.8
+"""Of the loss that can be learned away, what is left above which a backbone is said to see nothing of its actions.
+
+Seen: 0.01 to 0.4 on films and drawings whose actions move otherwise, 0.95 on still pictures of two colours.
+"""
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,14 @@ def train_backbone(
 
     fit(task, Schedule(settings.epochs), runner=runner, folder=folder, resume=True, on_epoch=keep)
     log = [line for line in before if line["number"] not in epochs] + [epoch.known() for epoch in epochs.values()]
+    if (
+        settings.motion
+        and _left_to_learn([targets[video] for video in clips.lengths], log[-1]["loss"]) > NOTHING_LEARNED
+    ):
+        logger.warning(
+            "by what moves in them, clips are told hardly better than by how frequent labels are: if these actions "
+            "differ by what is seen and not by how it moves, train with --no-motion"
+        )
     failed = (*clips.failed, *missing)
     about["training"] = {
         **{name: value for name, value in asdict(settings).items() if name != "device"},
@@ -215,6 +230,16 @@ def _targets(
         target[[column[label] for label in labels[video]]] = 1
         targets[video] = target / target.sum()
     return targets
+
+
+def _left_to_learn(targets: Sequence[np.ndarray], loss: float) -> float:
+    """The loss as a share of what the labels' frequencies alone would give; of both, less what no network can lower.
+
+    That is the entropy of the targets themselves: a video of two labels costs log 2 even where both are told.
+    """
+    each = np.stack(targets).astype(float)
+    least = entr(each).sum(axis=1).mean()
+    return float((loss - least) / max(entr(each.mean(axis=0)).sum() - least, 1e-9))
 
 
 def _check_writable(out: Path) -> None:

@@ -19,11 +19,12 @@ from safetensors import safe_open
 
 from thas.cli import run as thas
 from thas.core import training_state
-from thas.core.checkpoints import read_header
+from thas.core.checkpoints import packed, read_header
 from thas.core.errors import DataError, UsageError
 from thas.core.files import cannot_write
+from thas.core.narrowing import as_table
 from thas.features import training_clips
-from thas.features.backbone_settings import BackboneSettings
+from thas.features.backbone_settings import BackboneRunSettings, BackboneSettings
 from thas.features.backbone_task import BackboneTask, _augmented, _likeliest
 from thas.features.extract import ExtractionSettings, extract_dataset
 from thas.features.preprocessing import square
@@ -45,6 +46,7 @@ TINY = BackboneSettings(
     warm_up=0.5,
     batch=8,
     learning_rate=3e-3,
+    motion=False,  # the tests' videos are of still colours
 )
 
 
@@ -131,6 +133,93 @@ def test_the_file_says_how_it_was_made_and_serves_extraction(trained, folder, tm
     some = {name: files[name] for name in ("v0", "v1", "both")}
     result = extract_dataset(some, tmp_path / "f", settings=ExtractionSettings(stride_frames=4), weights=trained.path)
     assert set(result.done) == set(some)
+
+
+def _moving(path: Path, *, downwards: bool, ground: int) -> Path:
+    """A bright square that moves over a ground of its own; 24 frames."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=12, options={"bf": "0", "crf": "1"})
+        stream.height = stream.width = 32
+        stream.pix_fmt = "yuv420p"
+        for t in range(24):
+            picture = np.full((32, 32, 3), ground, np.uint8)
+            place = 4 * (t % 6)
+            row, column = (place, 12) if downwards else (12, place)
+            picture[row : row + 8, column : column + 8] = 250
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def _told_elsewhere(tmp_path: Path, settings: BackboneSettings) -> float:
+    """Learned where the ground tells the label as well as the movement does; told where the grounds are exchanged."""
+    files, labels = {}, {}
+    for i in range(6):
+        name, downwards = f"v{i}", i % 2 == 0
+        files[name] = _moving(tmp_path / f"{name}.mp4", downwards=downwards, ground=60 + i if downwards else 150 + i)
+        labels[name] = ("down",) if downwards else ("right",)
+    out = tmp_path / "moving.safetensors"
+    train_backbone(files, labels, ("down", "right"), out, settings=settings, workers=1)
+    elsewhere = {
+        n: _moving(tmp_path / f"{n}.mp4", downwards=n == "down", ground=g) for n, g in (("down", 150), ("right", 60))
+    }
+    network = settings.network(2, torch.Generator())
+    with safe_open(str(out), framework="pt") as opened:
+        about = json.loads(opened.metadata()["thas"])
+        network.load_state_dict({name: opened.get_tensor(name) for name in opened.keys()})  # noqa: SIM118
+    mean, deviation = (torch.tensor(about["preprocessing"][key]).view(3, 1, 1, 1) for key in ("mean", "std"))
+    network.eval()
+    right = 0
+    for row, (_, path) in enumerate(elsewhere.items()):
+        with av.open(str(path)) as opened:
+            frames = [frame.reformat(16, 16, "rgb24").to_ndarray() for frame in opened.decode(video=0)]
+        for start in range(0, 16, 4):
+            clip = torch.from_numpy(np.stack(frames[start : start + 8])).permute(3, 0, 1, 2).float()
+            right += int(network(((clip - mean) / deviation)[None]).argmax()) == row
+    return right / 8
+
+
+def test_by_motion_places_are_not_learned_by_heart(tmp_path):
+    """The ground is the easier of the two to learn, and no part of the action."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    assert _told_elsewhere(tmp_path / "a", replace(TINY, motion=True, epochs=8)) >= 0.75
+    assert _told_elsewhere(tmp_path / "b", replace(TINY, motion=False, epochs=8)) <= 0.5
+
+
+def test_what_does_not_move_is_not_seen(trained):
+    clips = torch.randn(2, 3, 8, 16, 16, generator=torch.Generator().manual_seed(0))
+    still = torch.randn(2, 3, 1, 16, 16, generator=torch.Generator().manual_seed(1))
+    network = replace(TINY, motion=True).network(2, torch.Generator().manual_seed(2)).eval()
+    torch.testing.assert_close(network(clips + still), network(clips), atol=1e-4, rtol=1e-4)
+    raw = replace(TINY, motion=False).network(2, torch.Generator().manual_seed(2)).eval()
+    assert (raw(clips + still) - raw(clips)).abs().max() > 0.01
+    assert as_table(read_header(trained.path)["architecture"])["motion"] is False
+
+
+def test_files_and_runs_of_before_saw_the_pictures(trained, tmp_path):
+    """Neither says anything of motion."""
+    with safe_open(str(trained.path), framework="pt") as opened:
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    about = read_header(trained.path)
+    del as_table(about["architecture"])["motion"], about["crc32"]
+    (tmp_path / "old.safetensors").write_bytes(packed(tensors, about))
+    old, new = (load_backbone(weights=path).network for path in (tmp_path / "old.safetensors", trained.path))
+    clips = torch.randn(2, 3, 8, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(old(clips), new(clips))
+    settings = BackboneRunSettings.kept({"backbone.seed": 3}, origin="an old run")
+    assert (settings.backbone.seed, settings.backbone.motion) == (3, False)
+
+
+def test_actions_that_only_look_different_are_sent_to_the_pictures(folder, tmp_path, caplog):
+    files, labels = _inputs(folder)
+    classes, out = ("blue", "red"), tmp_path / "b.safetensors"
+    train_backbone(files, labels, classes, out, settings=replace(TINY, motion=True, epochs=6), workers=1)
+    assert "--no-motion" in caplog.text
+    assert load_backbone(weights=out).backbone.dimension == TINY.fc_width
+    caplog.clear()
+    train_backbone(files, labels, classes, out, settings=replace(TINY, epochs=6), workers=1)
+    assert "--no-motion" not in caplog.text
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(trained, folder, tmp_path):
