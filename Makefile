@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 
 # Bytecode is written whatever the environment says: what pytest rewrites, its workers need not rewrite again.
 test: check
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 check: $(VENV)/.developed
 	$(BIN)/ruff check .

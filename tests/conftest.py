@@ -15,16 +15,16 @@ import pytest
 from . import warm
 
 # A busy machine is no fault of the code: nothing here is failed by a clock.
-hypothesis.settings.register_profile(
-    "untimed", deadline=None, max_examples=50, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Tests run side by side already: several threads in each only wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Nothing here outlives a power cut. That files are flushed is tested by what is called; a disk's 4 ms each time were a
 # fifth of the time of tests that train.
 os.fsync = os.fstat
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-# Tests run side by side already: what takes a process a core by itself, as reading videos does, takes one here.
+# Likewise what takes a process a core by itself, as reading videos does, takes one here.
 os.sched_getaffinity = lambda process: {0}
 
 
