@@ -52,7 +52,7 @@ class Plan:
         """The steps for a person."""
         steps = []
         if self.train_backbone:
-            steps.append(f"train a small backbone from your labels, not to be trusted on films: {WITHOUT_THEM}")
+            steps.append(f"train a small backbone from your labels, as good as it tells labels: {WITHOUT_THEM}")
         have = len(self.videos) - len(self.waiting)
         if self.waiting:
             by = "that backbone" if self.train_backbone else f"{self.weights}"

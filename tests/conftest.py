@@ -23,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Nothing here outlives a power cut. That files are flushed is tested by what is called; a disk's 4 ms each time were a
 # fifth of the time of tests that train.
 os.fsync = os.fstat
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+PROCESSORS = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 # Likewise what takes a process a core by itself, as reading videos does, takes one here.
 os.sched_getaffinity = lambda process: {0}
 
@@ -31,7 +31,7 @@ os.sched_getaffinity = lambda process: {0}
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
     """One more than there are cores: somebody always waits for Ray, or for a process that was killed."""
-    return CORES + 1
+    return len(PROCESSORS) + 1
 
 
 # What waits or takes longest begins first, so that nobody waits for it at the end.
