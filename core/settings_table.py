@@ -141,7 +141,7 @@ class SettingsTable:
         return self.updated(values, origin="option")
 
     def problems(self) -> Mapping[str, object]:
-        """What must be so, the setting's key first; and whether, or by what, it is not."""
+        """What settings demand of each other, each beginning with a key, and a true value where it is not met."""
         return {}
 
     def check(self, origin: str) -> None:

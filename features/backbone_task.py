@@ -13,7 +13,6 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -62,8 +61,8 @@ class BackboneTask:
         )
         self.constants: Mapping[str, Tensor] = {"mean": mean, "deviation": deviation}
         self._centre, self._scale = mean.to(runner.device), deviation.to(runner.device)
-        self.settings: Mapping[str, object] = _flat(settings)
-        self.usual: Mapping[str, object] = {**_flat(BackboneSettings()), **BackboneRunSettings.earlier}
+        self.settings: Mapping[str, object] = BackboneRunSettings(settings).flat()
+        self.usual: Mapping[str, object] = BackboneRunSettings.kept({}).flat()
         rows = sorted((video, target.tolist()) for video, target in targets.items())
         self.identity: Mapping[str, object] = {"labels": hashlib.sha256(json.dumps(rows).encode()).hexdigest()}
         self._draw = np.random.default_rng(settings.seed)
@@ -148,10 +147,6 @@ class BackboneTask:
             self._chance["random.cuda"] = tensors.get("random.cuda", self._chance_now()["random.cuda"])
         self._draw.bit_generator.state = as_table(facts["draw"])
         self.steps, self.seen = as_int(facts["steps"]), as_int(facts["seen"])
-
-
-def _flat(settings: BackboneSettings) -> dict[str, object]:
-    return {f"backbone.{name}": value for name, value in asdict(settings).items()}
 
 
 @torch.no_grad()

@@ -146,6 +146,7 @@ def split_values(text: str) -> list[str | list[str]]:
     [['5', '10'], ['0', '5', '10'], '5']
     """
     parts = [part.strip() for part in _VALUES.findall(text)]
+    # What the expression passes over is in no part: joined again, these must be the text, but for blanks.
     if not all(parts) or "".join(",".join(parts).split()) != "".join(text.split()) or not parts:
         raise UsageError(
             f"{text!r} is not a list of values",

@@ -131,8 +131,12 @@ def test_a_backbone_of_ones_own_is_trained_on_the_way_and_goes_on_when_interrupt
         rows.append(f"{name},{('red', 'blue')[i % 2]}")
         places[name] = (before / 12, (before + shown) / 12)
     Path("mine/labels.csv").write_text("\n".join(rows) + "\n")
-    settings = {**vars(TINY), "epochs": 12, "candidates": 6}
-    monkeypatch.setattr(backbone_settings, "BackboneSettings", lambda: BackboneSettings(**settings))
+
+    class Small(BackboneSettings):
+        def __init__(self):
+            super().__init__(**{**vars(TINY), "epochs": 12, "candidates": 6})
+
+    monkeypatch.setattr(backbone_settings, "BackboneSettings", Small)
     real, numbers = BackboneTask.epoch, []
 
     def interrupted(task, number):
